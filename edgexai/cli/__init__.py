@@ -1,0 +1,72 @@
+"""The ``edgexai`` command: one verb a public call, and nothing that the library does not do.
+
+A verb is a module of this package with ``arguments(parser)`` and ``run(args)``; only the verb that is called
+is imported, so that ``edgexai agent`` on a node needs what the node has.
+"""
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from edgexai._version import VERSION
+from edgexai.errors import Error
+
+VERBS = {
+    "attach": "add the relevance pass to a .tflite model",
+    "explain": "explain samples with an explainer file, as numbers and pictures",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb; 0 is success, 1 a mistake that is told in one line, 2 a wrong command line, 130 Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] not in VERBS:
+        return _help(argv)
+    verb = argv[0]
+    module = import_module(f"edgexai.cli.{verb}")
+    parser = argparse.ArgumentParser(
+        prog=f"edgexai {verb}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.arguments(parser)
+    args = parser.parse_args(argv[1:])
+    try:
+        return int(module.run(args) or 0)
+    except (Error, FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        print(f"edgexai {verb}: {_sentence(error)}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"edgexai {verb}: {error.name} is not installed; {_extra(verb)}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `edgexai … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _help(argv: list[str]) -> int:
+    if argv and argv[0] in ("-V", "--version"):
+        print(f"edgexai {VERSION}")
+        return 0
+    asked = not argv or argv[0] in ("-h", "--help", "help")
+    out = sys.stdout if asked else sys.stderr
+    if not asked:
+        print(f"edgexai: there is no verb {argv[0]!r}", file=out)
+    print("usage: edgexai VERB …    (edgexai VERB --help shows examples)\n", file=out)
+    for verb, summary in VERBS.items():
+        print(f"  {verb:<9} {summary}", file=out)
+    return 0 if asked else 2
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _extra(verb: str) -> str:
+    extra = "fleet" if verb in ("fleet", "demo") else "convert"
+    return f"pip install 'edgexai[{extra}]' brings what this verb needs"

@@ -1,0 +1,29 @@
+"""Every error that a user can meet: one sentence that says what is wrong, where, and what to do."""
+
+
+class Error(Exception):
+    """Base of all errors raised by edgexai; the command line prints it as one line and exits with 1."""
+
+
+class ModelError(Error):
+    """A model file or graph that is broken, or that does not say what it must."""
+
+
+class UnsupportedOperator(Error):
+    """An operator, or a form of it, that has no relevance rule or cannot be changed."""
+
+
+class FrameError(Error):
+    """Bytes that are not a heatmap frame, or a map that no frame can hold."""
+
+
+class BoardError(Error):
+    """A board profile that is missing or incomplete."""
+
+
+class ConfigError(Error):
+    """A configuration, option or address that is not acceptable."""
+
+
+class DataError(Error):
+    """Samples, labels or a profile that do not fit the model."""
