@@ -1,0 +1,22 @@
+"""What a `.tflite` file says, read and written losslessly, and a builder that appends operators."""
+
+from edgexai.graph.builder import Builder
+from edgexai.graph.ir import DType, Graph, Op, Quantization, Tensor
+from edgexai.graph.opkind import OpKind
+from edgexai.graph.read import load
+from edgexai.graph.verify import verify
+from edgexai.graph.write import save, serialize
+
+__all__ = [
+    "Builder",
+    "DType",
+    "Graph",
+    "Op",
+    "OpKind",
+    "Quantization",
+    "Tensor",
+    "load",
+    "save",
+    "serialize",
+    "verify",
+]

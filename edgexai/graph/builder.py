@@ -1,0 +1,272 @@
+"""Appends operators to a graph: each method adds one operator and returns the index of the tensor it writes.
+
+All maps are float32 in NHWC; versions are the lowest that know the form, so that old runtimes run it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import ceil
+from typing import Any, Literal
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from edgexai.graph.ir import NUMPY, DType, Graph, Op, Quantization, Tensor
+from edgexai.graph.opkind import OpKind
+from edgexai.graph.verify import verify
+
+Padding = Literal["SAME", "VALID"]
+Activation = Literal["NONE", "RELU", "RELU_N1_TO_1", "RELU6"]
+PADDING: Mapping[Padding, int] = {"SAME": 0, "VALID": 1}
+ACTIVATION: Mapping[Activation, int] = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2, "RELU6": 3}
+DTYPE = {numpy: dtype for dtype, numpy in NUMPY.items()}
+
+
+def window_output(size: int, kernel: int, stride: int, dilation: int, padding: Padding) -> int:
+    """Length of what a sliding window leaves of ``size``."""
+    span = (kernel - 1) * dilation + 1
+    return ceil(size / stride) if padding == "SAME" else ceil((size - span + 1) / stride)
+
+
+class Builder:
+    """A graph under construction, on top of an existing one."""
+
+    def __init__(self, graph: Graph, prefix: str = "relevance") -> None:
+        self.graph = graph
+        self.tensors: list[Tensor] = list(graph.tensors)
+        self.ops: list[Op] = list(graph.ops)
+        self.inputs: list[int] = list(graph.inputs)
+        self._prefix = prefix
+        self._constants: dict[tuple[Any, ...], int] = {}
+        self._reals: dict[int, int] = {}
+
+    def finish(self, outputs: Sequence[int], metadata: Mapping[str, bytes] | None = None) -> Graph:
+        """The graph with these outputs, verified."""
+        graph = replace(
+            self.graph,
+            tensors=tuple(self.tensors),
+            ops=tuple(self.ops),
+            inputs=tuple(self.inputs),
+            outputs=tuple(outputs),
+            metadata={**self.graph.metadata, **(metadata or {})},
+        )
+        verify(graph)
+        return graph
+
+    # --- tensors
+
+    def shape(self, tensor: int) -> tuple[int, ...]:
+        return self.tensors[tensor].shape
+
+    def dtype(self, tensor: int) -> DType:
+        return self.tensors[tensor].dtype
+
+    def rename(self, tensor: int, name: str) -> int:
+        self.tensors[tensor] = replace(self.tensors[tensor], name=name)
+        return tensor
+
+    def input(self, name: str, shape: Sequence[int], dtype: DType = DType.FLOAT32) -> int:
+        """A further input of the graph."""
+        self.inputs.append(self._add(Tensor(name, tuple(shape), dtype)))
+        return self.inputs[-1]
+
+    def const(self, value: NDArray[Any] | float | Sequence[int], scale: float | None = None) -> int:
+        """A constant; equal ones are kept once. Python integers become int32, floats float32."""
+        array = np.asarray(value)
+        if array.dtype == np.float64:
+            array = array.astype(np.float32)
+        elif array.dtype == np.int64 and not isinstance(value, np.ndarray):
+            array = array.astype(np.int32)
+        shape = array.shape  # ascontiguousarray would make a scalar a vector
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        key = (array.dtype.str, shape, scale, data.tobytes())
+        if key not in self._constants:
+            quantization = (
+                None if scale is None else Quantization(np.array([scale], np.float32), np.array([0], np.int64))
+            )
+            name = f"{self._prefix}/const{len(self._constants)}"
+            self._constants[key] = self._add(Tensor(name, shape, DTYPE[array.dtype], data, quantization))
+        return self._constants[key]
+
+    def weight(self, value: NDArray[Any]) -> int:
+        """A constant for float kernels; int8 stays int8 in the file, behind a DEQUANTIZE of scale 1."""
+        return self.const(value) if value.dtype == np.float32 else self.dequantize(self.const(value, 1.0))
+
+    def _add(self, tensor: Tensor) -> int:
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def op(
+        self,
+        kind: OpKind,
+        inputs: Sequence[int],
+        shape: Sequence[int],
+        options: Any = None,
+        version: int = 1,
+        dtype: DType = DType.FLOAT32,
+    ) -> int:
+        """Any operator with one output."""
+        out = self._add(Tensor(f"{self._prefix}/{len(self.ops)}/{kind.name.lower()}", tuple(shape), dtype))
+        self.ops.append(Op(kind, tuple(inputs), (out,), options, version))
+        return out
+
+    # --- types
+
+    def dequantize(self, x: int) -> int:
+        """x as float32; itself if it is float32 already, and once only."""
+        tensor = self.tensors[x]
+        if tensor.dtype == DType.FLOAT32:
+            return x
+        if x not in self._reals:
+            version = {DType.FLOAT16: 3, DType.INT16: 3, DType.UINT8: 1}.get(tensor.dtype, 2)
+            self._reals[x] = self.op(OpKind.DEQUANTIZE, [x], tensor.shape, schema.DequantizeOptionsT(), version)
+        return self._reals[x]
+
+    def cast(self, x: int, dtype: DType) -> int:
+        return self.op(OpKind.CAST, [x], self.shape(x), schema.CastOptionsT(), dtype=dtype)
+
+    # --- arithmetic, with broadcasting
+
+    def add(self, a: int, b: int, activation: Activation = "NONE") -> int:
+        return self._binary(OpKind.ADD, a, b, schema.AddOptionsT, activation)
+
+    def sub(self, a: int, b: int, activation: Activation = "NONE") -> int:
+        return self._binary(OpKind.SUB, a, b, schema.SubOptionsT, activation)
+
+    def mul(self, a: int, b: int, activation: Activation = "NONE") -> int:
+        return self._binary(OpKind.MUL, a, b, schema.MulOptionsT, activation)
+
+    def div(self, a: int, b: int) -> int:
+        return self._binary(OpKind.DIV, a, b, schema.DivOptionsT, "NONE")
+
+    def _binary(self, kind: OpKind, a: int, b: int, options: Any, activation: Activation) -> int:
+        shape = np.broadcast_shapes(self.shape(a), self.shape(b))
+        return self.op(kind, [a, b], shape, options(fusedActivationFunction=ACTIVATION[activation]))
+
+    def minimum(self, a: int, b: int) -> int:
+        shape = np.broadcast_shapes(self.shape(a), self.shape(b))
+        return self.op(OpKind.MINIMUM, [a, b], shape, schema.MaximumMinimumOptionsT())
+
+    def relu(self, x: int) -> int:
+        return self.op(OpKind.RELU, [x], self.shape(x))
+
+    # --- linear layers
+
+    def conv(
+        self,
+        x: int,
+        kernel: int,
+        bias: int,
+        stride: tuple[int, int] = (1, 1),
+        padding: Padding = "SAME",
+        dilation: tuple[int, int] = (1, 1),
+        activation: Activation = "NONE",
+    ) -> int:
+        """CONV_2D, kernel (out, h, w, in)."""
+        shape, (out, kh, kw, _) = self.shape(x), self.shape(kernel)
+        options = schema.Conv2DOptionsT(
+            padding=PADDING[padding],
+            strideH=stride[0],
+            strideW=stride[1],
+            dilationHFactor=dilation[0],
+            dilationWFactor=dilation[1],
+            fusedActivationFunction=ACTIVATION[activation],
+        )
+        rows = window_output(shape[1], kh, stride[0], dilation[0], padding)
+        columns = window_output(shape[2], kw, stride[1], dilation[1], padding)
+        return self.op(OpKind.CONV_2D, [x, kernel, bias], (shape[0], rows, columns, out), options)
+
+    def depthwise(
+        self,
+        x: int,
+        kernel: int,
+        bias: int,
+        stride: tuple[int, int] = (1, 1),
+        padding: Padding = "SAME",
+        dilation: tuple[int, int] = (1, 1),
+        activation: Activation = "NONE",
+    ) -> int:
+        """DEPTHWISE_CONV_2D, kernel (1, h, w, in · multiplier)."""
+        shape, (_, kh, kw, out) = self.shape(x), self.shape(kernel)
+        options = schema.DepthwiseConv2DOptionsT(
+            padding=PADDING[padding],
+            strideH=stride[0],
+            strideW=stride[1],
+            depthMultiplier=out // shape[3],
+            dilationHFactor=dilation[0],
+            dilationWFactor=dilation[1],
+            fusedActivationFunction=ACTIVATION[activation],
+        )
+        rows = window_output(shape[1], kh, stride[0], dilation[0], padding)
+        columns = window_output(shape[2], kw, stride[1], dilation[1], padding)
+        version = 2 if dilation != (1, 1) else 1
+        return self.op(OpKind.DEPTHWISE_CONV_2D, [x, kernel, bias], (shape[0], rows, columns, out), options, version)
+
+    def transpose_conv(
+        self, x: int, kernel: int, shape: Sequence[int], stride: tuple[int, int], padding: Padding
+    ) -> int:
+        """TRANSPOSE_CONV to an NHWC shape, kernel (out, h, w, in)."""
+        options = schema.TransposeConvOptionsT(padding=PADDING[padding], strideH=stride[0], strideW=stride[1])
+        target = self.const([int(n) for n in shape])
+        return self.op(OpKind.TRANSPOSE_CONV, [target, kernel, x], shape, options)
+
+    def dense(self, x: int, kernel: int, bias: int = -1, activation: Activation = "NONE") -> int:
+        """FULLY_CONNECTED of (rows, in), kernel (out, in)."""
+        options = schema.FullyConnectedOptionsT(fusedActivationFunction=ACTIVATION[activation])
+        version = 6 if bias < 0 else 1
+        shape = (self.shape(x)[0], self.shape(kernel)[0])
+        inputs = [x, kernel] if bias < 0 else [x, kernel, bias]
+        return self.op(OpKind.FULLY_CONNECTED, inputs, shape, options, version)
+
+    # --- shapes
+
+    def reshape(self, x: int, shape: Sequence[int]) -> int:
+        if tuple(shape) == self.shape(x):
+            return x
+        target = np.array(shape, np.int32)
+        options = schema.ReshapeOptionsT(newShape=target)
+        return self.op(OpKind.RESHAPE, [x, self.const(target)], shape, options)
+
+    def transpose(self, x: int, order: Sequence[int]) -> int:
+        shape = [self.shape(x)[i] for i in order]
+        return self.op(OpKind.TRANSPOSE, [x, self.const(list(order))], shape, schema.TransposeOptionsT())
+
+    def pad(self, x: int, amounts: Sequence[tuple[int, int]]) -> int:
+        """Zeros before and after each axis."""
+        if not any(before or after for before, after in amounts):
+            return x
+        shape = [n + before + after for n, (before, after) in zip(self.shape(x), amounts, strict=True)]
+        table = np.array(amounts, np.int32)
+        return self.op(OpKind.PAD, [x, self.const(table)], shape, schema.PadOptionsT())
+
+    def slice(self, x: int, begin: Sequence[int], size: Sequence[int]) -> int:
+        if tuple(size) == self.shape(x):
+            return x
+        inputs = [x, self.const(np.array(begin, np.int32)), self.const(np.array(size, np.int32))]
+        return self.op(OpKind.SLICE, inputs, size, schema.SliceOptionsT())
+
+    def concat(self, parts: Sequence[int], axis: int) -> int:
+        shape = list(self.shape(parts[0]))
+        shape[axis] = sum(self.shape(p)[axis] for p in parts)
+        return self.op(OpKind.CONCATENATION, parts, shape, schema.ConcatenationOptionsT(axis=axis))
+
+    # --- reductions
+
+    def sum(self, x: int, axes: Sequence[int], keep_dims: bool = False) -> int:
+        shape = self.shape(x)
+        axes = [a % len(shape) for a in axes]
+        left = [1 if i in axes else n for i, n in enumerate(shape) if keep_dims or i not in axes]
+        table = np.array(axes, np.int32)
+        return self.op(OpKind.SUM, [x, self.const(table)], left, schema.ReducerOptionsT(keepDims=keep_dims))
+
+    def argmax(self, x: int) -> int:
+        """Index of the largest value along the last axis, int32."""
+        shape = self.shape(x)
+        return self.op(
+            OpKind.ARG_MAX,
+            [x, self.const(np.array(len(shape) - 1, np.int32))],
+            shape[:-1],
+            schema.ArgMaxOptionsT(outputType=int(DType.INT32)),
+            dtype=DType.INT32,
+        )
