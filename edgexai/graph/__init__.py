@@ -5,7 +5,7 @@ from edgexai.graph.ir import DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.read import load
 from edgexai.graph.verify import verify
-from edgexai.graph.write import save, serialize
+from edgexai.graph.write import fingerprint, save, serialize
 
 __all__ = [
     "Builder",
@@ -15,6 +15,7 @@ __all__ = [
     "OpKind",
     "Quantization",
     "Tensor",
+    "fingerprint",
     "load",
     "save",
     "serialize",

@@ -39,7 +39,7 @@ class Builder:
         self.inputs: list[int] = list(graph.inputs)
         self._prefix = prefix
         self._constants: dict[tuple[Any, ...], int] = {}
-        self._reals: dict[int, int] = {}
+        self._computed: dict[tuple[Any, ...], int] = {}
 
     def finish(self, outputs: Sequence[int], metadata: Mapping[str, bytes] | None = None) -> Graph:
         """The graph with these outputs, verified."""
@@ -106,22 +106,23 @@ class Builder:
         version: int = 1,
         dtype: DType = DType.FLOAT32,
     ) -> int:
-        """Any operator with one output."""
-        out = self._add(Tensor(f"{self._prefix}/{len(self.ops)}/{kind.name.lower()}", tuple(shape), dtype))
-        self.ops.append(Op(kind, tuple(inputs), (out,), options, version))
-        return out
+        """Any operator with one output; what was computed before is not computed again."""
+        key = (kind, *inputs, *shape, version, dtype, repr(vars(options)) if options is not None else "")
+        if key not in self._computed:
+            name = f"{self._prefix}/{len(self.ops)}/{kind.name.lower()}"
+            out = self._computed[key] = self._add(Tensor(name, tuple(shape), dtype))
+            self.ops.append(Op(kind, tuple(inputs), (out,), options, version))
+        return self._computed[key]
 
     # --- types
 
     def dequantize(self, x: int) -> int:
-        """x as float32; itself if it is float32 already, and once only."""
+        """x as float32; itself if it is float32 already."""
         tensor = self.tensors[x]
         if tensor.dtype == DType.FLOAT32:
             return x
-        if x not in self._reals:
-            version = {DType.FLOAT16: 3, DType.INT16: 3, DType.UINT8: 1}.get(tensor.dtype, 2)
-            self._reals[x] = self.op(OpKind.DEQUANTIZE, [x], tensor.shape, schema.DequantizeOptionsT(), version)
-        return self._reals[x]
+        version = {DType.FLOAT16: 3, DType.INT16: 3, DType.UINT8: 1}.get(tensor.dtype, 2)
+        return self.op(OpKind.DEQUANTIZE, [x], tensor.shape, schema.DequantizeOptionsT(), version)
 
     def cast(self, x: int, dtype: DType) -> int:
         return self.op(OpKind.CAST, [x], self.shape(x), schema.CastOptionsT(), dtype=dtype)

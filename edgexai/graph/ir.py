@@ -160,6 +160,8 @@ class Graph:
     subgraphs: tuple["Graph", ...] = ()
     signatures: tuple[Any, ...] = ()
     rest: Any = None
+    sha256: str = field(default="", init=False)
+    """Of the file that was read; a graph derived by ``dataclasses.replace`` loses it, as it should."""
 
     def describe(self, index: int) -> str:
         """Operator ``index`` as messages name it: kind, number and the name of its first output."""

@@ -1,6 +1,7 @@
 """Graph -> bytes of a `.tflite` file; `load` and then `save` gives a file that runs bit for bit the same."""
 
 import copy
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ def serialize(graph: Graph) -> bytes:
     builder = flatbuffers.Builder(1 << 16)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def fingerprint(graph: Graph) -> str:
+    """SHA-256 (hex) of the file that the graph was read from, or of the one it would be written to."""
+    return graph.sha256 or hashlib.sha256(serialize(graph)).hexdigest()
 
 
 class _AlignedBuffer:

@@ -1,0 +1,22 @@
+"""Layer-wise relevance propagation as a pass over graphs: rules, composites, and one file per operator family."""
+
+from edgexai.relevance.attach import attach
+from edgexai.relevance.composite import Composite, Line, composite
+from edgexai.relevance.inner import attach_inner
+from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, ZPlus
+
+__all__ = [
+    "AlphaBeta",
+    "Composite",
+    "Epsilon",
+    "Flat",
+    "Gamma",
+    "Line",
+    "Rule",
+    "WSquare",
+    "ZBox",
+    "ZPlus",
+    "attach",
+    "attach_inner",
+    "composite",
+]

@@ -1,0 +1,124 @@
+"""attach: Graph -> Graph that predicts bit for bit as before and also returns the relevance of its input."""
+
+import json
+
+import numpy as np
+
+from edgexai._version import VERSION
+from edgexai.errors import ConfigError, UnsupportedOperator
+from edgexai.graph import Builder, DType, Graph, fingerprint
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.composite import Composite, Layer, composite
+from edgexai.relevance.grid import stop_tensor
+from edgexai.relevance.rules import Epsilon, Rule
+from edgexai.relevance.start import Start, start
+from edgexai.relevance.table import LINEAR, RELEVANCE
+
+METADATA = "edgexai"
+
+
+def attach(
+    graph: Graph,
+    composite: str | Composite = "epsilon_plus_flat",
+    target: str | int = "predicted",
+    grid: tuple[int, int] | None = None,
+    channels: str = "sum",
+) -> Graph:
+    """Append layer-wise relevance propagation (Bach et al. 2015) to a model.
+
+    The new outputs follow the model's own: ``relevance`` float32 (1, rows, columns) for ``channels="sum"`` or
+    (1, rows, columns, channels) for ``"keep"`` (inputs of other ranks keep their axes), ``target`` int32 (1,)
+    and ``score`` float32 (1,), the logit explained. ``grid`` stops at the inner layer of the nearest resolution.
+    Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
+    """
+    chosen = _composite(composite)
+    if channels not in ("sum", "keep"):
+        raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
+    build = Builder(graph)
+    begin = start(graph, build, target)
+    stop = stop_tensor(graph, begin.logits, grid)
+    back = propagate(graph, build, chosen, begin, stop)
+    relevance = _report(back, stop, channels)
+    outputs = [
+        *graph.outputs,
+        build.rename(relevance, "relevance"),
+        build.rename(_own(build, begin.target), "target"),
+        build.rename(begin.score, "score"),
+    ]
+    shape = build.shape(stop)
+    about = {
+        "composite": chosen.name,
+        "target": target,
+        "grid": None if grid is None else list(shape[1:3]),
+        "channels": channels,
+        "source": fingerprint(graph),
+        "version": VERSION,
+    }
+    return build.finish(outputs, {METADATA: json.dumps(about).encode()})
+
+
+def propagate(graph: Graph, build: Builder, chosen: Composite, begin: Start, stop: int | None) -> Backward:
+    """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
+    back = Backward(graph, build)
+    rules = _rules(graph, back, chosen, begin.logits)
+    back.give(begin.logits, Flow(begin.weights, is_factor=True))
+    last = -1 if stop is None else graph.producers().get(stop, -1)
+    for i in range(len(graph.ops) - 1, last, -1):
+        op = graph.ops[i]
+        for y in op.outputs:
+            flow = back.arrived(y)
+            if flow is None:
+                continue
+            if op.kind not in RELEVANCE:
+                raise UnsupportedOperator(
+                    f"no relevance rule for {graph.describe(i)}; replace the layer, or stop above it with grid="
+                )
+            RELEVANCE[op.kind](back, op, rules.get(i, Epsilon()), flow)
+    return back
+
+
+def _composite(given: str | Composite) -> Composite:
+    return composite(given) if isinstance(given, str) else given
+
+
+def _rules(graph: Graph, back: Backward, chosen: Composite, logits: int) -> dict[int, Rule]:
+    """The rule of every linear layer between input and logits."""
+    depth: dict[int, int] = {}
+    layers: dict[int, int] = {}
+    for i, op in enumerate(graph.ops):
+        below = max((depth.get(t, 0) for t in op.inputs), default=0)
+        is_layer = op.kind in LINEAR and any(back.is_dynamic(t) for t in op.inputs)
+        if is_layer:
+            layers[i] = below
+        depth.update((t, below + is_layer) for t in op.outputs)
+    deepest = depth.get(logits, 0)
+    rules = {}
+    for i, below in layers.items():
+        op = graph.ops[i]
+        layer = Layer(op.kind, graph.tensors[op.outputs[0]].name, below, max(0, deepest - 1 - below))
+        rules[i] = chosen.rule(layer)
+    return rules
+
+
+def _report(back: Backward, stop: int, channels: str) -> int:
+    """The relevance at ``stop`` as the explainer's output."""
+    build = back.build
+    flow = back.arrived(stop)
+    if flow is None:
+        raise ConfigError("no relevance reaches the input; does the output depend on it?")
+    shape = build.shape(stop)
+    if channels == "keep" or len(shape) < 3:
+        return back.relevance(stop, back.full(flow, stop))
+    r = back.relevance(stop, flow)
+    if build.shape(r)[-1] == 1 and shape[-1] > 1:  # one channel stands for all, see the flat rule
+        r = build.mul(r, build.const(float(shape[-1])))
+    if build.shape(r)[-1] == 1:
+        return build.reshape(r, shape[:-1])
+    return build.sum(r, [len(shape) - 1])
+
+
+def _own(build: Builder, target: int) -> int:
+    """A constant target as the output of an operator, because some runtimes give no constant away."""
+    if not build.tensors[target].is_constant:
+        return target
+    return build.cast(build.cast(target, DType.FLOAT32), DType.INT32)

@@ -1,0 +1,151 @@
+"""The backward pass under construction: what an operator's relevance function reads from and writes to.
+
+Relevance *flows* to a tensor in one of two forms: as itself, R, or as a factor c with R = value · c. Linear layers
+pass factors on without ever dividing by their own output, which is both cheaper and better conditioned.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgexai.errors import UnsupportedOperator
+from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
+from edgexai.relevance.signs import Signs
+
+NEGLIGIBLE = 1e-3
+"""Up to this share of the smallest step of an integer output y, y / (y + ε) counts as 1."""
+
+HUGE = 1e30
+INTEGERS = {DType.INT8, DType.UINT8, DType.INT16}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Relevance at a tensor: ``tensor`` holds R, or the factor c of R = value · c."""
+
+    tensor: int
+    is_factor: bool
+
+
+class Backward:
+    """The builder, the values of the forward pass, and the relevance that has arrived so far."""
+
+    def __init__(self, graph: Graph, build: Builder) -> None:
+        self.graph = graph
+        self.build = build
+        self._signs = Signs(graph)
+        self._arrived: dict[int, list[Flow]] = {}
+        self._producer = graph.producers()
+        self._dynamic = _dynamic(graph)
+
+    # --- values
+
+    def value(self, t: int) -> int:
+        """The forward value of a tensor as float32."""
+        return self.build.dequantize(t)
+
+    def nonnegative(self, t: int) -> bool:
+        """Whether the value can never be below zero."""
+        return self._signs.nonnegative(t)
+
+    def constant(self, t: int) -> Tensor | None:
+        """The constant behind a tensor, looked for through DEQUANTIZE and DENSIFY; None if it is computed."""
+        while t in self._producer:
+            op = self.graph.ops[self._producer[t]]
+            if op.kind not in (OpKind.DEQUANTIZE, OpKind.DENSIFY):
+                return None
+            t = op.inputs[0]
+        tensor = self.graph.tensors[t]
+        return tensor if tensor.is_constant else None
+
+    def is_dynamic(self, t: int) -> bool:
+        """Whether a tensor depends on the model's input."""
+        return t in self._dynamic
+
+    # --- relevance
+
+    def give(self, t: int, flow: Flow) -> None:
+        """Let relevance arrive at a tensor; what would go to constants is dropped."""
+        if t in self._dynamic:
+            self._arrived.setdefault(t, []).append(flow)
+
+    def arrived(self, t: int) -> Flow | None:
+        """All the relevance of a tensor, summed; None if none reaches it."""
+        flows = self._arrived.get(t)
+        if not flows:
+            return None
+        if len(flows) > 1:
+            as_factor = all(f.is_factor for f in flows)
+            first, *more = (f.tensor if as_factor else self.relevance(t, f) for f in flows)
+            for other in more:
+                first = self.build.add(first, other)
+            self._arrived[t] = flows = [Flow(first, as_factor)]
+        return flows[0]
+
+    def relevance(self, t: int, flow: Flow) -> int:
+        """R itself."""
+        return self.build.mul(self.value(t), flow.tensor) if flow.is_factor else flow.tensor
+
+    def full(self, flow: Flow, t: int) -> Flow:
+        """The flow in the whole shape of its tensor (the flat rule leaves one channel for all)."""
+        shape = self.build.shape(t)
+        if self.build.shape(flow.tensor) == shape:
+            return flow
+        ones = self.build.const(np.ones(shape[-1:], np.float32))
+        return Flow(self.build.mul(flow.tensor, ones), flow.is_factor)
+
+    # --- pieces of the rules
+
+    def stabilized(self, z: int, stabilizer: float, sign: int = 0) -> int:
+        """z + sign(z) · stabilizer, with sign(0) = +1; cheaper where the sign of z is known."""
+        build = self.build
+        if sign:
+            return build.add(z, build.const(sign * stabilizer))
+        # 1 or -1 without comparisons, which the fast kernels lack: shift zero up, blow up, clamp
+        up = build.add(z, build.const(np.float32(1e-37)))
+        ones = build.mul(up, build.const(np.float32(3e37)), "RELU_N1_TO_1")
+        return build.add(z, build.mul(ones, build.const(stabilizer)))
+
+    def above_zero(self, x: int, nonnegative: bool = False) -> int:
+        """1 where x > 0, else 0."""
+        build = self.build
+        above = x if nonnegative else build.relu(x)
+        return build.minimum(build.mul(above, build.const(HUGE)), build.const(1.0))
+
+    def over_output(self, op: Op, flow: Flow, stabilizer: float) -> int:
+        """R / (z + sign(z)·ε) at an operator's first output, z being that output before a fused RELU."""
+        t = op.outputs[0]
+        y = self.value(t)
+        if flow.is_factor and self.is_coarse(t, stabilizer):
+            return self.build.mul(flow.tensor, self.above_zero(y, True)) if _cut(op) else flow.tensor
+        sign = 1 if self.nonnegative(t) else 0
+        return self.build.div(self.relevance(t, flow), self.stabilized(y, stabilizer, sign))
+
+    def is_coarse(self, t: int, stabilizer: float) -> bool:
+        """Whether a tensor is so coarsely quantized that a stabilizer cannot be seen in it."""
+        quantization = self.graph.tensors[t].quantization
+        if quantization is None or self.graph.tensors[t].dtype not in INTEGERS:
+            return False
+        return stabilizer <= NEGLIGIBLE * float(quantization.scale.min())
+
+    def unsupported(self, op: Op, why: str, hint: str) -> UnsupportedOperator:
+        """The refusal of an operator: why, where, and what to do."""
+        where = self.graph.describe(self.graph.ops.index(op))
+        return UnsupportedOperator(f"{why} for {where}; {hint}")
+
+
+def fused_activation(op: Op) -> int:
+    """The activation fused into an operator: 0 none, 1 RELU, 2 RELU_N1_TO_1, 3 RELU6, 4 TANH, 5 SIGN_BIT."""
+    return int(getattr(op.options, "fusedActivationFunction", 0))
+
+
+def _cut(op: Op) -> bool:
+    return fused_activation(op) == 1
+
+
+def _dynamic(graph: Graph) -> set[int]:
+    dynamic = set(graph.inputs) | {i for i, t in enumerate(graph.tensors) if t.is_variable}
+    for op in graph.ops:
+        if op.kind != OpKind.SHAPE and any(t in dynamic for t in op.inputs):
+            dynamic.update(op.outputs)
+    return {t for t in dynamic if graph.tensors[t].dtype not in (DType.INT32, DType.INT64, DType.BOOL)}

@@ -1,0 +1,113 @@
+"""Composites: which rule each layer takes. The first matching line wins; a layer without one takes its operator's own.
+
+Composite("mine", (Line(Flat(), first=True), Line(ZPlus(), kinds=CONVOLUTIONS), Line(Epsilon())))
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edgexai.errors import ConfigError
+from edgexai.graph import OpKind
+from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, ZPlus
+
+CONVOLUTIONS = frozenset(
+    {OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_3D, OpKind.TRANSPOSE_CONV, OpKind.CONV_3D_TRANSPOSE}
+)
+DENSE = frozenset({OpKind.FULLY_CONNECTED, OpKind.BATCH_MATMUL})
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a line may ask about a linear layer: depths count linear layers from the input and from the output."""
+
+    kind: OpKind
+    name: str
+    from_input: int
+    from_output: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A rule, and the layers that it is for: all of these conditions hold."""
+
+    rule: Rule
+    kinds: frozenset[OpKind] = frozenset()
+    first: bool = False
+    name: str = ""
+    """A regular expression that is found in the name of the layer's output."""
+    from_input: range | None = None
+    from_output: range | None = None
+
+    def matches(self, layer: Layer) -> bool:
+        return (
+            (not self.kinds or layer.kind in self.kinds)
+            and (not self.first or layer.from_input == 0)
+            and (not self.name or re.search(self.name, layer.name) is not None)
+            and (self.from_input is None or layer.from_input in self.from_input)
+            and (self.from_output is None or layer.from_output in self.from_output)
+        )
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A name and its lines."""
+
+    name: str
+    lines: tuple[Line, ...]
+
+    def rule(self, layer: Layer) -> Rule:
+        """The rule of the first line that matches; LRP-ε where none does."""
+        return next((line.rule for line in self.lines if line.matches(layer)), Epsilon())
+
+
+def _plus(*before: Line) -> tuple[Line, ...]:
+    return (*before, Line(ZPlus(), CONVOLUTIONS), Line(Epsilon()))
+
+
+def _alpha_beta(*before: Line) -> tuple[Line, ...]:
+    return (*before, Line(AlphaBeta(alpha=2.0, beta=1.0), CONVOLUTIONS), Line(Epsilon()))
+
+
+def _epsilon(stabilizer: float = 1e-6) -> tuple[Line, ...]:
+    return (Line(Epsilon(stabilizer)),)
+
+
+def _gamma(gamma: float = 0.25) -> tuple[Line, ...]:
+    return (Line(Gamma(gamma=gamma)),)
+
+
+def _gamma_box(low: float = 0.0, high: float = 1.0) -> tuple[Line, ...]:
+    return (
+        Line(ZBox(low=low, high=high), CONVOLUTIONS, first=True),
+        Line(Gamma(gamma=0.25), CONVOLUTIONS),
+        Line(Epsilon()),
+    )
+
+
+NAMED: dict[str, tuple[int, Callable[..., tuple[Line, ...]]]] = {
+    "epsilon": (1, _epsilon),
+    "gamma": (1, _gamma),
+    "epsilon_plus": (0, _plus),
+    "epsilon_plus_flat": (0, lambda: _plus(Line(Flat(), first=True))),
+    "epsilon_alpha2_beta1": (0, _alpha_beta),
+    "epsilon_alpha2_beta1_flat": (0, lambda: _alpha_beta(Line(Flat(), first=True))),
+    "epsilon_gamma_box": (2, _gamma_box),
+    "wsquare_epsilon_plus": (0, lambda: _plus(Line(WSquare(), first=True))),
+}
+"""Names, how many numbers each takes at most, and its lines; where zennit has the name, it means the same."""
+
+
+def composite(name: str) -> Composite:
+    """The composite of a name such as ``epsilon_plus_flat`` or ``gamma(0.25)``; ConfigError if there is none."""
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", name)
+    if match is None or match[1] not in NAMED:
+        raise ConfigError(f"there is no composite {name!r}; choose one of {', '.join(NAMED)}")
+    most, lines = NAMED[match[1]]
+    try:
+        numbers = [float(n) for n in match[2].split(",")] if match[2] else []
+    except ValueError:
+        raise ConfigError(f"composite {name!r} takes numbers in its parentheses, as in gamma(0.25)") from None
+    if len(numbers) > most:
+        raise ConfigError(f"composite {match[1]!r} takes at most {most} numbers, not {len(numbers)}")
+    return Composite(name.strip(), lines(*numbers))

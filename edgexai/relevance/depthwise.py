@@ -1,0 +1,84 @@
+"""DEPTHWISE_CONV_2D; back through zero insertion and a DEPTHWISE_CONV_2D with the flipped kernel.
+
+There is no transposed depthwise operator: s is spread to the stride by padding its channels with zeros and
+reshaping, so that a plain depthwise convolution with the kernel turned around finishes the job.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.graph import Builder, Op
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.linear import Kernel, Linear, bias_of, kernel_of, pass_through
+from edgexai.relevance.rules import Array, Rule
+from edgexai.relevance.window import Axis, Window
+
+
+def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """Relevance of a depthwise convolution's output -> relevance of its input."""
+    kernel = kernel_of(back, op, op.inputs[1], axis=3)
+    window = Window.of(op, back.build.shape(op.inputs[0]), kernel.q.shape[1:3])
+    pass_through(back, Depthwise(back, op, kernel, bias_of(back, op, kernel), window), rule, flow)
+
+
+def spread(build: Builder, s: int, q: Array, window: Window, channels: int) -> int:
+    """Transposed depthwise convolution: (1, rows', columns', C·m) -> (1, rows, columns, C), kernel (1, h, w, C·m)."""
+    batch, rows, columns, wide = build.shape(s)
+    height, width = window.rows.stride, window.columns.stride
+    if width > 1:
+        s = build.pad(s, [(0, 0), (0, 0), (0, 0), (0, (width - 1) * wide)])
+        s = build.reshape(s, (batch, rows, columns * width, wide))
+    if height > 1:
+        s = build.reshape(s, (batch, rows, 1, columns * width * wide))
+        s = build.pad(s, [(0, 0), (0, 0), (0, height - 1), (0, 0)])
+        s = build.reshape(s, (batch, rows * height, columns * width, wide))
+    margins = [_margin(window.rows), _margin(window.columns)]
+    keep = [n + min(after, 0) for n, (_, after) in zip(build.shape(s)[1:3], margins, strict=True)]
+    s = build.slice(s, (0, 0, 0, 0), (batch, *keep, wide))
+    s = build.pad(s, [(0, 0), *((before, max(after, 0)) for before, after in margins), (0, 0)])
+    flipped = np.ascontiguousarray(q[:, ::-1, ::-1])
+    zeros = build.const(np.zeros(wide, np.float32))
+    r = build.depthwise(s, build.weight(flipped), zeros, padding="VALID", dilation=window.dilation)
+    if wide == channels:
+        return r
+    shape = (batch, window.rows.size, window.columns.size)
+    r = build.sum(build.reshape(r, (batch * shape[1] * shape[2], channels, wide // channels)), [2])
+    return build.reshape(r, (*shape, channels))
+
+
+def _margin(axis: Axis) -> tuple[int, int]:
+    """Zeros (or, if negative, surplus) around the spread map, so that a VALID convolution gives the input's size."""
+    before = axis.span - 1 - axis.before
+    return before, axis.size + axis.span - 1 - before - axis.out * axis.stride
+
+
+@dataclass(frozen=True)
+class Depthwise:
+    """The linear map of a DEPTHWISE_CONV_2D; kernels are (1, h, w, in · multiplier)."""
+
+    back: Backward
+    op: Op
+    kernel: Kernel
+    bias: NDArray[np.float32]
+    window: Window
+    mixes: bool = False
+
+    def with_kernel(self, kernel: Kernel) -> Linear:
+        return replace(self, kernel=kernel)
+
+    def forward(self, x: int, q: Array, bias: NDArray[np.float32]) -> int:
+        build, window = self.back.build, self.window
+        padding = "SAME" if self.op.options.padding == 0 else "VALID"
+        return build.depthwise(x, build.weight(q), build.const(bias), window.stride, padding, window.dilation)
+
+    def transposed(self, s: int, q: Array) -> int:
+        return spread(self.back.build, s, q, self.window, self.back.build.shape(self.op.inputs[0])[-1])
+
+    def constant(self, value: float, q: Array) -> Array:
+        rows, columns = self.window.rows.inside(), self.window.columns.inside()
+        return np.asarray(value * np.einsum("ik,jl,klo->ijo", rows, columns, q[0].astype(np.float32)))
+
+    def summed(self, s: int) -> int:
+        raise NotImplementedError("a depthwise layer does not mix channels")

@@ -1,0 +1,49 @@
+"""Where relevance may stop: inner maps that every path from the input to the logits goes through."""
+
+from edgexai.errors import ConfigError
+from edgexai.graph import Graph
+
+
+def stop_tensor(graph: Graph, logits: int, grid: tuple[int, int] | None) -> int:
+    """The input, or the latest cut whose map is nearest to ``grid``."""
+    if grid is None:
+        if len(graph.inputs) != 1:
+            raise ConfigError(f"the model has {len(graph.inputs)} inputs; only models with one can be explained")
+        return graph.inputs[0]
+    cuts = grids(graph, logits)
+    if not cuts:
+        raise ConfigError("the model has no inner map to stop at; leave grid out")
+    rows, columns = grid
+    return min(
+        cuts,
+        key=lambda t: (
+            abs(graph.tensors[t].shape[1] - rows) + abs(graph.tensors[t].shape[2] - columns),
+            -cuts.index(t),
+        ),
+    )
+
+
+def grids(graph: Graph, logits: int) -> list[int]:
+    """The maps (1, rows, columns, channels) at which relevance can stop, from the input to the logits."""
+    producer = graph.producers()
+    # Backwards from the logits: a tensor is a cut if nothing else is still waiting to be explained.
+    waiting = {logits}
+    cuts = []
+    inputs = set(graph.inputs)
+    reaches = _reached(graph)
+    while waiting:
+        latest = max(waiting, key=lambda t: producer.get(t, -1))
+        if len(waiting) == 1 and len(graph.tensors[latest].shape) == 4 and latest not in inputs:
+            cuts.append(latest)
+        waiting.discard(latest)
+        if latest in producer:
+            waiting.update(t for t in graph.ops[producer[latest]].inputs if t in reaches)
+    return cuts[::-1]
+
+
+def _reached(graph: Graph) -> set[int]:
+    reached = set(graph.inputs)
+    for op in graph.ops:
+        if any(t in reached for t in op.inputs):
+            reached.update(op.outputs)
+    return reached

@@ -1,0 +1,29 @@
+"""attach_inner: Graph -> Graph that returns the relevance of inner tensors, for relevance profiles."""
+
+from collections.abc import Sequence
+
+from edgexai.errors import ConfigError
+from edgexai.graph import Builder, Graph
+from edgexai.relevance.attach import propagate
+from edgexai.relevance.composite import Composite, composite
+from edgexai.relevance.start import start
+
+
+def attach_inner(
+    graph: Graph, tensors: Sequence[int], composite_: str | Composite = "epsilon", target: str | int = "predicted"
+) -> Graph:
+    """A graph whose outputs are the relevance (float32) of each of ``tensors`` in its own shape, then ``target``.
+
+    Raises ConfigError if no relevance reaches one of them, UnsupportedOperator for what has no rule.
+    """
+    chosen = composite(composite_) if isinstance(composite_, str) else composite_
+    build = Builder(graph)
+    begin = start(graph, build, target)
+    back = propagate(graph, build, chosen, begin, stop=None)
+    outputs = []
+    for t in tensors:
+        flow = back.arrived(t)
+        if flow is None:
+            raise ConfigError(f"no relevance reaches tensor {graph.tensors[t].name!r}")
+        outputs.append(back.relevance(t, back.full(flow, t)))
+    return build.finish([*outputs, begin.target])

@@ -1,0 +1,38 @@
+"""MEAN and SUM over axes: each input by its share."""
+
+from math import prod
+
+import numpy as np
+
+from edgexai.graph import Op, OpKind
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.rules import Rule
+
+
+def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """R_i = x_i / Σ x · R over the axes that were reduced (zennit's Norm)."""
+    build, x, y = back.build, op.inputs[0], op.outputs[0]
+    axes = back.constant(op.inputs[1])
+    if axes is None:
+        raise back.unsupported(op, "axes that are computed have no rule", "use constant axes")
+    shape = build.shape(x)
+    over = {int(a) % len(shape) for a in np.atleast_1d(axes.array)}
+    s = back.over_output(op, back.full(flow, y), rule.stabilizer)
+    if op.kind == OpKind.MEAN:
+        s = build.mul(s, build.const(np.float32(1 / prod(shape[a] for a in over))))
+    s = build.reshape(s, [1 if i in over else n for i, n in enumerate(shape)])
+    back.give(
+        x,
+        Flow(
+            build.mul(s, build.const(np.ones([n if i in over else 1 for i, n in enumerate(shape)], np.float32))),
+            is_factor=True,
+        ),
+    )
+
+
+def unbroadcast(back: Backward, s: int, shape: tuple[int, ...]) -> int:
+    """Sum a map over the axes along which a smaller one was repeated."""
+    build, wide = back.build, back.build.shape(s)
+    padded = (1,) * (len(wide) - len(shape)) + shape
+    axes = [i for i, (n, m) in enumerate(zip(wide, padded, strict=True)) if n != m]
+    return build.reshape(build.sum(s, axes, keep_dims=True), shape)

@@ -1,0 +1,75 @@
+"""The geometry of a sliding window along two axes: padding, and which inputs each output sees."""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.graph import Op
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One spatial axis: ``size`` inputs, ``out`` outputs, and ``before`` zeros in front."""
+
+    size: int
+    kernel: int
+    stride: int
+    dilation: int
+    same: bool
+
+    @property
+    def span(self) -> int:
+        return (self.kernel - 1) * self.dilation + 1
+
+    @property
+    def out(self) -> int:
+        return ceil(self.size / self.stride) if self.same else ceil((self.size - self.span + 1) / self.stride)
+
+    @property
+    def before(self) -> int:
+        return max(0, (self.out - 1) * self.stride + self.span - self.size) // 2 if self.same else 0
+
+    def inside(self) -> NDArray[np.float32]:
+        """(out, kernel): 1 where output o's tap k lies on an input, 0 where it lies on padding."""
+        taps = np.arange(self.out)[:, None] * self.stride - self.before + np.arange(self.kernel) * self.dilation
+        return np.float32((taps >= 0) & (taps < self.size))
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows and columns of a convolution or pool."""
+
+    rows: Axis
+    columns: Axis
+
+    @staticmethod
+    def of(op: Op, shape: tuple[int, ...], kernel: tuple[int, int]) -> "Window":
+        """The window of an operator whose options have strides and padding, over an NHWC shape."""
+        o = op.options
+        dilation = (getattr(o, "dilationHFactor", 1) or 1, getattr(o, "dilationWFactor", 1) or 1)
+        same = o.padding == 0
+        return Window(
+            Axis(shape[1], kernel[0], o.strideH, dilation[0], same),
+            Axis(shape[2], kernel[1], o.strideW, dilation[1], same),
+        )
+
+    @property
+    def stride(self) -> tuple[int, int]:
+        return self.rows.stride, self.columns.stride
+
+    @property
+    def dilation(self) -> tuple[int, int]:
+        return self.rows.dilation, self.columns.dilation
+
+    @property
+    def tiles(self) -> bool:
+        """Whether the windows neither overlap nor leave or add anything."""
+        return all(
+            a.kernel == a.stride and a.dilation == 1 and a.size % a.stride == 0 for a in (self.rows, self.columns)
+        )
+
+    def counts(self) -> NDArray[np.float32]:
+        """(rows, columns): how many inputs each output sees, padding not counted."""
+        return np.outer(self.rows.inside().sum(1), self.columns.inside().sum(1)).astype(np.float32)
