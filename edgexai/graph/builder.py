@@ -71,7 +71,7 @@ class Builder:
         self.inputs.append(self._add(Tensor(name, tuple(shape), dtype)))
         return self.inputs[-1]
 
-    def const(self, value: NDArray[Any] | float | Sequence[int], scale: float | None = None) -> int:
+    def const(self, value: NDArray[Any] | np.generic | float | Sequence[int], scale: float | None = None) -> int:
         """A constant; equal ones are kept once. Python integers become int32, floats float32."""
         array = np.asarray(value)
         if array.dtype == np.float64:

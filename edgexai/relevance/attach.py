@@ -2,8 +2,6 @@
 
 import json
 
-import numpy as np
-
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, fingerprint

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.graph import Builder, Op
+from edgexai.graph.builder import Padding
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.linear import Kernel, Linear, bias_of, kernel_of, pass_through
 from edgexai.relevance.rules import Array, Rule
@@ -70,7 +71,7 @@ class Depthwise:
 
     def forward(self, x: int, q: Array, bias: NDArray[np.float32]) -> int:
         build, window = self.back.build, self.window
-        padding = "SAME" if self.op.options.padding == 0 else "VALID"
+        padding: Padding = "SAME" if self.op.options.padding == 0 else "VALID"
         return build.depthwise(x, build.weight(q), build.const(bias), window.stride, padding, window.dilation)
 
     def transposed(self, s: int, q: Array) -> int:

@@ -65,11 +65,19 @@ def _unpacked(tensor: Tensor) -> Array:
 class Linear(Protocol):
     """A linear layer y = W x + b as its operator family sees it; maps are tensors of the graph under construction."""
 
-    op: Op
-    kernel: Kernel
-    bias: NDArray[np.float32]
-    mixes: bool
-    """Whether every output channel sees every input channel."""
+    @property
+    def op(self) -> Op: ...
+
+    @property
+    def kernel(self) -> Kernel: ...
+
+    @property
+    def bias(self) -> NDArray[np.float32]: ...
+
+    @property
+    def mixes(self) -> bool:
+        """Whether every output channel sees every input channel."""
+        ...
 
     def with_kernel(self, kernel: Kernel) -> "Linear": ...
 
@@ -172,7 +180,7 @@ def _denominator(back: Backward, layer: Linear, x: int, share: Share, stabilizer
     dynamic = [p for p in share.parts if not isinstance(p.x, float)]
     z: int | None = None
     for part in dynamic:
-        here = np.float32(offset) if z is None else np.zeros_like(offset)
+        here = np.asarray(offset if z is None else np.zeros_like(offset), np.float32)
         z_part = layer.forward(_input(back, part, x), kernel.map(part.weight), here)
         z = z_part if z is None else build.add(z, z_part)
     if z is None:
@@ -188,7 +196,7 @@ def _gate(back: Backward, layer: Linear, sign: int) -> int:
     y = back.value(layer.op.outputs[0])
     if fused_activation(layer.op) not in (0, 1):
         x = back.value(layer.op.inputs[0])
-        y = layer.forward(x, layer.kernel.q, np.float32(layer.bias / layer.kernel.scale))
+        y = layer.forward(x, layer.kernel.q, np.asarray(layer.bias / layer.kernel.scale, np.float32))
     return back.above_zero(y if sign > 0 else back.build.mul(y, back.build.const(-1.0)))
 
 

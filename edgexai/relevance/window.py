@@ -34,7 +34,7 @@ class Axis:
     def inside(self) -> NDArray[np.float32]:
         """(out, kernel): 1 where output o's tap k lies on an input, 0 where it lies on padding."""
         taps = np.arange(self.out)[:, None] * self.stride - self.before + np.arange(self.kernel) * self.dilation
-        return np.float32((taps >= 0) & (taps < self.size))
+        return np.asarray((taps >= 0) & (taps < self.size), np.float32)
 
 
 @dataclass(frozen=True)
