@@ -129,14 +129,15 @@ def _tensor(raw: Any, buffers: list[Bytes | None]) -> Tensor:
     data = buffers[raw.buffer] if raw.buffer else None
     if data is not None and data.size == 0 and 0 not in shape:
         data = None  # converters give a computed tensor an empty buffer of its own
+    quantization = _quantization(raw.quantization)
     return Tensor(
         name,
         shape,
         DType(raw.type),
         data,
-        _quantization(raw.quantization),
+        quantization,
         bool(raw.isVariable),
-        _without(raw, "shape", "name", "quantization"),
+        _without(raw, "shape", "name", *(["quantization"] if quantization else [])),
     )
 
 

@@ -119,14 +119,13 @@ def _tensor(tensor: Tensor, buffers: _Buffers) -> Any:
     table.shape = np.array(tensor.shape, np.int32)
     table.type = int(tensor.dtype)
     table.buffer = buffers.add(tensor.data)
-    table.quantization = _quantization(tensor.quantization)
+    if tensor.quantization is not None:
+        table.quantization = _quantization(tensor.quantization)
     table.isVariable = tensor.is_variable
     return table
 
 
-def _quantization(quantization: Quantization | None) -> Any:
-    if quantization is None:
-        return None
+def _quantization(quantization: Quantization) -> Any:
     table = copy.copy(quantization.rest) if quantization.rest is not None else schema.QuantizationParametersT()
     table.scale = quantization.scale
     table.zeroPoint = quantization.zero_point

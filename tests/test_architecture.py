@@ -1,0 +1,71 @@
+"""The arrows of the design: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+MAY_IMPORT = {
+    "edgexai.errors": set(),
+    "edgexai.board": {"errors", "firmware_profiles"},
+    "edgexai.graph": {"errors"},
+    "edgexai.relevance": {"errors", "graph"},
+    "edgexai.compress": {"errors", "graph", "relevance", "board", "firmware_profiles"},
+    "edgexai.heatmap": {"errors"},
+    "edgexai.device": {"errors", "heatmap", "board", "firmware_profiles"},
+    "edgexai.fleet": {"errors", "heatmap"},
+    "converters": {"errors", "graph"},
+    "firmware_profiles": set(),
+}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "edgexai" else parts[0]
+
+
+def imports() -> list[tuple[str, str]]:
+    """(module, imported room) for every import of our own packages, also those inside functions."""
+    found = []
+    for package in ("edgexai", "converters", "firmware_profiles"):
+        for path in (ROOT / package).rglob("*.py"):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            for node in ast.walk(ast.parse(path.read_text())):
+                names = []
+                if isinstance(node, ast.Import):
+                    names = [a.name for a in node.names]
+                elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                    names = (
+                        [f"{node.module}.{a.name}" for a in node.names] if node.module == "edgexai" else [node.module]
+                    )
+                ours = [n for n in names if n.split(".")[0] in ("edgexai", "converters", "firmware_profiles")]
+                found += [(module, room_of(n)) for n in ours]
+    return found
+
+
+def test_every_import_follows_an_arrow_of_the_design() -> None:
+    wrong = []
+    for module, target in imports():
+        room = room_of(module)
+        if room in ("edgexai", "edgexai.cli", "edgexai.__main__") or target in (room, "edgexai._version"):
+            continue
+        if target.removeprefix("edgexai.") not in MAY_IMPORT.get(room, set()):
+            wrong.append(f"{module} imports {target}")
+    assert not wrong
+
+
+def test_every_room_is_in_the_table() -> None:
+    rooms = {room_of(module) for module, _ in imports()}
+    assert rooms - {"edgexai", "edgexai.cli", "edgexai.__main__", "edgexai._version"} <= set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", ["edgexai", "edgexai.device.explainer", "edgexai.heatmap", "edgexai.cli"])
+def test_a_node_imports_nothing_heavy(module: str) -> None:
+    heavy = ["tensorflow", "keras", "flatbuffers", "duckdb", "pyarrow", "matplotlib", "PIL", "edgexai.graph"]
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"

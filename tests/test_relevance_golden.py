@@ -1,0 +1,150 @@
+"""Relevance of whole networks against zennit, and what attach promises."""
+
+import numpy as np
+import pytest
+from models import NETWORKS, golden, single
+from shared import SHARED, needs_shared
+
+import edgexai
+from edgexai.device.interpreter import Interpreter
+from edgexai.errors import ConfigError, UnsupportedOperator
+from edgexai.graph import OpKind, serialize
+from edgexai.relevance.grid import grids
+from edgexai.relevance.start import logits_of
+
+COMPOSITES = {
+    "epsilon": "R_epsilon",
+    "epsilon(0.25)": "R_epsilon0.25",
+    "gamma(0.25)": "R_gamma0.25",
+    "epsilon_plus": "R_epsilon_plus",
+    "epsilon_plus_flat": "R_epsilon_plus_flat",
+    "epsilon_alpha2_beta1": "R_epsilon_alpha2_beta1",
+    "epsilon_alpha2_beta1_flat": "R_epsilon_alpha2_beta1_flat",
+    "epsilon_gamma_box(-1, 1)": "R_epsilon_gamma_box",
+    "wsquare_epsilon_plus": "R_wsquare_first_epsilon_plus",
+}
+
+
+@pytest.mark.parametrize("composite", COMPOSITES)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_relevance_equals_zennit(network: str, composite: str) -> None:
+    path, known = golden(network)
+    graph = edgexai.load(path)
+    per_channel = edgexai.Explainer(serialize(edgexai.attach(graph, composite, channels="keep")))
+    summed = edgexai.Explainer(serialize(edgexai.attach(graph, composite, channels="sum")))
+    for x, target, theirs in zip(known["x"], known["target"], known[COMPOSITES[composite]], strict=True):
+        ours = per_channel(x)
+        assert ours.target == target
+        theirs = theirs.reshape(ours.relevance.shape)
+        most = np.abs(theirs).max()
+        assert np.abs(ours.relevance - theirs).max() <= 1e-4 * most
+        total = theirs.sum(-1) if theirs.ndim > 1 else theirs
+        assert np.abs(summed(x).relevance - total).max() <= 3e-4 * most
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_prediction_is_bit_exact_after_attach(network: str) -> None:
+    path, known = golden(network)
+    source = Interpreter(path)
+    explainer = edgexai.Explainer(serialize(edgexai.attach(edgexai.load(path))))
+    for x in known["x"]:
+        assert np.array_equal(explainer(x).outputs[0], source.run(x)[0])
+
+
+@needs_shared
+@pytest.mark.parametrize("composite", ["epsilon", "epsilon_plus", "epsilon_plus_flat"])
+@pytest.mark.parametrize("model", ["kws_int8", "kws_float", "ic_int8", "ic_float", "ad_int8", "ad_float"])
+def test_prediction_of_the_reference_models_is_bit_exact(model: str, composite: str) -> None:
+    path = SHARED / "models" / f"{model}.tflite"
+    graph = edgexai.load(path)
+    source, explainer = Interpreter(path), edgexai.Explainer(serialize(edgexai.attach(graph, composite)))
+    port, random = source.inputs[0], np.random.default_rng(1)
+    for _ in range(10):
+        x = random.normal(size=port.shape) * 40 + 60
+        x = x.clip(-128, 127).astype(np.int8) if port.dtype == np.int8 else x.astype(np.float32)
+        e = explainer(x)
+        assert np.array_equal(e.outputs[0], source.run(x)[0])
+        assert np.all(np.isfinite(e.relevance))
+
+
+@needs_shared
+def test_int8_relevance_follows_float_relevance_on_real_speech() -> None:
+    with np.load(SHARED / "data" / "kws01.npz") as data:
+        samples = data["x"][::14]
+    explainers = [
+        edgexai.Explainer(serialize(edgexai.attach(edgexai.load(SHARED / "models" / f"kws_{kind}.tflite"))))
+        for kind in ("int8", "float")
+    ]
+    port = explainers[0].input
+    correlation = []
+    for q in samples.reshape(-1, 49, 10, 1).astype(np.int8):
+        real = (q.astype(np.float32) - port.zero_point) * port.scale
+        a, b = explainers[0](q), explainers[1](real)
+        if a.target == b.target:
+            correlation.append(np.corrcoef(a.relevance.ravel(), b.relevance.ravel())[0, 1])
+    assert len(correlation) > 40
+    assert np.median(correlation) >= 0.99
+
+
+@pytest.mark.parametrize("network", ["cnn", "resnet", "mlp"])
+def test_relevance_without_biases_adds_up_to_the_score(network: str) -> None:
+    """Conservation: what LRP-ε does not give to a bias arrives at the input."""
+    from dataclasses import replace
+
+    path, known = golden(network)
+    graph = edgexai.load(path)
+    bias = {op.inputs[2] for op in graph.ops if len(op.inputs) > 2}
+    tensors = tuple(
+        replace(t, data=np.zeros_like(t.data)) if i in bias and t.data is not None else t
+        for i, t in enumerate(graph.tensors)
+    )
+    explainer = edgexai.Explainer(serialize(edgexai.attach(replace(graph, tensors=tensors), "epsilon")))
+    for x in known["x"]:
+        assert explainer(x).conservation == pytest.approx(1, abs=2e-2)
+
+
+def test_the_target_may_be_a_class_or_weights_over_the_outputs() -> None:
+    path, known = golden("cnn")
+    graph, x = edgexai.load(path), known["x"][0]
+    one = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", target=1)))(x)
+    asked = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", target="input")))
+    two = np.eye(len(known["logits"][0]), dtype=np.float32)
+    assert one.target == 1
+    assert one.score == pytest.approx(known["logits"][0][1], rel=1e-5)
+    assert np.allclose(asked(x, two[1]).relevance, one.relevance, atol=1e-6)
+    difference = asked(x, two[1] - two[0]).relevance
+    assert np.allclose(difference, asked(x, two[1]).relevance - asked(x, two[0]).relevance, atol=1e-4)
+    with pytest.raises(edgexai.Error, match="one weight an output"):
+        asked(x)
+
+
+def test_a_grid_stops_at_the_nearest_inner_map() -> None:
+    path, known = golden("cnn")
+    graph = edgexai.load(path)
+    sizes = [graph.tensors[t].shape[1:3] for t in grids(graph, logits_of(graph, graph.outputs[0]))]
+    assert sizes
+    explainer = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", grid=sizes[-1])))
+    e = explainer(known["x"][0])
+    assert e.relevance.shape == sizes[-1] == explainer.metadata.grid
+
+
+def test_an_operator_without_a_rule_is_refused_by_number_and_name() -> None:
+    graph = single((1, 4), lambda b, x: b.dense(b.op(OpKind.SIN, [x], (1, 4)), b.const(np.ones((2, 4), np.float32))))
+    with pytest.raises(UnsupportedOperator, match=r"no relevance rule for SIN \(operator 0"):
+        edgexai.attach(graph)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"composite": "magic"}, "there is no composite 'magic'"),
+        ({"composite": "gamma(x)"}, "takes numbers"),
+        ({"composite": "epsilon_plus(1)"}, "takes at most 0 numbers"),
+        ({"target": 99}, "is not one of the model's"),
+        ({"target": "best"}, "is not known"),
+        ({"channels": "max"}, "is not known"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_sentence(options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        edgexai.attach(edgexai.load(golden("cnn")[0]), **options)
