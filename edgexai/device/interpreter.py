@@ -25,7 +25,7 @@ class Port:
     zero_point: int
 
     def quantized(self, x: NDArray[Any]) -> NDArray[Any]:
-        """x in the port's own type: as it is if it has that type, floats by scale and zero point.
+        """x in the port's own type: as it is if it has that type, any other number by scale and zero point.
 
         Raises DataError if the shape or type does not fit or a value is not finite.
         """
@@ -38,12 +38,12 @@ class Port:
             fits = x
         elif np.issubdtype(self.dtype, np.floating) and x.dtype.kind in "iuf":
             fits = x.astype(self.dtype)
-        elif x.dtype.kind == "f" and self.scale:
+        elif x.dtype.kind in "iuf" and self.scale:
             limits = np.iinfo(self.dtype)
             steps = np.rint(np.asarray(x, np.float64) / self.scale) + self.zero_point
             fits = np.clip(np.nan_to_num(steps), limits.min, limits.max).astype(self.dtype)
         else:
-            raise DataError(f"input {self.name!r} takes {self.dtype} or float32 values, not {x.dtype}; convert them")
+            raise DataError(f"input {self.name!r} takes {self.dtype} or real numbers, not {x.dtype}; convert them")
         if x.dtype.kind == "f" and not np.all(np.isfinite(x)):
             raise DataError(f"the sample for input {self.name!r} holds values that are not finite; clean it")
         return fits

@@ -19,7 +19,11 @@ def save(graph: Graph, path: str | Path) -> None:
 
     Raises ModelError if the graph contradicts itself, OSError if the file cannot be written.
     """
-    data = serialize(graph)
+    write(serialize(graph), path)
+
+
+def write(data: bytes, path: str | Path) -> None:
+    """Write a file whole or not at all."""
     target = Path(path)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:

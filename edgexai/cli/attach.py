@@ -1,0 +1,62 @@
+"""Add the relevance pass to a .tflite model: it predicts bit for bit as before and says why.
+
+examples:
+  edgexai attach kws_int8.tflite -o kws_explain.tflite
+  edgexai attach vww.tflite -o vww_explain.tflite --composite epsilon_plus --grid 12x12
+  edgexai attach kws_int8.tflite -o on.tflite --target 3 --channels keep
+  edgexai attach vww.tflite --list-grids
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+from edgexai.errors import ConfigError
+from edgexai.graph import Graph, load, serialize
+from edgexai.graph.write import write
+from edgexai.relevance import attach
+from edgexai.relevance.grid import grids
+from edgexai.relevance.start import logits_of
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="the .tflite model that is deployed")
+    parser.add_argument("-o", "--output", help="where the explainer file goes")
+    parser.add_argument("--composite", default="epsilon_plus_flat", help="which rule each layer takes (%(default)s)")
+    parser.add_argument("--target", default="predicted", help='"predicted", "input", or the index of an output')
+    parser.add_argument("--grid", help="stop at the inner map nearest to ROWSxCOLUMNS")
+    parser.add_argument("--channels", default="sum", choices=["sum", "keep"], help="one map, or one a channel")
+    parser.add_argument("--list-grids", action="store_true", help="show where relevance can stop, and do nothing else")
+
+
+def run(args: argparse.Namespace) -> int:
+    graph = load(args.model)
+    if args.list_grids:
+        _list(graph)
+        return 0
+    if not args.output:
+        raise ConfigError("nothing says where the explainer goes; add -o FILE.tflite")
+    target = int(args.target) if args.target.isdigit() else args.target
+    explain = attach(graph, args.composite, target, _grid(args.grid), args.channels)
+    data = serialize(explain)
+    write(data, args.output)
+    before = Path(args.model).stat().st_size
+    print(f"{args.output}: {len(data):,} bytes, {len(data) / before:.2f} times the model's {before:,}")
+    return 0
+
+
+def _grid(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None:
+        raise ConfigError(f"--grid takes ROWSxCOLUMNS, as in 12x12, not {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def _list(graph: Graph) -> None:
+    producer = graph.producers()
+    print(f"{'grid':>9}  {'channels':>8}  after")
+    for t in grids(graph, logits_of(graph, graph.outputs[0])):
+        _, rows, columns, channels = graph.tensors[t].shape
+        print(f"{f'{rows}x{columns}':>9}  {channels:>8}  {graph.describe(producer[t])}")

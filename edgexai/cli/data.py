@@ -1,0 +1,24 @@
+"""Reads the `.npz` files that the verbs take: `x` (N, …), and `y` (N,) where labels are used."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.errors import DataError
+
+
+def samples(path: str | Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """x, and y if the file has it; DataError if it is no such file, holds objects, or the two do not fit."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if "x" not in file:
+                raise DataError(f"{path} has no array x; save it with numpy.savez({Path(path).name!r}, x=…, y=…)")
+            x, y = file["x"], file.get("y")
+    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise DataError(f"{path} is not a readable .npz file of plain arrays; save it with numpy.savez") from error
+    if y is not None and len(y) != len(x):
+        raise DataError(f"{path} has {len(x)} samples and {len(y)} labels; they must be as many")
+    return x, y

@@ -1,0 +1,86 @@
+"""Explain samples with an explainer file: numbers on the terminal, and pictures where one would look.
+
+examples:
+  edgexai explain kws_explain.tflite --data clips.npz
+  edgexai explain mnist_explain.tflite --data digits.npz --samples 12 --picture digits.png
+  edgexai explain kws_explain.tflite --data clips.npz --json | jq .target
+"""
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.cli.data import samples
+from edgexai.device.explainer import Explainer, Explanation
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("explainer", help="a file that `edgexai attach` made")
+    parser.add_argument("--data", required=True, help="a .npz file with x (N, …) and, if known, y (N,)")
+    parser.add_argument("--samples", type=int, default=8, help="how many, from the first (%(default)s)")
+    parser.add_argument("--picture", help="write a PNG of inputs and heatmaps")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
+
+
+def run(args: argparse.Namespace) -> int:
+    explainer = Explainer(args.explainer)
+    x, y = samples(args.data)
+    x = x[: args.samples]
+    explanations = [explainer(one) for one in x]
+    for i, e in enumerate(explanations):
+        label = None if y is None else int(y[i])
+        print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
+    if args.picture:
+        _picture(args.picture, x, explanations)
+        if not args.json:
+            print(f"pictures in {args.picture}")
+    return 0
+
+
+def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
+    conservation = e.conservation if np.isfinite(e.conservation) else None
+    return {
+        "sample": i,
+        "label": label,
+        "target": e.target,
+        "score": e.score,
+        "conservation": conservation,
+        "relevance": e.relevance.tolist(),
+    }
+
+
+def _line(i: int, label: int | None, e: Explanation) -> str:
+    known = "" if label is None else f"  label {label}"
+    return f"sample {i}{known}  predicted {e.target}  score {e.score:.3f}  conservation {e.conservation:.3f}"
+
+
+def _picture(path: str, x: NDArray[Any], explanations: list[Explanation]) -> None:
+    """Each input above its heatmap: red speaks for the prediction, blue against it."""
+    from matplotlib.figure import Figure
+
+    columns = len(explanations)
+    figure = Figure(figsize=(1.4 * columns, 3.2), layout="constrained")
+    axes = figure.subplots(2, columns, squeeze=False)
+    for column, (one, e) in enumerate(zip(x, explanations, strict=True)):
+        shown = one.reshape(_flat_shape(one.shape)).astype(np.float64)
+        span = float(np.ptp(shown)) or 1.0
+        axes[0][column].imshow((shown - shown.min()) / span, cmap="gray", aspect="auto")
+        axes[0][column].set_title(f"{e.target}")
+        heat = e.relevance if e.relevance.ndim < 3 else e.relevance.sum(-1)
+        heat = np.atleast_2d(heat)
+        limit = float(np.abs(heat).max()) or 1.0
+        axes[1][column].imshow(heat, cmap="seismic", vmin=-limit, vmax=limit, aspect="auto")
+    for ax in axes.flat:
+        ax.set_axis_off()
+    figure.savefig(path, dpi=150)
+
+
+def _flat_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """An image as it is, anything else as rows and columns."""
+    kept = [n for n in shape if n > 1]
+    if len(kept) == 3 and kept[2] == 3:
+        return tuple(kept)
+    return (kept[0], int(np.prod(kept[1:]))) if len(kept) > 1 else (1, int(np.prod(shape)))
