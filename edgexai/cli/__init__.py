@@ -13,6 +13,7 @@ from edgexai._version import VERSION
 from edgexai.errors import Error
 
 VERBS = {
+    "convert": "make a .tflite file of a Keras model or a SavedModel",
     "attach": "add the relevance pass to a .tflite model",
     "explain": "explain samples with an explainer file, as numbers and pictures",
 }
