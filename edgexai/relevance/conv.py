@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from edgexai.graph import Op
 from edgexai.graph.builder import Padding
+from edgexai.relevance import subpixel
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.linear import Kernel, Linear, bias_of, kernel_of, pass_through
 from edgexai.relevance.rules import Array, Rule
@@ -67,6 +68,8 @@ class Conv:
         batch, height, width, _ = build.shape(self.op.inputs[0])
         if q.shape[1:3] == (1, 1) and window.stride == (1, 1):
             return build.conv(s, build.weight(q), build.const(np.zeros(q.shape[0], np.float32)))
+        if window.dilation == (1, 1) and subpixel.pays(q, window):
+            return subpixel.transpose_conv(build, s, q, window)
         if window.dilation != (1, 1):
             q = _dilated(q, window.dilation)
         shape = (batch, height, width, q.shape[0])
