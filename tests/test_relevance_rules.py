@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import twins
+from ai_edge_litert import schema_py_generated as schema
 from models import run, single
 from numpy.typing import NDArray
 
@@ -47,6 +48,16 @@ def depthwise(stride=(1, 1), padding="SAME", dilation=(1, 1), kernel=(3, 3), mul
     return layer
 
 
+def transpose_conv(out: tuple[int, int], stride: tuple[int, int], padding: int):
+    def layer(b: Builder, x: int) -> int:
+        shape = (1, *out, 3)
+        inputs = [b.const(np.array(shape, np.int32)), b.const(weights(3, 3, 3, SHAPE[-1])), x, b.const(weights(3))]
+        options = schema.TransposeConvOptionsT(padding=padding, strideH=stride[0], strideW=stride[1])
+        return b.op(OpKind.TRANSPOSE_CONV, inputs, shape, options, version=3)
+
+    return layer
+
+
 def dense(b: Builder, x: int) -> int:
     flat = b.reshape(x, (1, int(np.prod(SHAPE))))
     return b.dense(flat, b.const(weights(5, int(np.prod(SHAPE)))), b.const(weights(5)))
@@ -70,6 +81,8 @@ LAYERS: dict[str, Callable[[Builder, int], int]] = {
     "depthwise_dilated": depthwise(dilation=(2, 2)),
     "depthwise_multiplier": depthwise(multiplier=3),
     "depthwise_multiplier_stride": depthwise(multiplier=2, stride=(2, 2)),
+    "transpose_conv": transpose_conv((14, 12), (2, 2), 0),
+    "transpose_conv_valid": transpose_conv((9, 8), (1, 1), 1),
     "dense": dense,
 }
 EPS = 1e-3

@@ -63,15 +63,14 @@ def propagate(graph: Graph, build: Builder, chosen: Composite, begin: Start, sto
     last = -1 if stop is None else graph.producers().get(stop, -1)
     for i in range(len(graph.ops) - 1, last, -1):
         op = graph.ops[i]
-        for y in op.outputs:
-            flow = back.arrived(y)
-            if flow is None:
-                continue
-            if op.kind not in RELEVANCE:
-                raise UnsupportedOperator(
-                    f"no relevance rule for {graph.describe(i)}; replace the layer, or stop above it with grid="
-                )
-            RELEVANCE[op.kind](back, op, rules.get(i, Epsilon()), flow)
+        flow = next((f for y in op.outputs if (f := back.arrived(y))), None)
+        if flow is None:
+            continue
+        if op.kind not in RELEVANCE:
+            raise UnsupportedOperator(
+                f"no relevance rule for {graph.describe(i)}; replace the layer, or stop above it with grid="
+            )
+        RELEVANCE[op.kind](back, op, rules.get(i, Epsilon()), flow)
     return back
 
 

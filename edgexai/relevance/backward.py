@@ -7,6 +7,7 @@ pass factors on without ever dividing by their own output, which is both cheaper
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
@@ -57,6 +58,17 @@ class Backward:
             t = op.inputs[0]
         tensor = self.graph.tensors[t]
         return tensor if tensor.is_constant else None
+
+    def fixed(self, op: Op, position: int, what: str) -> NDArray[np.int64]:
+        """An operator's integer argument; refused if it is computed."""
+        tensor = self.constant(op.inputs[position])
+        if tensor is None:
+            raise self.unsupported(op, f"{what} that is computed has no rule", "make it a constant")
+        return tensor.array.astype(np.int64)
+
+    def producer(self, t: int) -> Op | None:
+        """The operator of the model that writes a tensor."""
+        return self.graph.ops[self._producer[t]] if t in self._producer else None
 
     def is_dynamic(self, t: int) -> bool:
         """Whether a tensor depends on the model's input."""

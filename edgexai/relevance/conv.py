@@ -48,6 +48,10 @@ class Conv:
     window: Window
     mixes: bool
 
+    @property
+    def x(self) -> int:
+        return self.op.inputs[0]
+
     def with_kernel(self, kernel: Kernel) -> Linear:
         return replace(self, kernel=kernel)
 

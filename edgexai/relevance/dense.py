@@ -27,6 +27,10 @@ class Dense:
     bias: NDArray[np.float32]
     mixes: bool = True
 
+    @property
+    def x(self) -> int:
+        return self.op.inputs[0]
+
     def with_kernel(self, kernel: Kernel) -> Linear:
         return replace(self, kernel=kernel)
 

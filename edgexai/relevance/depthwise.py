@@ -66,6 +66,10 @@ class Depthwise:
     window: Window
     mixes: bool = False
 
+    @property
+    def x(self) -> int:
+        return self.op.inputs[0]
+
     def with_kernel(self, kernel: Kernel) -> Linear:
         return replace(self, kernel=kernel)
 

@@ -69,6 +69,11 @@ class Linear(Protocol):
     def op(self) -> Op: ...
 
     @property
+    def x(self) -> int:
+        """The tensor that the layer maps."""
+        ...
+
+    @property
     def kernel(self) -> Kernel: ...
 
     @property
@@ -100,8 +105,7 @@ class Linear(Protocol):
 
 def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
     """Share the relevance of a linear layer's output out to its input."""
-    x = layer.op.inputs[0] if back.is_dynamic(layer.op.inputs[0]) else layer.op.inputs[-1]
-    build, y = back.build, layer.op.outputs[0]
+    build, x, y = back.build, layer.x, layer.op.outputs[0]
     flow = back.full(flow, y)
     if isinstance(rule, Epsilon) and fused_activation(layer.op) in (0, 1):
         s = back.over_output(layer.op, flow, rule.stabilizer)
@@ -195,7 +199,7 @@ def _gate(back: Backward, layer: Linear, sign: int) -> int:
     """1 where the layer's output, before an activation, has this sign."""
     y = back.value(layer.op.outputs[0])
     if fused_activation(layer.op) not in (0, 1):
-        x = back.value(layer.op.inputs[0])
+        x = back.value(layer.x)
         y = layer.forward(x, layer.kernel.q, np.asarray(layer.bias / layer.kernel.scale, np.float32))
     return back.above_zero(y if sign > 0 else back.build.mul(y, back.build.const(-1.0)))
 
@@ -238,7 +242,8 @@ def kernel_of(back: Backward, op: Op, weights: int, axis: int) -> Kernel:
     return Kernel.of(tensor, axis)
 
 
-def bias_of(back: Backward, op: Op, kernel: Kernel) -> NDArray[np.float32]:
+def bias_of(back: Backward, op: Op, kernel: Kernel, position: int = 2) -> NDArray[np.float32]:
     """The real bias (out,); zeros if the operator has none."""
-    tensor = back.constant(op.inputs[2]) if len(op.inputs) > 2 and op.inputs[2] >= 0 else None
+    given = len(op.inputs) > position and op.inputs[position] >= 0
+    tensor = back.constant(op.inputs[position]) if given else None
     return np.zeros_like(kernel.scale) if tensor is None else np.asarray(tensor.real, np.float32)

@@ -12,11 +12,8 @@ from edgexai.relevance.rules import Rule
 def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """R_i = x_i / Σ x · R over the axes that were reduced (zennit's Norm)."""
     build, x, y = back.build, op.inputs[0], op.outputs[0]
-    axes = back.constant(op.inputs[1])
-    if axes is None:
-        raise back.unsupported(op, "axes that are computed have no rule", "use constant axes")
     shape = build.shape(x)
-    over = {int(a) % len(shape) for a in np.atleast_1d(axes.array)}
+    over = {int(a) % len(shape) for a in np.atleast_1d(back.fixed(op, 1, "axes"))}
     s = back.over_output(op, back.full(flow, y), rule.stabilizer)
     if op.kind == OpKind.MEAN:
         s = build.mul(s, build.const(np.float32(1 / prod(shape[a] for a in over))))

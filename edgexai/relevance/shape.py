@@ -1,11 +1,9 @@
 """Operators that only move values: relevance, or its factor, moves back the same way."""
 
-from itertools import pairwise
-
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
-from edgexai.graph import Op
-from edgexai.relevance.activation import undo_fused
+from edgexai.graph import Op, OpKind
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.rules import Rule
 
@@ -24,33 +22,39 @@ def reshape(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
 
 def transpose(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """TRANSPOSE: the inverse permutation."""
-    order = _constant(back, op, 1, "a permutation")
+    order = back.fixed(op, 1, "a permutation")
     flow = back.full(flow, op.outputs[0])
     back.give(op.inputs[0], Flow(back.build.transpose(flow.tensor, np.argsort(order).tolist()), flow.is_factor))
 
 
 def pad(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """PAD, PADV2: the border is cut off, what it got is relevance of a constant."""
-    amounts = _constant(back, op, 1, "padding")
+    amounts = back.fixed(op, 1, "padding")
     flow = back.full(flow, op.outputs[0])
     shape = back.build.shape(op.inputs[0])
     back.give(op.inputs[0], Flow(back.build.slice(flow.tensor, amounts[:, 0].tolist(), shape), flow.is_factor))
 
 
-def concatenation(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
-    """CONCATENATION: each input gets its piece."""
-    build = back.build
-    flow = back.full(undo_fused(back, op, flow), op.outputs[0])
-    rank = len(build.shape(op.outputs[0]))
-    axis = op.options.axis % rank
-    edges = np.cumsum([0, *(build.shape(t)[axis] for t in op.inputs)])
-    for t, (start, _) in zip(op.inputs, pairwise(edges), strict=True):
-        begin = [int(start) if i == axis else 0 for i in range(rank)]
-        back.give(t, Flow(build.slice(flow.tensor, begin, build.shape(t)), flow.is_factor))
+def space_to_depth(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """SPACE_TO_DEPTH and DEPTH_TO_SPACE: each is the other's way back."""
+    build, x = back.build, op.inputs[0]
+    flow = back.full(flow, op.outputs[0])
+    block = op.options.blockSize
+    if op.kind == OpKind.SPACE_TO_DEPTH:
+        kind, options = OpKind.DEPTH_TO_SPACE, schema.DepthToSpaceOptionsT(blockSize=block)
+    else:
+        kind, options = OpKind.SPACE_TO_DEPTH, schema.SpaceToDepthOptionsT(blockSize=block)
+    back.give(x, Flow(build.op(kind, [flow.tensor], build.shape(x), options), flow.is_factor))
 
 
-def _constant(back: Backward, op: Op, position: int, what: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    tensor = back.constant(op.inputs[position])
-    if tensor is None:
-        raise back.unsupported(op, f"{what} that is computed has no rule", "make it a constant")
-    return tensor.array.astype(np.int64)
+def space_to_batch(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND (dilated convolutions): padding comes back as cropping."""
+    build, x = back.build, op.inputs[0]
+    flow = back.full(flow, op.outputs[0])
+    block = build.const(back.fixed(op, 1, "a block").astype(np.int32))
+    margin = build.const(back.fixed(op, 2, "margins").astype(np.int32))
+    if op.kind == OpKind.SPACE_TO_BATCH_ND:
+        kind, options = OpKind.BATCH_TO_SPACE_ND, schema.BatchToSpaceNDOptionsT()
+    else:
+        kind, options = OpKind.SPACE_TO_BATCH_ND, schema.SpaceToBatchNDOptionsT()
+    back.give(x, Flow(build.op(kind, [flow.tensor, block, margin], build.shape(x), options), flow.is_factor))

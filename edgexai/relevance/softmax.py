@@ -1,0 +1,16 @@
+"""SOFTMAX inside a network, by its Taylor expansion: R_i = x_i · (R_i - s_i · Σ_j R_j), s = softmax(x).
+
+AttnLRP (Achtibat et al. 2024, eq. 10): the bias of the expansion keeps the rest.
+"""
+
+from edgexai.graph import Op
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.rules import Rule
+
+
+def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """Relevance of attention weights -> relevance of attention scores."""
+    build, x, y = back.build, op.inputs[0], op.outputs[0]
+    r = back.relevance(y, back.full(flow, y))
+    total = build.sum(r, [len(build.shape(y)) - 1], keep_dims=True)
+    back.give(x, Flow(build.sub(r, build.mul(back.value(y), total)), is_factor=True))
