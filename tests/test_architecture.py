@@ -16,8 +16,9 @@ MAY_IMPORT = {
     "edgexai.relevance": {"errors", "graph"},
     "edgexai.compress": {"errors", "graph", "relevance", "board", "firmware_profiles"},
     "edgexai.heatmap": {"errors"},
-    "edgexai.device": {"errors", "heatmap", "board", "firmware_profiles"},
-    "edgexai.fleet": {"errors", "heatmap"},
+    "edgexai.messaging": {"errors"},
+    "edgexai.device": {"errors", "heatmap", "board", "firmware_profiles", "messaging"},
+    "edgexai.fleet": {"errors", "heatmap", "messaging"},
     "converters": {"errors", "graph"},
     "firmware_profiles": set(),
 }

@@ -16,6 +16,8 @@ VERBS = {
     "convert": "make a .tflite file of a Keras model or a SavedModel",
     "attach": "add the relevance pass to a .tflite model",
     "explain": "explain samples with an explainer file, as numbers and pictures",
+    "agent": "run on a node: predict, explain, send heatmaps to the fleet",
+    "fleet": "receive the nodes' heatmaps, store each once, show what the models look at",
 }
 
 

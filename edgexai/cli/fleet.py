@@ -1,0 +1,51 @@
+"""Runs the fleet's side: receives heatmaps, stores each once, and shows what the models look at.
+
+  edgexai fleet                                  a broker on this machine, the page on http://127.0.0.1:8080
+  edgexai fleet --broker mqtts://broker.example --ca ca.pem --certificate fleet.pem --key fleet.key --store /srv/fleet
+  edgexai fleet ingest --broker mqtts://broker.example … --store /srv/fleet --share workers --worker 2
+
+`ingest` is one more worker on the same store, without a page; workers of one --share divide the stream among them
+(a broker that knows shared subscriptions, such as mosquitto, is needed). Ctrl-C or SIGTERM ends it cleanly.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+from edgexai.errors import ConfigError
+from edgexai.messaging.broker import Broker
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("part", nargs="?", choices=("serve", "ingest"), default="serve", help="what to run (serve)")
+    parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT; without it, one is started on this machine")
+    parser.add_argument("--broker-port", type=int, default=1883, metavar="P", help="port of that one (1883; 0: any)")
+    parser.add_argument("--host", default="127.0.0.1", help="address of the page (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8080, metavar="P", help="port of the page (8080; 0: any)")
+    parser.add_argument("--store", type=Path, default=Path("fleet-store"), metavar="DIR", help="(fleet-store)")
+    parser.add_argument("--share", metavar="GROUP", help="divide the stream among the workers of this group")
+    parser.add_argument("--worker", metavar="NAME", help="a name for this worker that stays the same over restarts")
+    parser.add_argument("--ca", type=Path, metavar="PEM", help="authority that signed the broker's certificate")
+    parser.add_argument("--certificate", type=Path, metavar="PEM", help="the fleet's certificate")
+    parser.add_argument("--key", type=Path, metavar="PEM", help="and its private key")
+    parser.add_argument("--plaintext", action="store_true", help="allow mqtt:// beyond this machine")
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgexai.fleet.service import Where, ingest_only, serve
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    broker = (
+        None if args.broker is None else Broker.parse(args.broker, args.plaintext, args.ca, args.certificate, args.key)
+    )
+    if args.part == "ingest":
+        if broker is None or args.worker is None:
+            raise ConfigError("a worker needs --broker and its own --worker name")
+        ingest_only(args.store, broker, args.worker, args.share)
+        return 0
+
+    def ready(where: Where) -> None:
+        print(f"page {where.page}  broker {where.broker}  store {where.store}", flush=True)
+
+    serve(args.store, broker, args.broker_port, args.host, args.port, args.worker, args.share, ready)
+    return 0

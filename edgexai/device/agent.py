@@ -1,0 +1,215 @@
+"""The agent of a node: samples in, explanations out to the broker by way of the outbox.
+
+Two threads: this one predicts, explains and fills the outbox; `Link` empties it. A broker that is slow or away
+never holds a prediction up.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai._version import VERSION
+from edgexai.device.explainer import Explainer, Explanation
+from edgexai.device.interpreter import Interpreter
+from edgexai.device.link import Link
+from edgexai.device.outbox import Outbox, OutboxFull
+from edgexai.device.policy import Every, Policy, Prediction
+from edgexai.device.session import Session
+from edgexai.device.source import Samples
+from edgexai.errors import ConfigError
+from edgexai.heatmap import encode
+from edgexai.messaging.broker import Broker
+from edgexai.messaging.histogram import Histogram
+from edgexai.messaging.messages import name
+
+log = logging.getLogger(__name__)
+
+METRICS_EVERY = 5.0
+
+
+@dataclass
+class Settings:
+    """What an agent is told; `edgexai agent --help` says what each means."""
+
+    fleet: str
+    node: str
+    model: Path
+    broker: Broker
+    state: Path | None = None
+    predictor: Path | None = None
+    board: str | None = None
+    power_mw: float | None = None
+    budget: int = 256
+    policy: Policy = field(default_factory=Every)
+    interval: float = 0.0
+    limit: int | None = None
+    confirm: Literal["store", "broker"] = "store"
+    window: int = 64
+    drain: float = 30.0
+    labels: tuple[str, ...] = ()
+
+
+@dataclass
+class Counts:
+    """Totals since the start of the process."""
+
+    samples: int = 0
+    explained: int = 0
+    bytes: int = 0
+    refused: int = 0
+    energy_uj: float = 0.0
+    latency: Histogram = field(default_factory=Histogram)
+    score: Histogram = field(default_factory=Histogram)
+    targets: dict[int, int] = field(default_factory=dict)
+
+
+class Agent:
+    """One node. `run` returns when the samples end, the limit is reached or ``stop`` is set, and the outbox is empty
+    or ``drain`` seconds have passed; what is left then is sent at the next start."""
+
+    def __init__(self, settings: Settings) -> None:
+        name(settings.fleet, "fleet name")
+        name(settings.node, "node name")
+        self.settings = settings
+        self.counts = Counts()
+        self.explainer = Explainer(settings.model)
+        self.predictor = None if settings.predictor is None else Interpreter(settings.predictor)
+        self.model_id = _model_id(self.explainer.metadata.source)
+        self.outbox = Outbox(settings.state)
+        self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
+        self.link = Link(settings.broker, self.session, settings.fleet, settings.node)
+        self.stop = threading.Event()
+        self._started = time.time()
+        self._metrics_due = 0.0
+
+    def run(self, source: Samples) -> Counts:
+        """Explain samples until there are no more; see the class."""
+        self.link.birth(self.status())
+        self.link.start()
+        if self.outbox.repaired:
+            log.warning(self.outbox.repaired)
+        try:
+            for x in source:
+                if self.stop.is_set() or self.counts.samples == self.settings.limit:
+                    break
+                self.step(x)
+                self._report()
+                if self.settings.interval:
+                    self.stop.wait(self.settings.interval)
+            self._drain()
+        finally:
+            self._report(now=True)
+            self.link.stop(patience=5.0)
+            self.outbox.close()
+        return self.counts
+
+    def step(self, x: NDArray[Any]) -> bool:
+        """Predict one sample, and explain it if the policy wants so; whether it was explained."""
+        explanation = None
+        begin = time.perf_counter()
+        if self.predictor is None:
+            explanation = self.explainer(x)
+            target, score = explanation.target, explanation.score
+        else:
+            target, score = _top(self.predictor.run(x)[0])
+        prediction = Prediction(self.counts.samples, time.time(), target, score)
+        self.counts.samples += 1
+        if not self.settings.policy.wants(prediction):
+            return False
+        if explanation is None:
+            begin = time.perf_counter()
+            explanation = self.explainer(x)
+        self._accept(explanation, (time.perf_counter() - begin) * 1e3)
+        return True
+
+    def _accept(self, e: Explanation, latency_ms: float) -> None:
+        counts = self.counts
+        frame = encode(
+            e.relevance,
+            budget=self.settings.budget,
+            model=self.model_id,
+            sequence=self.outbox.next_sequence,
+            time=time.time(),
+            target=e.target,
+            score=e.score,
+            conservation=e.conservation,
+        )
+        counts.explained += 1
+        counts.latency.add(latency_ms)
+        counts.score.add(e.score)
+        counts.targets[e.target] = counts.targets.get(e.target, 0) + 1
+        if self.settings.power_mw is not None:
+            counts.energy_uj += self.settings.power_mw * latency_ms
+        try:
+            self.outbox.append(frame)
+            counts.bytes += len(frame)
+        except OutboxFull as error:
+            counts.refused += 1
+            log.warning("%s", error)
+
+    def status(self) -> dict[str, Any]:
+        """The retained birth message."""
+        about = self.explainer.metadata
+        return {
+            "state": "online",
+            "boot": self.outbox.boot,
+            "version": VERSION,
+            "model": self.model_id.hex(),
+            "composite": about.composite,
+            "target": about.target,
+            "grid": about.grid,
+            "board": self.settings.board,
+            "started": self._started,
+            "labels": list(self.settings.labels),
+        }
+
+    def metrics(self) -> dict[str, Any]:
+        """Totals since the start, as they travel."""
+        counts, (waiting, waiting_bytes) = self.counts, self.outbox.depth()
+        return {
+            "boot": self.outbox.boot,
+            "time": time.time(),
+            "uptime": round(time.time() - self._started, 3),
+            "samples": counts.samples,
+            "explained": counts.explained,
+            "bytes": counts.bytes,
+            "confirmed": self.session.confirmed,
+            "resent": self.session.resent,
+            "refused": counts.refused,
+            "dropped": self.outbox.dropped,
+            "waiting": {"frames": waiting, "bytes": waiting_bytes},
+            "latency_ms": counts.latency.message(),
+            "score": counts.score.message(),
+            "targets": {str(k): v for k, v in sorted(counts.targets.items())},
+            "energy_uj": None if self.settings.power_mw is None else round(counts.energy_uj, 1),
+        }
+
+    def _report(self, now: bool = False) -> None:
+        if now or time.monotonic() >= self._metrics_due:
+            self.link.send("metrics", self.metrics(), retain=True)
+            self._metrics_due = time.monotonic() + METRICS_EVERY
+
+    def _drain(self) -> None:
+        deadline = time.monotonic() + self.settings.drain
+        while not self.stop.is_set() and time.monotonic() < deadline and self.outbox.depth()[0]:
+            self._report()
+            self.stop.wait(0.05)
+
+
+def _model_id(source: str) -> bytes:
+    try:
+        return bytes.fromhex(source)[:8]
+    except ValueError:
+        raise ConfigError("the explainer file names its source model wrongly; attach the pass again") from None
+
+
+def _top(output: NDArray[Any]) -> tuple[int, float]:
+    flat = output.reshape(-1)
+    best = int(np.argmax(flat))
+    return best, float(flat[best])

@@ -1,0 +1,1 @@
+"""The fleet's side: broker, ingest, store, analysis and page."""

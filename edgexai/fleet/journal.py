@@ -1,0 +1,237 @@
+"""What has just arrived: SQLite, shared by all workers of one store, durable when a call returns.
+
+boot        one row for each (fleet, node, boot)
+seen        which sequence numbers of a boot are stored, as ranges, for ever: the test for exactly once
+frame       frames that are not in Parquet yet, by an id that only grows
+part        the Parquet files that count, and the ids in each
+node        the last status and metrics of each node
+quarantine  payloads that were refused, cut to 4 KiB, the last 1,000
+counter     totals
+"""
+
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgexai.errors import ConfigError
+from edgexai.fleet.ranges import Ranges, insert
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS boot (
+    id INTEGER PRIMARY KEY, fleet TEXT NOT NULL, node TEXT NOT NULL, boot TEXT NOT NULL, UNIQUE (fleet, node, boot)
+);
+CREATE TABLE IF NOT EXISTS seen (
+    boot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (boot, first)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS frame (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL, sequence INTEGER NOT NULL, received REAL NOT NULL,
+    time REAL NOT NULL, model TEXT NOT NULL, target INTEGER NOT NULL, score REAL NOT NULL, conservation REAL,
+    frame BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS part (
+    path TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS node (
+    fleet TEXT NOT NULL, node TEXT NOT NULL, kind TEXT NOT NULL, received REAL NOT NULL, message TEXT NOT NULL,
+    PRIMARY KEY (fleet, node, kind)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine (
+    id INTEGER PRIMARY KEY, received REAL NOT NULL, topic TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_KEPT_IN_QUARANTINE = 1000
+
+COLUMNS = "id, fleet, node, boot, sequence, received, time, model, target, score, conservation, frame"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A frame that was decoded once and is to be stored; ``model`` is 16 hex digits, times are unix seconds."""
+
+    fleet: str
+    node: str
+    boot: str
+    sequence: int
+    received: float
+    time: float
+    model: str
+    target: int
+    score: float
+    conservation: float | None
+    frame: bytes
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A payload that is no frame."""
+
+    received: float
+    topic: str
+    reason: str
+    payload: bytes
+
+
+Row = tuple[Any, ...]
+
+
+class Journal:
+    """The journal of one store directory; several processes may have it open."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / "journal.db"
+        self._lock = threading.Lock()
+        try:
+            self._db = sqlite3.connect(self.path, check_same_thread=False, timeout=30.0, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise ConfigError(f"{self.path}: {error}; give another --store directory or repair this one") from error
+
+    def add(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = ()) -> int:
+        """Store what is new, durably; how many were. Duplicates and refusals are counted."""
+        by_boot: dict[tuple[str, str, str], dict[int, Arrival]] = defaultdict(dict)
+        for a in arrivals:
+            by_boot[a.fleet, a.node, a.boot].setdefault(a.sequence, a)
+        new = 0
+        with self._lock, _Transaction(self._db):
+            for key, group in by_boot.items():
+                boot = self._boot_id(*key)
+                fresh = [group[n] for n in self._insert_seen(boot, group)]
+                self._db.executemany(
+                    "INSERT INTO frame (boot, sequence, received, time, model, target, score, conservation, frame)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        (boot, a.sequence, a.received, a.time, a.model, a.target, a.score, a.conservation, a.frame)
+                        for a in fresh
+                    ],
+                )
+                new += len(fresh)
+            self._count("frames", new)
+            self._count("duplicates", len(arrivals) - new)
+            self._quarantine(refusals)
+        return new
+
+    def note(self, messages: Iterable[tuple[str, str, str, float, str]]) -> None:
+        """Keep the last status and metrics: (fleet, node, kind, received, JSON text)."""
+        with self._lock, _Transaction(self._db):
+            self._db.executemany("REPLACE INTO node VALUES (?, ?, ?, ?, ?)", messages)
+
+    def nodes(self) -> list[tuple[str, str, str, float, str]]:
+        """All that `note` has kept."""
+        return self._all("SELECT fleet, node, kind, received, message FROM node ORDER BY fleet, node, kind")
+
+    def counters(self) -> dict[str, int]:
+        """Totals: frames, duplicates, quarantined."""
+        zero = {"frames": 0, "duplicates": 0, "quarantined": 0}
+        return zero | dict(self._all("SELECT name, value FROM counter"))
+
+    def refusals(self, limit: int = 100) -> list[Refusal]:
+        """The newest payloads in quarantine."""
+        rows = self._all("SELECT received, topic, reason, payload FROM quarantine ORDER BY id DESC LIMIT ?", limit)
+        return [Refusal(*row) for row in rows]
+
+    def snapshot(self, after: int, limit: int) -> tuple[list[str], list[Row]]:
+        """Parquet files and journal rows beyond an id, of the same moment."""
+        with self._lock, _Transaction(self._db, "DEFERRED"):
+            parts = self._db.execute("SELECT path FROM part WHERE last > ? ORDER BY first", (after,)).fetchall()
+            return [p for (p,) in parts], self._rows("f.id > ?", after, limit)
+
+    def oldest(self, limit: int) -> list[Row]:
+        """The rows that go to Parquet next."""
+        with self._lock:
+            return self._rows("f.id > ?", -1, limit)
+
+    def waiting(self) -> int:
+        """How many frames are not in Parquet."""
+        return int(self._all("SELECT count(*) FROM frame")[0][0])
+
+    def last_id(self) -> int:
+        """The id of the newest frame, -1 if there is none."""
+        return int(self._all("SELECT coalesce(max(seq), -1) FROM sqlite_sequence WHERE name = 'frame'")[0][0])
+
+    def parts(self) -> set[str]:
+        """The Parquet files that count."""
+        return {path for (path,) in self._all("SELECT path FROM part")}
+
+    def moved(self, last: int, parts: Iterable[tuple[str, int, int, int]]) -> None:
+        """The frames up to an id are in these Parquet files now: (path, first id, last id, rows)."""
+        with self._lock, _Transaction(self._db):
+            self._db.executemany("INSERT INTO part VALUES (?, ?, ?, ?)", parts)
+            self._db.execute("DELETE FROM frame WHERE id <= ?", (last,))
+
+    def close(self) -> None:
+        """Give the file back."""
+        with self._lock:
+            self._db.close()
+
+    def _all(self, query: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+    def _rows(self, where: str, value: int, limit: int) -> list[Row]:
+        return self._db.execute(
+            f"SELECT f.id, fleet, node, b.boot, sequence, received, time, model, target, score, conservation, frame"
+            f" FROM frame f JOIN boot b ON b.id = f.boot WHERE {where} ORDER BY f.id LIMIT ?",
+            (value, limit),
+        ).fetchall()
+
+    def _boot_id(self, fleet: str, node: str, boot: str) -> int:
+        found = self._db.execute("SELECT id FROM boot WHERE fleet = ? AND node = ? AND boot = ?", (fleet, node, boot))
+        row = found.fetchone()
+        if row is None:
+            row = self._db.execute(
+                "INSERT INTO boot (fleet, node, boot) VALUES (?, ?, ?) RETURNING id", (fleet, node, boot)
+            ).fetchone()
+        return int(row[0])
+
+    def _insert_seen(self, boot: int, sequences: Iterable[int]) -> list[int]:
+        numbers = sorted(sequences)
+        near: Ranges = self._db.execute(
+            "SELECT first, last FROM seen WHERE boot = ? AND last >= ? AND first <= ?",
+            (boot, numbers[0] - 1, numbers[-1] + 1),
+        ).fetchall()
+        merged, fresh = insert(near, numbers)
+        if fresh:
+            self._db.executemany("DELETE FROM seen WHERE boot = ? AND first = ?", [(boot, first) for first, _ in near])
+            self._db.executemany("INSERT INTO seen VALUES (?, ?, ?)", [(boot, *r) for r in merged])
+        return fresh
+
+    def _quarantine(self, refusals: Sequence[Refusal]) -> None:
+        if not refusals:
+            return
+        self._db.executemany(
+            "INSERT INTO quarantine (received, topic, reason, payload) VALUES (?, ?, ?, ?)",
+            [(r.received, r.topic[:256], r.reason, r.payload[:4096]) for r in refusals],
+        )
+        self._db.execute(
+            "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (_KEPT_IN_QUARANTINE,)
+        )
+        self._count("quarantined", len(refusals))
+
+    def _count(self, name: str, by: int) -> None:
+        if by:
+            self._db.execute(
+                "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                (name, by),
+            )
+
+
+class _Transaction:
+    """BEGIN … COMMIT, or ROLLBACK if the block raises. IMMEDIATE takes the writer's lock at once, so that a worker
+    waits for another instead of failing halfway."""
+
+    def __init__(self, db: sqlite3.Connection, kind: str = "IMMEDIATE") -> None:
+        self._db, self._kind = db, kind
+
+    def __enter__(self) -> None:
+        self._db.execute(f"BEGIN {self._kind}")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")

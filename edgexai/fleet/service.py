@@ -1,0 +1,140 @@
+"""The fleet's service in one process: broker if none is given, ingest, store, view and page."""
+
+import logging
+import signal
+import socket
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from edgexai.errors import ConfigError
+from edgexai.fleet.broker import EmbeddedBroker
+from edgexai.fleet.ingest import Ingest
+from edgexai.fleet.page import application
+from edgexai.fleet.store import Store
+from edgexai.fleet.view import View
+from edgexai.messaging.broker import Broker
+
+log = logging.getLogger(__name__)
+
+COMPACT_EVERY = 15.0
+COMPACT_FROM = 20_000  # frames that are worth a Parquet file while the service runs
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a service listens."""
+
+    page: str
+    broker: str
+    store: Path
+
+
+def serve(
+    store: Path,
+    broker: Broker | None = None,
+    broker_port: int = 1883,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    worker: str | None = None,
+    share: str | None = None,
+    ready: Callable[[Where], None] | None = None,
+) -> None:
+    """Run until SIGTERM or Ctrl-C (call it in the main thread). Port 0 takes a free one; ``ready`` is told where.
+
+    Raises ConfigError if a port is taken or the store cannot be opened.
+    """
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(host, port))
+        opened = Store(store)
+        stack.callback(opened.close)
+        stack.callback(opened.compact)
+        if broker is None:
+            embedded = EmbeddedBroker(broker_port)
+            embedded.start()
+            stack.callback(embedded.stop)
+            broker = Broker.parse(embedded.url)
+        view = View(opened)
+        view.catch_up()
+        stack.callback(_repeat(0.3, view.catch_up))
+        stack.callback(_repeat(COMPACT_EVERY, lambda: opened.compact(COMPACT_FROM)))
+        ingest = Ingest(broker, opened.journal, worker=worker or _worker_name(store), share=share)
+        ingest.start()
+        stack.callback(ingest.stop)
+        where = Where(f"http://{host}:{listener.getsockname()[1]}", broker.url, store)
+        server = uvicorn.Server(
+            uvicorn.Config(application(view, broker.url), log_level="warning", access_log=False, lifespan="off")
+        )
+        _end_on_signals(server)
+        if ready is not None:
+            ready(where)
+        server.run(sockets=[listener])
+
+
+def ingest_only(store: Path, broker: Broker, worker: str, share: str | None) -> None:
+    """A worker that fills a store until SIGTERM or Ctrl-C; start as many as the stream needs."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    with ExitStack() as stack:
+        opened = Store(store)
+        stack.callback(opened.close)
+        stack.callback(_repeat(COMPACT_EVERY, lambda: opened.compact(COMPACT_FROM)))
+        ingest = Ingest(broker, opened.journal, worker=worker, share=share)
+        ingest.start()
+        stack.callback(ingest.stop)
+        stop.wait()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"the page cannot listen on {host}:{port} ({error.strerror}); take another --port") from None
+    listener.listen(128)
+    return listener
+
+
+def _worker_name(store: Path) -> str:
+    # the same at every start: the broker keeps messages for a client that it knows, and for ever if none comes back
+    return f"{socket.gethostname()}-{zlib.crc32(str(store.resolve()).encode()):08x}"
+
+
+def _end_on_signals(server: uvicorn.Server) -> None:
+    # uvicorn puts its own handlers in front and, when it has ended, raises the signal again for these
+    def end(signum: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+
+
+def _repeat(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
+    """Do the work every so many seconds in a thread; the answer ends that."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(seconds):
+            try:
+                work()
+            except (sqlite3.OperationalError, OSError) as error:  # a full disk, say: the next time may go well
+                log.error("the store cannot be used: %s", error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def end() -> None:
+        stop.set()
+        thread.join()
+
+    return end

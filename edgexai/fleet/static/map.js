@@ -1,0 +1,73 @@
+// Draws a relevance map: {rows, columns, peak, data: int8 in base64}. Warm speaks for the class, cold against it.
+
+const RAMPS = {
+  light: {
+    for: [[255, 255, 255], [254, 215, 170], [249, 115, 22], [185, 28, 28], [90, 14, 14]],
+    against: [[255, 255, 255], [191, 219, 254], [59, 130, 246], [29, 78, 216], [23, 37, 84]],
+  },
+  dark: {
+    for: [[16, 18, 23], [110, 24, 24], [220, 60, 30], [251, 146, 60], [254, 240, 170]],
+    against: [[16, 18, 23], [26, 42, 100], [37, 99, 235], [96, 165, 250], [219, 234, 254]],
+  },
+};
+
+function table(stops) {
+  return Array.from({ length: 128 }, (_, i) => {
+    const at = (i / 127) ** 0.8 * (stops.length - 1);
+    const k = Math.min(stops.length - 2, Math.floor(at));
+    return stops[k].map((c, j) => Math.round(c + (at - k) * (stops[k + 1][j] - c)));
+  });
+}
+
+const TABLES = Object.fromEntries(
+  Object.entries(RAMPS).map(([theme, r]) => [theme, { for: table(r.for), against: table(r.against) }]),
+);
+
+export function draw(canvas, map) {
+  const { rows, columns } = map;
+  const bytes = Uint8Array.from(atob(map.data), (c) => c.charCodeAt(0));
+  const values = new Int8Array(bytes.buffer);
+  const colours = TABLES[document.documentElement.dataset.theme === "dark" ? "dark" : "light"];
+  canvas.width = columns;
+  canvas.height = rows;
+  const image = new ImageData(columns, rows);
+  for (let i = 0; i < rows * columns; i += 1) {
+    const [r, g, b] = values[i] < 0 ? colours.against[Math.min(127, -values[i])] : colours.for[values[i]];
+    image.data.set([r, g, b, 255], 4 * i);
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+}
+
+// Left, top, width and height of a region in percent; see edgexai/fleet/regions.py for the names.
+function place(region) {
+  const line = /^part (\d) of (\d)$/.exec(region);
+  if (line) return [(100 * (line[1] - 1)) / line[2], 0, 100 / line[2], 100];
+  const corner = region.startsWith("corner ");
+  const [vertical, horizontal] = region.replace("corner ", "").split(" ");
+  const side = corner ? 25 : 100 / 3;
+  const start = (word, names) => (corner ? (names.indexOf(word) ? 75 : 0) : names.indexOf(word) * side);
+  return [
+    start(horizontal, corner ? ["left", "right"] : ["left", "centre", "right"]),
+    start(vertical, corner ? ["top", "bottom"] : ["top", "middle", "bottom"]),
+    side, side,
+  ];
+}
+
+export function mapElement(map, region) {
+  const frame = document.createElement("div");
+  frame.className = "map";
+  const ratio = map.columns / map.rows;
+  frame.style.aspectRatio = ratio > 3 ? "3" : ratio < 1 / 2 ? "1 / 2" : String(ratio);
+  const canvas = document.createElement("canvas");
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `relevance map of ${map.rows} by ${map.columns}`);
+  draw(canvas, map);
+  frame.append(canvas);
+  if (region) {
+    const mark = document.createElement("u");
+    const [left, top, width, height] = place(region);
+    Object.assign(mark.style, { left: `${left}%`, top: `${top}%`, width: `${width}%`, height: `${height}%` });
+    frame.append(mark);
+  }
+  return frame;
+}

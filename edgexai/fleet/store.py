@@ -1,0 +1,145 @@
+"""The store of a fleet: a journal of what has just arrived, and Parquet for everything older.
+
+    STORE/journal.db
+    STORE/frames/fleet=F/model=M/day=D/frames-<first id>-<last id>.parquet
+
+A file counts once the journal lists it; what a crash left halfway is removed before the next move. Frames are moved
+in the order of their ids, so every id up to the last moved one is in Parquet and every later one in the journal.
+"""
+
+import fcntl
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow
+import pyarrow.parquet
+
+from edgexai.fleet.journal import COLUMNS, Journal, Row
+
+SCHEMA = pyarrow.schema(
+    [
+        ("id", pyarrow.int64()),
+        ("fleet", pyarrow.string()),
+        ("node", pyarrow.string()),
+        ("boot", pyarrow.string()),
+        ("sequence", pyarrow.int64()),
+        ("received", pyarrow.float64()),
+        ("time", pyarrow.float64()),
+        ("model", pyarrow.string()),
+        ("target", pyarrow.int32()),
+        ("score", pyarrow.float32()),
+        ("conservation", pyarrow.float32()),
+        ("frame", pyarrow.binary()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A frame in the store; see `Arrival` for the fields. ``id`` grows in the order of arrival."""
+
+    id: int
+    fleet: str
+    node: str
+    boot: str
+    sequence: int
+    received: float
+    time: float
+    model: str
+    target: int
+    score: float
+    conservation: float | None
+    frame: bytes
+
+
+class Store:
+    """The store in a directory; any number of processes on one machine may have it open."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.journal = Journal(directory)
+
+    def since(self, after: int, limit: int = 10_000) -> list[Stored]:
+        """Frames beyond an id, oldest first, at most ``limit``."""
+        paths, rows = self.journal.snapshot(after, limit)
+        old = self._archived(paths, after, limit) if paths else []
+        return [Stored(*row) for row in [*old, *rows][:limit]]
+
+    def last_id(self) -> int:
+        """The id of the newest frame, -1 if there is none."""
+        return self.journal.last_id()
+
+    def compact(self, at_least: int = 1, at_most: int = 200_000) -> int:
+        """Move the journal's frames to Parquet if there are ``at_least`` so many; how many were moved."""
+        if self.journal.waiting() < at_least:
+            return 0
+        with self._only_one() as mine:
+            if not mine:
+                return 0
+            self._remove_leftovers()
+            rows = self.journal.oldest(at_most)
+            if not rows:
+                return 0
+            self.journal.moved(int(rows[-1][0]), [self._write(*group) for group in _partitions(rows)])
+            return len(rows)
+
+    def close(self) -> None:
+        """Give the files back."""
+        self.journal.close()
+
+    def _archived(self, paths: list[str], after: int, limit: int) -> list[Row]:
+        files = [str(self.directory / p) for p in paths]
+        query = f"SELECT {COLUMNS} FROM read_parquet(?, hive_partitioning = false) WHERE id > ? ORDER BY id LIMIT ?"
+        with duckdb.connect() as db:
+            return db.execute(query, [files, after, limit]).fetchall()
+
+    def _write(self, folder: str, rows: list[Row]) -> tuple[str, int, int, int]:
+        first, last = int(rows[0][0]), int(rows[-1][0])
+        relative = f"{folder}/frames-{first:012d}-{last:012d}.parquet"
+        path = self.directory / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pyarrow.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
+        partial = path.with_suffix(".partial")
+        pyarrow.parquet.write_table(table, partial, compression="zstd")
+        _flush(partial)
+        os.replace(partial, path)
+        _flush(path.parent)
+        return relative, first, last, len(rows)
+
+    def _remove_leftovers(self) -> None:
+        counted = self.journal.parts()
+        for path in (self.directory / "frames").rglob("*.p*"):
+            if path.is_file() and str(path.relative_to(self.directory)) not in counted:
+                path.unlink()
+
+    @contextmanager
+    def _only_one(self) -> Iterator[bool]:
+        with open(self.directory / "compact.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+def _partitions(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        day = datetime.fromtimestamp(row[5], UTC).date().isoformat()
+        groups[f"frames/fleet={row[1]}/model={row[7]}/day={day}"].append(row)
+    yield from groups.items()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,175 @@
+"""What the page shows, kept up to date frame by frame: sums a class, the last maps of each node."""
+
+import base64
+import threading
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.errors import FrameError
+from edgexai.fleet.regions import Map, Shares, areas, flat, names, shares, suspects
+from edgexai.fleet.store import Store, Stored
+from edgexai.heatmap import decode
+
+RECENT = 24  # frames of a node that are at hand
+LOOK_BACK = 50_000  # frames that are read again at a start
+
+
+@dataclass
+class Tally:
+    """One class of one model, on one node or on all."""
+
+    count: int = 0
+    map: NDArray[np.float64] | None = None
+    shares: Shares | None = None
+    score: float = 0.0
+    bytes: int = 0
+
+    def add(self, relevance: Map, share: Shares, score: float, size: int) -> None:
+        """Count a frame. Its map is scaled to a greatest magnitude of 1, so that each explanation has one voice."""
+        peak = float(np.abs(relevance).max(initial=0.0))
+        scaled = relevance / peak if peak > 0 else relevance
+        self.map = scaled.astype(np.float64) if self.map is None else self.map + scaled
+        self.shares = share.copy() if self.shares is None else self.shares + share
+        self.count += 1
+        self.score += score
+        self.bytes += size
+
+
+@dataclass
+class View:
+    """Reads the store as it grows. ``catch_up`` is called now and then; the other calls give JSON-ready answers."""
+
+    store: Store
+    look_back: int = LOOK_BACK
+    cursor: int = -1
+    tallies: dict[tuple[str, str, tuple[int, int], int], Tally] = field(default_factory=lambda: defaultdict(Tally))
+    recent: dict[tuple[str, str], deque[tuple[Stored, Map]]] = field(
+        default_factory=lambda: defaultdict(lambda: deque(maxlen=RECENT))
+    )
+    frames: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sizes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.cursor = max(-1, self.store.last_id() - self.look_back)
+
+    def catch_up(self) -> int:
+        """Take in what the store has got since; how many frames."""
+        taken = 0
+        while batch := self.store.since(self.cursor, 2000):
+            with self._lock:
+                for stored in batch:
+                    self._take(stored)
+            self.cursor = batch[-1].id
+            taken += len(batch)
+        return taken
+
+    def latest(self, fleet: str | None = None, node: str | None = None, limit: int = 8) -> list[dict[str, Any]]:
+        """The newest frames of each node (or of one), newest first."""
+        with self._lock:
+            return [
+                described(stored, relevance)
+                for (f, n), frames in sorted(self.recent.items())
+                if fleet in (None, f) and node in (None, n)
+                for stored, relevance in list(frames)[::-1][:limit]
+            ]
+
+    def classes(self, node: str | None = None) -> list[dict[str, Any]]:
+        """Per model: its classes with mean map and shares by region, and where a class stands out.
+
+        ``node`` as ``FLEET/NODE`` asks for one node's frames alone.
+        """
+        with self._lock:
+            groups: dict[tuple[str, tuple[int, int]], dict[int, Tally]] = defaultdict(dict)
+            for (model, one, shape, target), tally in sorted(self.tallies.items()):
+                if one == (node or ""):
+                    groups[model, shape][target] = tally
+            answers = [_model(model, shape, tallies) for (model, shape), tallies in groups.items()]
+            for answer in answers:
+                for suspect in answer["suspects"]:
+                    suspect["nodes"] = self._by_node(answer["model"], suspect)
+            return answers
+
+    def _by_node(self, model: str, suspect: dict[str, Any]) -> list[dict[str, Any]]:
+        """How strong a suspicion is on each node: its share and how many frames say so."""
+        return [
+            {
+                "node": node,
+                "count": tally.count,
+                "share": round(float(tally.shares[names(shape[0]).index(suspect["region"])] / tally.count), 4),
+            }
+            for (m, node, shape, target), tally in sorted(self.tallies.items())
+            if m == model and node and target == suspect["target"] and tally.shares is not None
+        ]
+
+    def _take(self, stored: Stored) -> None:
+        try:
+            relevance = flat(decode(stored.frame).map)
+        except FrameError:  # stored by a version that knew more than this one
+            return
+        share = shares(relevance)
+        shape = (relevance.shape[0], relevance.shape[1])
+        for node in ("", f"{stored.fleet}/{stored.node}"):
+            self.tallies[stored.model, node, shape, stored.target].add(
+                relevance, share, stored.score, len(stored.frame)
+            )
+        self.recent[stored.fleet, stored.node].append((stored, relevance))
+        self.frames[stored.fleet, stored.node] += 1
+        self.sizes[stored.fleet, stored.node] += len(stored.frame)
+
+
+def described(stored: Stored, relevance: Map) -> dict[str, Any]:
+    """A frame as JSON, its map as `picture`."""
+    return {
+        "id": stored.id,
+        "fleet": stored.fleet,
+        "node": stored.node,
+        "boot": stored.boot,
+        "sequence": stored.sequence,
+        "time": stored.time,
+        "received": stored.received,
+        "model": stored.model,
+        "target": stored.target,
+        "score": stored.score,
+        "conservation": stored.conservation,
+        "bytes": len(stored.frame),
+        "map": picture(relevance),
+    }
+
+
+def picture(relevance: NDArray[Any]) -> dict[str, Any]:
+    """A map for the screen: rows, columns, the greatest magnitude, and int8 values of -127 … 127 in base64."""
+    peak = float(np.abs(relevance).max(initial=0.0))
+    steps = np.rint(relevance * (127 / peak)) if peak > 0 else np.zeros(relevance.shape)
+    data = base64.b64encode(steps.astype(np.int8).tobytes()).decode()
+    return {"rows": relevance.shape[0], "columns": relevance.shape[1], "peak": peak, "data": data}
+
+
+def _model(model: str, shape: tuple[int, int], tallies: dict[int, Tally]) -> dict[str, Any]:
+    regions = names(shape[0])
+    means = {t: tally.shares / tally.count for t, tally in tallies.items() if tally.shares is not None}
+    conspicuous = suspects(means, {t: tally.count for t, tally in tallies.items()}, regions, areas(shape))
+    return {
+        "model": model,
+        "rows": shape[0],
+        "columns": shape[1],
+        "regions": list(regions),
+        "areas": [round(float(a), 4) for a in areas(shape)],
+        "suspects": [vars(s) for s in conspicuous],
+        "classes": [
+            {
+                "target": target,
+                "count": tally.count,
+                "score": tally.score / tally.count,
+                "bytes": tally.bytes / tally.count,
+                "shares": [round(float(s), 4) for s in means[target]],
+                "map": picture(tally.map / tally.count),
+            }
+            for target, tally in tallies.items()
+            if tally.map is not None
+        ],
+    }

@@ -1,0 +1,1 @@
+"""What nodes and fleet share: topics and messages, and how a broker is addressed and trusted."""
