@@ -1,10 +1,11 @@
 """attach: Graph -> Graph that predicts bit for bit as before and also returns the relevance of its input."""
 
 import json
+from math import prod
 
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
-from edgexai.graph import Builder, DType, Graph, fingerprint
+from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.composite import Composite, Layer, composite
 from edgexai.relevance.grid import stop_tensor
@@ -92,9 +93,18 @@ def _rules(graph: Graph, back: Backward, chosen: Composite, logits: int) -> dict
     rules = {}
     for i, below in layers.items():
         op = graph.ops[i]
-        layer = Layer(op.kind, graph.tensors[op.outputs[0]].name, below, max(0, deepest - 1 - below))
+        name = graph.tensors[op.outputs[0]].name
+        layer = Layer(op.kind, name, below, max(0, deepest - 1 - below), _window_share(graph, op))
         rules[i] = chosen.rule(layer)
     return rules
+
+
+def _window_share(graph: Graph, op: Op) -> float:
+    """Share of the input's positions that one output sees; 1 for layers without a window."""
+    if op.kind not in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D):
+        return 1.0
+    seen, there = (graph.tensors[t].shape[1:3] for t in (op.inputs[1], op.inputs[0]))
+    return prod(seen) / max(1, prod(there))
 
 
 def _report(back: Backward, stop: int, channels: str) -> int:

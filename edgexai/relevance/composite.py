@@ -25,6 +25,8 @@ class Layer:
     name: str
     from_input: int
     from_output: int
+    window: float = 1.0
+    """Share of its input's positions that one output sees."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Line:
     """A regular expression that is found in the name of the layer's output."""
     from_input: range | None = None
     from_output: range | None = None
+    window: float = 1.0
+    """The largest share of its input that one output of the layer may see."""
 
     def matches(self, layer: Layer) -> bool:
         return (
@@ -46,6 +50,7 @@ class Line:
             and (not self.name or re.search(self.name, layer.name) is not None)
             and (self.from_input is None or layer.from_input in self.from_input)
             and (self.from_output is None or layer.from_output in self.from_output)
+            and layer.window <= self.window
         )
 
 
@@ -85,7 +90,15 @@ def _gamma_box(low: float = 0.0, high: float = 1.0) -> tuple[Line, ...]:
     )
 
 
+def _edge() -> tuple[Line, ...]:
+    # Measured in docs/edge-composite.md: the wide stabilizer keeps linear convolutions, whose z⁺ may be next to
+    # nothing, from blowing relevance up; the flat rule costs least but smears over windows as large as the digit.
+    flat = Line(Flat(), CONVOLUTIONS, first=True, window=0.02)
+    return (flat, Line(ZPlus(stabilizer=1.0), CONVOLUTIONS), Line(Epsilon()))
+
+
 NAMED: dict[str, tuple[int, Callable[..., tuple[Line, ...]]]] = {
+    "edge": (0, _edge),
     "epsilon": (1, _epsilon),
     "gamma": (1, _gamma),
     "epsilon_plus": (0, _plus),
