@@ -3,9 +3,7 @@
 TensorFlow is imported by the call that needs it, not by this package.
 """
 
-from converters.accuracy import Accuracy, accuracy, compare
-from converters.data import Data, load_data
 from converters.keras import from_keras
 from converters.saved_model import from_saved_model
 
-__all__ = ["Accuracy", "Data", "accuracy", "compare", "from_keras", "from_saved_model", "load_data"]
+__all__ = ["from_keras", "from_saved_model"]

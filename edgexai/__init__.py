@@ -11,12 +11,16 @@ from edgexai._version import VERSION as __version__
 from edgexai.errors import Error
 
 if TYPE_CHECKING:
+    from edgexai.compress import Profile, profile_relevance, prune
     from edgexai.device.explainer import Explainer, Explanation
     from edgexai.graph import Graph, load, save
     from edgexai.heatmap import Frame, decode, encode
     from edgexai.relevance import Composite, attach
 
 _HOME = {
+    "Profile": "edgexai.compress",
+    "profile_relevance": "edgexai.compress",
+    "prune": "edgexai.compress",
     "Explainer": "edgexai.device.explainer",
     "Explanation": "edgexai.device.explainer",
     "Graph": "edgexai.graph",
@@ -36,11 +40,14 @@ __all__ = [
     "Explanation",
     "Frame",
     "Graph",
+    "Profile",
     "__version__",
     "attach",
     "decode",
     "encode",
     "load",
+    "profile_relevance",
+    "prune",
     "save",
 ]
 

@@ -100,12 +100,3 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
         converters.from_keras(tmp_path / "x.keras")
     with pytest.raises(ModelError, match="not a SavedModel"):
         converters.from_saved_model(tmp_path)
-
-
-def test_data_file_without_x_is_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "d.npz", a=np.zeros(3))
-    with pytest.raises(DataError, match="no array 'x'"):
-        converters.load_data(tmp_path / "d.npz")
-    np.savez(tmp_path / "o.npz", x=np.array([[object()]], dtype=object))
-    with pytest.raises(DataError, match="plain arrays"):
-        converters.load_data(tmp_path / "o.npz")

@@ -16,7 +16,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from converters import compare, from_keras, from_saved_model, load_data
+from converters import from_keras, from_saved_model
+from edgexai.cli.data import samples
+from edgexai.compress.accuracy import accuracy, agreement
+from edgexai.graph import load
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,19 +32,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    data = load_data(args.data) if args.data else None
+    x, y = samples(args.data) if args.data else (None, None)
     convert = from_saved_model if args.model.is_dir() else from_keras
     real = convert(args.model)
     report: dict[str, Any] = {"output": str(args.output), "float_bytes": len(real)}
     written = real
     if args.int8:
-        written = convert(args.model, None if data is None else data.x, int8=True)
+        written = convert(args.model, x, int8=True)
         report["int8_bytes"] = len(written)
-        test = load_data(args.test) if args.test else data
-        if test is not None and test.y is not None:
-            found = compare(real, written, test.x, test.y)
+        if args.test:
+            x, y = samples(args.test)
+        if x is not None and y is not None:
+            before, after = load(real), load(written)
             report.update(
-                accuracy_float=found.float_, accuracy_int8=found.int8, agreement=found.agreement, samples=found.samples
+                accuracy_float=accuracy(before, x, y),
+                accuracy_int8=accuracy(after, x, y),
+                agreement=agreement(before, after, x),
+                samples=len(x),
             )
     args.output.write_bytes(written)
     print(json.dumps(report) if args.json else _text(report))
