@@ -46,7 +46,7 @@ class Link(threading.Thread):
         self._client_id = f"edgexai-{fleet}-{node}"
         self._tls = broker.context()
         self._client: Client | None = None
-        self._sequences: dict[int, int] = {}
+        self._items: dict[int, int] = {}
         self._status: dict[str, Any] = {}
         self._due: list[tuple[str, bytes, bool]] = []
         self._lock = threading.Lock()
@@ -86,9 +86,9 @@ class Link(threading.Thread):
             self._lose(action.reason)
         elif self._client is not None:
             item = action.item
-            payload = pack_heatmap(self._session.queue.boot, item.payload)
+            payload = pack_heatmap(item.boot, item.payload)
             info = self._client.publish(self._topic["heatmap"], payload, qos=1)
-            self._sequences[info.mid] = item.sequence
+            self._items[info.mid] = item.id
 
     def _connect(self) -> None:
         client = Client(
@@ -128,9 +128,9 @@ class Link(threading.Thread):
         self.reason = self.reason or str(code)
 
     def _acknowledged(self, client: Client, _: Any, mid: int, code: ReasonCode, props: Properties | None) -> None:
-        sequence = self._sequences.pop(mid, None)
-        if sequence is not None:
-            self._session.acknowledged(sequence, time.monotonic())
+        item = self._items.pop(mid, None)
+        if item is not None:
+            self._session.acknowledged(item, time.monotonic())
 
     def _message(self, client: Client, _: Any, message: MQTTMessage) -> None:
         if message.topic == self._topic["receipt"]:
@@ -159,7 +159,7 @@ class Link(threading.Thread):
             client.on_disconnect = None
             client.disconnect()
             client.loop(0.0)
-        self._sequences.clear()
+        self._items.clear()
         self._session.lost(time.monotonic())
 
     def _goodbye(self) -> None:

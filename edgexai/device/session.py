@@ -49,15 +49,14 @@ Action = Connect | Disconnect | Publish
 class Queue(Protocol):
     """What the session needs of an outbox."""
 
-    boot: str
+    def after(self, item: int, limit: int) -> list[Item]: ...
 
-    def after(self, sequence: int, limit: int) -> list[Item]: ...
-
-    def confirm(self, first: int, last: int) -> int: ...
+    def confirm(self, boot: str, first: int, last: int, up_to: int) -> int: ...
 
 
 @dataclass
 class _Flight:
+    item: Item
     since: float
     acknowledged: bool = False
 
@@ -105,23 +104,21 @@ class Session:
         self.state = State.OFFLINE
         self._start_over()
 
-    def acknowledged(self, sequence: int, now: float) -> None:
+    def acknowledged(self, item: int, now: float) -> None:
         """The broker has a frame."""
-        flight = self._flights.get(sequence)
+        flight = self._flights.get(item)
         if flight is None:
             return
         if self.confirm == "broker":
-            self._done(sequence, sequence)
+            self._done(flight.item.boot, flight.item.sequence, flight.item.sequence)
         elif not flight.acknowledged:
             flight.acknowledged, flight.since = True, now
 
     def received(self, boot: str, stored: Ranges) -> None:
-        """The store has frames. A receipt for another boot, or of what was never sent, changes nothing."""
-        if boot != self.queue.boot or self.confirm != "store":
-            return
-        for first, last in stored:
-            if first <= min(last, self._high):
-                self._done(first, min(last, self._high))
+        """The store has frames. What was never sent stays, whatever a receipt says of it."""
+        if self.confirm == "store":
+            for first, last in stored:
+                self._done(boot, first, last)
 
     def poll(self, now: float) -> list[Action]:
         """What to do now."""
@@ -155,17 +152,18 @@ class Session:
         room = self.window - len(self._flights)
         actions: list[Action] = []
         for item in self.queue.after(self._cursor, room) if room > 0 else ():
-            self.resent += item.sequence <= self._high
-            self._cursor = item.sequence
-            self._high = max(self._high, item.sequence)
-            self._flights[item.sequence] = _Flight(now)
+            self.resent += item.id <= self._high
+            self._cursor = item.id
+            self._high = max(self._high, item.id)
+            self._flights[item.id] = _Flight(item, now)
             actions.append(Publish(item))
         return actions
 
-    def _done(self, first: int, last: int) -> None:
-        self.confirmed += self.queue.confirm(first, last)
-        for sequence in [s for s in self._flights if first <= s <= last]:
-            del self._flights[sequence]
+    def _done(self, boot: str, first: int, last: int) -> None:
+        self.confirmed += self.queue.confirm(boot, first, last, self._high)
+        for key, flight in list(self._flights.items()):
+            if flight.item.boot == boot and first <= flight.item.sequence <= last:
+                del self._flights[key]
         self._patience = 0
 
     def _start_over(self) -> None:
