@@ -16,6 +16,10 @@ VERBS = {
     "convert": "make a .tflite file of a Keras model or a SavedModel",
     "attach": "add the relevance pass to a .tflite model",
     "explain": "explain samples with an explainer file, as numbers and pictures",
+    "profile": "collect the relevance of every channel on unlabelled samples",
+    "prune": "take out the channels that matter least, to a share of MACs or of a board's energy",
+    "quantize": "make a float .tflite integer, without TensorFlow",
+    "cost": "MACs, bytes, RAM, and on a board latency and energy, by layer",
     "agent": "run on a node: predict, explain, send heatmaps to the fleet",
     "fleet": "receive the nodes' heatmaps, store each once, show what the models look at",
 }

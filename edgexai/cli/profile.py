@@ -1,0 +1,42 @@
+"""Collect how much relevance each channel of a model gets, on unlabelled samples.
+
+examples:
+  edgexai profile kws_int8.tflite --data clips.npz -o kws.profile
+  edgexai profile kws_int8.tflite --add node1.profile node2.profile -o fleet.profile
+
+The profile is what `edgexai prune --profile` ranks channels by. Profiles of one model add up, so that several
+nodes can collect one together.
+"""
+
+import argparse
+from functools import reduce
+from operator import add
+
+from edgexai.cli.data import samples
+from edgexai.cli.progress import bar
+from edgexai.compress import load_profile, profile_relevance
+from edgexai.errors import ConfigError
+from edgexai.graph import load
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a .tflite model, float or int8")
+    parser.add_argument("-o", "--output", required=True, help="the profile to write")
+    parser.add_argument("--data", help="a .npz file with x (N, …)")
+    parser.add_argument("--composite", default="epsilon", help="rules of the relevance (%(default)s)")
+    parser.add_argument("--add", nargs="+", default=[], metavar="PROFILE", help="profiles of the same model to add")
+
+
+def run(args: argparse.Namespace) -> int:
+    profiles = [load_profile(path) for path in args.add]
+    if args.data:
+        with bar("relevance") as progress:
+            x, _ = samples(args.data)
+            profiles.append(profile_relevance(load(args.model), x, args.composite, progress))
+    if not profiles:
+        raise ConfigError("there is nothing to profile; give --data, or profiles to --add")
+    profile = reduce(add, profiles)
+    profile.save(args.output)
+    maps = len(profile.channels)
+    print(f"{args.output}: {profile.samples} samples, {maps} maps, {int((profile.count > 0).sum())} classes predicted")
+    return 0

@@ -1,0 +1,71 @@
+"""Take the channels out of a model that matter least: a smaller .tflite with the same inputs and outputs.
+
+examples:
+  edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --keep 0.5
+      half of the multiply-accumulates stay; no labels, no training
+  edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --energy 0.6 --board nucleo_l4r5zi
+      60 % of the energy of an inference on that board
+  edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --keep 0.4 --distill --test held_out.npz
+      then trained to answer as the whole model does (needs TensorFlow)
+"""
+
+import argparse
+import json
+from typing import Any
+
+from edgexai.cli.data import samples
+from edgexai.cli.progress import bar
+from edgexai.compress import Schedule, accuracy, cost, distill, load_profile, profile_relevance, prune
+from edgexai.graph import load, save
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a .tflite model, float or int8")
+    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("--data", required=True, help="a .npz file with unlabelled samples x (N, …)")
+    parser.add_argument("--keep", type=float, help="share of multiply-accumulates that stays, 0 to 1")
+    parser.add_argument("--energy", type=float, help="share of the energy on --board that stays, 0 to 1")
+    parser.add_argument("--board", help="the board whose energy counts")
+    parser.add_argument("--profile", help="a profile that `edgexai profile` made (default: from --data)")
+    parser.add_argument("--repair", default="bias", choices=["bias", "none"], help="closed-form repair (%(default)s)")
+    parser.add_argument("--distill", action="store_true", help="train the small model to answer as the whole one")
+    parser.add_argument("--epochs", type=int, default=Schedule.epochs, help="of --distill (%(default)s)")
+    parser.add_argument("--test", help="a .npz file with x and y to measure accuracy on, before and after")
+    parser.add_argument("--json", action="store_true", help="report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    graph = load(args.model)
+    x, _ = samples(args.data)
+    if args.profile:
+        profile = load_profile(args.profile)
+    else:
+        with bar("relevance") as progress:
+            profile = profile_relevance(graph, x, progress=progress)
+    small = prune(graph, profile, keep=args.keep, energy=args.energy, board=args.board, repair=args.repair)
+    if args.distill:
+        with bar("distillation") as progress:
+            small = distill(small, graph, x, schedule=Schedule(epochs=args.epochs), progress=progress)
+    save(small, args.output)
+    before, after = cost(graph, args.board), cost(small, args.board)
+    report: dict[str, Any] = {"output": args.output, "macs": [before.macs, after.macs]}
+    report.update(bytes=[before.bytes, after.bytes], ram=[before.ram, after.ram])
+    if args.board:
+        report.update(latency_ms=[before.latency_ms, after.latency_ms], energy_uj=[before.energy_uj, after.energy_uj])
+    if args.test:
+        test, labels = samples(args.test)
+        if labels is not None:
+            report["accuracy"] = [accuracy(graph, test, labels), accuracy(small, test, labels)]
+    print(json.dumps(report) if args.json else _text(report))
+    return 0
+
+
+def _text(report: dict[str, Any]) -> str:
+    lines = [report["output"]]
+    for name, pair in report.items():
+        if isinstance(pair, list) and None not in pair:
+            before, after = pair
+            share = f"  ({after / before:.0%})" if before and name != "accuracy" else ""
+            form = ".2%" if name == "accuracy" else ",.2f" if isinstance(after, float) else ","
+            lines.append(f"  {name:<11} {before:{form}} -> {after:{form}}{share}")
+    return "\n".join(lines)

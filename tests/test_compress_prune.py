@@ -1,0 +1,161 @@
+"""Coupled channels and physical pruning, against the same network with its channels masked."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from models import NETWORKS, golden
+from shared import SHARED, needs_shared
+
+import edgexai
+from edgexai.compress.channels import FROZEN, couple
+from edgexai.compress.execute import forward
+from edgexai.compress.macs import total_macs
+from edgexai.compress.prune import prune
+from edgexai.compress.shrink import shrink
+from edgexai.errors import ConfigError, DataError
+from edgexai.graph import Builder, Graph
+
+
+def samples_of(graph: Graph, n: int = 6) -> Any:
+    return np.random.default_rng(3).normal(size=(n, *graph.tensors[graph.inputs[0]].shape[1:])).astype(np.float32)
+
+
+def silenced(graph: Graph, keep: Any) -> Graph:
+    """The graph in its old size with weights and biases of zero where channels go: the twin of a pruned one."""
+    coupling = couple(graph)
+    tensors = list(graph.tensors)
+    for op in graph.ops:
+        line = coupling.lines.get(op.outputs[0])
+        if line is None or len(op.inputs) < 3 or not graph.tensors[op.inputs[2]].is_constant:
+            continue
+        axis = 3 if op.kind == edgexai.graph.OpKind.DEPTHWISE_CONV_2D else 0
+        for t, a in ((op.inputs[1], axis), (op.inputs[2], 0)):
+            values = np.moveaxis(tensors[t].array.copy(), a, -1)
+            values[..., ~keep[line.labels]] = 0
+            data = np.ascontiguousarray(np.moveaxis(values, -1, a)).reshape(-1).view(np.uint8)
+            tensors[t] = replace(tensors[t], data=data)
+    return replace(graph, tensors=tuple(tensors))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_pruned_network_computes_what_the_masked_one_does(name: str, seed: int) -> None:
+    graph = edgexai.load(golden(name)[0])
+    coupling = couple(graph)
+    keep = np.random.default_rng(seed).random(coupling.size) < 0.6
+    keep[FROZEN] = True
+    for group in coupling.groups:
+        keep[group.labels[0]] = True
+    x = samples_of(graph)
+    ours = forward(shrink(graph, coupling, keep), x)[0]
+    np.testing.assert_allclose(ours, forward(silenced(graph, keep), x)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_residual_channels_are_coupled() -> None:
+    graph = edgexai.load(golden("resnet")[0])
+    coupling = couple(graph)
+    first, _, third, addition = (coupling.lines[op.outputs[0]].labels for op in graph.ops[:4])
+    np.testing.assert_array_equal(first, third)
+    np.testing.assert_array_equal(first, addition)
+    assert [len(g.labels) for g in coupling.groups] == [8, 8]
+
+
+def test_inputs_and_outputs_are_frozen() -> None:
+    for name in NETWORKS:
+        graph = edgexai.load(golden(name)[0])
+        lines = couple(graph).lines
+        assert not {*graph.inputs, *graph.outputs} & set(lines)
+
+
+def test_channels_of_a_concatenation_go_one_by_one() -> None:
+    random = np.random.default_rng(0)
+    build = Builder(Graph((), (), (), ()), prefix="model")
+    x = build.input("x", (1, 6, 6, 2))
+
+    def conv(t: int, out: int) -> int:
+        kernel = random.normal(size=(out, 3, 3, build.shape(t)[3])).astype(np.float32)
+        return build.conv(t, build.const(kernel), build.const(random.normal(size=out).astype(np.float32)))
+
+    joined = build.concat([conv(x, 3), conv(x, 4)], 3)
+    shifted = build.add(joined, build.const(random.normal(size=(1, 1, 1, 7)).astype(np.float32)))
+    graph = build.finish([conv(build.pad(shifted, [(0, 0), (1, 1), (1, 1), (0, 0)]), 2)])
+    coupling = couple(graph)
+    assert sorted(len(g.labels) for g in coupling.groups) == [3, 4]
+    keep = np.ones(coupling.size, bool)
+    keep[[coupling.groups[0].labels[1], coupling.groups[1].labels[2]]] = False
+    small = shrink(graph, coupling, keep)
+    assert [small.tensors[t].shape[-1] for t in (small.ops[0].outputs[0], small.ops[2].outputs[0])] == [2, 5]
+    assert forward(small, samples_of(graph))[0].shape == (6, 6 + 2, 6 + 2, 2)
+
+
+def test_an_operator_without_a_row_freezes_what_it_touches() -> None:
+    graph = edgexai.load(golden("cnn")[0])
+    pooled = next(i for i, op in enumerate(graph.ops) if op.kind == edgexai.graph.OpKind.MAX_POOL_2D)
+    ops = list(graph.ops)
+    ops[pooled] = replace(ops[pooled], kind=edgexai.graph.OpKind.L2_POOL_2D)
+    assert len(couple(replace(graph, ops=tuple(ops))).groups) == len(couple(graph).groups) - 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_budget_of_macs_is_kept(name: str) -> None:
+    graph = edgexai.load(golden(name)[0])
+    profile = edgexai.profile_relevance(graph, samples_of(graph))
+    for keep in (0.8, 0.5):
+        small = prune(graph, profile, keep=keep)
+        assert total_macs(small) <= keep * total_macs(graph)
+        assert [small.tensors[t].shape for t in small.outputs] == [graph.tensors[t].shape for t in graph.outputs]
+
+
+def test_energy_budget_counts_a_boards_energy() -> None:
+    graph = edgexai.load(golden("dscnn")[0])
+    profile = edgexai.profile_relevance(graph, samples_of(graph))
+    small = prune(graph, profile, energy=0.6, board="nucleo_u575zi_q")
+    before, after = (edgexai.compress.cost(g, "nucleo_u575zi_q").energy_uj for g in (graph, small))
+    assert after is not None
+    assert before is not None
+    assert after <= 0.65 * before
+
+
+def test_channels_without_relevance_go_first() -> None:
+    graph = edgexai.load(golden("mlp")[0])
+    tensors = list(graph.tensors)
+    kernel = tensors[graph.ops[1].inputs[1]]
+    dead = kernel.array.copy()
+    dead[:, 5:12] = 0  # nobody reads these hidden units
+    tensors[graph.ops[1].inputs[1]] = replace(kernel, data=dead.reshape(-1).view(np.uint8))
+    graph = replace(graph, tensors=tuple(tensors))
+    x = samples_of(graph)
+    small = prune(graph, edgexai.profile_relevance(graph, x), keep=0.86)
+    np.testing.assert_allclose(forward(small, x)[0], forward(graph, x)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_wrong_budgets_and_profiles_are_refused() -> None:
+    graph, other = (edgexai.load(golden(n)[0]) for n in ("mlp", "cnn"))
+    profile = edgexai.profile_relevance(graph, samples_of(graph))
+    with pytest.raises(DataError, match="another model"):
+        prune(other, profile, keep=0.5)
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        prune(graph, profile, keep=1.5)
+    with pytest.raises(ConfigError, match="either keep"):
+        prune(graph, profile)
+    with pytest.raises(ConfigError, match="cannot be pruned to 1%"):
+        prune(graph, profile, keep=0.01)
+
+
+@needs_shared
+def test_int8_survivors_keep_their_bits_and_relevance_beats_chance() -> None:
+    graph = edgexai.load(SHARED / "models/kws_int8.tflite")
+    with np.load(SHARED / "data/kws01.npz") as data:
+        x, y = data["x"][..., None], data["y"]
+    profile = edgexai.profile_relevance(graph, x[:120])
+    bare = prune(graph, profile, keep=0.7, repair="none")
+    before, after = ({k.tobytes() for k in g.tensors[g.ops[7].inputs[1]].array.reshape(9, -1).T} for g in (graph, bare))
+    assert after < before  # depthwise kernels, one a channel
+    repaired = prune(graph, profile, keep=0.7)
+    assert edgexai.compress.accuracy(repaired, x[400:], y[400:]) > 0.8
+    assert edgexai.compress.accuracy(repaired, x[400:], y[400:]) >= edgexai.compress.accuracy(bare, x[400:], y[400:])
