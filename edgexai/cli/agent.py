@@ -12,9 +12,11 @@ EDGEXAI_MQTT_PASSWORD. Ctrl-C or SIGTERM ends it cleanly.
 import argparse
 import logging
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from edgexai.board import load_board
 from edgexai.device.agent import Agent, Settings
 from edgexai.device.policy import Every
 from edgexai.device.source import samples
@@ -61,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
             predictor=args.predictor,
             board=args.board,
             budget=args.budget,
+            energy=None if args.board is None else _energy(args.board, args.model),
             policy=Every(args.every),
             interval=args.interval,
             limit=args.limit,
@@ -81,3 +84,18 @@ def run(args: argparse.Namespace) -> int:
         f" {agent.session.confirmed} confirmed, {max(0, waiting)} waiting"
     )
     return 0
+
+
+def _energy(name: str, model: Path) -> Callable[[float], float] | None:
+    """Energy of an explanation on a board: by the cost model where the graph can be read, else active power × time."""
+    board = load_board(name)
+    power = board.active_mw
+    if power is None:
+        return None
+    try:
+        from edgexai.compress.cost import cost
+        from edgexai.graph import load
+    except ModuleNotFoundError:  # a node without flatbuffers: it is the board itself, and its time is the board's
+        return lambda latency_ms: power * latency_ms
+    estimate = cost(load(model), board).energy_uj
+    return None if estimate is None else lambda _: estimate

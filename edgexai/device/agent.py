@@ -7,6 +7,7 @@ never holds a prediction up.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +36,10 @@ METRICS_EVERY = 5.0
 
 @dataclass
 class Settings:
-    """What an agent is told; `edgexai agent --help` says what each means."""
+    """What an agent is told; `edgexai agent --help` says what each means.
+
+    ``energy`` estimates the µJ of an explanation on ``board`` from the milliseconds that it took here.
+    """
 
     fleet: str
     node: str
@@ -44,7 +48,7 @@ class Settings:
     state: Path | None = None
     predictor: Path | None = None
     board: str | None = None
-    power_mw: float | None = None
+    energy: Callable[[float], float] | None = None
     budget: int = 256
     policy: Policy = field(default_factory=Every)
     interval: float = 0.0
@@ -92,8 +96,9 @@ class Agent:
         """Explain samples until there are no more; see the class."""
         self.link.birth(self.status())
         self.link.start()
-        if self.outbox.repaired:
-            log.warning(self.outbox.repaired)
+        for news in (self.outbox.repaired, self.outbox.volatile):
+            if news:
+                log.warning(news)
         try:
             for x in source:
                 if self.stop.is_set() or self.counts.samples == self.settings.limit:
@@ -105,7 +110,7 @@ class Agent:
             self._drain()
         finally:
             self._report(now=True)
-            self.link.stop(patience=5.0)
+            self.link.stop("stopped" if self.stop.is_set() else "finished", patience=5.0)
             self.outbox.close()
         return self.counts
 
@@ -144,8 +149,8 @@ class Agent:
         counts.latency.add(latency_ms)
         counts.score.add(e.score)
         counts.targets[e.target] = counts.targets.get(e.target, 0) + 1
-        if self.settings.power_mw is not None:
-            counts.energy_uj += self.settings.power_mw * latency_ms
+        if self.settings.energy is not None:
+            counts.energy_uj += self.settings.energy(latency_ms)
         try:
             self.outbox.append(frame)
             counts.bytes += len(frame)
@@ -167,6 +172,7 @@ class Agent:
             "board": self.settings.board,
             "started": self._started,
             "labels": list(self.settings.labels),
+            "outbox": self.outbox.volatile or ("memory" if self.settings.state is None else "disk"),
         }
 
     def metrics(self) -> dict[str, Any]:
@@ -183,11 +189,12 @@ class Agent:
             "resent": self.session.resent,
             "refused": counts.refused,
             "dropped": self.outbox.dropped,
+            "shortened": self.outbox.shortened,
             "waiting": {"frames": waiting, "bytes": waiting_bytes},
             "latency_ms": counts.latency.message(),
             "score": counts.score.message(),
             "targets": {str(k): v for k, v in sorted(counts.targets.items())},
-            "energy_uj": None if self.settings.power_mw is None else round(counts.energy_uj, 1),
+            "energy_uj": None if self.settings.energy is None else round(counts.energy_uj, 1),
         }
 
     def _report(self, now: bool = False) -> None:

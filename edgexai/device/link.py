@@ -51,6 +51,7 @@ class Link(threading.Thread):
         self._due: list[tuple[str, bytes, bool]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._last_state = "stopped"
         self.reason = ""
 
     def birth(self, status: dict[str, Any]) -> None:
@@ -63,8 +64,9 @@ class Link(threading.Thread):
             self._due = [d for d in self._due if d[0] != channel or channel == "reply"][-31:]
             self._due.append((channel, pack(message), retain))
 
-    def stop(self, patience: float) -> None:
-        """Say goodbye and end the thread, after at most ``patience`` seconds."""
+    def stop(self, state: str, patience: float) -> None:
+        """Say goodbye with a last ``state`` and end the thread, after at most ``patience`` seconds."""
+        self._last_state = state
         self._stopping.set()
         self.join(patience)
 
@@ -167,7 +169,10 @@ class Link(threading.Thread):
             return
         self._turn(0.0)
         last = self._client.publish(
-            self._topic["status"], pack({**self._status, "state": "stopped", "time": time.time()}), qos=1, retain=True
+            self._topic["status"],
+            pack({**self._status, "state": self._last_state, "time": time.time()}),
+            qos=1,
+            retain=True,
         )
         deadline = time.monotonic() + 2.0
         while not last.is_published() and time.monotonic() < deadline:

@@ -113,7 +113,7 @@ def prometheus(view: View) -> str:
             f"edgexai_{name}_total {counters[name]}",
         ]
     lines += ["# HELP edgexai_nodes Nodes by their last status.", "# TYPE edgexai_nodes gauge"]
-    known = ("online", "lost", "stopped", "unknown")
+    known = ("online", "lost", "finished", "stopped", "unknown")
     lines += [f'edgexai_nodes{{state="{state}"}} {states.count(state)}' for state in known]
     lines += [
         "# HELP edgexai_journal_frames Frames that are not in Parquet yet.",

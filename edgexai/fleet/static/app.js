@@ -43,11 +43,11 @@ function cost(nodes) {
 }
 
 function drawTiles(health, nodes) {
-  const online = nodes.filter((n) => n.status?.state === "online").length;
   const { bytes, ms, energy } = cost(nodes);
   const tile = (value, unit, text) => el("div", { class: "tile" }, el("b", {}, value, unit ? el("small", {}, unit) : null), el("span", {}, text));
   $("tiles").replaceChildren(
-    tile(String(online), `of ${nodes.length}`, "nodes online"),
+    tile(number(nodes.length), nodes.length === 1 ? "node" : "nodes", ["online", "lost", "finished", "stopped"]
+      .map((s) => [s, nodes.filter((n) => n.status?.state === s).length]).filter(([, k]) => k).map(([s, k]) => `${k} ${s}`).join(", ") || "none yet"),
     tile(number(health.frames), "", "heatmaps, each once"),
     tile(compact(bytes), "B", "per heatmap"),
     tile(compact(ms), "ms", "per explanation"),
@@ -118,7 +118,7 @@ function drawClasses(models) {
         const s = flags.get(c.target);
         return el("article", { class: s ? "class flag" : "class" }, mapElement(c.map, s?.region),
           el("h3", {}, el("span", {}, label(m.model, c.target)), el("small", {}, `${number(c.count)} ×`)),
-          el("p", {}, s ? `${percent(s.share)} in the ${s.region}` : `score ${number(c.score, 1)} · ${number(c.bytes)} B`));
+          el("p", {}, s ? `${percent(s.share)} ${s.region}` : `score ${number(c.score, 1)}`));
       })),
       regionTable(m),
     ];
