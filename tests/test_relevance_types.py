@@ -1,0 +1,115 @@
+"""Every number type that a converter writes: prediction bit-exact, relevance close to the float model's."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import edgexai
+from edgexai.device.interpreter import Interpreter
+from edgexai.graph import Builder, DType, Graph, Op, OpKind, Quantization, Tensor, serialize
+
+tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow makes the models of these types")
+
+RANDOM = np.random.default_rng(0)
+SAMPLES = RANDOM.uniform(0, 1, (64, 12, 12, 2)).astype(np.float32)
+
+
+@cache
+def frozen() -> Any:
+    """A small network with every fused activation, its variables turned into constants."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    tensorflow.keras.utils.set_random_seed(0)
+    layers = tensorflow.keras.layers
+    model = tensorflow.keras.Sequential(
+        [
+            tensorflow.keras.Input((12, 12, 2)),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.DepthwiseConv2D(3, strides=2, padding="same", activation="relu6"),
+            layers.Conv2D(12, 1, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    function = tensorflow.function(lambda x: model(x, training=False))
+    return convert_variables_to_constants_v2(
+        function.get_concrete_function(tensorflow.TensorSpec((1, 12, 12, 2), tensorflow.float32))
+    )
+
+
+@cache
+def converted(kind: str) -> bytes:
+    lite = tensorflow.lite
+    converter = lite.TFLiteConverter.from_concrete_functions([frozen()])
+    if kind != "float32":
+        converter.optimizations = [lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tensorflow.float16]
+    if kind in ("int8", "int8_float_ends", "int16x8"):
+        converter.representative_dataset = lambda: ([x[None]] for x in SAMPLES)
+    if kind == "int16x8":
+        converter.target_spec.supported_ops = [lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+    if kind == "int8":
+        converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tensorflow.int8
+    return bytes(converter.convert())
+
+
+def relevances(model: bytes, composite: str) -> tuple[NDArray[Any], bool]:
+    explainer = edgexai.Explainer(serialize(edgexai.attach(edgexai.load(model), composite, target=2)))
+    source = Interpreter(model)
+    found = [explainer(x) for x in SAMPLES[:16]]
+    exact = all(np.array_equal(e.outputs[0], source.run(x)[0]) for e, x in zip(found, SAMPLES, strict=False))
+    return np.stack([e.relevance.ravel() for e in found]), exact
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"),
+    [("float16", 0.9999), ("dynamic_range", 0.99), ("int8", 0.98), ("int8_float_ends", 0.98), ("int16x8", 0.99)],
+)
+@pytest.mark.parametrize("composite", ["epsilon", "edge", "gamma(0.25)"])
+def test_relevance_follows_the_float_model(kind: str, least: float, composite: str) -> None:
+    theirs, _ = relevances(converted("float32"), composite)
+    ours, exact = relevances(converted(kind), composite)
+    assert exact
+    assert np.median([np.corrcoef(a, b)[0, 1] for a, b in zip(ours, theirs, strict=True)]) >= least
+
+
+def test_an_old_uint8_graph_with_asymmetric_weights() -> None:
+    """Weights q in 0 … 255 with a zero point, as the first quantized converters wrote them."""
+    weight_zero, weight_scale = 131, 0.02
+    q = RANDOM.integers(0, 256, (3, 10)).astype(np.uint8)
+
+    def tensor(name: str, shape: tuple[int, ...], data: Any, dtype: DType, scale: float, zero: int) -> Tensor:
+        raw = None if data is None else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        return Tensor(name, shape, dtype, raw, Quantization(np.array([scale], np.float32), np.array([zero], np.int64)))
+
+    bias = np.array([5, -7, 11], np.int32)
+    graph = Graph(
+        (
+            tensor("x", (1, 10), None, DType.UINT8, 0.01, 100),
+            tensor("w", (3, 10), q, DType.UINT8, weight_scale, weight_zero),
+            tensor("b", (3,), bias, DType.INT32, 0.01 * weight_scale, 0),
+            tensor("y", (1, 3), None, DType.UINT8, 0.02, 128),
+        ),
+        (Op(OpKind.FULLY_CONNECTED, (0, 1, 2), (3,), _dense_options()),),
+        (0,),
+        (3,),
+    )
+    explainer = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", target=1)))
+    x = RANDOM.integers(0, 256, (1, 10)).astype(np.uint8)
+    e = explainer(x)
+    real = (x[0].astype(float) - 100) * 0.01
+    w = (q.astype(float) - weight_zero) * weight_scale
+    assert np.array_equal(e.outputs[0], Interpreter(serialize(graph)).run(x)[0])
+    assert np.allclose(e.relevance, real * w[1], atol=1e-5)
+
+
+def _dense_options() -> Any:
+    build = Builder(Graph((), (), (), ()))
+    x = build.input("x", (1, 2))
+    build.dense(x, build.const(np.ones((2, 2), np.float32)), build.const(np.zeros(2, np.float32)))
+    return build.ops[-1].options
