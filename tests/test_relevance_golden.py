@@ -148,3 +148,37 @@ def test_an_operator_without_a_rule_is_refused_by_number_and_name() -> None:
 def test_wrong_options_are_refused_in_one_sentence(options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         edgexai.attach(edgexai.load(golden("cnn")[0]), **options)
+
+
+def test_an_autoencoder_explains_its_error() -> None:
+    random = np.random.default_rng(0)
+    down, up = random.uniform(size=(3, 8)).astype(np.float32), random.normal(size=(8, 3)).astype(np.float32)
+    zeros = np.zeros(3, np.float32), np.zeros(8, np.float32)
+    graph = single(
+        (1, 8),
+        lambda b, x: b.dense(
+            b.dense(x, b.const(down), b.const(zeros[0]), activation="RELU"), b.const(up), b.const(zeros[1])
+        ),
+    )
+    x = random.uniform(size=8).astype(np.float32)
+    e = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", target="error")))(x)
+    squared = (e.outputs[0][0] - x) ** 2
+    assert e.score == pytest.approx(squared.sum(), rel=1e-5)
+    assert e.target == squared.argmax()
+    assert e.conservation == pytest.approx(1, abs=1e-3)
+
+
+def test_a_head_is_named_by_number_or_name() -> None:
+    from dataclasses import replace
+
+    path, known = golden("mlp")
+    graph = edgexai.load(path)
+    two = replace(graph, outputs=(graph.ops[0].outputs[0], *graph.outputs))
+    by_number = edgexai.Explainer(serialize(edgexai.attach(two, "epsilon", output=1)))(known["x"][0])
+    name = graph.tensors[graph.outputs[0]].name
+    by_name = edgexai.Explainer(serialize(edgexai.attach(two, "epsilon", output=name)))(known["x"][0])
+    assert len(by_number.outputs) == 2
+    assert by_number.target == known["target"][0]
+    assert np.array_equal(by_number.relevance, by_name.relevance)
+    with pytest.raises(ConfigError, match="has no output 'gaze'"):
+        edgexai.attach(two, output="gaze")

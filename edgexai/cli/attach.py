@@ -23,7 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="the .tflite model that is deployed")
     parser.add_argument("-o", "--output", help="where the explainer file goes")
     parser.add_argument("--composite", default="epsilon_plus_flat", help="which rule each layer takes (%(default)s)")
-    parser.add_argument("--target", default="predicted", help='"predicted", "input", or the index of an output')
+    parser.add_argument("--target", default="predicted", help='"predicted", "input", "error", or an index')
+    parser.add_argument("--head", default="0", help="which output of a model with several, by number or name")
     parser.add_argument("--grid", help="stop at the inner map nearest to ROWSxCOLUMNS")
     parser.add_argument("--channels", default="sum", choices=["sum", "keep"], help="one map, or one a channel")
     parser.add_argument("--list-grids", action="store_true", help="show where relevance can stop, and do nothing else")
@@ -37,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.output:
         raise ConfigError("nothing says where the explainer goes; add -o FILE.tflite")
     target = int(args.target) if args.target.isdigit() else args.target
-    explain = attach(graph, args.composite, target, _grid(args.grid), args.channels)
+    head = int(args.head) if args.head.isdigit() else args.head
+    explain = attach(graph, args.composite, target, _grid(args.grid), args.channels, head)
     data = serialize(explain)
     write(data, args.output)
     before = Path(args.model).stat().st_size

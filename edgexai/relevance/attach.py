@@ -6,7 +6,7 @@ from math import prod
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint
-from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.backward import Backward
 from edgexai.relevance.composite import Composite, Layer, composite
 from edgexai.relevance.grid import stop_tensor
 from edgexai.relevance.rules import Epsilon, Rule
@@ -22,19 +22,22 @@ def attach(
     target: str | int = "predicted",
     grid: tuple[int, int] | None = None,
     channels: str = "sum",
+    output: str | int = 0,
 ) -> Graph:
     """Append layer-wise relevance propagation (Bach et al. 2015) to a model.
 
     The new outputs follow the model's own: ``relevance`` float32 (1, rows, columns) for ``channels="sum"`` or
     (1, rows, columns, channels) for ``"keep"`` (inputs of other ranks keep their axes), ``target`` int32 (1,)
-    and ``score`` float32 (1,), the logit explained. ``grid`` stops at the inner layer of the nearest resolution.
+    and ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file
+    gets a second input, one weight an output) or ``"error"`` (the squared error of an autoencoder); ``output`` is
+    which of several heads, by number or name. ``grid`` stops at the inner layer of the nearest resolution.
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
     chosen = _composite(composite)
     if channels not in ("sum", "keep"):
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
     build = Builder(graph)
-    begin = start(graph, build, target)
+    begin = start(graph, build, target, output)
     stop = stop_tensor(graph, begin.logits, grid)
     back = propagate(graph, build, chosen, begin, stop)
     relevance = _report(back, stop, channels)
@@ -60,7 +63,7 @@ def propagate(graph: Graph, build: Builder, chosen: Composite, begin: Start, sto
     """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
     back = Backward(graph, build)
     rules = _rules(graph, back, chosen, begin.logits)
-    back.give(begin.logits, Flow(begin.weights, is_factor=True))
+    back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)
     for i in range(len(graph.ops) - 1, last, -1):
         op = graph.ops[i]

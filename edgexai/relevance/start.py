@@ -1,11 +1,13 @@
 """Where relevance starts: at the logit of the target, behind a softmax or logistic if there is one."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, DType, Graph, OpKind
+from edgexai.relevance.backward import Flow
 
 LOOKED_THROUGH = {
     OpKind.SOFTMAX,
@@ -18,10 +20,10 @@ LOOKED_THROUGH = {
 
 @dataclass(frozen=True)
 class Start:
-    """The logits, the weight of each (R = weight · logit), and the tensors that the explainer reports."""
+    """The logits, the relevance that they start with, and the tensors that the explainer reports."""
 
     logits: int
-    weights: int
+    flow: Flow
     target: int
     score: int
 
@@ -39,12 +41,15 @@ def logits_of(graph: Graph, output: int) -> int:
     return found
 
 
-def start(graph: Graph, build: Builder, target: str | int) -> Start:
+def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0) -> Start:
     """Append what chooses the target; ConfigError if the model has no such output."""
-    logits = logits_of(graph, graph.outputs[0])
-    real = build.dequantize(logits)
-    count = int(np.prod(build.shape(logits)))
-    flat = build.reshape(real, (1, count))
+    head = _output(graph, output)
+    logits = logits_of(graph, head)
+    shape = build.shape(logits)
+    count = prod(shape)
+    flat = build.reshape(build.dequantize(logits), (1, count))
+    if target == "error":
+        return _error(graph, build, logits, flat)
     if isinstance(target, int):
         if not 0 <= target < count:
             raise ConfigError(f"target {target} is not one of the model's {count} outputs; choose 0 to {count - 1}")
@@ -57,9 +62,35 @@ def start(graph: Graph, build: Builder, target: str | int) -> Start:
         weights = build.input("target_weights", (1, count))
         chosen = build.argmax(weights)
     else:
-        raise ConfigError(f'target {target!r} is not known; use "predicted", "input" or the index of an output')
+        raise ConfigError(
+            f'target {target!r} is not known; use "predicted", "input", "error" or the index of an output'
+        )
     score = build.reshape(build.sum(build.mul(flat, weights), [1]), (1,))
-    return Start(logits, build.reshape(weights, build.shape(logits)), chosen, score)
+    return Start(logits, Flow(build.reshape(weights, shape), is_factor=True), chosen, score)
+
+
+def _output(graph: Graph, output: str | int) -> int:
+    """The model's output by number or name."""
+    names = [graph.tensors[t].name for t in graph.outputs]
+    if isinstance(output, str):
+        if output not in names:
+            raise ConfigError(f"the model has no output {output!r}; it has {', '.join(map(repr, names))}")
+        output = names.index(output)
+    if not 0 <= output < len(names):
+        raise ConfigError(f"the model has no output {output}; it has {len(names)}, counted from 0")
+    return graph.outputs[output]
+
+
+def _error(graph: Graph, build: Builder, logits: int, flat: int) -> Start:
+    """An autoencoder's squared error: every output starts with its own, the target is the worst of them."""
+    x = graph.inputs[0]
+    if prod(build.shape(x)) != build.shape(flat)[1]:
+        raise ConfigError('target "error" needs a model that returns as many values as it takes')
+    difference = build.sub(flat, build.reshape(build.dequantize(x), build.shape(flat)))
+    squared = build.mul(difference, difference)
+    score = build.reshape(build.sum(squared, [1]), (1,))
+    flow = Flow(build.reshape(squared, build.shape(logits)), is_factor=False)
+    return Start(logits, flow, build.argmax(squared), score)
 
 
 def _one_hot(build: Builder, index: int, count: int) -> int:
