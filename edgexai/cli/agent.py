@@ -2,88 +2,128 @@
 
   edgexai agent --fleet line3 --node press7 --model kws_explain.tflite --data mfcc.npz \\
       --broker mqtt://127.0.0.1:1883 --state /var/lib/edgexai
+  edgexai agent init > agent.toml                 a configuration with every line explained
+  edgexai agent --config agent.toml --dry-run     explains the first sample, sends nothing, says what it would
 
 Every accepted frame waits in the --state directory until the fleet has stored it, whatever dies in between; without
 --state it waits in memory. Plain mqtt:// is refused beyond this machine unless --plaintext says that the wire is safe;
 mqtts:// verifies the broker, with --ca against your own authority. User and password come from EDGEXAI_MQTT_USER and
-EDGEXAI_MQTT_PASSWORD. Ctrl-C or SIGTERM ends it cleanly.
+EDGEXAI_MQTT_PASSWORD. An option goes before the same line of --config. Ctrl-C or SIGTERM ends it cleanly.
 """
 
 import argparse
+import json
 import logging
 import signal
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from edgexai.board import load_board
-from edgexai.device.agent import Agent, Settings
-from edgexai.device.policy import Every
-from edgexai.device.source import samples
-from edgexai.errors import ConfigError
-from edgexai.messaging.broker import Broker
+from edgexai.device.agent import Agent
+from edgexai.device.config import TEMPLATE, Table, over, read, settings
+from edgexai.device.source import source
+
+_AGENT = ("fleet", "node", "model", "data", "predictor", "board", "budget", "interval", "limit", "state")
+_BROKER = ("ca", "certificate", "key", "confirm", "window")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--fleet", required=True, help="name of the fleet")
-    parser.add_argument("--node", required=True, help="name of this node, once in its fleet")
-    parser.add_argument("--model", type=Path, required=True, help="explainer file that `edgexai attach` made")
-    parser.add_argument("--data", type=Path, required=True, help=".npz with x, .npy, or a directory of such")
-    parser.add_argument("--broker", required=True, metavar="URL", help="mqtts://HOST:PORT or mqtt://127.0.0.1:PORT")
-    parser.add_argument("--predictor", type=Path, help="the plain model: predicts what the policy does not explain")
+    parser.add_argument("part", nargs="?", choices=("run", "init"), default="run", help="init prints a configuration")
+    parser.add_argument("--config", type=Path, metavar="TOML", help="configuration file")
+    parser.add_argument("--fleet", help="name of the fleet")
+    parser.add_argument("--node", help="name of this node, once in its fleet")
+    parser.add_argument("--model", help="explainer file that `edgexai attach` made")
+    parser.add_argument("--data", help=".npz with x, .npy, a directory of such, -, or plugin:NAME")
+    parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT or mqtt://127.0.0.1:PORT")
+    parser.add_argument("--predictor", help="the plain model: predicts what the policy does not explain")
     parser.add_argument("--board", help="board profile that the energy estimate uses")
-    parser.add_argument("--budget", type=int, default=256, metavar="BYTES", help="bytes of a frame (256)")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="explain every N-th sample (1)")
-    parser.add_argument("--interval", type=float, default=0.0, metavar="S", help="seconds between samples (0)")
+    parser.add_argument("--budget", type=int, metavar="BYTES", help="bytes of a frame (256)")
+    parser.add_argument("--every", type=int, metavar="N", help="explain every N-th sample (1)")
+    parser.add_argument("--interval", type=float, metavar="S", help="seconds between samples (0)")
     parser.add_argument("--limit", type=int, metavar="N", help="stop after N samples")
-    parser.add_argument("--state", type=Path, metavar="DIR", help="where the outbox lives")
+    parser.add_argument("--once", action="store_true", help="stop after one sample")
+    parser.add_argument("--dry-run", action="store_true", help="explain one sample and send nothing")
+    parser.add_argument("--state", metavar="DIR", help="where frames wait")
     parser.add_argument("--labels", help="names of the classes, separated by commas")
-    parser.add_argument("--confirm", choices=("store", "broker"), default="store", help="who frees a frame (store)")
-    parser.add_argument("--ca", type=Path, metavar="PEM", help="authority that signed the broker's certificate")
-    parser.add_argument("--certificate", type=Path, metavar="PEM", help="this node's certificate")
-    parser.add_argument("--key", type=Path, metavar="PEM", help="and its private key")
+    parser.add_argument("--confirm", choices=("store", "broker"), help="who frees a frame (store)")
+    parser.add_argument("--window", type=int, metavar="N", help="frames on their way at most (64)")
+    parser.add_argument("--ca", metavar="PEM", help="authority that signed the broker's certificate")
+    parser.add_argument("--certificate", metavar="PEM", help="this node's certificate")
+    parser.add_argument("--key", metavar="PEM", help="and its private key")
     parser.add_argument("--plaintext", action="store_true", help="allow mqtt:// beyond this machine")
+    parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log on standard error")
     parser.add_argument("--verbose", action="store_true", help="say more")
 
 
 def run(args: argparse.Namespace) -> int:
-    logging.basicConfig(
-        level=logging.INFO if args.verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    for option, value in (("--every", args.every), ("--budget", args.budget)):
-        if value < 1:
-            raise ConfigError(f"{option} must be at least 1, not {value}")
-    agent = Agent(
-        Settings(
-            fleet=args.fleet,
-            node=args.node,
-            model=args.model,
-            broker=Broker.parse(args.broker, args.plaintext, args.ca, args.certificate, args.key),
-            state=args.state,
-            predictor=args.predictor,
-            board=args.board,
-            budget=args.budget,
-            energy=None if args.board is None else _energy(args.board, args.model),
-            policy=Every(args.every),
-            interval=args.interval,
-            limit=args.limit,
-            confirm=args.confirm,
-            labels=tuple(args.labels.split(",")) if args.labels else (),
-        )
-    )
+    if args.part == "init":
+        print(TEMPLATE, end="")
+        return 0
+    _log(args.log, args.verbose)
+    table = over({} if args.config is None else read(args.config), _table(args))
+    made, where = settings(table)
+    if made.board is not None:
+        made.energy = _energy(made.board, made.model)
+    if args.dry_run:
+        made.state = None
+    agent = Agent(made)
+    if args.dry_run:
+        return _dry_run(agent, where)
 
     def end(signum: int, frame: FrameType | None) -> None:
         agent.stop.set()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    counts = agent.run(samples(args.data))
-    waiting = counts.explained - counts.refused - agent.session.confirmed
+    counts = agent.run(source(where))
     print(
-        f"{args.node}: {counts.samples} samples, {counts.explained} explained, {counts.bytes} bytes,"
-        f" {agent.session.confirmed} confirmed, {max(0, waiting)} waiting"
+        f"{made.node}: {counts.samples} samples, {counts.explained} explained, {counts.bytes} bytes,"
+        f" {agent.session.confirmed} confirmed, {agent.left} waiting"
     )
     return 0
+
+
+def _table(args: argparse.Namespace) -> Table:
+    given = {k: v for k, v in vars(args).items() if v is not None}
+    agent: Table = {k: given[k] for k in _AGENT if k in given}
+    broker: Table = {k: given[k] for k in _BROKER if k in given}
+    if args.labels is not None:
+        agent["labels"] = args.labels.split(",")
+    if args.once:
+        agent["limit"] = 1
+    if args.broker is not None:
+        broker["url"] = args.broker
+    if args.plaintext:
+        broker["plaintext"] = True
+    policy: Table = {} if args.every is None else {"any": [{"every": args.every}]}
+    return {"agent": agent, "broker": broker, "policy": policy}
+
+
+def _dry_run(agent: Agent, where: str) -> int:
+    for x in islice(source(where), 1):
+        agent.step(x)
+    print(json.dumps({"status": agent.status(), "metrics": agent.metrics()}, indent=2))
+    return 0
+
+
+def _log(form: str, verbose: bool) -> None:
+    handler = logging.StreamHandler()
+    if form == "json":
+        handler.setFormatter(_Lines())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], force=True)
+
+
+class _Lines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {"time": record.created, "level": record.levelname.lower(), "from": record.name}
+        return json.dumps({**line, "message": record.getMessage()})
 
 
 def _energy(name: str, model: Path) -> Callable[[float], float] | None:

@@ -20,7 +20,7 @@ from edgexai.device.explainer import Explainer, Explanation
 from edgexai.device.interpreter import Interpreter
 from edgexai.device.link import Link
 from edgexai.device.outbox import Outbox, OutboxFull
-from edgexai.device.policy import Every, Policy, Prediction
+from edgexai.device.policy import Budget, Every, Policy, Prediction
 from edgexai.device.session import Session
 from edgexai.device.source import Samples
 from edgexai.errors import ConfigError
@@ -46,11 +46,14 @@ class Settings:
     model: Path
     broker: Broker
     state: Path | None = None
+    state_bytes: int = 16 * 2**20
+    state_days: float = 7.0
     predictor: Path | None = None
     board: str | None = None
     energy: Callable[[float], float] | None = None
     budget: int = 256
     policy: Policy = field(default_factory=Every)
+    hourly: Budget = field(default_factory=lambda: Budget({}))
     interval: float = 0.0
     limit: int | None = None
     confirm: Literal["store", "broker"] = "store"
@@ -85,10 +88,11 @@ class Agent:
         self.explainer = Explainer(settings.model)
         self.predictor = None if settings.predictor is None else Interpreter(settings.predictor)
         self.model_id = _model_id(self.explainer.metadata.source)
-        self.outbox = Outbox(settings.state)
+        self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0)
         self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
         self.link = Link(settings.broker, self.session, settings.fleet, settings.node)
         self.stop = threading.Event()
+        self.left = 0
         self._started = time.time()
         self._metrics_due = 0.0
 
@@ -111,6 +115,7 @@ class Agent:
         finally:
             self._report(now=True)
             self.link.stop("stopped" if self.stop.is_set() else "finished", patience=5.0)
+            self.left = self.outbox.depth()[0]
             self.outbox.close()
         return self.counts
 
@@ -121,11 +126,14 @@ class Agent:
         if self.predictor is None:
             explanation = self.explainer(x)
             target, score = explanation.target, explanation.score
+            margin = _lead(explanation.outputs[0])
         else:
-            target, score = _top(self.predictor.run(x)[0])
-        prediction = Prediction(self.counts.samples, time.time(), target, score)
+            outputs = self.predictor.run(x)
+            target, score, margin = int(np.argmax(outputs[0])), float(np.max(outputs[0])), _lead(outputs[0])
+        now = time.monotonic()
+        prediction = Prediction(self.counts.samples, now, target, score, margin)
         self.counts.samples += 1
-        if not self.settings.policy.wants(prediction):
+        if not (self.settings.policy.wants(prediction) and self.settings.hourly.allows(now)):
             return False
         if explanation is None:
             begin = time.perf_counter()
@@ -149,8 +157,9 @@ class Agent:
         counts.latency.add(latency_ms)
         counts.score.add(e.score)
         counts.targets[e.target] = counts.targets.get(e.target, 0) + 1
-        if self.settings.energy is not None:
-            counts.energy_uj += self.settings.energy(latency_ms)
+        energy = 0.0 if self.settings.energy is None else self.settings.energy(latency_ms)
+        counts.energy_uj += energy
+        self.settings.hourly.spend(explanations=1, bytes=len(frame), energy_uj=energy)
         try:
             self.outbox.append(frame)
             counts.bytes += len(frame)
@@ -216,7 +225,10 @@ def _model_id(source: str) -> bytes:
         raise ConfigError("the explainer file names its source model wrongly; attach the pass again") from None
 
 
-def _top(output: NDArray[Any]) -> tuple[int, float]:
+def _lead(output: NDArray[Any]) -> float:
+    """By how much the first is ahead of the second, in the output's own units; nan for a single output."""
     flat = output.reshape(-1)
-    best = int(np.argmax(flat))
-    return best, float(flat[best])
+    if flat.size < 2:
+        return float("nan")
+    second, first = np.partition(flat, flat.size - 2)[-2:].astype(np.float64)
+    return float(first - second)

@@ -1,0 +1,160 @@
+"""The agent's configuration: a TOML file, an option of the command line for each of its lines, one check for both."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from edgexai.device.agent import Settings
+from edgexai.device.policy import policy
+from edgexai.errors import ConfigError
+from edgexai.messaging.broker import Broker
+
+Table = dict[str, Any]
+
+TEMPLATE = """\
+# The agent of one node. `edgexai agent --config agent.toml`; every line can be given as an option instead.
+
+[agent]
+fleet = "fleet"                   # letters, digits, . _ -
+node = "node-1"                   # once in the fleet
+model = "explain.tflite"          # made by `edgexai attach`; paths are relative to this file
+data = "samples.npz"              # .npz with x, .npy, a directory of such, "-" for .npy arrays on standard input,
+                                  # or "plugin:NAME", an entry point of the group edgexai.sources
+# predictor = "model.tflite"      # the plain model: predicts what the policy does not explain
+# board = "nucleo_l4r5zi"         # for the energy estimate
+# labels = ["no", "yes"]          # names of the classes, for the page
+budget = 256                      # bytes of a frame at most
+interval = 0.0                    # seconds between samples
+state = "state"                   # where frames wait until the fleet has stored them
+state_bytes = 16777216            # at most so many bytes wait; then maps get shorter, then the oldest go
+state_days = 7.0                  # and at most so long
+
+[broker]
+url = "mqtts://broker.example"    # mqtt:// is refused beyond this machine unless plaintext = true
+# ca = "ca.pem"                   # `edgexai fleet enrol` makes these three
+# certificate = "node-1.pem"
+# key = "node-1.key"              # chmod 600
+confirm = "store"                 # "store": the fleet's receipt frees a frame; "broker": its acknowledgement
+window = 64                       # frames that are on their way at most
+
+[policy]                          # without it, everything is explained
+# any = [                         # one of these rows; all keys of a row together
+#   { every = 100 },
+#   { class = [3, 7], margin_below = 0.2 },
+#   { drift = 4.0, half_life = 200 },
+# ]
+# per_hour = { explanations = 60, bytes = 20000 }
+"""
+
+_TEXT, _WHOLE, _NUMBER, _FLAG, _TEXTS = (str,), (int,), (int, float), (bool,), (list,)
+_KEYS: dict[str, dict[str, tuple[type, ...]]] = {
+    "agent": {
+        "fleet": _TEXT,
+        "node": _TEXT,
+        "model": _TEXT,
+        "data": _TEXT,
+        "predictor": _TEXT,
+        "board": _TEXT,
+        "labels": _TEXTS,
+        "budget": _WHOLE,
+        "interval": _NUMBER,
+        "limit": _WHOLE,
+        "state": _TEXT,
+        "state_bytes": _WHOLE,
+        "state_days": _NUMBER,
+    },
+    "broker": {
+        "url": _TEXT,
+        "ca": _TEXT,
+        "certificate": _TEXT,
+        "key": _TEXT,
+        "plaintext": _FLAG,
+        "confirm": _TEXT,
+        "window": _WHOLE,
+    },
+}
+_POSITIVE = ("budget", "limit", "state_bytes", "state_days", "window")
+_PATHS = ("model", "data", "predictor", "state", "ca", "certificate", "key")
+
+
+def read(path: Path) -> Table:
+    """The tables of a file, its paths made relative to it. Raises ConfigError."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    for section in table.values():
+        for key in _PATHS:
+            value = section.get(key) if isinstance(section, dict) else None
+            if isinstance(value, str) and value != "-" and not value.startswith("plugin:"):
+                section[key] = str(path.parent / value)
+    return table
+
+
+def over(base: Table, more: Table) -> Table:
+    """One configuration with another's lines in place of its own."""
+    return {s: {**base.get(s, {}), **more.get(s, {})} for s in base.keys() | more.keys()}
+
+
+def settings(table: Table) -> tuple[Settings, str]:
+    """The settings of a configuration, and where its samples come from. Raises ConfigError for the first mistake."""
+    _check(table)
+    agent, broker = table.get("agent", {}), table.get("broker", {})
+    for section, key in (
+        ("agent", "fleet"),
+        ("agent", "node"),
+        ("agent", "model"),
+        ("agent", "data"),
+        ("broker", "url"),
+    ):
+        if key not in table.get(section, {}):
+            raise ConfigError(f"the agent needs {key}: give --{key if key != 'url' else 'broker'} or [{section}] {key}")
+    wanted, hourly = policy(table.get("policy", {}))
+    confirm: Literal["store", "broker"] = "broker" if broker.get("confirm") == "broker" else "store"
+    made = Settings(
+        fleet=agent["fleet"],
+        node=agent["node"],
+        model=Path(agent["model"]),
+        broker=Broker.parse(
+            broker["url"], broker.get("plaintext", False), *(_path(broker, k) for k in ("ca", "certificate", "key"))
+        ),
+        state=_path(agent, "state"),
+        state_bytes=agent.get("state_bytes", 16 * 2**20),
+        state_days=float(agent.get("state_days", 7.0)),
+        predictor=_path(agent, "predictor"),
+        board=agent.get("board"),
+        budget=agent.get("budget", 256),
+        policy=wanted,
+        hourly=hourly,
+        interval=float(agent.get("interval", 0.0)),
+        limit=agent.get("limit"),
+        confirm=confirm,
+        window=broker.get("window", 64),
+        labels=tuple(str(label) for label in agent.get("labels", ())),
+    )
+    return made, agent["data"]
+
+
+def _path(section: Table, key: str) -> Path | None:
+    return Path(section[key]) if key in section else None
+
+
+def _check(table: Table) -> None:
+    section: Any
+    for name, section in table.items():
+        if name == "policy" and isinstance(section, dict):
+            continue
+        if name not in _KEYS or not isinstance(section, dict):
+            raise ConfigError(f"the configuration knows no section [{name}]; it has {', '.join([*_KEYS, 'policy'])}")
+        for key, value in section.items():
+            if key not in _KEYS[name]:
+                raise ConfigError(f"[{name}] knows no {key}; it takes {', '.join(_KEYS[name])}")
+            kinds = _KEYS[name][key]
+            if type(value) not in kinds:
+                raise ConfigError(f"[{name}] {key} takes {kinds[0].__name__}, not {value!r}")
+            if key in _POSITIVE and value <= 0:
+                raise ConfigError(f"[{name}] {key} must be positive, not {value!r}")
+    if table.get("broker", {}).get("confirm", "store") not in ("store", "broker"):
+        raise ConfigError("[broker] confirm takes store or broker")
+    if table.get("agent", {}).get("interval", 0) < 0:
+        raise ConfigError("[agent] interval cannot be negative")
