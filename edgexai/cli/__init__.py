@@ -16,6 +16,7 @@ VERBS = {
     "convert": "make a .tflite file of a Keras model or a SavedModel",
     "attach": "add the relevance pass to a .tflite model",
     "explain": "explain samples with an explainer file, as numbers and pictures",
+    "bench": "measure time, bytes and faithfulness",
     "profile": "collect the relevance of every channel on unlabelled samples",
     "prune": "take out the channels that matter least, to a share of MACs or of a board's energy",
     "quantize": "make a float .tflite integer, without TensorFlow",
