@@ -3,9 +3,11 @@
   edgexai fleet                                  a broker on this machine, the page on http://127.0.0.1:8080
   edgexai fleet --broker mqtts://broker.example --ca ca.pem --certificate fleet.pem --key fleet.key --store /srv/fleet
   edgexai fleet ingest --broker mqtts://broker.example … --store /srv/fleet --share workers --worker 2
+  edgexai fleet enrol --fleet line3 --nodes press7,press8 --hosts broker.example --out line3-keys
 
 `ingest` is one more worker on the same store, without a page; workers of one --share divide the stream among them
-(a broker that knows shared subscriptions, such as mosquitto, is needed). Ctrl-C or SIGTERM ends it cleanly.
+(a broker that knows shared subscriptions, such as mosquitto, is needed). `enrol` makes
+an authority, a certificate for each node, and mosquitto's configuration and rules. Ctrl-C or SIGTERM ends it cleanly.
 """
 
 import argparse
@@ -17,7 +19,9 @@ from edgexai.messaging.broker import Broker
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("part", nargs="?", choices=("serve", "ingest"), default="serve", help="what to run (serve)")
+    parser.add_argument(
+        "part", nargs="?", choices=("serve", "ingest", "enrol"), default="serve", help="what to run (serve)"
+    )
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT; without it, one is started on this machine")
     parser.add_argument("--broker-port", type=int, default=1883, metavar="P", help="port of that one (1883; 0: any)")
     parser.add_argument("--host", default="127.0.0.1", help="address of the page (127.0.0.1)")
@@ -28,10 +32,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", type=Path, metavar="PEM", help="authority that signed the broker's certificate")
     parser.add_argument("--certificate", type=Path, metavar="PEM", help="the fleet's certificate")
     parser.add_argument("--key", type=Path, metavar="PEM", help="and its private key")
+    parser.add_argument("--fleet", help="enrol: name of the fleet")
+    parser.add_argument("--nodes", default="", help="enrol: names of nodes, separated by commas")
+    parser.add_argument("--hosts", default="localhost,127.0.0.1", help="enrol: how nodes reach the broker")
+    parser.add_argument("--out", type=Path, default=Path("fleet-keys"), metavar="DIR", help="enrol: (fleet-keys)")
     parser.add_argument("--plaintext", action="store_true", help="allow mqtt:// beyond this machine")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.part == "enrol":
+        return _enrol(args)
     from edgexai.fleet.service import Where, ingest_only, serve
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
@@ -48,4 +58,15 @@ def run(args: argparse.Namespace) -> int:
         print(f"page {where.page}  broker {where.broker}  store {where.store}", flush=True)
 
     serve(args.store, broker, args.broker_port, args.host, args.port, args.worker, args.share, ready)
+    return 0
+
+
+def _enrol(args: argparse.Namespace) -> int:
+    from edgexai.fleet.enrol import enrol
+
+    if args.fleet is None:
+        raise ConfigError("enrol needs the name of the fleet: --fleet")
+    nodes = [n for n in args.nodes.split(",") if n]
+    for path in enrol(args.out, args.fleet, nodes, [h for h in args.hosts.split(",") if h]):
+        print(path)
     return 0
