@@ -16,6 +16,8 @@ from typing import Any
 from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
 from edgexai.compress import Schedule, accuracy, cost, distill, load_profile, profile_relevance, prune
+from edgexai.compress.criteria import CRITERIA
+from edgexai.compress.prune import REPAIRS
 from edgexai.graph import load, save
 
 
@@ -27,7 +29,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--energy", type=float, help="share of the energy on --board that stays, 0 to 1")
     parser.add_argument("--board", help="the board whose energy counts")
     parser.add_argument("--profile", help="a profile that `edgexai profile` made (default: from --data)")
-    parser.add_argument("--repair", default="bias", choices=["bias", "none"], help="closed-form repair (%(default)s)")
+    parser.add_argument("--criterion", default="relevance", choices=list(CRITERIA), help="(%(default)s)")
+    parser.add_argument(
+        "--repair", default="least_squares", choices=REPAIRS, help="closed-form repair, no labels (%(default)s)"
+    )
+    parser.add_argument("--steps", type=int, default=4, help="of least squares, scores taken anew (%(default)s)")
     parser.add_argument("--distill", action="store_true", help="train the small model to answer as the whole one")
     parser.add_argument("--epochs", type=int, default=Schedule.epochs, help="of --distill (%(default)s)")
     parser.add_argument("--test", help="a .npz file with x and y to measure accuracy on, before and after")
@@ -42,7 +48,17 @@ def run(args: argparse.Namespace) -> int:
     else:
         with bar("relevance") as progress:
             profile = profile_relevance(graph, x, progress=progress)
-    small = prune(graph, profile, keep=args.keep, energy=args.energy, board=args.board, repair=args.repair)
+    small = prune(
+        graph,
+        profile,
+        keep=args.keep,
+        energy=args.energy,
+        board=args.board,
+        criterion=args.criterion,
+        repair=args.repair,
+        samples=x,
+        steps=args.steps,
+    )
     if args.distill:
         with bar("distillation") as progress:
             small = distill(small, graph, x, schedule=Schedule(epochs=args.epochs), progress=progress)

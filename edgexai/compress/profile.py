@@ -27,18 +27,18 @@ Sums = NDArray[np.float64]
 class Channels:
     """Sums over samples for one map: (classes, channels), each sample's map summed (relevance) or averaged (value).
 
-    ``relevance`` sums |R|, ``signed`` R, ``value`` the activation and ``square`` its square.
+    ``relevance`` sums |R|, ``net`` the |sum of R|, ``value`` the activation and ``square`` its square.
     """
 
     relevance: Sums
-    signed: Sums
+    net: Sums
     value: Sums
     square: Sums
 
     def __add__(self, other: "Channels") -> "Channels":
         return Channels(
             self.relevance + other.relevance,
-            self.signed + other.signed,
+            self.net + other.net,
             self.value + other.value,
             self.square + other.square,
         )
@@ -143,7 +143,7 @@ def profile_relevance(
         for t, r, a in zip(tensors, found, found[len(tensors) + 1 :], strict=False):
             channels = r.shape[-1]
             r, value = r.reshape(-1, channels), real(graph, t, a).reshape(-1, channels)
-            sums[t][:, target] += (np.abs(r).sum(0), r.sum(0), value.mean(0), np.square(value).mean(0))
+            sums[t][:, target] += (np.abs(r).sum(0), np.abs(r.sum(0)), value.mean(0), np.square(value).mean(0))
         if progress is not None:
             progress(done, len(x))
     name = composite if isinstance(composite, str) else composite.name

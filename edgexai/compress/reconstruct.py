@@ -1,0 +1,188 @@
+"""Least-squares reconstruction: from front to back, each layer's weights are refitted in closed form.
+
+A layer of the pruned network sees inputs that lack channels. Its weights and bias are chosen anew so that on these
+inputs it gives what the unpruned layer gave on its own (He, Zhang, Sun 2017), with a ridge towards the old weights.
+Only what passes the ReLU counts: where the target is negative, any negative value is as good.
+"""
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.compress.execute import apply
+from edgexai.compress.patches import Rows, patches, sample_rows
+from edgexai.graph import Graph, Op, OpKind
+
+RIDGE = 1e-3
+"""Of the mean of the Gram matrix's diagonal."""
+
+PASSES = 8
+"""How often negative targets are moved to where the fit is negative anyway."""
+
+Floats = NDArray[np.float32]
+Kept = Mapping[int, NDArray[np.int64]]
+FITTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an operator gave in the unpruned network, before its activation, at some rows of its output.
+
+    ``partner`` is the tensor that is added to it there (the target is then that of the sum), or -1.
+    """
+
+    rows: Rows
+    values: Floats
+    is_cut: bool
+    partner: int
+
+
+def targets(graph: Graph, x: Floats, seed: int = 0) -> dict[int, Target]:
+    """The targets of every linear operator of the unpruned float32 graph, by operator, on samples x (N, …)."""
+    random = np.random.default_rng(seed)
+    values: dict[int, Floats] = {graph.inputs[0]: x}
+    found: dict[int, Target] = {}
+    before: dict[int, Floats] = {}
+    for i, op in enumerate(graph.ops):
+        bare = linear(graph, i)
+        before[i] = apply(bare, i, values)[0]
+        if op.kind in FITTED:
+            found[i] = Target(sample_rows(before[i].shape, random), np.empty(0, np.float32), _cuts(op), -1)
+        values[op.outputs[0]] = _activate(op, before[i])
+    for i, target in found.items():
+        total, partner = _sum(graph, i)
+        found[i] = replace(
+            target, values=target.rows.of(before[total]), is_cut=_cuts(graph.ops[total]), partner=partner
+        )
+    return found
+
+
+def reconstruct(graph: Graph, x: Floats, wanted: Mapping[int, Target], kept: Kept) -> Graph:
+    """The pruned float32 graph with refitted weights.
+
+    ``wanted`` are the unpruned network's `targets` on the same samples x (N, …), ``kept`` which of its output
+    channels each operator still has.
+    """
+    values: dict[int, Floats] = {graph.inputs[0]: x}
+    for i, op in enumerate(graph.ops):
+        if i in wanted and len(op.inputs) > 2 and op.inputs[2] >= 0:
+            target = wanted[i].values
+            if i in kept:
+                target = target[:, kept[i]]
+            partner = values.get(wanted[i].partner)
+            if partner is not None:
+                target = target - wanted[i].rows.of(partner)
+            is_cut = wanted[i].is_cut and (partner is not None or wanted[i].partner < 0)
+            offset = None if partner is None or not is_cut else wanted[i].rows.of(partner)
+            graph = _refit(graph, i, values[op.inputs[0]], target, wanted[i].rows, is_cut, offset)
+        values[op.outputs[0]] = apply(graph, i, values)[0]
+    return graph
+
+
+def linear(graph: Graph, index: int) -> Graph:
+    """The graph with the activation of one operator left away."""
+    op = graph.ops[index]
+    if not _activation(op):
+        return graph
+    options = copy(op.options)
+    options.fusedActivationFunction = 0
+    return replace(graph, ops=(*graph.ops[:index], replace(op, options=options), *graph.ops[index + 1 :]))
+
+
+def _activation(op: Op) -> int:
+    return int(getattr(op.options, "fusedActivationFunction", 0))
+
+
+def _cuts(op: Op) -> bool:
+    return _activation(op) in (1, 3)
+
+
+def _activate(op: Op, y: Floats) -> Floats:
+    match _activation(op):
+        case 1:
+            return np.maximum(y, 0)
+        case 2:
+            return np.clip(y, -1, 1)
+        case 3:
+            return np.clip(y, 0, 6)
+        case 4:
+            return np.tanh(y)
+    return y
+
+
+def _sum(graph: Graph, index: int) -> tuple[int, int]:
+    """(operator whose result counts, tensor that is added): an ADD right behind makes up for its other operand."""
+    op = graph.ops[index]
+    y = op.outputs[0]
+    readers = graph.consumers().get(y, [])
+    if len(readers) == 1 and not _activation(op) and y not in graph.outputs:
+        after = graph.ops[readers[0]]
+        others = [t for t in after.inputs if t != y]
+        if after.kind == OpKind.ADD and len(others) == 1 and graph.tensors[others[0]].shape == graph.tensors[y].shape:
+            done = {t for o in graph.ops[:index] for t in o.outputs} | set(graph.inputs)
+            if others[0] in done:
+                return readers[0], others[0]
+    return index, -1
+
+
+def _refit(
+    graph: Graph, index: int, x: Floats, target: Floats, rows: Rows, is_cut: bool, offset: Floats | None
+) -> Graph:
+    op = graph.ops[index]
+    kernel, bias = (graph.tensors[t].array.astype(np.float64) for t in op.inputs[1:3])
+    features = patches(graph, op, x, rows).astype(np.float64)  # (rows, taps, channels)
+    if op.kind == OpKind.DEPTHWISE_CONV_2D:
+        multiplier = kernel.shape[3] // features.shape[2]
+        each = np.repeat(features, multiplier, axis=2).transpose(2, 0, 1)  # (channels, rows, taps)
+        old = kernel.reshape(-1, kernel.shape[3]).T[:, :, None]
+        fitted = _solve(each, old, bias[:, None], target.T[:, :, None], is_cut, _columns(offset))
+        kernel = fitted[:, :-1, 0].T.reshape(kernel.shape)
+        bias = fitted[:, -1, 0]
+    else:
+        flat = features.reshape(1, len(features), -1)
+        old = kernel.reshape(len(kernel), -1).T[None]
+        fitted = _solve(flat, old, bias[None], target[None], is_cut, None if offset is None else offset[None])[0]
+        kernel, bias = fitted[:-1].T.reshape(kernel.shape), fitted[-1]
+    tensors = list(graph.tensors)
+    inputs = list(op.inputs)
+    for position, values in ((1, kernel), (2, bias)):
+        data = np.ascontiguousarray(values.astype(np.float32)).reshape(-1).view(np.uint8)
+        tensors.append(replace(tensors[inputs[position]], data=data))
+        inputs[position] = len(tensors) - 1
+    ops = (*graph.ops[:index], replace(op, inputs=tuple(inputs)), *graph.ops[index + 1 :])
+    return replace(graph, tensors=tuple(tensors), ops=ops)
+
+
+def _columns(offset: Floats | None) -> Floats | None:
+    return None if offset is None else offset.T[:, :, None]
+
+
+def _solve(
+    features: NDArray[np.float64],
+    old: NDArray[np.float64],
+    bias: NDArray[np.float64],
+    target: NDArray[Any],
+    is_cut: bool,
+    offset: Floats | None,
+) -> NDArray[np.float64]:
+    """Weights and bias (blocks, taps + 1, outs) for features (blocks, rows, taps) and targets (blocks, rows, outs)."""
+    ones = np.ones((*features.shape[:2], 1))
+    features = np.concatenate([features, ones], axis=2)
+    start = np.concatenate([old, bias[:, None]], axis=1)
+    gram = features.transpose(0, 2, 1) @ features
+    size = gram.shape[1]
+    ridge = RIDGE * np.trace(gram, axis1=1, axis2=2) / size
+    inverse = np.linalg.inv(gram + (ridge[:, None, None] + 1e-12) * np.eye(size))
+    solver = inverse @ features.transpose(0, 2, 1)
+    fitted = start + solver @ (target - features @ start)
+    floor = np.zeros_like(target) if offset is None else -offset
+    for _ in range(PASSES if is_cut else 0):
+        # Majorize (relu(target) - relu(fit))²: below the floor the target follows the fit.
+        guess = features @ fitted
+        moved = np.where(target > floor, target, np.minimum(guess, floor))
+        fitted = start + solver @ (moved - features @ start)
+    return np.asarray(fitted)
