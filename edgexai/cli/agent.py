@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=int, metavar="BYTES", help="bytes of a frame (256)")
     parser.add_argument("--every", type=int, metavar="N", help="explain every N-th sample (1)")
     parser.add_argument("--interval", type=float, metavar="S", help="seconds between samples (0)")
-    parser.add_argument("--limit", type=int, metavar="N", help="stop after N samples")
+    parser.add_argument("--limit", type=int, metavar="N", help="stop after N samples; 0 sends what waits, and ends")
     parser.add_argument("--once", action="store_true", help="stop after one sample")
     parser.add_argument("--dry-run", action="store_true", help="explain one sample and send nothing")
     parser.add_argument("--state", metavar="DIR", help="where frames wait")

@@ -23,7 +23,7 @@ from edgexai.device.outbox import Outbox, OutboxFull
 from edgexai.device.policy import Budget, Every, Policy, Prediction
 from edgexai.device.session import Session
 from edgexai.device.source import Samples
-from edgexai.errors import ConfigError
+from edgexai.errors import ConfigError, FrameError
 from edgexai.heatmap import encode
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.histogram import Histogram
@@ -32,6 +32,7 @@ from edgexai.messaging.messages import name
 log = logging.getLogger(__name__)
 
 METRICS_EVERY = 5.0
+_EARLIEST = 1_577_836_800.0  # 2020: what a frame can say; a node that has lost its clock sends that
 
 
 @dataclass
@@ -143,17 +144,22 @@ class Agent:
 
     def _accept(self, e: Explanation, latency_ms: float) -> None:
         counts = self.counts
-        frame = encode(
-            e.relevance,
-            budget=self.settings.budget,
-            model=self.model_id,
-            sequence=self.outbox.next_sequence,
-            time=time.time(),
-            target=e.target,
-            score=e.score,
-            conservation=e.conservation,
-        )
         counts.explained += 1
+        try:
+            frame = encode(
+                e.relevance,
+                budget=self.settings.budget,
+                model=self.model_id,
+                sequence=self.outbox.next_sequence,
+                time=max(time.time(), _EARLIEST),
+                target=e.target,
+                score=e.score,
+                conservation=e.conservation,
+            )
+        except FrameError as error:
+            counts.refused += 1
+            log.warning("an explanation fits into no frame: %s", error)
+            return
         counts.latency.add(latency_ms)
         counts.score.add(e.score)
         counts.targets[e.target] = counts.targets.get(e.target, 0) + 1

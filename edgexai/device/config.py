@@ -73,7 +73,7 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {
         "window": _WHOLE,
     },
 }
-_POSITIVE = ("budget", "limit", "state_bytes", "state_days", "window")
+_POSITIVE = ("budget", "state_bytes", "state_days", "window")
 _PATHS = ("model", "data", "predictor", "state", "ca", "certificate", "key")
 
 
@@ -156,5 +156,6 @@ def _check(table: Table) -> None:
                 raise ConfigError(f"[{name}] {key} must be positive, not {value!r}")
     if table.get("broker", {}).get("confirm", "store") not in ("store", "broker"):
         raise ConfigError("[broker] confirm takes store or broker")
-    if table.get("agent", {}).get("interval", 0) < 0:
-        raise ConfigError("[agent] interval cannot be negative")
+    for key in ("interval", "limit"):
+        if table.get("agent", {}).get(key, 0) < 0:
+            raise ConfigError(f"[agent] {key} cannot be negative")

@@ -64,8 +64,10 @@ def read(message_topic: str, payload: bytes, received: float) -> Arrival | Note 
             return None
         boot, content = unpack_heatmap(payload)
         frame = decode(content)
-        if not math.isfinite(frame.score) or not math.isfinite(frame.time):
-            raise FrameError("the frame's score or time is not finite")
+        if not math.isfinite(frame.score):
+            raise FrameError("the frame's score is not finite")
+        if not (0 <= frame.sequence < 2**63 and -(2**31) <= frame.target < 2**31):
+            raise FrameError(f"the frame's sequence {frame.sequence} or target {frame.target} is out of range")
         return Arrival(
             fleet=who.fleet,
             node=who.node,
@@ -73,7 +75,7 @@ def read(message_topic: str, payload: bytes, received: float) -> Arrival | Note 
             sequence=frame.sequence,
             received=received,
             time=frame.time,
-            model=frame.model.hex(),
+            model=frame.model.hex() or "unknown",
             target=frame.target,
             score=frame.score,
             conservation=frame.conservation,

@@ -1,6 +1,6 @@
 """What has just arrived: SQLite, shared by all workers of one store, durable when a call returns.
 
-boot        one row for each (fleet, node, boot)
+boot        one row for each (fleet, node, boot), with its totals
 seen        which sequence numbers of a boot are stored, as ranges, for ever: the test for exactly once
 frame       frames that are not in Parquet yet, by an id that only grows
 part        the Parquet files that count, and the ids in each
@@ -22,7 +22,8 @@ from edgexai.fleet.ranges import Ranges, insert
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS boot (
-    id INTEGER PRIMARY KEY, fleet TEXT NOT NULL, node TEXT NOT NULL, boot TEXT NOT NULL, UNIQUE (fleet, node, boot)
+    id INTEGER PRIMARY KEY, fleet TEXT NOT NULL, node TEXT NOT NULL, boot TEXT NOT NULL,
+    frames INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, UNIQUE (fleet, node, boot)
 );
 CREATE TABLE IF NOT EXISTS seen (
     boot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (boot, first)
@@ -112,6 +113,10 @@ class Journal:
                         for a in fresh
                     ],
                 )
+                self._db.execute(
+                    "UPDATE boot SET frames = frames + ?, bytes = bytes + ? WHERE id = ?",
+                    (len(fresh), sum(len(a.frame) for a in fresh), boot),
+                )
                 new += len(fresh)
             self._count("frames", new)
             self._count("duplicates", len(arrivals) - new)
@@ -126,6 +131,11 @@ class Journal:
     def nodes(self) -> list[tuple[str, str, str, float, str]]:
         """All that `note` has kept."""
         return self._all("SELECT fleet, node, kind, received, message FROM node ORDER BY fleet, node, kind")
+
+    def totals(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Frames and bytes stored of each (fleet, node)."""
+        rows = self._all("SELECT fleet, node, sum(frames), sum(bytes) FROM boot GROUP BY fleet, node")
+        return {(fleet, node): (frames, size) for fleet, node, frames, size in rows}
 
     def counters(self) -> dict[str, int]:
         """Totals: frames, duplicates, quarantined."""

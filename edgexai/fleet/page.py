@@ -37,7 +37,7 @@ def application(view: View, broker_url: str, started: float | None = None) -> St
                 "broker": broker_url,
                 "uptime": time.time() - begun,
                 "nodes": len({(f, n) for f, n, *_ in view.store.journal.nodes()}),
-                "shown": sum(view.frames.values()),
+                "shown": view.shown,
                 **view.store.journal.counters(),
             }
         )
@@ -89,11 +89,11 @@ def node_list(view: View) -> list[dict[str, Any]]:
         one = known.setdefault((fleet, node), {"fleet": fleet, "node": node, "status": None, "metrics": None})
         one[kind] = json.loads(text)
         one["seen"] = max(received, one.get("seen", 0.0))
-    for fleet, node in view.frames:
+    totals = view.store.journal.totals()
+    for fleet, node in totals:
         known.setdefault((fleet, node), {"fleet": fleet, "node": node, "status": None, "metrics": None, "seen": None})
     for key, one in known.items():
-        one["frames"] = view.frames[key]
-        one["bytes"] = view.sizes[key]
+        one["frames"], one["bytes"] = totals.get(key, (0, 0))
     return [known[key] for key in sorted(known)]
 
 

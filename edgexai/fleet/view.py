@@ -2,7 +2,7 @@
 
 import base64
 import threading
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from edgexai.fleet.store import Store, Stored
 from edgexai.heatmap import decode
 
 RECENT = 24  # frames of a node that are at hand
-LOOK_BACK = 50_000  # frames that are read again at a start
+LOOK_BACK = 5_000  # frames that are read at most to catch up: at a start, or when more arrive than can be decoded
 
 
 @dataclass
@@ -50,16 +50,13 @@ class View:
     recent: dict[tuple[str, str], deque[tuple[Stored, Map]]] = field(
         default_factory=lambda: defaultdict(lambda: deque(maxlen=RECENT))
     )
-    frames: Counter[tuple[str, str]] = field(default_factory=Counter)
-    sizes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    shown: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __post_init__(self) -> None:
-        self.cursor = max(-1, self.store.last_id() - self.look_back)
-
     def catch_up(self) -> int:
-        """Take in what the store has got since; how many frames."""
+        """Take in what the store has got since, the newest ``look_back`` of it; how many frames."""
         taken = 0
+        self.cursor = max(self.cursor, self.store.last_id() - self.look_back)
         while batch := self.store.since(self.cursor, 2000):
             with self._lock:
                 for stored in batch:
@@ -118,8 +115,7 @@ class View:
                 relevance, share, stored.score, len(stored.frame)
             )
         self.recent[stored.fleet, stored.node].append((stored, relevance))
-        self.frames[stored.fleet, stored.node] += 1
-        self.sizes[stored.fleet, stored.node] += len(stored.frame)
+        self.shown += 1
 
 
 def described(stored: Stored, relevance: Map) -> dict[str, Any]:
