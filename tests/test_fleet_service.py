@@ -1,0 +1,166 @@
+"""Agent and fleet as processes, over a real broker: everything arrives once, and both end cleanly."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgexai.device.explainer import Explainer
+from edgexai.fleet.store import Store
+from edgexai.heatmap import decode
+from tests.mosquitto import free_port, needs_mosquitto, plain_configuration, running
+
+MODEL = Path(__file__).parent / "node" / "data" / "cnn_explain.tflite"
+EDGEXAI = [sys.executable, "-m", "edgexai"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    shape = Explainer(MODEL).input.shape[1:]
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).normal(size=(30, *shape)).astype(np.float32))
+    return tmp_path / "x.npz"
+
+
+class Fleet:
+    """`edgexai fleet` as a process."""
+
+    def __init__(self, store: Path, *options: str) -> None:
+        self.process = subprocess.Popen(
+            [*EDGEXAI, "fleet", "--port", "0", "--store", str(store), *options], stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        found = re.match(r"page (\S+)  broker (\S+)  store", self.process.stdout.readline())
+        assert found is not None
+        self.page, self.broker = found.groups()
+
+    def ask(self, path: str) -> Any:
+        with urllib.request.urlopen(self.page + path, timeout=10) as answer:
+            return json.load(answer)
+
+    def wait(self, until: Callable[[], bool], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < deadline, self.ask("/api/health")
+            time.sleep(0.05)
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    one = Fleet(tmp_path / "store", "--broker-port", "0")
+    yield one
+    one.process.kill()
+    one.process.wait()
+
+
+def agent(node: str, broker: str, data: Path, *options: str) -> "subprocess.Popen[str]":
+    command = [*EDGEXAI, "agent", "--fleet", "f", "--node", node, "--model", str(MODEL), "--data", str(data)]
+    return subprocess.Popen(
+        [*command, "--broker", broker, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_what_nodes_explain_is_in_the_store_once_and_as_it_was(fleet: Fleet, data: Path, tmp_path: Path) -> None:
+    nodes = [agent(n, fleet.broker, data, "--limit", "30", "--budget", "100") for n in ("a", "b")]
+    said = [n.communicate(timeout=60)[0] for n in nodes]
+    assert all("30 samples, 30 explained" in s and "30 confirmed, 0 waiting" in s for s in said)
+    health = fleet.ask("/api/health")
+    assert (health["frames"], health["duplicates"], health["quarantined"]) == (60, 0, 0)
+    fleet.wait(lambda: all((n["status"] or {}).get("state") == "finished" for n in fleet.ask("/api/nodes")))
+    assert [n["metrics"]["confirmed"] for n in fleet.ask("/api/nodes")] == [30, 30]
+    assert fleet.end() == 0
+    stored = Store(tmp_path / "store").since(-1)
+    assert sorted((s.node, s.sequence) for s in stored) == [(n, i) for n in "ab" for i in range(30)]
+    explain, x = Explainer(MODEL), np.load(data)["x"]
+    one = next(s for s in stored if s.sequence == 4)
+    expected = explain(x[4])
+    frame = decode(one.frame)
+    assert frame.target == expected.target
+    assert frame.score == pytest.approx(expected.score, rel=1e-4)
+    a, b = frame.map.ravel(), expected.relevance.reshape(frame.map.shape).ravel()
+    assert a @ b / np.linalg.norm(a) / np.linalg.norm(b) > 0.8
+    assert list((tmp_path / "store" / "frames").rglob("*.parquet"))
+
+
+def test_a_killed_agent_is_reported_lost_and_its_next_life_sends_the_rest(
+    fleet: Fleet, data: Path, tmp_path: Path
+) -> None:
+    options = ("--state", str(tmp_path / "state"), "--interval", "0.05")
+    first = agent("a", fleet.broker, data, *options)
+    fleet.wait(lambda: fleet.ask("/api/health")["frames"] >= 3)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    fleet.wait(lambda: fleet.ask("/api/nodes")[0]["status"]["state"] == "lost")
+    out, _ = agent("a", fleet.broker, data, *options, "--limit", "0").communicate(timeout=60)
+    assert "0 waiting" in out
+    stored = Store(tmp_path / "store").since(-1)
+    assert [s.sequence for s in stored] == list(range(len(stored)))
+    assert len({s.boot for s in stored}) == 1
+
+
+def test_sigterm_ends_an_agent_cleanly_and_keeps_what_nobody_took(data: Path, tmp_path: Path) -> None:
+    nobody = f"mqtt://127.0.0.1:{free_port()}"
+    one = agent("a", nobody, data, "--state", str(tmp_path / "state"), "--interval", "0.05")
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "state" / "outbox.db-wal").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    one.terminate()
+    out, errors = one.communicate(timeout=20)
+    assert one.returncode == 0
+    assert re.search(r"0 confirmed, [1-9]\d* waiting", out)
+    assert "no connection" in errors
+
+
+def test_an_agent_says_in_one_line_what_is_wrong(data: Path) -> None:
+    one = agent("a", "mqtt://broker.example", data)
+    _, errors = one.communicate(timeout=20)
+    assert one.returncode == 1
+    assert errors.startswith("edgexai agent: mqtt://broker.example would send in plain text")
+    assert len(errors.splitlines()) == 1
+
+
+@needs_mosquitto
+def test_workers_divide_a_shared_subscription(data: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with running(plain_configuration(tmp_path, port), port):
+        url = f"mqtt://127.0.0.1:{port}"
+        options = ("--broker", url, "--share", "w")
+        fleet = Fleet(tmp_path / "store", *options)
+        worker = subprocess.Popen(
+            [*EDGEXAI, "fleet", "ingest", *options, "--worker", "two", "--store", str(tmp_path / "store")]
+        )
+        time.sleep(1.5)
+        out, _ = agent("a", url, data, "--limit", "30").communicate(timeout=60)
+        assert "30 confirmed, 0 waiting" in out
+        assert fleet.ask("/api/health")["frames"] == 30
+        worker.terminate()
+        assert worker.wait(timeout=20) == 0
+        assert fleet.end() == 0
+
+
+@needs_mosquitto
+def test_a_broker_that_refuses_is_named_and_tried_again(data: Path, tmp_path: Path) -> None:
+    port = free_port()
+    configuration = tmp_path / "mosquitto.conf"
+    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous false\n")
+    with running(configuration, port):
+        one = agent("a", f"mqtt://127.0.0.1:{port}", data, "--interval", "0.3", "--state", str(tmp_path / "state"))
+        time.sleep(3)
+        one.terminate()
+        out, errors = one.communicate(timeout=20)
+    assert "refuses the connection: Not authorized" in errors
+    assert re.search(r"0 confirmed, [1-9]\d* waiting", out)
