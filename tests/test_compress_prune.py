@@ -12,9 +12,11 @@ from shared import SHARED, needs_shared
 
 import edgexai
 from edgexai.compress.channels import FROZEN, couple
+from edgexai.compress.criteria import CRITERIA
 from edgexai.compress.execute import forward
 from edgexai.compress.macs import total_macs
 from edgexai.compress.prune import prune
+from edgexai.compress.reconstruct import reconstruct, targets
 from edgexai.compress.shrink import shrink
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import Builder, Graph
@@ -132,6 +134,46 @@ def test_channels_without_relevance_go_first() -> None:
     x = samples_of(graph)
     small = prune(graph, edgexai.profile_relevance(graph, x), keep=0.86)
     np.testing.assert_allclose(forward(small, x)[0], forward(graph, x)[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("criterion", sorted(CRITERIA))
+def test_every_criterion_meets_the_budget(criterion: str) -> None:
+    graph = edgexai.load(golden("bottleneck")[0])
+    profile = edgexai.profile_relevance(graph, samples_of(graph))
+    small = prune(graph, profile, keep=0.7, criterion=criterion)
+    assert 0.3 * total_macs(graph) < total_macs(small) <= 0.7 * total_macs(graph)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_least_squares_comes_nearer_to_the_whole_network_than_bias_alone(name: str) -> None:
+    graph = edgexai.load(golden(name)[0])
+    x = samples_of(graph, 60)
+    profile = edgexai.profile_relevance(graph, x)
+    wanted = forward(graph, x)[0]
+    fitted, plain = (
+        np.mean((forward(prune(graph, profile, keep=0.75, repair=r, samples=x), x)[0] - wanted) ** 2)
+        for r in ("least_squares", "bias")
+    )
+    assert fitted < plain
+
+
+def test_least_squares_restores_what_only_duplicates_lost() -> None:
+    graph = edgexai.load(golden("mlp")[0])
+    tensors = list(graph.tensors)
+    first = graph.ops[0]
+    for t in first.inputs[1:3]:  # every hidden unit of the second half repeats one of the first
+        values = tensors[t].array.copy()
+        values[16:] = values[:16]
+        tensors[t] = replace(tensors[t], data=values.reshape(-1).view(np.uint8))
+    graph = replace(graph, tensors=tuple(tensors))
+    x = samples_of(graph, 400)
+    wanted = targets(graph, x)
+    coupling = couple(graph)
+    keep = np.ones(coupling.size, bool)
+    keep[coupling.lines[first.outputs[0]].labels[16:]] = False
+    kept = {0: np.arange(16)}
+    small = reconstruct(shrink(graph, coupling, keep), x, wanted, kept)
+    np.testing.assert_allclose(forward(small, x)[0], forward(graph, x)[0], atol=5e-2)
 
 
 def test_wrong_budgets_and_profiles_are_refused() -> None:

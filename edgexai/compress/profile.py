@@ -3,7 +3,6 @@
 Two profiles of the same model add up, so that many nodes can collect one together.
 """
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,19 +14,20 @@ from numpy.typing import NDArray
 
 from edgexai.compress.channels import FROZEN, couple
 from edgexai.compress.execute import quantized, real
+from edgexai.compress.profile_file import pack, unpack
 from edgexai.errors import DataError
 from edgexai.graph import Graph, fingerprint, serialize
 from edgexai.relevance import Composite, attach_inner
 
-FORMAT = 1
 Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Sums over samples for one map: (classes, channels), each sample's map summed (relevance) or averaged (value).
+    """Sums over samples for one map; each sample counts with its sum (relevance) or mean (values) over positions.
 
-    ``relevance`` sums |R|, ``net`` the |sum of R|, ``value`` the activation and ``square`` its square.
+    ``relevance`` (classes, channels) is of |R|; ``net`` of |sum of R|, ``value`` of the activation and ``square`` of
+    its square are (channels,).
     """
 
     relevance: Sums
@@ -74,40 +74,18 @@ class Profile:
 
     def mean(self, tensor: int) -> Sums:
         """Mean activation of each channel, shape (channels,)."""
-        return np.asarray(self.channels[tensor].value.sum(axis=0) / self.samples)
+        return np.asarray(self.channels[tensor].value / self.samples)
 
     def save(self, path: str | Path) -> None:
-        """Write the profile as one `.npz` of plain arrays."""
-        arrays: dict[str, Any] = {"format": np.int64(FORMAT), "count": self.count}
-        arrays["model"] = np.array(self.model)
-        arrays["composite"] = np.array(self.composite)
-        for t, c in self.channels.items():
-            for name, sums in vars(c).items():
-                arrays[f"{t}/{name}"] = sums.astype(np.float32)
-        with open(path, "wb") as file:  # given a name, numpy would append .npz to it
-            np.savez_compressed(file, **arrays)
+        """Write the profile; see `profile_file` for the bytes."""
+        maps = {t: (c.relevance, np.stack([c.net, c.value, c.square])) for t, c in self.channels.items()}
+        Path(path).write_bytes(pack(self.model, self.composite, self.count, maps))
 
 
 def load_profile(path: str | Path) -> Profile:
-    """Read a profile; DataError if the file is none, OSError if it cannot be opened."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
-        if int(arrays["format"]) != FORMAT:
-            raise DataError(f"{path} is a profile of format {int(arrays['format'])}; this edgexai reads {FORMAT}")
-        count = np.asarray(arrays["count"], np.int64)
-        tensors = sorted({int(name.split("/")[0]) for name in arrays if "/" in name})
-        channels = {
-            t: Channels(*(np.asarray(arrays[f"{t}/{name}"], np.float64) for name in Channels.__dataclass_fields__))
-            for t in tensors
-        }
-        profile = Profile(str(arrays["model"]), str(arrays["composite"]), count, channels)
-    except (ValueError, KeyError, TypeError, EOFError, AttributeError, OverflowError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a relevance profile; make one with edgexai profile") from error
-    for t, c in profile.channels.items():
-        if count.ndim != 1 or any(s.ndim != 2 or s.shape != (len(count), c.value.shape[1]) for s in vars(c).values()):
-            raise DataError(f"{path} is broken: the sums of tensor {t} have the wrong shape; make it again")
-    return profile
+    """Read a profile; DataError if the file is none or damaged, OSError if it cannot be opened."""
+    model, composite, count, maps = unpack(Path(path).read_bytes(), str(path))
+    return Profile(model, composite, count, {t: Channels(relevance, *rows) for t, (relevance, rows) in maps.items()})
 
 
 def profile_relevance(
@@ -133,7 +111,8 @@ def profile_relevance(
     ports = [d["index"] for d in interpreter.get_output_details()]
     classes = int(np.prod(graph.tensors[graph.outputs[0]].shape[1:]))
     count = np.zeros(classes, np.int64)
-    sums = {t: np.zeros((4, classes, graph.tensors[t].shape[-1])) for t in tensors}
+    relevance = {t: np.zeros((classes, graph.tensors[t].shape[-1])) for t in tensors}
+    rows = {t: np.zeros((3, graph.tensors[t].shape[-1])) for t in tensors}
     for done, sample in enumerate(x, 1):
         interpreter.set_tensor(source, sample[None])
         interpreter.invoke()
@@ -143,11 +122,12 @@ def profile_relevance(
         for t, r, a in zip(tensors, found, found[len(tensors) + 1 :], strict=False):
             channels = r.shape[-1]
             r, value = r.reshape(-1, channels), real(graph, t, a).reshape(-1, channels)
-            sums[t][:, target] += (np.abs(r).sum(0), np.abs(r.sum(0)), value.mean(0), np.square(value).mean(0))
+            relevance[t][target] += np.abs(r).sum(0)
+            rows[t] += (np.abs(r.sum(0)), value.mean(0), np.square(value).mean(0))
         if progress is not None:
             progress(done, len(x))
     name = composite if isinstance(composite, str) else composite.name
-    return Profile(fingerprint(graph), name, count, {t: Channels(*s) for t, s in sums.items()})
+    return Profile(fingerprint(graph), name, count, {t: Channels(relevance[t], *rows[t]) for t in tensors})
 
 
 def profiled(graph: Graph) -> list[int]:

@@ -17,10 +17,10 @@ from edgexai.compress.execute import apply
 from edgexai.compress.patches import Rows, patches, sample_rows
 from edgexai.graph import Graph, Op, OpKind
 
-RIDGE = 1e-3
-"""Of the mean of the Gram matrix's diagonal."""
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
+"""Of the mean of the Gram matrix's diagonal; the best of them is found by cross-validation."""
 
-PASSES = 8
+PASSES = 3
 """How often negative targets are moved to where the fit is negative anyway."""
 
 Floats = NDArray[np.float32]
@@ -32,13 +32,12 @@ FITTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 class Target:
     """What an operator gave in the unpruned network, before its activation, at some rows of its output.
 
-    ``partner`` is the tensor that is added to it there (the target is then that of the sum), or -1.
+    Where something is added to it right behind, the target is that of the sum.
     """
 
     rows: Rows
     values: Floats
     is_cut: bool
-    partner: int
 
 
 def targets(graph: Graph, x: Floats, seed: int = 0) -> dict[int, Target]:
@@ -51,13 +50,11 @@ def targets(graph: Graph, x: Floats, seed: int = 0) -> dict[int, Target]:
         bare = linear(graph, i)
         before[i] = apply(bare, i, values)[0]
         if op.kind in FITTED:
-            found[i] = Target(sample_rows(before[i].shape, random), np.empty(0, np.float32), _cuts(op), -1)
+            found[i] = Target(sample_rows(before[i].shape, random), np.empty(0, np.float32), _cuts(op))
         values[op.outputs[0]] = _activate(op, before[i])
     for i, target in found.items():
-        total, partner = _sum(graph, i)
-        found[i] = replace(
-            target, values=target.rows.of(before[total]), is_cut=_cuts(graph.ops[total]), partner=partner
-        )
+        total, _ = _sum(graph, i)
+        found[i] = replace(target, values=target.rows.of(before[total]), is_cut=_cuts(graph.ops[total]))
     return found
 
 
@@ -73,12 +70,9 @@ def reconstruct(graph: Graph, x: Floats, wanted: Mapping[int, Target], kept: Kep
             target = wanted[i].values
             if i in kept:
                 target = target[:, kept[i]]
-            partner = values.get(wanted[i].partner)
-            if partner is not None:
-                target = target - wanted[i].rows.of(partner)
-            is_cut = wanted[i].is_cut and (partner is not None or wanted[i].partner < 0)
-            offset = None if partner is None or not is_cut else wanted[i].rows.of(partner)
-            graph = _refit(graph, i, values[op.inputs[0]], target, wanted[i].rows, is_cut, offset)
+            _, partner = _sum(graph, i)
+            offset = None if partner < 0 else wanted[i].rows.of(values[partner])
+            graph = _refit(graph, i, values[op.inputs[0]], target, wanted[i], offset)
         values[op.outputs[0]] = apply(graph, i, values)[0]
     return graph
 
@@ -129,10 +123,11 @@ def _sum(graph: Graph, index: int) -> tuple[int, int]:
     return index, -1
 
 
-def _refit(
-    graph: Graph, index: int, x: Floats, target: Floats, rows: Rows, is_cut: bool, offset: Floats | None
-) -> Graph:
-    op = graph.ops[index]
+def _refit(graph: Graph, index: int, x: Floats, target: Floats, wanted: Target, offset: Floats | None) -> Graph:
+    """Fit one operator; ``offset`` (rows, channels) is what is added to its output before the activation."""
+    op, is_cut, rows = graph.ops[index], wanted.is_cut, wanted.rows
+    if offset is not None:
+        target = target - offset
     kernel, bias = (graph.tensors[t].array.astype(np.float64) for t in op.inputs[1:3])
     features = patches(graph, op, x, rows).astype(np.float64)  # (rows, taps, channels)
     if op.kind == OpKind.DEPTHWISE_CONV_2D:
@@ -173,11 +168,8 @@ def _solve(
     ones = np.ones((*features.shape[:2], 1))
     features = np.concatenate([features, ones], axis=2)
     start = np.concatenate([old, bias[:, None]], axis=1)
-    gram = features.transpose(0, 2, 1) @ features
-    size = gram.shape[1]
-    ridge = RIDGE * np.trace(gram, axis1=1, axis2=2) / size
-    inverse = np.linalg.inv(gram + (ridge[:, None, None] + 1e-12) * np.eye(size))
-    solver = inverse @ features.transpose(0, 2, 1)
+    ridge = _ridge(features, target - features @ start)
+    solver = np.linalg.solve(_gram(features, ridge), features.transpose(0, 2, 1))
     fitted = start + solver @ (target - features @ start)
     floor = np.zeros_like(target) if offset is None else -offset
     for _ in range(PASSES if is_cut else 0):
@@ -186,3 +178,23 @@ def _solve(
         moved = np.where(target > floor, target, np.minimum(guess, floor))
         fitted = start + solver @ (moved - features @ start)
     return np.asarray(fitted)
+
+
+def _gram(features: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    gram = features.transpose(0, 2, 1) @ features
+    size = gram.shape[1]
+    mean = np.trace(gram, axis1=1, axis2=2)[:, None, None] / size
+    return np.asarray(gram + (ridge * mean + 1e-12) * np.eye(size))
+
+
+def _ridge(features: NDArray[np.float64], missing: NDArray[Any]) -> float:
+    """The ridge that predicts best what the other half of the samples misses: rows are in the order of samples."""
+    half = features.shape[1] // 2
+    sides = (slice(0, half), slice(half, None))
+    errors = np.zeros(len(RIDGES))
+    for mine, other in (sides, sides[::-1]):
+        right = features[:, mine].transpose(0, 2, 1) @ missing[:, mine]
+        for n, ridge in enumerate(RIDGES):
+            change = np.linalg.solve(_gram(features[:, mine], ridge), right)
+            errors[n] += np.sum((missing[:, other] - features[:, other] @ change) ** 2)
+    return RIDGES[int(np.argmin(errors))]

@@ -1,7 +1,5 @@
 """Mean square activation: a channel that hardly ever fires goes first (Hu et al. 2016, in its L2 form)."""
 
-import numpy as np
-
 from edgexai.compress.channels import Coupling
 from edgexai.compress.criteria.maps import by_label
 from edgexai.compress.profile import Profile
@@ -11,4 +9,4 @@ from edgexai.graph import Graph
 
 def scores(graph: Graph, coupling: Coupling, profile: Profile) -> Scores:
     """The score of each label."""
-    return by_label(coupling, profile, lambda t: np.asarray(profile.channels[t].square.sum(axis=0) / profile.samples))
+    return by_label(coupling, profile, lambda t: profile.channels[t].square / profile.samples)

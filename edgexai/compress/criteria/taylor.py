@@ -3,8 +3,6 @@
 In a ReLU network LRP-ε is activation times gradient, so that it comes from the same profile.
 """
 
-import numpy as np
-
 from edgexai.compress.channels import Coupling
 from edgexai.compress.criteria.maps import by_label
 from edgexai.compress.profile import Profile
@@ -14,4 +12,4 @@ from edgexai.graph import Graph
 
 def scores(graph: Graph, coupling: Coupling, profile: Profile) -> Scores:
     """The score of each label: the mean over samples, whatever their class."""
-    return by_label(coupling, profile, lambda t: np.asarray(profile.channels[t].net.sum(axis=0) / profile.samples))
+    return by_label(coupling, profile, lambda t: profile.channels[t].net / profile.samples)

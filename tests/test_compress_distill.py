@@ -1,0 +1,66 @@
+"""Distillation: the trainable copy computes what the graph does, and training brings the student to the teacher."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+from models import NETWORKS, golden
+
+import edgexai
+from edgexai.compress import Ports, Schedule, distill, quantize
+from edgexai.compress.execute import forward
+from edgexai.errors import DataError
+from edgexai.graph import DType
+
+pytestmark = pytest.mark.skipif(find_spec("tensorflow") is None, reason="the convert extra is not installed")
+
+
+def batch(graph: Any, n: int = 96) -> Any:
+    return np.random.default_rng(2).normal(size=(n, *graph.tensors[graph.inputs[0]].shape[1:])).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_trainable_copy_computes_what_the_graph_does(name: str) -> None:
+    from edgexai.compress.trainable import trainable
+
+    graph = edgexai.load(golden(name)[0])
+    x = batch(graph, 5)
+    copy = trainable(graph)
+    ours = copy(x, graph.outputs)[0].numpy()
+    np.testing.assert_allclose(ours, forward(graph, x)[0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(forward(copy.trained(), x)[0], forward(graph, x)[0])
+
+
+def test_student_comes_nearer_to_its_teacher() -> None:
+    teacher = edgexai.load(golden("dscnn")[0])
+    x = batch(teacher)
+    student = edgexai.prune(teacher, edgexai.profile_relevance(teacher, x), keep=0.6)
+    seen: list[int] = []
+    trained = distill(
+        student, teacher, x, schedule=Schedule(epochs=8, rate=3e-3), progress=lambda done, whole: seen.append(done)
+    )
+    wanted = forward(teacher, x)[0]
+    before, after = (np.mean((forward(g, x)[0] - wanted) ** 2) for g in (student, trained))
+    assert after < 0.7 * before
+    assert seen == list(range(1, 9))
+
+
+def test_an_int8_student_stays_int8_with_its_ports() -> None:
+    whole = edgexai.load(golden("mlp")[0])
+    x = batch(whole)
+    teacher = quantize(whole, x)
+    student = edgexai.prune(teacher, edgexai.profile_relevance(teacher, x), keep=0.7)
+    trained = distill(student, teacher, x, labels=np.zeros(len(x), np.int64), schedule=Schedule(epochs=1))
+    assert trained.tensors[trained.inputs[0]].dtype == DType.INT8
+    ours, theirs = Ports.of(trained), Ports.of(teacher)
+    for a, b in zip((*ours.inputs, *ours.outputs), (*theirs.inputs, *theirs.outputs), strict=True):
+        assert a is not None
+        assert b is not None
+        assert a.scale[0] == b.scale[0]
+
+
+def test_labels_that_do_not_pair_up_are_refused() -> None:
+    graph = edgexai.load(golden("mlp")[0])
+    with pytest.raises(DataError, match="one label a sample"):
+        distill(graph, graph, batch(graph, 4), labels=np.zeros(3, np.int64))

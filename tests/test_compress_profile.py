@@ -1,0 +1,101 @@
+"""Relevance profiles: what they hold, that they add up, and that any bytes are read or refused."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from models import golden, run
+
+import edgexai
+from edgexai.compress import load_profile, profile_relevance
+from edgexai.compress.profile import profiled
+from edgexai.errors import DataError
+from edgexai.relevance import attach_inner
+
+
+@pytest.fixture(scope="module")
+def graph() -> Any:
+    return edgexai.load(golden("dscnn")[0])
+
+
+@pytest.fixture(scope="module")
+def written(graph: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("profile") / "p.profile"
+    profile_relevance(graph, batch(2)).save(path)
+    return path.read_bytes()
+
+
+def batch(n: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).normal(size=(n, 16, 16, 2)).astype(np.float32)
+
+
+def test_profile_holds_what_the_explainer_says_of_inner_maps(graph: Any) -> None:
+    x = batch(9)
+    profile = profile_relevance(graph, x)
+    tensor = profiled(graph)[2]
+    inner = attach_inner(graph, [tensor], "epsilon")
+    sums = np.zeros_like(profile.channels[tensor].relevance)
+    for one in x:
+        r, target = run(inner, one[None])
+        sums[int(target.ravel()[0])] += np.abs(r).sum(axis=(0, 1, 2))
+    np.testing.assert_allclose(profile.channels[tensor].relevance, sums, rtol=1e-5)
+    counted = profile.count > 0
+    np.testing.assert_allclose(
+        profile.relevance(tensor), (sums[counted] / profile.count[counted, None]).max(axis=0), rtol=1e-5
+    )
+
+
+def test_two_profiles_add_up_to_that_of_all_samples(graph: Any) -> None:
+    x = batch(10)
+    both = profile_relevance(graph, x[:4]) + profile_relevance(graph, x[4:])
+    whole = profile_relevance(graph, x)
+    np.testing.assert_array_equal(both.count, whole.count)
+    for t in whole.channels:
+        np.testing.assert_allclose(both.channels[t].relevance, whole.channels[t].relevance, rtol=1e-6)
+
+
+def test_a_saved_profile_comes_back(graph: Any, tmp_path: Path) -> None:
+    profile = profile_relevance(graph, batch(5))
+    profile.save(tmp_path / "p.profile")
+    back = load_profile(tmp_path / "p.profile")
+    assert (back.model, back.composite, back.samples) == (profile.model, "epsilon", 5)
+    for t in profile.channels:
+        np.testing.assert_allclose(back.relevance(t), profile.relevance(t), rtol=1e-5)
+
+
+def test_profiles_of_different_models_do_not_add(graph: Any) -> None:
+    other = edgexai.load(golden("mlp")[0])
+    x = np.random.default_rng(0).normal(size=(3, 20)).astype(np.float32)
+    with pytest.raises(DataError, match="different models"):
+        profile_relevance(graph, batch(3)) + profile_relevance(other, x)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_broken_profiles_are_refused_and_nothing_else_happens(
+    written: bytes, tmp_path: Path, data: st.DataObject
+) -> None:
+    raw = bytearray(written)
+    path = tmp_path / "p.profile"
+    if data.draw(st.booleans()):
+        raw = raw[: data.draw(st.integers(0, len(raw) - 1))]
+    for _ in range(data.draw(st.integers(1, 4))):
+        if raw:
+            raw[data.draw(st.integers(0, min(len(raw), 400) - 1))] ^= data.draw(st.integers(1, 255))
+    if data.draw(st.booleans()):  # as if it had been written that way
+        raw[-4:] = zlib.crc32(raw[:-4]).to_bytes(4, "little")
+    path.write_bytes(raw)
+    try:
+        back = load_profile(path)
+    except DataError:
+        return
+    assert back.samples >= 0
+
+
+def test_samples_of_another_shape_are_refused(graph: Any) -> None:
+    with pytest.raises(DataError, match=r"takes samples \(N, 16, 16, 2\)"):
+        profile_relevance(graph, np.zeros((4, 3, 3, 2), np.float32))
