@@ -27,6 +27,7 @@ def test_the_template_is_valid_as_it_is_and_with_every_line() -> None:
     for key in ("ca", "certificate", "key"):
         full["broker"].pop(key)  # these must exist
     made, _ = settings(full)
+    assert made.commands == Path("command.pub")
     assert made.labels == ("no", "yes")
     assert made.hourly.limits == {"explanations": 60, "bytes": 20000}
 

@@ -14,10 +14,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgexai.device.explainer import Explainer
+from edgexai.fleet.command import NoReply, send
+from edgexai.fleet.enrol import enrol
 from edgexai.fleet.store import Store
 from edgexai.heatmap import decode
+from edgexai.messaging.broker import Broker
+from edgexai.messaging.command import load_private
 from tests.mosquitto import free_port, needs_mosquitto, plain_configuration, running
 
 MODEL = Path(__file__).parent / "node" / "data" / "cnn_explain.tflite"
@@ -131,6 +136,26 @@ def test_an_agent_says_in_one_line_what_is_wrong(data: Path) -> None:
     assert one.returncode == 1
     assert errors.startswith("edgexai agent: mqtt://broker.example would send in plain text")
     assert len(errors.splitlines()) == 1
+
+
+def test_a_node_obeys_signed_commands_and_no_others(fleet: Fleet, data: Path, tmp_path: Path) -> None:
+    enrol(tmp_path / "keys", "f", [], [])
+    options = ("--interval", "0.1", "--every", "1000", "--commands", str(tmp_path / "keys" / "command.pub"))
+    one = agent("a", fleet.broker, data, *options)
+    fleet.wait(lambda: any(n["status"] for n in fleet.ask("/api/nodes")))
+    key, broker = load_private(tmp_path / "keys" / "command.key"), Broker.parse(fleet.broker)
+    assert send(broker, key, "f", "a", "ping", {})["result"]["commands"] is True
+    assert "no command" in send(broker, key, "f", "a", "reboot", {})["error"]
+    assert "count" in send(broker, key, "f", "a", "explain", {"count": 0})["error"]
+    assert send(broker, key, "f", "a", "explain", {"count": 3})["ok"]
+    fleet.wait(lambda: fleet.ask("/api/health")["frames"] == 4)  # the policy's first, and these
+    assert send(broker, key, "f", "a", "policy", {"any": [{"every": 1}]})["ok"]
+    fleet.wait(lambda: fleet.ask("/api/health")["frames"] > 6)
+    with pytest.raises(NoReply):
+        send(broker, Ed25519PrivateKey.generate(), "f", "a", "ping", {}, patience=1.0)
+    assert send(broker, key, "f", "a", "metrics", {})["result"]["commands_refused"] == 1
+    one.terminate()
+    assert one.wait(timeout=20) == 0
 
 
 @needs_mosquitto

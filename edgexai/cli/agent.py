@@ -53,6 +53,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", metavar="PEM", help="authority that signed the broker's certificate")
     parser.add_argument("--certificate", metavar="PEM", help="this node's certificate")
     parser.add_argument("--key", metavar="PEM", help="and its private key")
+    parser.add_argument(
+        "--commands", metavar="PEM", help="public key: take commands that are signed with its other half"
+    )
     parser.add_argument("--plaintext", action="store_true", help="allow mqtt:// beyond this machine")
     parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log on standard error")
     parser.add_argument("--verbose", action="store_true", help="say more")
@@ -74,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         return _dry_run(agent, where)
 
     def end(signum: int, frame: FrameType | None) -> None:
-        agent.stop.set()
+        agent.end()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
@@ -99,7 +102,8 @@ def _table(args: argparse.Namespace) -> Table:
     if args.plaintext:
         broker["plaintext"] = True
     policy: Table = {} if args.every is None else {"any": [{"every": args.every}]}
-    return {"agent": agent, "broker": broker, "policy": policy}
+    commands: Table = {} if args.commands is None else {"key": args.commands}
+    return {"agent": agent, "broker": broker, "policy": policy, "commands": commands}
 
 
 def _dry_run(agent: Agent, where: str) -> int:

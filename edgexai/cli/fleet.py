@@ -4,13 +4,16 @@
   edgexai fleet --broker mqtts://broker.example --ca ca.pem --certificate fleet.pem --key fleet.key --store /srv/fleet
   edgexai fleet ingest --broker mqtts://broker.example … --store /srv/fleet --share workers --worker 2
   edgexai fleet enrol --fleet line3 --nodes press7,press8 --hosts broker.example --out line3-keys
+  edgexai fleet command --fleet line3 --node press7 --signing command.key --broker … explain '{"count": 5}'
 
 `ingest` is one more worker on the same store, without a page; workers of one --share divide the stream among them
 (a broker that knows shared subscriptions, such as mosquitto, is needed). `enrol` makes
-an authority, a certificate for each node, and mosquitto's configuration and rules. Ctrl-C or SIGTERM ends it cleanly.
+an authority, a certificate for each node, and mosquitto's configuration and rules. `command` tells a node
+to ping, metrics, policy or explain, and prints its reply. Ctrl-C or SIGTERM ends it cleanly.
 """
 
 import argparse
+import json
 import logging
 from pathlib import Path
 
@@ -20,8 +23,10 @@ from edgexai.messaging.broker import Broker
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "part", nargs="?", choices=("serve", "ingest", "enrol"), default="serve", help="what to run (serve)"
+        "part", nargs="?", choices=("serve", "ingest", "enrol", "command"), default="serve", help="what to run (serve)"
     )
+    parser.add_argument("do", nargs="?", help="command: ping, metrics, policy or explain")
+    parser.add_argument("parameters", nargs="?", default="{}", help="command: its parameters as JSON")
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT; without it, one is started on this machine")
     parser.add_argument("--broker-port", type=int, default=1883, metavar="P", help="port of that one (1883; 0: any)")
     parser.add_argument("--host", default="127.0.0.1", help="address of the page (127.0.0.1)")
@@ -32,7 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", type=Path, metavar="PEM", help="authority that signed the broker's certificate")
     parser.add_argument("--certificate", type=Path, metavar="PEM", help="the fleet's certificate")
     parser.add_argument("--key", type=Path, metavar="PEM", help="and its private key")
-    parser.add_argument("--fleet", help="enrol: name of the fleet")
+    parser.add_argument("--fleet", help="enrol, command: name of the fleet")
+    parser.add_argument("--node", help="command: name of the node")
+    parser.add_argument("--signing", type=Path, metavar="PEM", help="command: the private key that `enrol` made")
     parser.add_argument("--nodes", default="", help="enrol: names of nodes, separated by commas")
     parser.add_argument("--hosts", default="localhost,127.0.0.1", help="enrol: how nodes reach the broker")
     parser.add_argument("--out", type=Path, default=Path("fleet-keys"), metavar="DIR", help="enrol: (fleet-keys)")
@@ -48,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     broker = (
         None if args.broker is None else Broker.parse(args.broker, args.plaintext, args.ca, args.certificate, args.key)
     )
+    if args.part == "command":
+        return _command(args, broker)
     if args.part == "ingest":
         if broker is None or args.worker is None:
             raise ConfigError("a worker needs --broker and its own --worker name")
@@ -59,6 +68,23 @@ def run(args: argparse.Namespace) -> int:
 
     serve(args.store, broker, args.broker_port, args.host, args.port, args.worker, args.share, ready)
     return 0
+
+
+def _command(args: argparse.Namespace, broker: Broker | None) -> int:
+    from edgexai.fleet.command import send
+    from edgexai.messaging.command import load_private
+
+    if broker is None or args.fleet is None or args.node is None or args.signing is None or args.do is None:
+        raise ConfigError("a command needs --broker, --fleet, --node, --signing and what to do")
+    try:
+        parameters = json.loads(args.parameters)
+    except ValueError:
+        raise ConfigError(f"{args.parameters!r} is no JSON") from None
+    if not isinstance(parameters, dict):
+        raise ConfigError("the parameters of a command are a JSON object")
+    reply = send(broker, load_private(args.signing), args.fleet, args.node, args.do, parameters)
+    print(json.dumps(reply, indent=2))
+    return 0 if reply.get("ok") is True else 1
 
 
 def _enrol(args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ never holds a prediction up.
 """
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -19,13 +20,15 @@ from edgexai._version import VERSION
 from edgexai.device.explainer import Explainer, Explanation
 from edgexai.device.interpreter import Interpreter
 from edgexai.device.link import Link
+from edgexai.device.orders import carry_out
 from edgexai.device.outbox import Outbox, OutboxFull
 from edgexai.device.policy import Budget, Every, Policy, Prediction
 from edgexai.device.session import Session
 from edgexai.device.source import Samples
-from edgexai.errors import ConfigError, FrameError
+from edgexai.errors import ConfigError, DataError, FrameError
 from edgexai.heatmap import encode
 from edgexai.messaging.broker import Broker
+from edgexai.messaging.command import CommandRefused, Gate, load_public
 from edgexai.messaging.histogram import Histogram
 from edgexai.messaging.messages import name
 
@@ -61,6 +64,7 @@ class Settings:
     window: int = 64
     drain: float = 30.0
     labels: tuple[str, ...] = ()
+    commands: Path | None = None
 
 
 @dataclass
@@ -91,9 +95,15 @@ class Agent:
         self.model_id = _model_id(self.explainer.metadata.source)
         self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0)
         self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
-        self.link = Link(settings.broker, self.session, settings.fleet, settings.node)
+        self.link = Link(settings.broker, self.session, settings.fleet, settings.node, self._take)
+        self.gate = None if settings.commands is None else self._gate(settings.commands)
+        if self.explainer.takes_weights and self.predictor is None:
+            raise ConfigError("an explainer file of target 'input' needs --predictor: the class to explain is its")
+        self.left = self.ordered = 0
+        self.ordered_class: int | None = None
         self.stop = threading.Event()
-        self.left = 0
+        self._awake = threading.Event()
+        self._orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._started = time.time()
         self._metrics_due = 0.0
 
@@ -109,9 +119,7 @@ class Agent:
                 if self.stop.is_set() or self.counts.samples == self.settings.limit:
                     break
                 self.step(x)
-                self._report()
-                if self.settings.interval:
-                    self.stop.wait(self.settings.interval)
+                self._pause(self.settings.interval)
             self._drain()
         finally:
             self._report(now=True)
@@ -120,8 +128,32 @@ class Agent:
             self.outbox.close()
         return self.counts
 
+    def end(self) -> None:
+        """Stop soon; safe in a signal handler and from other threads."""
+        self.stop.set()
+        self._awake.set()
+
+    @property
+    def classes(self) -> int:
+        """How many outputs the model has; 0 if no predictor says so."""
+        return 0 if self.predictor is None else int(np.prod(self.predictor.outputs[0].shape))
+
     def step(self, x: NDArray[Any]) -> bool:
-        """Predict one sample, and explain it if the policy wants so; whether it was explained."""
+        """Predict one sample, and explain it if the policy or a command wants so; whether it was explained.
+
+        A sample that does not fit is counted and skipped; DataError if it is the first.
+        """
+        try:
+            return self._step(x)
+        except DataError as error:
+            if self.counts.samples == 0:
+                raise
+            self.counts.samples += 1
+            self.counts.refused += 1
+            log.warning("a sample is skipped: %s", error)
+            return False
+
+    def _step(self, x: NDArray[Any]) -> bool:
         explanation = None
         begin = time.perf_counter()
         if self.predictor is None:
@@ -134,11 +166,14 @@ class Agent:
         now = time.monotonic()
         prediction = Prediction(self.counts.samples, now, target, score, margin)
         self.counts.samples += 1
-        if not (self.settings.policy.wants(prediction) and self.settings.hourly.allows(now)):
+        wanted = self.settings.policy.wants(prediction) and self.settings.hourly.allows(now)
+        if not wanted and self.ordered == 0:
             return False
         if explanation is None:
             begin = time.perf_counter()
-            explanation = self.explainer(x)
+            asked = self.ordered_class if self.ordered and self.ordered_class is not None else target
+            explanation = self.explainer(x, np.eye(self.classes)[asked] if self.explainer.takes_weights else None)
+        self.ordered = max(0, self.ordered - 1)
         self._accept(explanation, (time.perf_counter() - begin) * 1e3)
         return True
 
@@ -187,6 +222,7 @@ class Agent:
             "board": self.settings.board,
             "started": self._started,
             "labels": list(self.settings.labels),
+            "commands": self.gate is not None,
             "outbox": self.outbox.volatile or ("memory" if self.settings.state is None else "disk"),
         }
 
@@ -203,6 +239,7 @@ class Agent:
             "confirmed": self.session.confirmed,
             "resent": self.session.resent,
             "refused": counts.refused,
+            "commands_refused": 0 if self.gate is None else self.gate.refused,
             "dropped": self.outbox.dropped,
             "shortened": self.outbox.shortened,
             "waiting": {"frames": waiting, "bytes": waiting_bytes},
@@ -220,8 +257,50 @@ class Agent:
     def _drain(self) -> None:
         deadline = time.monotonic() + self.settings.drain
         while not self.stop.is_set() and time.monotonic() < deadline and self.outbox.depth()[0]:
+            self._pause(0.05)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, and report and obey meanwhile."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._obey()
             self._report()
-            self.stop.wait(0.05)
+            left = deadline - time.monotonic()
+            if left <= 0 or self.stop.is_set():
+                return
+            self._awake.wait(min(left, METRICS_EVERY))
+            self._awake.clear()
+
+    def _gate(self, key: Path) -> Gate:
+        last = int(self.outbox.recall("command") or 0)
+        return Gate(
+            load_public(key),
+            self.settings.fleet,
+            self.settings.node,
+            last,
+            lambda number: self.outbox.keep("command", str(number)),
+        )
+
+    def _take(self, payload: bytes) -> None:
+        """Called by the link for each command; `_obey` carries it out between two samples."""
+        if self.gate is not None:
+            self._orders.put(payload)
+            self._awake.set()
+
+    def _obey(self) -> None:
+        while self.gate is not None and not self._orders.empty():
+            try:
+                command = self.gate.open(self._orders.get(), time.time())
+            except (CommandRefused, OutboxFull) as error:
+                log.warning("a command was refused: %s", error)
+                continue
+            reply: dict[str, Any] = {"id": command.id, "ok": True}
+            try:
+                reply["result"] = carry_out(self, command.do, command.parameters)
+            except ConfigError as error:
+                reply = {"id": command.id, "ok": False, "error": str(error)}
+            log.info("command %s %s: %s", command.id, command.do, "done" if reply["ok"] else reply["error"])
+            self.link.send("reply", reply)
 
 
 def _model_id(source: str) -> bytes:

@@ -44,6 +44,9 @@ window = 64                       # frames that are on their way at most
 #   { drift = 4.0, half_life = 200 },
 # ]
 # per_hour = { explanations = 60, bytes = 20000 }
+
+[commands]                        # without a key, no command is taken
+# key = "command.pub"             # `edgexai fleet enrol` makes it; needs the package cryptography
 """
 
 _TEXT, _WHOLE, _NUMBER, _FLAG, _TEXTS = (str,), (int,), (int, float), (bool,), (list,)
@@ -72,6 +75,7 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {
         "confirm": _TEXT,
         "window": _WHOLE,
     },
+    "commands": {"key": _TEXT},
 }
 _POSITIVE = ("budget", "state_bytes", "state_days", "window")
 _PATHS = ("model", "data", "predictor", "state", "ca", "certificate", "key")
@@ -130,6 +134,7 @@ def settings(table: Table) -> tuple[Settings, str]:
         limit=agent.get("limit"),
         confirm=confirm,
         window=broker.get("window", 64),
+        commands=_path(table.get("commands", {}), "key"),
         labels=tuple(str(label) for label in agent.get("labels", ())),
     )
     return made, agent["data"]

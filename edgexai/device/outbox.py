@@ -112,6 +112,19 @@ class Outbox:
             (count,) = self._guarded(lambda: self._db.execute("SELECT count(*) FROM message").fetchone())
             return int(count), self._bytes
 
+    def recall(self, key: str) -> str | None:
+        """What `keep` has kept under a key."""
+        with self._lock:
+            row = self._guarded(
+                lambda: self._db.execute("SELECT value FROM meta WHERE key = ?", (f"kept {key}",)).fetchone()
+            )
+            return None if row is None else str(row[0])
+
+    def keep(self, key: str, value: str) -> None:
+        """Keep a value durably beside the frames. Raises OutboxFull if the disk is full."""
+        with self._lock:
+            self._guarded(lambda: self._keep(key, value))
+
     def close(self) -> None:
         """Give the file back."""
         with self._lock:
@@ -137,6 +150,13 @@ class Outbox:
             raise OutboxFull(f"the outbox cannot write ({error}); free some disk") from error
         self._next, self._age, self._seen, self._bytes = sequence + 1, age_clock, now, size
         return sequence
+
+    def _keep(self, key: str, value: str) -> None:
+        try:
+            with self._db:
+                self._db.execute("REPLACE INTO meta VALUES (?, ?)", (f"kept {key}", value))
+        except sqlite3.OperationalError as error:
+            raise OutboxFull(f"the outbox cannot write ({error}); free some disk") from error
 
     def _confirm(self, boot: str, first: int, last: int, up_to: int) -> int:
         try:
