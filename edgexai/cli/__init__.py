@@ -22,6 +22,7 @@ VERBS = {
     "quantize": "make a float .tflite integer, without TensorFlow",
     "cost": "MACs, bytes, RAM, and on a board latency and energy, by layer",
     "agent": "run on a node: predict, explain, send heatmaps to the fleet",
+    "demo": "everything once, on real digits or your own model",
     "fleet": "receive the nodes' heatmaps, store each once, show what the models look at",
 }
 
