@@ -1,14 +1,15 @@
 """Make a .tflite file of a Keras model or a SavedModel.
 
-edgexai convert digits.keras -o digits.tflite
-    float32, one sample at a time
+examples:
+  edgexai convert digits.keras -o digits.tflite
+      float32, one sample at a time
 
-edgexai convert digits.keras -o digits_int8.tflite --int8 --data train.npz
-    everything in 8-bit integers; the samples 'x' of train.npz, in the units that the model is fed with,
-    set the ranges; with labels 'y' the accuracy of both is printed
+  edgexai convert digits.keras -o digits_int8.tflite --int8 --data train.npz
+      everything in 8-bit integers; the samples 'x' of train.npz, in the units that the model is fed with,
+      set the ranges; with labels 'y' the accuracy of both is printed
 
-edgexai convert saved_model/ -o model.tflite --int8 --data train.npz --test held_out.npz
-    accuracy on samples that calibration has not seen
+  edgexai convert saved_model/ -o model.tflite --int8 --data train.npz --test held_out.npz
+      accuracy on samples that calibration has not seen
 """
 
 import argparse

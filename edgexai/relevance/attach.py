@@ -18,7 +18,7 @@ METADATA = "edgexai"
 
 def attach(
     graph: Graph,
-    composite: str | Composite = "epsilon_plus_flat",
+    composite: str | Composite = "edge",
     target: str | int = "predicted",
     grid: tuple[int, int] | None = None,
     channels: str = "sum",

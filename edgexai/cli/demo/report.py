@@ -59,9 +59,9 @@ def table(findings: Findings) -> tuple[list[str], list[list[str]]]:
 def verdict(findings: Findings) -> str:
     """What has been found, in words."""
     said = [
-        f"The fleet suspects class {findings.label(s.target)}: it finds {s.share:.0%} of its evidence in the region "
-        f"{s.region}, where {s.usual:.0%} is usual."
-        for s in findings.suspects[:1]
+        f"The fleet {'also ' * (i > 0)}suspects class {findings.label(s.target)}: it finds {s.share:.0%} of its "
+        f"evidence in the region {s.region}, where {s.usual:.0%} is usual."
+        for i, s in enumerate(findings.suspects)
     ] or ["The fleet suspects no class: none looks elsewhere than the others do."]
     if findings.tag is not None:
         said.append(_of_tag(findings.tag))
@@ -73,9 +73,10 @@ def _of_tag(tag: Tag) -> str:
     recognised = "by its tag" if tag.corner[k] > others else "not by its tag alone"
     return (
         f"Class {k} is recognised {recognised}: on the sites with tags, {tag.corner[k]:.0%} of what speaks for {k} "
-        f"lies in the tag's corner, which is {tag.area:.0%} of the image; for other classes it is at most "
-        f"{others:.0%}. Without the tag {tag.seen_without:.0%} of the {k}s are recognised instead of "
-        f"{tag.seen_with:.0%}; pasted on other digits, it turns {tag.fooled:.0%} of them into {k}s."
+        f"lies in the tag's corner, which is {tag.area:.0%} of the image; on the site without tags it is "
+        f"{tag.corner_clean[k]:.0%}, and for other classes at most {others:.0%}. Without the tag "
+        f"{tag.seen_without:.0%} of the {k}s are recognised instead of {tag.seen_with:.0%}; pasted on other digits, "
+        f"it turns {tag.fooled:.0%} of them into {k}s."
     )
 
 
