@@ -1,1 +1,1 @@
-"""Boards, one `.toml` each: clock, memory, cycles, power and link, every figure with its source. Read by edgexai.board."""
+"""Boards, one `.toml` each: clock, memory, cycles, power and link, each figure with its source; see edgexai.board."""
