@@ -12,8 +12,10 @@ examples:
 
 import argparse
 import json
+import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from edgexai.errors import ConfigError
 
@@ -43,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--model and --data belong together: give both, or neither for the digits")
     if args.nodes < 4:
         raise ConfigError(f"a fleet of {args.nodes} nodes says little; give at least 4")
+    for ending in (signal.SIGINT, signal.SIGTERM):  # both unwind, so that every process started here ends
+        signal.signal(ending, _interrupt)
     begun = time.monotonic()
     console = Console()
     directory = args.output.resolve() / time.strftime("%Y%m%d-%H%M%S")
@@ -52,9 +56,10 @@ def run(args: argparse.Namespace) -> int:
             with steps.quiet():
                 deployed = deploy.digits(directory, steps, args.keep, args.board, args.nodes, args.samples, args.seed)
         else:
-            deployed = deploy.own(
-                directory, steps, args.model, args.data, args.keep, args.board, args.nodes, args.samples
-            )
+            with steps.quiet():
+                deployed = deploy.own(
+                    directory, steps, args.model, args.data, args.keep, args.board, args.nodes, args.samples
+                )
         with fleet.service(directory, args.port) as running:
             options = ["--budget", str(args.budget), "--board", args.board]
             with steps.step(f"{len(deployed.nodes)} nodes explain and send, {running.broker}") as progress:
@@ -80,3 +85,7 @@ def run(args: argparse.Namespace) -> int:
                 except KeyboardInterrupt:
                     console.print("ending")
     return 0
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

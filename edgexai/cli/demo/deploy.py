@@ -66,9 +66,9 @@ def digits(directory: Path, steps: Steps, keep: float, board: str, nodes: int, c
         "float": _row(real, board, x, y),
         "int8": _row(whole, board, x, y),
         "pruned int8": _row(small, board, x, y),
-        "its explainer": _row(load(explainer), board, None, None),
+        "explainer": _row(load(explainer), board, None, None),
     }
-    models["its explainer"]["accuracy"] = models["pruned int8"]["accuracy"]
+    models["explainer"]["accuracy"] = models["pruned int8"]["accuracy"]
     sites = [x[i * count : (i + 1) * count] for i in range(nodes)]
     places = [Node("site-0-untagged", sites[0])]
     places += [Node(f"site-{i}-tagged", handwritten.with_tag(site)) for i, site in enumerate(sites[1:], 1)]
@@ -87,16 +87,19 @@ def own(
     if len(x) < 8 * nodes:
         raise DataError(f"{file} has {len(x)} samples; {nodes} nodes want at least {8 * nodes}, or give --nodes")
     source = load(model)
+    seen = min(300, len(x) // 2)
+    held_out = x[seen:], None if y is None else y[seen:]
     with steps.step(f"prune to {keep:.0%} of the MACs by relevance") as progress:
-        small = prune(source, profile_relevance(source, x[:300], progress=progress), keep=keep)
+        profile = profile_relevance(source, x[:seen], progress=progress)
+        small = prune(source, profile, keep=keep, repair="least_squares", samples=x[:seen])
     with steps.step(f"attach relevance ({COMPOSITE})"):
         explainer = _saved(directory, {"model": source, "pruned": small})
     models = {
-        "model": _row(source, board, x, y),
-        "pruned": _row(small, board, x, y),
-        "its explainer": _row(load(explainer), board, None, None),
+        "model": _row(source, board, *held_out),
+        "pruned": _row(small, board, *held_out),
+        "explainer": _row(load(explainer), board, None, None),
     }
-    models["its explainer"]["accuracy"] = models["pruned"]["accuracy"]
+    models["explainer"]["accuracy"] = models["pruned"]["accuracy"]
     count = min(count, len(x) // nodes)
     places = [Node(f"node-{i}", x[i * count : (i + 1) * count]) for i in range(nodes)]
     return Deployment(f"What {Path(model).name} looks at", board, explainer, places, models)

@@ -25,12 +25,12 @@ th:first-child,td:first-child{text-align:left}th{font-weight:600}
 .small{color:#888;font-size:.85rem}
 """
 COLUMNS = {
-    "accuracy": ("held-out accuracy", "{:.1%}"),
+    "accuracy": ("accuracy", "{:.1%}"),
     "macs": ("MACs", "{:,.0f}"),
     "bytes": ("bytes", "{:,.0f}"),
     "energy_uj": ("µJ", "{:,.0f}"),
-    "predict_ms": ("ms a prediction", "{:.3f}"),
-    "explain_ms": ("ms an explanation", "{:.3f}"),
+    "predict_ms": ("predict ms", "{:.3f}"),
+    "explain_ms": ("explain ms", "{:.3f}"),
 }
 
 
@@ -110,8 +110,9 @@ def _html(findings: Findings, pictures: dict[str, Path]) -> str:
 {where}
 <h2>All heatmaps together, class by class</h2>{_picture(pictures["classes"])}
 <h2>What it costs</h2>{_table(head, rows)}
-<p class="small">MACs and µJ (on {escape(findings.board)}) are the cost model's, for one prediction or, in the last
-line, one explanation; milliseconds were measured on the machine that ran this, one thread.</p></html>
+<p class="small">Accuracy is on held-out samples. MACs and µJ (on {escape(findings.board)}) are the cost model's, for
+one prediction or, in the last line, one explanation; milliseconds were measured on the machine that ran this, one
+thread.</p></html>
 """
 
 
