@@ -93,6 +93,17 @@ class Builder:
         """A constant for float kernels; int8 stays int8 in the file, behind a DEQUANTIZE of scale 1."""
         return self.const(value) if value.dtype == np.float32 else self.dequantize(self.const(value, 1.0))
 
+    def kept(self, tensor: Tensor) -> int:
+        """A constant as it stands in another graph; the same one is kept once."""
+        key = ("kept", id(tensor))
+        if key not in self._constants:
+            self._constants[key] = self._add(tensor)
+        return self._constants[key]
+
+    def computed(self, like: Tensor) -> int:
+        """A tensor of this shape and type for an operator to write."""
+        return self._add(replace(like, data=None))
+
     def _add(self, tensor: Tensor) -> int:
         self.tensors.append(tensor)
         return len(self.tensors) - 1
@@ -113,6 +124,15 @@ class Builder:
             out = self._computed[key] = self._add(Tensor(name, tuple(shape), dtype))
             self.ops.append(Op(kind, tuple(inputs), (out,), options, version))
         return self._computed[key]
+
+    def several(
+        self, kind: OpKind, inputs: Sequence[int], shapes: Sequence[Sequence[int]], options: Any = None
+    ) -> tuple[int, ...]:
+        """An operator with several float32 outputs."""
+        name = f"{self._prefix}/{len(self.ops)}/{kind.name.lower()}"
+        outputs = tuple(self._add(Tensor(f"{name}/{k}", tuple(shape))) for k, shape in enumerate(shapes))
+        self.ops.append(Op(kind, tuple(inputs), outputs, options))
+        return outputs
 
     # --- types
 

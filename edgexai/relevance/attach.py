@@ -4,14 +4,14 @@ import json
 from math import prod
 
 from edgexai._version import VERSION
-from edgexai.errors import ConfigError, UnsupportedOperator
+from edgexai.errors import ConfigError
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint
-from edgexai.relevance.backward import Backward
+from edgexai.relevance.backward import Backward, dynamic
 from edgexai.relevance.composite import Composite, Layer, composite
 from edgexai.relevance.grid import stop_tensor
-from edgexai.relevance.rules import Epsilon, Rule
+from edgexai.relevance.rules import Rule
 from edgexai.relevance.start import Start, start
-from edgexai.relevance.table import LINEAR, RELEVANCE
+from edgexai.relevance.table import LAYERS, RELEVANCE
 
 METADATA = "edgexai"
 
@@ -61,20 +61,10 @@ def attach(
 
 def propagate(graph: Graph, build: Builder, chosen: Composite, begin: Start, stop: int | None) -> Backward:
     """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
-    back = Backward(graph, build)
-    rules = _rules(graph, back, chosen, begin.logits)
+    back = Backward(graph, build, RELEVANCE, _rules(graph, chosen, begin.logits))
     back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)
-    for i in range(len(graph.ops) - 1, last, -1):
-        op = graph.ops[i]
-        flow = next((f for y in op.outputs if (f := back.arrived(y))), None)
-        if flow is None:
-            continue
-        if op.kind not in RELEVANCE:
-            raise UnsupportedOperator(
-                f"no relevance rule for {graph.describe(i)}; replace the layer, or stop above it with grid="
-            )
-        RELEVANCE[op.kind](back, op, rules.get(i, Epsilon()), flow)
+    back.walk(graph.ops[last + 1 :])
     return back
 
 
@@ -82,23 +72,23 @@ def _composite(given: str | Composite) -> Composite:
     return composite(given) if isinstance(given, str) else given
 
 
-def _rules(graph: Graph, back: Backward, chosen: Composite, logits: int) -> dict[int, Rule]:
-    """The rule of every linear layer between input and logits."""
+def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
+    """The rule of every layer between input and logits."""
     depth: dict[int, int] = {}
-    layers: dict[int, int] = {}
-    for i, op in enumerate(graph.ops):
+    layers: dict[Op, int] = {}
+    computed = dynamic(graph)
+    for op in graph.ops:
         below = max((depth.get(t, 0) for t in op.inputs), default=0)
-        is_layer = op.kind in LINEAR and any(back.is_dynamic(t) for t in op.inputs)
+        is_layer = op.kind in LAYERS and any(t in computed for t in op.inputs)
         if is_layer:
-            layers[i] = below
+            layers[op] = below
         depth.update((t, below + is_layer) for t in op.outputs)
     deepest = depth.get(logits, 0)
     rules = {}
-    for i, below in layers.items():
-        op = graph.ops[i]
+    for op, below in layers.items():
         name = graph.tensors[op.outputs[0]].name
         layer = Layer(op.kind, name, below, max(0, deepest - 1 - below), _window_share(graph, op))
-        rules[i] = chosen.rule(layer)
+        rules[op] = chosen.rule(layer)
     return rules
 
 

@@ -4,13 +4,15 @@ Relevance *flows* to a tensor in one of two forms: as itself, R, or as a factor 
 pass factors on without ever dividing by their own output, which is both cheaper and better conditioned.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
+from edgexai.relevance.rules import Epsilon, Rule
 from edgexai.relevance.signs import Signs
 
 NEGLIGIBLE = 1e-3
@@ -31,13 +33,47 @@ class Flow:
 class Backward:
     """The builder, the values of the forward pass, and the relevance that has arrived so far."""
 
-    def __init__(self, graph: Graph, build: Builder) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, build: Builder, table: "Table", rules: dict[Op, Rule]) -> None:
         self.build = build
-        self._signs = Signs(graph)
+        self._table = table
+        self._rules = rules
         self._arrived: dict[int, list[Flow]] = {}
+        self._inside: list[Op] = []
+        self._look_at(graph)
+
+    def _look_at(self, graph: Graph) -> None:
+        self.graph = graph
+        self._signs = Signs(graph)
         self._producer = graph.producers()
-        self._dynamic = _dynamic(graph)
+        self._dynamic = dynamic(graph)
+
+    # --- operators
+
+    def walk(self, ops: Sequence[Op]) -> None:
+        """Let the relevance that has arrived through operators, the last of them first."""
+        for op in reversed(ops):
+            flow = next((f for y in op.outputs if (f := self.arrived(y))), None)
+            if flow is None:
+                continue
+            if op.kind not in self._table:
+                raise self.unsupported(op, "no relevance rule", "replace the layer, or stop above it with grid=")
+            self._table[op.kind](self, op, self._rules.get(op, Epsilon()), flow)
+
+    def walk_inside(self, op: Op, rule: Rule, ops: Sequence[Op], outputs: Mapping[int, int]) -> None:
+        """Let the relevance of an operator's outputs through ``ops``, appended to compute the same in smaller steps.
+
+        ``outputs`` maps outputs of ``op`` to their copies; dense layers take ``rule`` if that is LRP-ε.
+        """
+        if isinstance(rule, Epsilon):
+            self._rules.update((o, rule) for o in ops if o.kind == OpKind.FULLY_CONNECTED)
+        self._look_at(replace(self.graph, tensors=tuple(self.build.tensors), ops=tuple(self.build.ops)))
+        for t, copy in outputs.items():
+            flow = self.arrived(t)
+            if flow is not None:
+                self.give(copy, flow)
+        self._inside.append(op)
+        self.walk(ops)
+        self._inside.pop()
 
     # --- values
 
@@ -142,8 +178,14 @@ class Backward:
 
     def unsupported(self, op: Op, why: str, hint: str) -> UnsupportedOperator:
         """The refusal of an operator: why, where, and what to do."""
-        where = self.graph.describe(self.graph.ops.index(op))
-        return UnsupportedOperator(f"{why} for {where}; {hint}")
+        outer, *inner = [*self._inside, op]
+        where = self.graph.describe(self.graph.ops.index(outer))
+        inside = "".join(f"{o.kind.name} inside " for o in reversed(inner))
+        return UnsupportedOperator(f"{why} for {inside}{where}; {hint}")
+
+
+Table = Mapping[OpKind, Callable[[Backward, Op, Rule, Flow], None]]
+"""What each operator does with relevance."""
 
 
 def fused_activation(op: Op) -> int:
@@ -155,9 +197,10 @@ def _cut(op: Op) -> bool:
     return fused_activation(op) == 1
 
 
-def _dynamic(graph: Graph) -> set[int]:
-    dynamic = set(graph.inputs) | {i for i, t in enumerate(graph.tensors) if t.is_variable}
+def dynamic(graph: Graph) -> set[int]:
+    """The tensors that depend on the model's input and can carry relevance."""
+    found = set(graph.inputs) | {i for i, t in enumerate(graph.tensors) if t.is_variable}
     for op in graph.ops:
-        if op.kind != OpKind.SHAPE and any(t in dynamic for t in op.inputs):
-            dynamic.update(op.outputs)
-    return {t for t in dynamic if graph.tensors[t].dtype not in (DType.INT32, DType.INT64, DType.BOOL)}
+        if op.kind != OpKind.SHAPE and any(t in found for t in op.inputs):
+            found.update(op.outputs)
+    return {t for t in found if graph.tensors[t].dtype not in (DType.INT32, DType.INT64, DType.BOOL)}

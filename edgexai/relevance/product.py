@@ -49,7 +49,8 @@ def negation(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
 
 
 def is_gate(back: Backward, t: int) -> bool:
-    """Whether a tensor comes from a logistic or 1/√variance, at most scaled and reshaped since."""
+    """Whether a tensor comes from a logistic or 1/√variance, at most scaled, subtracted from a constant and
+    reshaped since."""
     op = back.producer(t)
     if op is None:
         return False
@@ -57,7 +58,7 @@ def is_gate(back: Backward, t: int) -> bool:
         return True
     if op.kind in CARRY:
         return is_gate(back, op.inputs[0])
-    if op.kind == OpKind.MUL:
+    if op.kind in (OpKind.MUL, OpKind.SUB):  # scaled, or 1 - gate
         dynamic = [i for i in op.inputs if back.is_dynamic(i)]
         return len(dynamic) == 1 and is_gate(back, dynamic[0])
     return False

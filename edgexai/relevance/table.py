@@ -1,8 +1,6 @@
 """Every operator that relevance can pass: one row each."""
 
-from collections.abc import Callable, Mapping
-
-from edgexai.graph import Op, OpKind
+from edgexai.graph import OpKind
 from edgexai.relevance import (
     activation,
     arithmetic,
@@ -10,6 +8,8 @@ from edgexai.relevance import (
     conv,
     dense,
     depthwise,
+    loop,
+    lstm,
     matmul,
     pool,
     product,
@@ -19,20 +19,21 @@ from edgexai.relevance import (
     stack,
     transpose_conv,
 )
-from edgexai.relevance.backward import Backward, Flow
-from edgexai.relevance.rules import Rule
+from edgexai.relevance.backward import Table
 
-LINEAR = {
+LAYERS = {
     OpKind.CONV_2D: conv.relevance,
     OpKind.DEPTHWISE_CONV_2D: depthwise.relevance,
     OpKind.FULLY_CONNECTED: dense.relevance,
     OpKind.TRANSPOSE_CONV: transpose_conv.relevance,
     OpKind.BATCH_MATMUL: matmul.relevance,
+    OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM: lstm.relevance,
+    OpKind.WHILE: loop.relevance,
 }
 """Layers that a composite gives a rule to."""
 
-RELEVANCE: Mapping[OpKind, Callable[[Backward, Op, Rule, Flow], None]] = {
-    **LINEAR,
+RELEVANCE: Table = {
+    **LAYERS,
     # sums, products, means
     OpKind.ADD: arithmetic.addition,
     OpKind.SUB: arithmetic.addition,

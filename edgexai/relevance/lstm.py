@@ -1,0 +1,98 @@
+"""UNIDIRECTIONAL_SEQUENCE_LSTM -> its steps as dense layers, gates and sums, which relevance then goes back through.
+
+    c_t = f_t · c_{t-1} + i_t · g_t,   h_t = o_t · tanh(c_t),   g_t = tanh(W x_t + U h_{t-1} + b)
+
+A gate takes no relevance, the signal all of it (Arras et al. 2017, "Explaining Recurrent Neural Network Predictions
+in Sentiment Analysis"); the sum shares out. Every sequence starts from a zero state.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
+
+from edgexai.graph import Builder, Op, OpKind
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.rules import Rule
+
+TANH = 4
+INPUT, FORGET, CELL, OUTPUT = range(4)
+PLAIN = range(9, 12), range(16, 18), range(20, 24)
+"""Inputs that a plain LSTM leaves out: peepholes, projection, layer normalization."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What h and c become at one time."""
+
+    h: int
+    c: int
+
+
+def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """Relevance of all the steps' outputs -> relevance of the sequence."""
+    if any(i < len(op.inputs) and op.inputs[i] >= 0 for group in PLAIN for i in group):
+        raise back.unsupported(op, "peepholes, projection and layer normalization have no rule", "use a plain LSTM")
+    if op.options.fusedActivationFunction != TANH or op.options.cellClip or op.inputs[1] < 0:
+        raise back.unsupported(op, "clipping, coupled gates and other cells than tanh have no rule", "use a plain LSTM")
+    build = back.build
+    x = back.value(op.inputs[0])
+    mark = len(build.ops)
+    steps = _outputs(back, op, x)
+    time = 0 if op.options.timeMajor else 1
+    shape = build.shape(op.outputs[0])
+    rows = [build.reshape(h, (*shape[:time], 1, *shape[time + 1 :])) for h in steps]
+    copy = build.concat(rows, time)
+    back.walk_inside(op, rule, build.ops[mark:], {op.outputs[0]: copy})
+    arrived = back.arrived(x)
+    if x != op.inputs[0] and arrived is not None:
+        back.give(op.inputs[0], arrived)
+
+
+def _outputs(back: Backward, op: Op, x: int) -> list[int]:
+    """h of every step."""
+    build = back.build
+    kernels = [_real(back, op, 1 + k) for k in range(4)]
+    recurrent = [_real(back, op, 5 + k) for k in range(4)]
+    biases = [_real(back, op, 12 + k) for k in range(4)]
+    width, features = kernels[CELL].shape
+    count = int(np.prod(build.shape(x))) // features
+    rows = build.reshape(x, (count, features))
+    gates = [INPUT, FORGET, OUTPUT]
+    # The gates take no relevance: apart from the cell's input, so that nothing is computed back through them
+    for_gates = _apart(build, rows, *(np.concatenate([p[k] for k in gates]) for p in (kernels, biases)))
+    for_cell = _apart(build, rows, kernels[CELL], biases[CELL])
+    between = np.concatenate([recurrent[k] for k in gates])
+    step: Step | None = None
+    outputs = []
+    for z, g in zip(for_gates, for_cell, strict=True):
+        if step is not None:
+            z = build.add(z, build.dense(step.h, build.const(between)))
+            g = build.add(g, build.dense(step.h, build.const(recurrent[CELL])))
+        step = _step(build, z, g, step, width)
+        outputs.append(step.h)
+    return outputs
+
+
+def _step(build: Builder, z: int, g: int, before: Step | None, width: int) -> Step:
+    i, f, o = (build.op(OpKind.LOGISTIC, [build.slice(z, [0, k * width], [1, width])], (1, width)) for k in range(3))
+    c = build.mul(i, build.op(OpKind.TANH, [g], (1, width)))
+    if before is not None:
+        c = build.add(build.mul(f, before.c), c)
+    return Step(build.mul(o, build.op(OpKind.TANH, [c], (1, width))), c)
+
+
+def _apart(build: Builder, rows: int, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> list[int]:
+    """The dense layer of every row, (1, out) each."""
+    y = build.dense(rows, build.const(kernel), build.const(bias))
+    count, out = build.shape(y)
+    options = schema.UnpackOptionsT(num=count, axis=0)
+    return [build.reshape(row, (1, out)) for row in build.several(OpKind.UNPACK, [y], [(out,)] * count, options)]
+
+
+def _real(back: Backward, op: Op, position: int) -> NDArray[np.float32]:
+    tensor = back.constant(op.inputs[position])
+    if tensor is None:
+        raise back.unsupported(op, "weights that are computed have no rule", "use constant weights")
+    return tensor.real
