@@ -58,6 +58,20 @@ def transpose_conv(out: tuple[int, int], stride: tuple[int, int], padding: int):
     return layer
 
 
+def conv3d(stride=(1, 1, 1), padding: int = 0, dilation: int = 1):
+    def layer(b: Builder, x: int) -> int:
+        volume = b.reshape(x, (1, 7, 6, 2, 2))
+        options = schema.Conv3DOptionsT(padding=padding, strideD=stride[0], strideH=stride[1], strideW=stride[2])
+        options.dilationDFactor = options.dilationHFactor = dilation
+        spans = [dilation * 2 + 1, dilation + 1, 2]
+        sizes = zip((7, 6, 2), spans, stride, strict=True)
+        out = [-(-n // s) if padding == 0 else -(-(n - span + 1) // s) for n, span, s in sizes]
+        inputs = [volume, b.const(weights(3, 2, 2, 2, 3)), b.const(weights(3))]
+        return b.op(OpKind.CONV_3D, inputs, (1, *out, 3), options)
+
+    return layer
+
+
 def dense(b: Builder, x: int) -> int:
     flat = b.reshape(x, (1, int(np.prod(SHAPE))))
     return b.dense(flat, b.const(weights(5, int(np.prod(SHAPE)))), b.const(weights(5)))
@@ -83,6 +97,10 @@ LAYERS: dict[str, Callable[[Builder, int], int]] = {
     "depthwise_multiplier_stride": depthwise(multiplier=2, stride=(2, 2)),
     "transpose_conv": transpose_conv((14, 12), (2, 2), 0),
     "transpose_conv_valid": transpose_conv((9, 8), (1, 1), 1),
+    "conv3d": conv3d(),
+    "conv3d_stride": conv3d(stride=(2, 2, 1)),
+    "conv3d_stride_valid": conv3d(stride=(2, 1, 1), padding=1),
+    "conv3d_dilated": conv3d(dilation=2),
     "dense": dense,
 }
 EPS = 1e-3

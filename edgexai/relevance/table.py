@@ -6,6 +6,7 @@ from edgexai.relevance import (
     arithmetic,
     axiswise,
     conv,
+    conv3d,
     dense,
     depthwise,
     loop,
@@ -23,6 +24,7 @@ from edgexai.relevance.backward import Table
 
 LAYERS = {
     OpKind.CONV_2D: conv.relevance,
+    OpKind.CONV_3D: conv3d.relevance,
     OpKind.DEPTHWISE_CONV_2D: depthwise.relevance,
     OpKind.FULLY_CONNECTED: dense.relevance,
     OpKind.TRANSPOSE_CONV: transpose_conv.relevance,
