@@ -18,19 +18,24 @@ from edgexai.compress.profile_file import pack, unpack
 from edgexai.errors import DataError
 from edgexai.graph import Graph, fingerprint, serialize
 from edgexai.relevance import Composite, attach_inner
+from edgexai.relevance.start import logits_of
 
 Sums = NDArray[np.float64]
+
+RIVALS = 15
+"""The classes next to the predicted one whose logits are looked at as well."""
 
 
 @dataclass(frozen=True)
 class Channels:
     """Sums over samples for one map; each sample counts with its sum (relevance) or mean (values) over positions.
 
-    ``relevance`` (classes, channels) is of |R|; ``net`` of |sum of R|, ``value`` of the activation and ``square`` of
-    its square are (channels,).
+    ``relevance`` (classes, channels) is of |R|; ``margin`` of the mean square over rivals of (R of the predicted class
+    - R of the rival), ``net`` of |sum of R|, ``value`` of the activation and ``square`` of its square are (channels,).
     """
 
     relevance: Sums
+    margin: Sums
     net: Sums
     value: Sums
     square: Sums
@@ -38,6 +43,7 @@ class Channels:
     def __add__(self, other: "Channels") -> "Channels":
         return Channels(
             self.relevance + other.relevance,
+            self.margin + other.margin,
             self.net + other.net,
             self.value + other.value,
             self.square + other.square,
@@ -72,13 +78,17 @@ class Profile:
         sums = self.channels[tensor].relevance[seen]
         return np.asarray((sums / self.count[seen, None]).max(axis=0))
 
+    def margin(self, tensor: int) -> Sums:
+        """Root mean square of what each channel adds to the predicted logit's lead over another, (channels,)."""
+        return np.asarray(np.sqrt(self.channels[tensor].margin / self.samples))
+
     def mean(self, tensor: int) -> Sums:
         """Mean activation of each channel, shape (channels,)."""
         return np.asarray(self.channels[tensor].value / self.samples)
 
     def save(self, path: str | Path) -> None:
         """Write the profile; see `profile_file` for the bytes."""
-        maps = {t: (c.relevance, np.stack([c.net, c.value, c.square])) for t, c in self.channels.items()}
+        maps = {t: (c.relevance, np.stack([c.margin, c.net, c.value, c.square])) for t, c in self.channels.items()}
         Path(path).write_bytes(pack(self.model, self.composite, self.count, maps))
 
 
@@ -103,31 +113,50 @@ def profile_relevance(
     tensors = profiled(graph)
     if not tensors:
         raise DataError("the model has no channel that could go; there is nothing to profile")
-    inner = attach_inner(graph, tensors, composite)
-    inner = replace(inner, outputs=(*inner.outputs, *tensors), signatures=())
-    interpreter = Interpreter(model_content=serialize(inner), num_threads=1)
-    interpreter.allocate_tensors()
-    (source,) = (d["index"] for d in interpreter.get_input_details())
-    ports = [d["index"] for d in interpreter.get_output_details()]
-    classes = int(np.prod(graph.tensors[graph.outputs[0]].shape[1:]))
-    count = np.zeros(classes, np.int64)
-    relevance = {t: np.zeros((classes, graph.tensors[t].shape[-1])) for t in tensors}
-    rows = {t: np.zeros((3, graph.tensors[t].shape[-1])) for t in tensors}
+    run = _Runner(graph, tensors, composite)
+    count = np.zeros(run.classes, np.int64)
+    relevance = {t: np.zeros((run.classes, graph.tensors[t].shape[-1])) for t in tensors}
+    rows = {t: np.zeros((4, graph.tensors[t].shape[-1])) for t in tensors}
     for done, sample in enumerate(x, 1):
-        interpreter.set_tensor(source, sample[None])
-        interpreter.invoke()
-        found = [interpreter.get_tensor(p) for p in ports]
-        target = int(found[len(tensors)].ravel()[0])
+        logits, values, _ = run(sample, 0)
+        order = np.argsort(-logits, kind="stable")[: RIVALS + 1]
+        target = int(order[0])
+        found = [run(sample, int(k))[2] for k in order]
         count[target] += 1
-        for t, r, a in zip(tensors, found, found[len(tensors) + 1 :], strict=False):
-            channels = r.shape[-1]
-            r, value = r.reshape(-1, channels), real(graph, t, a).reshape(-1, channels)
-            relevance[t][target] += np.abs(r).sum(0)
-            rows[t] += (np.abs(r.sum(0)), value.mean(0), np.square(value).mean(0))
+        for n, t in enumerate(tensors):
+            own, *others = (maps[n].reshape(-1, maps[n].shape[-1]) for maps in found)
+            net = own.sum(0)
+            leads = [net - other.sum(0) for other in others] or [net]
+            value = real(graph, t, values[n]).reshape(own.shape)
+            relevance[t][target] += np.abs(own).sum(0)
+            rows[t] += (np.square(leads).mean(0), np.abs(net), value.mean(0), np.square(value).mean(0))
         if progress is not None:
             progress(done, len(x))
     name = composite if isinstance(composite, str) else composite.name
     return Profile(fingerprint(graph), name, count, {t: Channels(relevance[t], *rows[t]) for t in tensors})
+
+
+class _Runner:
+    """The graph with the relevance of ``tensors`` for a class that is given, on the runtime."""
+
+    def __init__(self, graph: Graph, tensors: list[int], composite: str | Composite) -> None:
+        logits = logits_of(graph, graph.outputs[0])
+        inner = attach_inner(graph, tensors, composite, target="input")
+        inner = replace(inner, outputs=(*inner.outputs, *tensors, logits), signatures=())
+        self.classes = int(np.prod(graph.tensors[logits].shape[1:]))
+        self._maps = len(tensors)
+        self._inner = Interpreter(model_content=serialize(inner), num_threads=1)
+        self._inner.allocate_tensors()
+        self._source, self._weights = (d["index"] for d in self._inner.get_input_details())
+        self._ports = [d["index"] for d in self._inner.get_output_details()]
+
+    def __call__(self, sample: NDArray[Any], target: int) -> tuple[NDArray[Any], list[NDArray[Any]], list[Any]]:
+        """Logits (classes,), values and relevance of each tensor, for one sample without batch axis."""
+        self._inner.set_tensor(self._source, sample[None])
+        self._inner.set_tensor(self._weights, np.eye(1, self.classes, target, dtype=np.float32))
+        self._inner.invoke()
+        found = [self._inner.get_tensor(p) for p in self._ports]
+        return found[-1].ravel(), found[self._maps + 1 : -1], found[: self._maps]
 
 
 def profiled(graph: Graph) -> list[int]:

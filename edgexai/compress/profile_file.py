@@ -1,10 +1,10 @@
 """The file of a relevance profile: checked in size and by CRC before anything is built from it.
 
-8 bytes   "EXPROF01"
+8 bytes   "EXPROF02"
 4 bytes   length of the header, little-endian
 header    JSON: model (SHA-256 as hex), composite, classes, maps ([tensor, channels] each)
 count     classes × uint64
-each map  relevance classes × channels, then net, value, square: channels each; float32
+each map  relevance classes × channels, then margin, net, value, square: channels each; float32
 4 bytes   CRC-32 of all that stands before
 """
 
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 from edgexai.errors import DataError
 
-MAGIC = b"EXPROF01"
+MAGIC = b"EXPROF02"
 MOST = 2**20
 """Classes, maps and channels are each fewer than this."""
 
-ROWS = 3
+ROWS = 4
 """Sums of a map that are not kept by class."""
 
 Sums = NDArray[np.float64]
 
 
 def pack(model: str, composite: str, count: NDArray[np.int64], maps: dict[int, tuple[Sums, Sums]]) -> bytes:
-    """The bytes of a profile; each map is its relevance (classes, channels) and its other sums (3, channels)."""
+    """The bytes of a profile; each map is its relevance (classes, channels) and its other sums (4, channels)."""
     about = {
         "model": model,
         "composite": composite,
