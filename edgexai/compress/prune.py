@@ -78,6 +78,7 @@ def _refined(
 ) -> Graph:
     """In steps: choose on the graph as it is now, take out, refit towards what the whole graph computed."""
     x = real(graph, graph.inputs[0], quantized(graph, samples))
+    x = np.random.default_rng(0).permutation(x)  # the halves of cross-validation must not differ in class
     whole = current = dequantize(graph)
     wanted = targets(whole, x)
     kept = {i: np.arange(whole.tensors[op.outputs[0]].shape[-1]) for i, op in enumerate(whole.ops)}

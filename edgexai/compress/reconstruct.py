@@ -129,7 +129,7 @@ def _refit(graph: Graph, index: int, x: Floats, target: Floats, wanted: Target, 
     if offset is not None:
         target = target - offset
     kernel, bias = (graph.tensors[t].array.astype(np.float64) for t in op.inputs[1:3])
-    features = patches(graph, op, x, rows).astype(np.float64)  # (rows, taps, channels)
+    features = patches(graph, op, x, rows)  # (rows, taps, channels)
     if op.kind == OpKind.DEPTHWISE_CONV_2D:
         multiplier = kernel.shape[3] // features.shape[2]
         each = np.repeat(features, multiplier, axis=2).transpose(2, 0, 1)  # (channels, rows, taps)
@@ -157,7 +157,7 @@ def _columns(offset: Floats | None) -> Floats | None:
 
 
 def _solve(
-    features: NDArray[np.float64],
+    features: Floats,
     old: NDArray[np.float64],
     bias: NDArray[np.float64],
     target: NDArray[Any],
@@ -166,35 +166,47 @@ def _solve(
 ) -> NDArray[np.float64]:
     """Weights and bias (blocks, taps + 1, outs) for features (blocks, rows, taps) and targets (blocks, rows, outs)."""
     ones = np.ones((*features.shape[:2], 1))
-    features = np.concatenate([features, ones], axis=2)
+    features = np.concatenate([features, ones], axis=2, dtype=np.float32)
     start = np.concatenate([old, bias[:, None]], axis=1)
-    ridge = _ridge(features, target - features @ start)
-    solver = np.linalg.solve(_gram(features, ridge), features.transpose(0, 2, 1))
-    fitted = start + solver @ (target - features @ start)
+    base = features @ start.astype(np.float32)
+    gram, ridge = _gram(features, target - base)
+    inverse = np.linalg.inv(_ridged(gram, ridge))
+
+    def fit(wanted: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(start + inverse @ _cross(features, wanted - base))
+
+    fitted = fit(target)
     floor = np.zeros_like(target) if offset is None else -offset
     for _ in range(PASSES if is_cut else 0):
         # Majorize (relu(target) - relu(fit))²: below the floor the target follows the fit.
-        guess = features @ fitted
-        moved = np.where(target > floor, target, np.minimum(guess, floor))
-        fitted = start + solver @ (moved - features @ start)
-    return np.asarray(fitted)
+        guess = features @ fitted.astype(np.float32)
+        fitted = fit(np.where(target > floor, target, np.minimum(guess, floor)))
+    return fitted
 
 
-def _gram(features: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    gram = features.transpose(0, 2, 1) @ features
+def _cross(features: Floats, values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(features.transpose(0, 2, 1) @ values.astype(np.float32), np.float64)
+
+
+def _ridged(gram: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
     size = gram.shape[1]
     mean = np.trace(gram, axis1=1, axis2=2)[:, None, None] / size
     return np.asarray(gram + (ridge * mean + 1e-12) * np.eye(size))
 
 
-def _ridge(features: NDArray[np.float64], missing: NDArray[Any]) -> float:
-    """The ridge that predicts best what the other half of the samples misses: rows are in the order of samples."""
+def _gram(features: Floats, missing: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+    """The Gram matrix, and the ridge that predicts best what the other half of the samples misses.
+
+    Rows are in the order of samples. The error of a change c on rows with Gram matrix G and cross products b
+    is cᵀGc - 2cᵀb, up to what does not depend on c.
+    """
     half = features.shape[1] // 2
-    sides = (slice(0, half), slice(half, None))
+    sides = [(features[:, part], missing[:, part]) for part in (slice(0, half), slice(half, None))]
+    grams = [_cross(x, x) for x, _ in sides]
+    crosses = [_cross(x, y) for x, y in sides]
     errors = np.zeros(len(RIDGES))
-    for mine, other in (sides, sides[::-1]):
-        right = features[:, mine].transpose(0, 2, 1) @ missing[:, mine]
+    for mine, other in ((0, 1), (1, 0)):
         for n, ridge in enumerate(RIDGES):
-            change = np.linalg.solve(_gram(features[:, mine], ridge), right)
-            errors[n] += np.sum((missing[:, other] - features[:, other] @ change) ** 2)
-    return RIDGES[int(np.argmin(errors))]
+            change = np.linalg.solve(_ridged(grams[mine], ridge), crosses[mine])
+            errors[n] += np.sum(change * (grams[other] @ change - 2 * crosses[other]))
+    return grams[0] + grams[1], RIDGES[int(np.argmin(errors))]

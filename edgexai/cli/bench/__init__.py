@@ -1,6 +1,7 @@
 """Measure: every figure in docs/ comes from one of these, with its command beside it.
 
 examples:
+  edgexai bench compress kws_int8.tflite --data clips.npz --hold-out 300 -o kws.jsonl
   edgexai bench explain kws_int8.tflite ic_int8.tflite
   edgexai bench faithfulness kws_int8.tflite --data clips.npz --samples 500
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 BENCHES = {
+    "compress": "accuracy and heatmaps over the MACs kept, by criterion and repair",
     "explain": "time and bytes of explaining against predicting",
     "faithfulness": "pixel flipping: do heatmaps show what the model uses?",
 }

@@ -1,0 +1,67 @@
+"""One point of the pruning tables: a model pruned and repaired in one way, and what it is then worth."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.cli.bench.explain import alternate
+from edgexai.compress import Profile, Schedule, accuracy, distill, profile_relevance, prune
+from edgexai.compress.accuracy import predictions
+from edgexai.compress.fidelity import correlation, heatmaps, particular
+from edgexai.compress.macs import total_macs
+from edgexai.graph import Graph, serialize
+
+Data = tuple[NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What one seed works with: ``few`` calibration inputs, ``many`` unlabelled ones, labelled ``test`` ones."""
+
+    graph: Graph
+    profile: Profile
+    few: NDArray[Any]
+    many: NDArray[Any]
+    test: Data
+    maps: NDArray[np.float32]
+    base: float
+
+    @classmethod
+    def drawn(
+        cls, graph: Graph, data: Data, held: Data | None, hold_out: int, per_class: int, maps: int, seed: int
+    ) -> "Material":
+        """Draw by a seed; test inputs are in neither ``few`` nor ``many``."""
+        order = np.random.default_rng(seed).permutation(len(data[0]))
+        pool, rest = (order, order[:0]) if held is not None else (order[hold_out:], order[:hold_out])
+        test = held if held is not None else (data[0][rest], data[1][rest])
+        many = data[0][pool]
+        predicted = predictions(graph, many)
+        few = np.concatenate([many[predicted == k][:per_class] for k in np.unique(predicted)])
+        shown = heatmaps(graph, test[0][:maps])
+        return cls(graph, profile_relevance(graph, few), few, many, test, shown, accuracy(graph, *test))
+
+
+def measure(material: Material, criterion: str, keep: float, repair: str, steps: int, epochs: int) -> dict[str, Any]:
+    """Prune, repair, measure: accuracies 0 … 1, shares of MACs and of milliseconds, median heatmap correlation."""
+    graph = material.graph
+    closed = "least_squares" if repair == "distill" else repair
+    small = prune(
+        graph, material.profile, keep=keep, criterion=criterion, repair=closed, samples=material.few, steps=steps
+    )
+    if repair == "distill":
+        small = distill(small, graph, material.many, schedule=Schedule(epochs=epochs, batch=64))
+    maps = heatmaps(small, material.test[0][: len(material.maps)])
+    before, after = alternate(serialize(graph), serialize(small), 100)
+    return {
+        "repair": repair,
+        "criterion": criterion,
+        "keep": keep,
+        "macs": total_macs(small) / total_macs(graph),
+        "latency": after / before,
+        "base": material.base,
+        "accuracy": accuracy(small, *material.test),
+        "heatmap": correlation(material.maps, maps),
+        "specific": correlation(particular(material.maps), particular(maps)),
+    }
