@@ -1,5 +1,8 @@
 """Costs: multiply-accumulates and RAM against figures counted by hand and published ones."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from models import single
@@ -7,7 +10,9 @@ from shared import SHARED, needs_shared
 
 import edgexai
 from edgexai.board import load_board
+from edgexai.cli import main
 from edgexai.compress import cost
+from edgexai.compress.calibrate import fitted, left_out
 from edgexai.graph import Builder, Graph
 
 
@@ -61,3 +66,31 @@ def test_macs_of_the_reference_models(model: str, macs: int) -> None:
 def test_latency_is_near_the_published_one(model: str, milliseconds: float) -> None:
     found = cost(edgexai.load(SHARED / f"models/{model}_int8.tflite"), "nucleo_l4r5zi")
     assert found.latency_ms == pytest.approx(milliseconds, rel=0.2)
+
+
+def test_models_that_the_fit_has_not_seen_are_predicted() -> None:
+    trials = left_out()
+    assert len(trials) == 20
+    for trial in trials:
+        assert trial.ms == pytest.approx(trial.published_ms, rel=0.2)
+        if trial.uj is not None:
+            assert trial.uj == pytest.approx(trial.published_uj, rel=0.25)
+
+
+def test_board_files_hold_the_fitted_cycles() -> None:
+    for name, cycles in fitted().items():
+        board = load_board(name)
+        for kind, value in cycles.items():
+            stored = board.cycles.get(kind) or {"element": board.element, "operator": board.operator}[kind]
+            assert stored == pytest.approx(value, rel=2e-3)
+
+
+def test_the_cost_of_an_explanation_is_drawn_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edgexai.save(two_layers(), tmp_path / "m.tflite")
+    command = ["cost", str(tmp_path / "m.tflite"), "--board", "nucleo_l4r5zi", "--json"]
+    totals = []
+    for extra in ([], ["--explain", "epsilon", "--plot", str(tmp_path / "m.png")]):
+        assert main(command + extra) == 0
+        totals.append(json.loads(capsys.readouterr().out)["energy_uj"])
+    assert totals[1] > totals[0]
+    assert (tmp_path / "m.png").read_bytes()[:4] == b"\x89PNG"

@@ -2,24 +2,34 @@
 
 examples:
   edgexai cost kws_int8.tflite
-  edgexai cost kws_int8.tflite --board nucleo_l4r5zi
+  edgexai cost kws_int8.tflite --board nucleo_l4r5zi --plot kws.png
+  edgexai cost kws_int8.tflite --board nucleo_l4r5zi --explain edge      (prediction and explanation)
   edgexai cost kws_explain.tflite --board nucleo_u575zi_q --json | jq .energy_uj
   edgexai cost --boards
+  edgexai cost --calibration      (each published figure beside a fit that has not seen the model)
 """
 
 import argparse
 import json
+from dataclasses import asdict
 
 from edgexai.board import boards, load_board
+from edgexai.cli.cost_plot import plot
+from edgexai.cli.table import show
 from edgexai.compress import Cost, cost
+from edgexai.compress.calibrate import left_out
 from edgexai.errors import ConfigError
 from edgexai.graph import load
+from edgexai.relevance import attach
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="?", help="a .tflite model, an explainer too")
     parser.add_argument("--board", help="a board's name, or a .toml file of one")
+    parser.add_argument("--explain", metavar="COMPOSITE", help="with the explanation by this composite")
+    parser.add_argument("--plot", metavar="PNG", help="draw cost by layer into a file")
     parser.add_argument("--boards", action="store_true", help="list the boards that come with edgexai")
+    parser.add_argument("--calibration", action="store_true", help="how well the boards' figures predict")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
@@ -29,11 +39,42 @@ def run(args: argparse.Namespace) -> int:
             known = load_board(name)
             print(f"{name:<18} {known.title}, {known.core} at {known.clock_mhz:g} MHz")
         return 0
+    if args.calibration:
+        return _calibration(args.json)
     if not args.model:
         raise ConfigError("there is no model; give a .tflite file")
     board = load_board(args.board) if args.board else None
-    found = cost(load(args.model), board)
-    print(json.dumps(found.as_dict()) if args.json else _text(found))
+    graph = load(args.model)
+    found = cost(attach(graph, args.explain) if args.explain else graph, board)
+    if args.plot:
+        plot(found, board, args.plot)
+    if args.json:
+        print(json.dumps(found.as_dict()))
+        return 0
+    print(_text(found))
+    if board is not None:
+        flash, ram = found.bytes / 1024, found.ram / 1024
+        fits = "fits" if flash <= board.flash_kb and ram <= board.ram_kb else "does not fit"
+        print(
+            f"{board.title}: {fits}; model {flash:,.1f} of {board.flash_kb:,.0f} KiB of flash, "
+            f"maps {ram:,.1f} of {board.ram_kb:,.0f} KiB of RAM"
+        )
+    return 0
+
+
+def _calibration(as_json: bool) -> int:
+    trials = left_out()
+    if as_json:
+        print(json.dumps([asdict(t) for t in trials]))
+        return 0
+    rows = []
+    for t in trials:
+        cells = [t.board, t.model, f"{t.published_ms:g}", f"{t.ms:.1f}", f"{t.ms / t.published_ms - 1:+.0%}"]
+        if t.uj is None or t.published_uj is None:
+            rows.append([*cells, "", "", ""])
+        else:
+            rows.append([*cells, f"{t.published_uj:g}", f"{t.uj:,.0f}", f"{t.uj / t.published_uj - 1:+.0%}"])
+    show(["board", "left out", "published ms", "ms", "error", "published µJ", "µJ", "error"], rows)
     return 0
 
 
