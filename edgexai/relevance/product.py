@@ -9,10 +9,11 @@ import numpy as np
 
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.activation import undo_fused
-from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.backward import Backward, Flow, fused_activation
 from edgexai.relevance.reduce import unbroadcast
 from edgexai.relevance.rules import Rule
 
+RELU6 = 3
 GATES = {OpKind.LOGISTIC, OpKind.RSQRT, OpKind.HARD_SWISH}
 CARRY = {OpKind.DEQUANTIZE, OpKind.QUANTIZE, OpKind.RESHAPE, OpKind.EXPAND_DIMS, OpKind.SQUEEZE}
 
@@ -54,7 +55,7 @@ def is_gate(back: Backward, t: int) -> bool:
     op = back.producer(t)
     if op is None:
         return False
-    if op.kind in GATES:
+    if op.kind in GATES or _is_hard_sigmoid(back, op):
         return True
     if op.kind in CARRY:
         return is_gate(back, op.inputs[0])
@@ -62,6 +63,19 @@ def is_gate(back: Backward, t: int) -> bool:
         dynamic = [i for i in op.inputs if back.is_dynamic(i)]
         return len(dynamic) == 1 and is_gate(back, dynamic[0])
     return False
+
+
+def _is_hard_sigmoid(back: Backward, op: Op) -> bool:
+    """relu6(x + 3), the hard sigmoid but for its factor of 1/6."""
+    if op.kind == OpKind.RELU6:
+        inner = back.producer(op.inputs[0])
+        return inner is not None and _adds_three(back, inner)
+    return fused_activation(op) == RELU6 and _adds_three(back, op)
+
+
+def _adds_three(back: Backward, op: Op) -> bool:
+    constants = [c for t in op.inputs if (c := back.constant(t)) is not None]
+    return op.kind == OpKind.ADD and bool(constants) and np.allclose(constants[0].real, 3, atol=0.05)
 
 
 def _scaled(back: Backward, op: Op, signal: int, flow: Flow) -> None:

@@ -1,4 +1,4 @@
-"""MEAN and SUM over axes: each input by its share."""
+"""MEAN and SUM over axes: each input by its share; TILE and BROADCAST_TO: each input all that its copies got."""
 
 from math import prod
 
@@ -25,6 +25,26 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
             is_factor=True,
         ),
     )
+
+
+def tile(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """TILE: the sum over the copies."""
+    build, x, y = back.build, op.inputs[0], op.outputs[0]
+    flow = back.full(flow, y)
+    total, shape = flow.tensor, list(build.shape(y))
+    for axis, times in enumerate(back.fixed(op, 1, "how often")):
+        if times > 1:  # an axis at a time: the fast kernels know few axes
+            shape[axis] //= int(times)
+            copies = build.reshape(total, (prod(shape[:axis]), int(times), prod(shape[axis:])))
+            total = build.sum(copies, [1])
+    back.give(x, Flow(build.reshape(total, build.shape(x)), flow.is_factor))
+
+
+def broadcast(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """BROADCAST_TO: the sum over the copies."""
+    x = op.inputs[0]
+    tensor = unbroadcast(back, back.full(flow, op.outputs[0]).tensor, back.build.shape(x))
+    back.give(x, Flow(tensor, flow.is_factor))
 
 
 def unbroadcast(back: Backward, s: int, shape: tuple[int, ...]) -> int:

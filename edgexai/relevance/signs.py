@@ -19,6 +19,7 @@ KEEPS_NONNEGATIVE = {
     OpKind.ADD,
     OpKind.AVERAGE_POOL_2D,
     OpKind.BATCH_TO_SPACE_ND,
+    OpKind.BROADCAST_TO,
     OpKind.CONCATENATION,
     OpKind.DEPTH_TO_SPACE,
     OpKind.DEQUANTIZE,
@@ -41,6 +42,7 @@ KEEPS_NONNEGATIVE = {
     OpKind.SQUEEZE,
     OpKind.STRIDED_SLICE,
     OpKind.SUM,
+    OpKind.TILE,
     OpKind.TRANSPOSE,
     OpKind.UNPACK,
 }

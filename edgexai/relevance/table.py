@@ -46,6 +46,8 @@ RELEVANCE: Table = {
     OpKind.SUM: reduce.relevance,
     OpKind.AVERAGE_POOL_2D: pool.average,
     OpKind.MAX_POOL_2D: pool.maximum,
+    OpKind.BROADCAST_TO: reduce.broadcast,
+    OpKind.TILE: reduce.tile,
     # activations and types
     OpKind.ABS: activation.relevance,
     OpKind.CAST: activation.identity,

@@ -62,6 +62,7 @@ def digits(directory: Path, steps: Steps, keep: float, board: str, nodes: int, c
     with steps.step(f"attach relevance ({COMPOSITE})"):
         explainer = _saved(directory, {"float": real, "int8": whole, "pruned_int8": small})
     x, y = data.test, data.test_labels
+    np.savez_compressed(directory / "held_out.npz", x=x, y=y)
     models = {
         "float": _row(real, board, x, y),
         "int8": _row(whole, board, x, y),
