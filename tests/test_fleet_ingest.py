@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgexai.fleet.ingest import Note, read
 from edgexai.fleet.journal import Arrival, Refusal
-from edgexai.heatmap import encode
+from edgexai.heatmap import decode, encode, header
 from edgexai.messaging.messages import pack, pack_heatmap, topic
 
 BOOT = "0123456789abcd"
@@ -29,6 +29,12 @@ def test_a_heatmap_is_read_with_its_name_and_numbers() -> None:
     assert (arrival.fleet, arrival.node, arrival.boot, arrival.sequence) == ("f", "n", BOOT, 7)
     assert (arrival.target, arrival.score, arrival.model, arrival.time) == (3, 2.5, "ab" * 8, 1.7e9)
     assert arrival.frame == message()[8:]
+
+
+def test_a_header_says_what_the_whole_frame_says() -> None:
+    whole, head = decode(message()[8:]), header(message()[8:])
+    for name, value in vars(head).items():
+        assert value == (whole.map.shape if name == "shape" else getattr(whole, name))
 
 
 def test_status_and_metrics_are_notes() -> None:

@@ -22,7 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edgexai.errors import FrameError
 from edgexai.fleet.journal import Arrival, Journal, Refusal
 from edgexai.fleet.ranges import insert
-from edgexai.heatmap import decode
+from edgexai.heatmap import header
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.messages import address, pack_receipt, topic, unpack, unpack_heatmap
 
@@ -63,7 +63,7 @@ def read(message_topic: str, payload: bytes, received: float) -> Arrival | Note 
         if who.channel != "heatmap":
             return None
         boot, content = unpack_heatmap(payload)
-        frame = decode(content)
+        frame = header(content)
         if not math.isfinite(frame.score):
             raise FrameError("the frame's score is not finite")
         if not (0 <= frame.sequence < 2**63 and -(2**31) <= frame.target < 2**31):

@@ -1,5 +1,5 @@
 """The heatmap frame: an explanation in tens of bytes, any prefix of whose stream is a coarser map."""
 
-from edgexai.heatmap.frame import Frame, decode, encode
+from edgexai.heatmap.frame import Frame, Header, decode, encode, header
 
-__all__ = ["Frame", "decode", "encode"]
+__all__ = ["Frame", "Header", "decode", "encode", "header"]
