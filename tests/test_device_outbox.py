@@ -22,7 +22,7 @@ def waiting(box: Outbox) -> list[int]:
 def test_frames_wait_in_order_until_they_are_confirmed(tmp_path: Path) -> None:
     box = Outbox(tmp_path)
     assert [box.append(b"frame %d" % i) for i in range(5)] == [0, 1, 2, 3, 4]
-    assert box.confirm(box.boot, 1, 2, EVERYTHING) == 2
+    assert box.confirm(box.boot, [(1, 2)], EVERYTHING) == 2
     assert [(i.sequence, i.payload) for i in box.after(-1, 10)] == [(0, b"frame 0"), (3, b"frame 3"), (4, b"frame 4")]
     assert box.depth() == (3, 21)
 
@@ -32,7 +32,7 @@ def test_a_restart_keeps_frames_boot_and_numbering(tmp_path: Path) -> None:
     boot = first.boot
     first.append(b"a")
     first.append(b"b")
-    first.confirm(boot, 0, 1, EVERYTHING)
+    first.confirm(boot, [(0, 1)], EVERYTHING)
     first.close()
     again = Outbox(tmp_path)
     assert (again.boot, again.append(b"c")) == (boot, 2)
@@ -43,8 +43,8 @@ def test_a_receipt_for_another_boot_or_beyond_what_was_sent_changes_nothing(tmp_
     box.append(b"a")
     item = box.after(-1, 1)[0]
     box.append(b"b")
-    assert box.confirm("00000000000000", 0, 9, EVERYTHING) == 0
-    assert box.confirm(box.boot, 0, 9, item.id) == 1
+    assert box.confirm("00000000000000", [(0, 9)], EVERYTHING) == 0
+    assert box.confirm(box.boot, [(0, 9)], item.id) == 1
     assert waiting(box) == [1]
 
 
@@ -130,7 +130,7 @@ def test_a_full_disk_refuses_new_frames_keeps_old_ones_and_recovers(tmp_path: Pa
     kept = waiting(box)
     assert box.depth() == (len(kept), 1000 * len(kept))
     assert box.next_sequence == len(kept)
-    box.confirm(box.boot, 0, kept[-2], EVERYTHING)
+    box.confirm(box.boot, [(0, kept[-2])], EVERYTHING)
     assert box.append(bytes(1000)) == kept[-1] + 1
 
 

@@ -4,7 +4,7 @@ from edgexai.compress.accuracy import accuracy, agreement
 from edgexai.compress.cost import Cost, Layer, cost
 from edgexai.compress.dequantize import dequantize
 from edgexai.compress.distill import Schedule, distill
-from edgexai.compress.profile import Profile, load_profile, profile_relevance
+from edgexai.compress.profile import Profile, load_profile, profile_relevance, profiler
 from edgexai.compress.prune import prune
 from edgexai.compress.quantize import Ports, quantize
 
@@ -21,6 +21,7 @@ __all__ = [
     "distill",
     "load_profile",
     "profile_relevance",
+    "profiler",
     "prune",
     "quantize",
 ]

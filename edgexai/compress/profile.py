@@ -3,8 +3,10 @@
 Two profiles of the same model add up, so that many nodes can collect one together.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,16 @@ from numpy.typing import NDArray
 
 from edgexai.compress.channels import FROZEN, couple
 from edgexai.compress.execute import quantized, real
-from edgexai.compress.profile_file import pack, unpack
 from edgexai.errors import DataError
 from edgexai.graph import Graph, fingerprint, serialize
+from edgexai.profile_file import pack, unpack
+from edgexai.profile_sums import ProfileSums
 from edgexai.relevance import Composite, attach_inner
 from edgexai.relevance.start import logits_of
 
-Sums = NDArray[np.float64]
+METADATA = "edgexai_profiler"
 
-RIVALS = 15
-"""The classes next to the predicted one whose logits are looked at as well."""
+Sums = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -114,36 +116,45 @@ def profile_relevance(
     if not tensors:
         raise DataError("the model has no channel that could go; there is nothing to profile")
     run = _Runner(graph, tensors, composite)
-    count = np.zeros(run.classes, np.int64)
-    relevance = {t: np.zeros((run.classes, graph.tensors[t].shape[-1])) for t in tensors}
-    rows = {t: np.zeros((4, graph.tensors[t].shape[-1])) for t in tensors}
+    sums = ProfileSums(run.classes, [graph.tensors[t].shape[-1] for t in tensors])
     for done, sample in enumerate(x, 1):
         logits, values, _ = run(sample, 0)
-        order = np.argsort(-logits, kind="stable")[: RIVALS + 1]
-        target = int(order[0])
-        found = [run(sample, int(k))[2] for k in order]
-        count[target] += 1
-        for n, t in enumerate(tensors):
-            own, *others = (maps[n].reshape(-1, maps[n].shape[-1]) for maps in found)
-            net = own.sum(0)
-            leads = [net - other.sum(0) for other in others] or [net]
-            value = real(graph, t, values[n]).reshape(own.shape)
-            relevance[t][target] += np.abs(own).sum(0)
-            rows[t] += (np.square(leads).mean(0), np.abs(net), value.mean(0), np.square(value).mean(0))
+        real_values = [real(graph, t, v) for t, v in zip(tensors, values, strict=True)]
+        sums.add(logits, real_values, partial(run.relevance, sample))
         if progress is not None:
             progress(done, len(x))
     name = composite if isinstance(composite, str) else composite.name
-    return Profile(fingerprint(graph), name, count, {t: Channels(relevance[t], *rows[t]) for t in tensors})
+    channels = {t: Channels(r, *rows) for t, r, rows in zip(tensors, sums.relevance, sums.rows, strict=True)}
+    return Profile(fingerprint(graph), name, sums.count, channels)
+
+
+def profiler(graph: Graph, composite: str | Composite = "epsilon") -> Graph:
+    """A graph with which a node collects the profile of ``graph``: inputs sample and one weight an output; outputs the
+    relevance of each profiled map, ``target``, the values of these maps, and the logits.
+
+    Raises what `profile_relevance` raises.
+    """
+    tensors = profiled(graph)
+    if not tensors:
+        raise DataError("the model has no channel that could go; there is nothing to profile")
+    logits = logits_of(graph, graph.outputs[0])
+    inner = attach_inner(graph, tensors, composite, target="input")
+    name = composite if isinstance(composite, str) else composite.name
+    about = {"model": fingerprint(graph), "composite": name, "maps": tensors}
+    return replace(
+        inner,
+        outputs=(*inner.outputs, *tensors, logits),
+        signatures=(),
+        metadata={**inner.metadata, METADATA: json.dumps(about).encode()},
+    )
 
 
 class _Runner:
-    """The graph with the relevance of ``tensors`` for a class that is given, on the runtime."""
+    """The profiler of a graph on the runtime."""
 
     def __init__(self, graph: Graph, tensors: list[int], composite: str | Composite) -> None:
-        logits = logits_of(graph, graph.outputs[0])
-        inner = attach_inner(graph, tensors, composite, target="input")
-        inner = replace(inner, outputs=(*inner.outputs, *tensors, logits), signatures=())
-        self.classes = int(np.prod(graph.tensors[logits].shape[1:]))
+        inner = profiler(graph, composite)
+        self.classes = int(np.prod(graph.tensors[inner.outputs[-1]].shape[1:]))
         self._maps = len(tensors)
         self._inner = Interpreter(model_content=serialize(inner), num_threads=1)
         self._inner.allocate_tensors()
@@ -157,6 +168,10 @@ class _Runner:
         self._inner.invoke()
         found = [self._inner.get_tensor(p) for p in self._ports]
         return found[-1].ravel(), found[self._maps + 1 : -1], found[: self._maps]
+
+    def relevance(self, sample: NDArray[Any], target: int) -> list[NDArray[Any]]:
+        """Relevance of each tensor for a class."""
+        return self(sample, target)[2]
 
 
 def profiled(graph: Graph) -> list[int]:

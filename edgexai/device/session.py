@@ -51,7 +51,7 @@ class Queue(Protocol):
 
     def after(self, item: int, limit: int) -> list[Item]: ...
 
-    def confirm(self, boot: str, first: int, last: int, up_to: int) -> int: ...
+    def confirm(self, boot: str, stored: Ranges, up_to: int) -> int: ...
 
 
 @dataclass
@@ -110,15 +110,14 @@ class Session:
         if flight is None:
             return
         if self.confirm == "broker":
-            self._done(flight.item.boot, flight.item.sequence, flight.item.sequence)
+            self._done(flight.item.boot, [(flight.item.sequence, flight.item.sequence)])
         elif not flight.acknowledged:
             flight.acknowledged, flight.since = True, now
 
     def received(self, boot: str, stored: Ranges) -> None:
         """The store has frames. What was never sent stays, whatever a receipt says of it."""
         if self.confirm == "store":
-            for first, last in stored:
-                self._done(boot, first, last)
+            self._done(boot, stored)
 
     def poll(self, now: float) -> list[Action]:
         """What to do now."""
@@ -159,12 +158,12 @@ class Session:
             actions.append(Publish(item))
         return actions
 
-    def _done(self, boot: str, first: int, last: int) -> None:
-        self.confirmed += self.queue.confirm(boot, first, last, self._high)
+    def _done(self, boot: str, stored: Ranges) -> None:
+        self.confirmed += self.queue.confirm(boot, stored, self._high)
         for key, flight in list(self._flights.items()):
-            if flight.item.boot == boot and first <= flight.item.sequence <= last:
+            if flight.item.boot == boot and any(first <= flight.item.sequence <= last for first, last in stored):
                 del self._flights[key]
-        self._patience = 0
+                self._patience = 0
 
     def _start_over(self) -> None:
         self._flights.clear()

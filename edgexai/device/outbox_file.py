@@ -1,0 +1,122 @@
+"""The outbox's file: opened by one process at a time, checked, and saved from what damage left of it."""
+
+import fcntl
+import os
+import secrets
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from edgexai.errors import ConfigError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS message (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    boot TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    age REAL NOT NULL,
+    value REAL NOT NULL,
+    cuts INTEGER NOT NULL DEFAULT 0,
+    payload BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS message_value ON message (value, id);
+CREATE INDEX IF NOT EXISTS message_cuts ON message (cuts, value, id);
+CREATE INDEX IF NOT EXISTS message_name ON message (boot, sequence);
+CREATE INDEX IF NOT EXISTS message_age ON message (age);
+"""
+_MACHINE = Path("/proc/sys/kernel/random/boot_id")
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def machine() -> str:
+    """What is new after each start of the machine; empty where the system does not say."""
+    try:
+        return _MACHINE.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def own(directory: Path | None) -> tuple[Path | None, int | None, str | None]:
+    """The file of a directory, its lock, and why it must be memory instead. ConfigError if somebody else has it."""
+    if directory is None:
+        return None, None, None
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        owner = os.open(directory / "agent.lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    except OSError as error:
+        return None, None, f"{directory} cannot be written ({error.strerror}): frames wait in memory only"
+    try:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(owner)
+        raise ConfigError(f"{directory} belongs to another agent that runs; give each its own --state") from None
+    return directory / "outbox.db", owner, None
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """A connection that flushes at every commit, its tables made."""
+    db = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(SCHEMA)
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
+    return db
+
+
+def opened(path: Path) -> sqlite3.Connection | None:
+    """The file if it is whole, None if it is damaged; raises what the disk says (sqlite3.OperationalError)."""
+    try:
+        db = connect(str(path))
+        if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",) and _fits(db):
+            return db
+        db.close()
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # that one: tables of another kind
+            raise
+    return None
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether an error says that the file is no sound database."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
+def repair(path: Path) -> tuple[sqlite3.Connection, int, str]:
+    """Move a damaged file aside and put what can be read of it into a fresh one; how many frames, and the old name."""
+    aside = path.with_name(f"outbox-damaged-{secrets.token_hex(4)}.db")
+    for suffix in ("-wal", "-shm", ""):
+        if Path(f"{path}{suffix}").exists():
+            os.replace(f"{path}{suffix}", f"{aside}{suffix}")
+    fresh = connect(str(path))
+    saved = _salvage(aside)
+    with fresh:
+        fresh.executemany(
+            "INSERT INTO message (boot, sequence, age, value, payload, checksum) VALUES (?, ?, 0, ?, ?, ?)", saved
+        )
+    return fresh, len(saved), aside.name
+
+
+def _fits(db: sqlite3.Connection) -> bool:
+    """Whether the tables are ours: a file of another program, or an older one, is treated as damaged."""
+    wanted = {"id", "boot", "sequence", "age", "value", "cuts", "payload", "checksum"}
+    return wanted == {row[1] for row in db.execute("PRAGMA table_info(message)")}
+
+
+def _salvage(path: Path) -> list[tuple[str, int, float, bytes, int]]:
+    """What can still be read of a damaged file, from both ends up to the damage."""
+    saved: dict[int, tuple[str, int, float, bytes, int]] = {}
+    columns = "id, boot, sequence, value, payload, checksum"
+    for order in ("ASC", "DESC"):
+        try:
+            with closing(sqlite3.connect(path)) as db:
+                for row in db.execute(f"SELECT {columns} FROM message ORDER BY id {order}"):
+                    if [type(v) for v in row] == [int, str, int, float, bytes, int]:
+                        saved[row[0]] = row[1:]
+        except sqlite3.DatabaseError:
+            continue
+    return [saved[i] for i in sorted(saved)]
