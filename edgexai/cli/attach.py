@@ -4,6 +4,7 @@ examples:
   edgexai attach kws_int8.tflite -o kws_explain.tflite
   edgexai attach vww.tflite -o vww_explain.tflite --composite epsilon_plus --grid 12x12
   edgexai attach kws_int8.tflite -o on.tflite --target 3 --channels keep
+  edgexai attach kws_int8.tflite -o mine.tflite --composite mine.toml
   edgexai attach vww.tflite --list-grids
 """
 
@@ -22,7 +23,7 @@ from edgexai.relevance.start import logits_of
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="the .tflite model that is deployed")
     parser.add_argument("-o", "--output", help="where the explainer file goes")
-    parser.add_argument("--composite", default="edge", help="which rule each layer takes (%(default)s)")
+    parser.add_argument("--composite", default="edge", help="which rules: a name or a .toml file (%(default)s)")
     parser.add_argument("--target", default="predicted", help='"predicted", "input", "error", or an index')
     parser.add_argument("--head", default="0", help="which output of a model with several, by number or name")
     parser.add_argument("--grid", help="stop at the inner map nearest to ROWSxCOLUMNS")

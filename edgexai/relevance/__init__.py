@@ -3,7 +3,7 @@
 from edgexai.relevance.attach import attach
 from edgexai.relevance.composite import Composite, Line, composite
 from edgexai.relevance.inner import attach_inner
-from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, ZPlus
+from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, Pass, Rule, WSquare, ZBox, ZPlus
 
 __all__ = [
     "AlphaBeta",
@@ -12,6 +12,8 @@ __all__ = [
     "Flat",
     "Gamma",
     "Line",
+    "Norm",
+    "Pass",
     "Rule",
     "WSquare",
     "ZBox",

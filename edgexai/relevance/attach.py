@@ -7,9 +7,10 @@ from edgexai._version import VERSION
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint
 from edgexai.relevance.backward import Backward, dynamic
-from edgexai.relevance.composite import Composite, Layer, composite
+from edgexai.relevance.composite import Composite, Layer
+from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.grid import stop_tensor
-from edgexai.relevance.rules import Rule
+from edgexai.relevance.rules import Norm, Pass, Rule
 from edgexai.relevance.start import Start, start
 from edgexai.relevance.table import LAYERS, RELEVANCE
 
@@ -30,10 +31,11 @@ def attach(
     (1, rows, columns, channels) for ``"keep"`` (inputs of other ranks keep their axes), ``target`` int32 (1,)
     and ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file
     gets a second input, one weight an output) or ``"error"`` (the squared error of an autoencoder); ``output`` is
-    which of several heads, by number or name. ``grid`` stops at the inner layer of the nearest resolution.
+    which of several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
+    ``grid`` stops at the inner layer of the nearest resolution.
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
-    chosen = _composite(composite)
+    chosen = composite_of(composite)
     if channels not in ("sum", "keep"):
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
     build = Builder(graph)
@@ -68,27 +70,27 @@ def propagate(graph: Graph, build: Builder, chosen: Composite, begin: Start, sto
     return back
 
 
-def _composite(given: str | Composite) -> Composite:
-    return composite(given) if isinstance(given, str) else given
-
-
 def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
-    """The rule of every layer between input and logits."""
-    depth: dict[int, int] = {}
-    layers: dict[Op, int] = {}
+    """The rules that the composite gives to operators that the input reaches."""
     computed = dynamic(graph)
+    depth: dict[int, int] = {}
+    below: dict[Op, int] = {}
     for op in graph.ops:
-        below = max((depth.get(t, 0) for t in op.inputs), default=0)
-        is_layer = op.kind in LAYERS and any(t in computed for t in op.inputs)
-        if is_layer:
-            layers[op] = below
-        depth.update((t, below + is_layer) for t in op.outputs)
+        if any(t in computed for t in op.inputs):
+            below[op] = max((depth.get(t, 0) for t in op.inputs), default=0)
+            depth.update((t, below[op] + (op.kind in LAYERS)) for t in op.outputs)
     deepest = depth.get(logits, 0)
     rules = {}
-    for op, below in layers.items():
-        name = graph.tensors[op.outputs[0]].name
-        layer = Layer(op.kind, name, below, max(0, deepest - 1 - below), _window_share(graph, op))
-        rules[op] = chosen.rule(layer)
+    for op, before in below.items():
+        name, has_weights = graph.tensors[op.outputs[0]].name, op.kind in LAYERS
+        behind = max(0, deepest - before - has_weights)
+        rule = chosen.rule(Layer(op.kind, name, before, behind, _window_share(graph, op), has_weights))
+        if rule is None:
+            continue
+        if not has_weights and not isinstance(rule, (Norm, Pass)):
+            where = graph.describe(graph.ops.index(op))
+            raise ConfigError(f"composite {chosen.name!r} gives {where} a rule for weights; use norm or pass there")
+        rules[op] = rule
     return rules
 
 

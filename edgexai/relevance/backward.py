@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.errors import UnsupportedOperator
+from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
-from edgexai.relevance.rules import Epsilon, Rule
+from edgexai.relevance.rules import Epsilon, Norm, Pass, Rule
 from edgexai.relevance.signs import Signs
 
 NEGLIGIBLE = 1e-3
@@ -57,7 +57,19 @@ class Backward:
                 continue
             if op.kind not in self._table:
                 raise self.unsupported(op, "no relevance rule", "replace the layer, or stop above it with grid=")
-            self._table[op.kind](self, op, self._rules.get(op, Epsilon()), flow)
+            rule = self._rules.get(op, Norm())
+            if isinstance(rule, Pass):
+                self._unchanged(op, flow)
+            else:
+                self._table[op.kind](self, op, rule, flow)
+
+    def _unchanged(self, op: Op, flow: Flow) -> None:
+        """The rule Pass: R_in = R_out."""
+        y, computed = op.outputs[0], [t for t in op.inputs if self.is_dynamic(t)]
+        if len(computed) != 1 or self.build.shape(computed[0]) != self.build.shape(y) or len(op.outputs) > 1:
+            where = self.graph.describe(self.graph.ops.index(op))
+            raise ConfigError(f"rule pass needs one input of the output's shape, unlike {where}; choose another rule")
+        self.give(computed[0], Flow(self.relevance(y, self.full(flow, y)), is_factor=False))
 
     def walk_inside(self, op: Op, rule: Rule, ops: Sequence[Op], outputs: Mapping[int, int]) -> None:
         """Let the relevance of an operator's outputs through ``ops``, appended to compute the same in smaller steps.

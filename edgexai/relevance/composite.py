@@ -1,6 +1,9 @@
-"""Composites: which rule each layer takes. The first matching line wins; a layer without one takes its operator's own.
+"""Composites: which rule each operator takes; the first matching line decides.
 
-Composite("mine", (Line(Flat(), first=True), Line(ZPlus(), kinds=CONVOLUTIONS), Line(Epsilon())))
+    Composite("mine", (Line(Flat(), first=True), Line(ZPlus(), kinds=CONVOLUTIONS), Line(Epsilon())))
+
+Lines without ``kinds`` are for layers with weights. Other operators (ADD, MEAN, pools, activations …) have a rule of
+their own, which a line that names their kind may replace by `Norm` with another stabilizer, or by `Pass`.
 """
 
 import re
@@ -19,7 +22,7 @@ DENSE = frozenset({OpKind.FULLY_CONNECTED, OpKind.BATCH_MATMUL})
 
 @dataclass(frozen=True)
 class Layer:
-    """What a line may ask about a linear layer: depths count linear layers from the input and from the output."""
+    """What a line may ask about an operator: depths count the layers with weights before and behind it."""
 
     kind: OpKind
     name: str
@@ -27,11 +30,12 @@ class Layer:
     from_output: int
     window: float = 1.0
     """Share of its input's positions that one output sees."""
+    has_weights: bool = True
 
 
 @dataclass(frozen=True)
 class Line:
-    """A rule, and the layers that it is for: all of these conditions hold."""
+    """A rule, and the operators that it is for: all of these conditions hold."""
 
     rule: Rule
     kinds: frozenset[OpKind] = frozenset()
@@ -45,7 +49,7 @@ class Line:
 
     def matches(self, layer: Layer) -> bool:
         return (
-            (not self.kinds or layer.kind in self.kinds)
+            (layer.kind in self.kinds if self.kinds else layer.has_weights)
             and (not self.first or layer.from_input == 0)
             and (not self.name or re.search(self.name, layer.name) is not None)
             and (self.from_input is None or layer.from_input in self.from_input)
@@ -61,9 +65,9 @@ class Composite:
     name: str
     lines: tuple[Line, ...]
 
-    def rule(self, layer: Layer) -> Rule:
-        """The rule of the first line that matches; LRP-ε where none does."""
-        return next((line.rule for line in self.lines if line.matches(layer)), Epsilon())
+    def rule(self, layer: Layer) -> Rule | None:
+        """The rule of the first line that matches; None where none does, and the operator takes its own."""
+        return next((line.rule for line in self.lines if line.matches(layer)), None)
 
 
 def _plus(*before: Line) -> tuple[Line, ...]:

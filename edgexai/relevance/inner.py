@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, Graph
 from edgexai.relevance.attach import propagate
-from edgexai.relevance.composite import Composite, composite
+from edgexai.relevance.composite import Composite
+from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.start import start
 
 
@@ -16,7 +17,7 @@ def attach_inner(
 
     Raises ConfigError if no relevance reaches one of them, UnsupportedOperator for what has no rule.
     """
-    chosen = composite(composite_) if isinstance(composite_, str) else composite_
+    chosen = composite_of(composite_)
     build = Builder(graph)
     begin = start(graph, build, target)
     back = propagate(graph, build, chosen, begin, stop=None)

@@ -81,6 +81,16 @@ class Epsilon(Rule):
 
 
 @dataclass(frozen=True)
+class Norm(Epsilon):
+    """By share of the sum, as ADD, MEAN, resizing and average pools do unless a composite says otherwise."""
+
+
+@dataclass(frozen=True)
+class Pass(Rule):
+    """Relevance goes through unchanged; for operators with one input of the output's shape."""
+
+
+@dataclass(frozen=True)
 class ZPlus(Rule):
     """LRP-z⁺: only what speaks for the output (Montavon et al. 2017, eq. 17)."""
 
