@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgexai.graph import Op
 from edgexai.graph.builder import Padding
-from edgexai.relevance import subpixel
+from edgexai.relevance import subpixel, zeros
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.linear import Kernel, Linear, bias_of, kernel_of, pass_through
 from edgexai.relevance.rules import Array, Rule
@@ -70,10 +70,18 @@ class Conv:
         """Transposed convolution of s to the size of the input, kernel (in, h, w, out)."""
         build, window = self.back.build, self.window
         batch, height, width, _ = build.shape(self.op.inputs[0])
-        if q.shape[1:3] == (1, 1) and window.stride == (1, 1):
-            return build.conv(s, build.weight(q), build.const(np.zeros(q.shape[0], np.float32)))
+        if q.shape[1:3] == (1, 1):
+            s = build.conv(s, build.weight(q), build.const(np.zeros(q.shape[0], np.float32)))
+            s = zeros.between(build, s, window.stride)
+            return build.slice(s, (0, 0, 0, 0), (batch, height, width, q.shape[0]))
         if window.dilation == (1, 1) and subpixel.pays(q, window):
             return subpixel.transpose_conv(build, s, q, window)
+        if window.stride == (1, 1):
+            axes = (window.rows, window.columns)
+            s, padding = zeros.around(build, s, [axis.margin for axis in axes], [axis.span for axis in axes])
+            flipped = build.weight(np.ascontiguousarray(q[:, ::-1, ::-1]))
+            bias = build.const(np.zeros(q.shape[0], np.float32))
+            return build.conv(s, flipped, bias, padding=padding, dilation=window.dilation)
         if window.dilation != (1, 1):
             q = _dilated(q, window.dilation)
         shape = (batch, height, width, q.shape[0])

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from edgexai.graph import Builder, Op
 from edgexai.graph.builder import Padding
+from edgexai.relevance import zeros
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.linear import Kernel, Linear, bias_of, kernel_of, pass_through
 from edgexai.relevance.rules import Array, Rule
-from edgexai.relevance.window import Axis, Window
+from edgexai.relevance.window import Window
 
 
 def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
@@ -26,33 +27,18 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
 
 def spread(build: Builder, s: int, q: Array, window: Window, channels: int) -> int:
     """Transposed depthwise convolution: (1, rows', columns', C·m) -> (1, rows, columns, C), kernel (1, h, w, C·m)."""
-    batch, rows, columns, wide = build.shape(s)
-    height, width = window.rows.stride, window.columns.stride
-    if width > 1:
-        s = build.pad(s, [(0, 0), (0, 0), (0, 0), (0, (width - 1) * wide)])
-        s = build.reshape(s, (batch, rows, columns * width, wide))
-    if height > 1:
-        s = build.reshape(s, (batch, rows, 1, columns * width * wide))
-        s = build.pad(s, [(0, 0), (0, 0), (0, height - 1), (0, 0)])
-        s = build.reshape(s, (batch, rows * height, columns * width, wide))
-    margins = [_margin(window.rows), _margin(window.columns)]
-    keep = [n + min(after, 0) for n, (_, after) in zip(build.shape(s)[1:3], margins, strict=True)]
-    s = build.slice(s, (0, 0, 0, 0), (batch, *keep, wide))
-    s = build.pad(s, [(0, 0), *((before, max(after, 0)) for before, after in margins), (0, 0)])
-    flipped = np.ascontiguousarray(q[:, ::-1, ::-1])
-    zeros = build.const(np.zeros(wide, np.float32))
-    r = build.depthwise(s, build.weight(flipped), zeros, padding="VALID", dilation=window.dilation)
+    s = zeros.between(build, s, window.stride)
+    batch, *_, wide = build.shape(s)
+    axes = (window.rows, window.columns)
+    s, padding = zeros.around(build, s, [axis.margin for axis in axes], [axis.span for axis in axes])
+    flipped = build.weight(np.ascontiguousarray(q[:, ::-1, ::-1]))
+    bias = build.const(np.zeros(wide, np.float32))
+    r = build.depthwise(s, flipped, bias, padding=padding, dilation=window.dilation)
     if wide == channels:
         return r
     shape = (batch, window.rows.size, window.columns.size)
     r = build.sum(build.reshape(r, (batch * shape[1] * shape[2], channels, wide // channels)), [2])
     return build.reshape(r, (*shape, channels))
-
-
-def _margin(axis: Axis) -> tuple[int, int]:
-    """Zeros (or, if negative, surplus) around the spread map, so that a VALID convolution gives the input's size."""
-    before = axis.span - 1 - axis.before
-    return before, axis.size + axis.span - 1 - before - axis.out * axis.stride
 
 
 @dataclass(frozen=True)

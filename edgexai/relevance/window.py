@@ -31,6 +31,13 @@ class Axis:
     def before(self) -> int:
         return max(0, (self.out - 1) * self.stride + self.span - self.size) // 2 if self.same else 0
 
+    @property
+    def margin(self) -> tuple[int, int]:
+        """Zeros (or, if negative, surplus) around outputs spread to the stride, for the way back to ``size`` inputs
+        by a VALID convolution with the kernel turned around."""
+        before = self.span - 1 - self.before
+        return before, self.size + self.span - 1 - before - self.out * self.stride
+
     def inside(self) -> NDArray[np.float32]:
         """(out, kernel): 1 where output o's tap k lies on an input, 0 where it lies on padding."""
         taps = np.arange(self.out)[:, None] * self.stride - self.before + np.arange(self.kernel) * self.dilation
