@@ -19,6 +19,8 @@ NEGLIGIBLE = 1e-3
 """Up to this share of the smallest step of an integer output y, y / (y + ε) counts as 1."""
 
 HUGE = 1e30
+Scale = NDArray[np.float32]
+ONE: Scale = np.ones(1, np.float32)
 INTEGERS = {DType.INT8, DType.UINT8, DType.INT16}
 
 
@@ -172,21 +174,33 @@ class Backward:
         above = x if nonnegative else build.relu(x)
         return build.minimum(build.mul(above, build.const(HUGE)), build.const(1.0))
 
-    def over_output(self, op: Op, flow: Flow, stabilizer: float) -> int:
-        """R / (z + sign(z)·ε) at an operator's first output, z being that output before a fused RELU."""
-        t = op.outputs[0]
+    def over_output(self, op: Op, flow: Flow, stabilizer: float, scale: Scale = ONE) -> int:
+        """scale · R / (z + sign(z)·ε) at an operator's first output, z being that output before a fused RELU."""
+        build, t = self.build, op.outputs[0]
+        if not (flow.is_factor and self.is_coarse(t, stabilizer)):
+            y = self.value(t)
+            z = self.stabilized(y, stabilizer, 1 if self.nonnegative(t) else 0)
+            return self.scaled(build.div(self.relevance(t, flow), z), scale)
+        if not _cut(op):
+            return self.scaled(flow.tensor, scale)
+        # A minimum with what is no larger than the smallest step is a mask and the scale at once.
         y = self.value(t)
-        if flow.is_factor and self.is_coarse(t, stabilizer):
-            return self.build.mul(flow.tensor, self.above_zero(y, True)) if _cut(op) else flow.tensor
-        sign = 1 if self.nonnegative(t) else 0
-        return self.build.div(self.relevance(t, flow), self.stabilized(y, stabilizer, sign))
+        if scale.max() > self.step(t):
+            y = build.mul(y, build.const(HUGE))
+        return build.mul(flow.tensor, build.minimum(y, build.const(_short(scale))))
+
+    def scaled(self, s: int, scale: Scale) -> int:
+        """s · scale, a factor for each channel."""
+        return s if np.all(scale == 1) else self.build.mul(s, self.build.const(_short(scale)))
+
+    def step(self, t: int) -> float:
+        """The smallest step of an integer tensor."""
+        quantization = self.graph.tensors[t].quantization
+        return 0.0 if quantization is None else float(quantization.scale.min())
 
     def is_coarse(self, t: int, stabilizer: float) -> bool:
         """Whether a tensor is so coarsely quantized that a stabilizer cannot be seen in it."""
-        quantization = self.graph.tensors[t].quantization
-        if quantization is None or self.graph.tensors[t].dtype not in INTEGERS:
-            return False
-        return stabilizer <= NEGLIGIBLE * float(quantization.scale.min())
+        return self.graph.tensors[t].dtype in INTEGERS and stabilizer <= NEGLIGIBLE * self.step(t)
 
     def unsupported(self, op: Op, why: str, hint: str) -> UnsupportedOperator:
         """The refusal of an operator: why, where, and what to do."""
@@ -203,6 +217,11 @@ Table = Mapping[OpKind, Callable[[Backward, Op, Rule, Flow], None]]
 def fused_activation(op: Op) -> int:
     """The activation fused into an operator: 0 none, 1 RELU, 2 RELU_N1_TO_1, 3 RELU6, 4 TANH, 5 SIGN_BIT."""
     return int(getattr(op.options, "fusedActivationFunction", 0))
+
+
+def _short(scale: Scale) -> Scale:
+    """One number if all are equal, because that is much faster to broadcast."""
+    return scale if np.ptp(scale) else scale.reshape(-1)[:1].reshape(())
 
 
 def _cut(op: Op) -> bool:

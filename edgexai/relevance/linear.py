@@ -108,8 +108,8 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
     build, x, y = back.build, layer.x, layer.op.outputs[0]
     flow = back.full(flow, y)
     if isinstance(rule, Epsilon) and fused_activation(layer.op) in (0, 1):
-        s = back.over_output(layer.op, flow, rule.stabilizer)
-        back.give(x, Flow(layer.transposed(_scaled(back, s, layer.kernel), layer.kernel.q), is_factor=True))
+        s = back.over_output(layer.op, flow, rule.stabilizer, layer.kernel.scale)
+        back.give(x, Flow(layer.transposed(s, layer.kernel.q), is_factor=True))
         return
     r = back.relevance(y, flow)
     if not rule.homogeneous:
@@ -136,12 +136,6 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
     for total, is_factor in ((factors, True), (others, False)):
         if total:
             back.give(x, Flow(_sum(back, total), is_factor))
-
-
-def _scaled(back: Backward, s: int, kernel: Kernel) -> int:
-    if np.all(kernel.scale == 1):
-        return s
-    return back.build.mul(s, back.build.const(kernel.scale))
 
 
 def _sum(back: Backward, maps: list[int]) -> int:

@@ -23,9 +23,7 @@ def between(build: Builder, s: int, stride: tuple[int, int]) -> int:
     return s
 
 
-def around(
-    build: Builder, s: int, margins: Sequence[tuple[int, int]], spans: Sequence[int]
-) -> tuple[int, Padding]:
+def around(build: Builder, s: int, margins: Sequence[tuple[int, int]], spans: Sequence[int]) -> tuple[int, Padding]:
     """The map with zeros before and after its rows and columns (cut off where a margin is negative), and the padding
     of the convolution that reads it: SAME, and no zeros, where a window of these ``spans`` brings just these margins.
     """
