@@ -37,8 +37,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     for node in ("a", "b"):
         store.journal.add([arrival(node, n, n % 5, n % 5 == 4 and node == "b") for n in range(60)])
     status = {"state": "online", "model": MODEL.hex(), "labels": ["<b>no</b>"]}
-    store.journal.note(
-        [("f", "a", "status", 1.7e9, json.dumps(status)), ("f", "a", "metrics", 1.7e9, '{"explained":60}')]
+    store.journal.add(
+        [], [], [("f", "a", "status", 1.7e9, json.dumps(status)), ("f", "a", "metrics", 1.7e9, '{"explained":60}')]
     )
     store.compact()
     view = View(store)

@@ -34,6 +34,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, default=Path("fleet-store"), metavar="DIR", help="(fleet-store)")
     parser.add_argument("--share", metavar="GROUP", help="divide the stream among the workers of this group")
     parser.add_argument("--worker", metavar="NAME", help="a name for this worker that stays the same over restarts")
+    parser.add_argument("--mqtt", choices=("auto", "5", "3.1.1"), default="auto", help="version (auto: 5, else 3.1.1)")
+    parser.add_argument("--metrics-port", type=int, metavar="P", help="ingest: answer /metrics on --host (0: any port)")
     parser.add_argument("--ca", type=Path, metavar="PEM", help="authority that signed the broker's certificate")
     parser.add_argument("--certificate", type=Path, metavar="PEM", help="the fleet's certificate")
     parser.add_argument("--key", type=Path, metavar="PEM", help="and its private key")
@@ -60,14 +62,27 @@ def run(args: argparse.Namespace) -> int:
     if args.part == "ingest":
         if broker is None or args.worker is None:
             raise ConfigError("a worker needs --broker and its own --worker name")
-        ingest_only(args.store, broker, args.worker, args.share)
+        ingest_only(
+            args.store,
+            broker,
+            args.worker,
+            args.share,
+            args.mqtt,
+            args.host,
+            args.metrics_port,
+            lambda m: _say(f"metrics {m}"),
+        )
         return 0
 
     def ready(where: Where) -> None:
-        print(f"page {where.page}  broker {where.broker}  store {where.store}", flush=True)
+        _say(f"page {where.page}  broker {where.broker}  store {where.store}")
 
-    serve(args.store, broker, args.broker_port, args.host, args.port, args.worker, args.share, ready)
+    serve(args.store, broker, args.broker_port, args.host, args.port, args.worker, args.share, args.mqtt, ready)
     return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _command(args: argparse.Namespace, broker: Broker | None) -> int:

@@ -1,45 +1,32 @@
 """From the broker into the store: at least once becomes exactly once.
 
 A message is acknowledged to the broker only after the store has it on disk, and the node gets a receipt then. Commits
-are as large as what has arrived while the last one was written, so a quiet fleet has small ones and a busy fleet large.
+are as large as what has arrived meanwhile, so a quiet fleet has small ones and a busy fleet large. One thread reads,
+stores and acknowledges in turn; while the store is slow, nothing is read (`subscription.py`).
 """
 
 import logging
 import math
-import queue
 import sqlite3
 import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
-from edgexai.errors import FrameError
-from edgexai.fleet.journal import Arrival, Journal, Refusal
+from edgexai.errors import Error, FrameError
+from edgexai.fleet.journal import Arrival, Journal, Refusal, damaged
+from edgexai.fleet.metrics import Meter
 from edgexai.fleet.ranges import insert
+from edgexai.fleet.subscription import Message, Subscription
 from edgexai.heatmap import header
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.messages import address, pack_receipt, topic, unpack, unpack_heatmap
 
 log = logging.getLogger(__name__)
 
-BATCH = 5000
-
-
-@dataclass(frozen=True)
-class Message:
-    """As it came: ``connection`` says on which connection, since a message id means nothing on the next one."""
-
-    connection: int
-    mid: int
-    qos: int
-    topic: str
-    payload: bytes
+BATCH = 2000  # messages of a commit at most
+LINGER = 0.03  # seconds that a batch grows after its first message
+WAIT = 0.2  # seconds after which a quiet worker looks up
 
 
 @dataclass(frozen=True)
@@ -53,7 +40,10 @@ class Note:
     text: str
 
 
-def read(message_topic: str, payload: bytes, received: float) -> Arrival | Note | Refusal | None:
+Content = Arrival | Note | Refusal | None
+
+
+def read(message_topic: str, payload: bytes, received: float) -> Content:
     """What a message says; a Refusal for anything hostile or broken, None for what is not for the store."""
     try:
         who = address(message_topic)
@@ -85,117 +75,121 @@ def read(message_topic: str, payload: bytes, received: float) -> Arrival | Note 
         return Refusal(received, message_topic, str(error), payload)
 
 
-class Ingest:
-    """Subscribes to fleets and fills a journal; any number of them may share one, and a subscription.
+class Ingest(threading.Thread):
+    """Subscribes to fleets and fills a journal; any number of workers may share one, and a subscription.
 
-    ``share`` names a group of workers that the broker divides the heatmaps among (`$share/…`).
+    ``share`` names a group of workers that the broker divides the heatmaps among (`$share/…`). Every worker reads all
+    status and metrics: retained messages do not come through a shared subscription, and the order in which a node said
+    `online` and `lost` would not survive being divided. Ends by itself only if the journal is damaged: see ``error``.
     """
 
-    def __init__(self, broker: Broker, journal: Journal, fleet: str = "+", worker: str = "0", share: str | None = None):
-        self._broker, self._journal, self._fleet, self._share = broker, journal, fleet, share
-        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        self._connection = 0
+    def __init__(
+        self,
+        broker: Broker,
+        journal: Journal,
+        fleet: str = "+",
+        worker: str = "0",
+        share: str | None = None,
+        version: str = "auto",
+    ) -> None:
+        super().__init__(name="edgexai-ingest", daemon=True)
+        heatmaps = topic(fleet, "+", "heatmap")
+        self._shared = share is not None
+        topics = [heatmaps if share is None else f"$share/{share}/{heatmaps}"]
+        topics += [topic(fleet, "+", channel) for channel in ("status", "metrics")]
+        self._subscription = Subscription(broker, f"edgexai-ingest-{worker}", topics, version)
+        self._journal = journal
         self._stopping = threading.Event()
-        self.connected = threading.Event()
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            f"edgexai-ingest-{worker}",
-            clean_session=False,
-            protocol=MQTTProtocolVersion.MQTTv311,
-            manual_ack=True,
-        )
-        tls = broker.context()
-        if tls is not None:
-            client.tls_set_context(tls)
-        if broker.username is not None:
-            client.username_pw_set(broker.username, broker.password)
-        client.reconnect_delay_set(1, 30)
-        client.on_connect, client.on_disconnect, client.on_message = self._connected, self._disconnected, self._message
-        self._client = client
-        self._writer = threading.Thread(target=self._write, name="edgexai-ingest", daemon=True)
-
-    def start(self) -> None:
-        """Connect and go on in the background; a broker that is away is waited for."""
-        self._writer.start()
-        self._client.connect_async(self._broker.host, self._broker.port, keepalive=30)
-        self._client.loop_start()
+        self.meter = Meter(worker)
+        self.error: Error | None = None
+        self.ended = threading.Event()
 
     def stop(self) -> None:
-        """Store what has arrived, and end."""
-        self._client.unsubscribe([t for t, _ in self._topics()])
+        """Store and acknowledge what the broker has sent, and end; other workers of the share get the rest."""
         self._stopping.set()
-        self._queue.put(None)
-        self._writer.join()
-        self._client.disconnect()
-        self._client.loop_stop()
+        self.join()
 
-    def _topics(self) -> list[tuple[str, int]]:
-        heatmaps = topic(self._fleet, "+", "heatmap")
-        return [
-            (heatmaps if self._share is None else f"$share/{self._share}/{heatmaps}", 1),
-            (topic(self._fleet, "+", "status"), 1),
-            (topic(self._fleet, "+", "metrics"), 1),
-        ]
-
-    def _connected(
-        self, client: Client, _: Any, flags: ConnectFlags, code: ReasonCode, props: Properties | None
-    ) -> None:
-        if code.is_failure:
-            log.error("the broker %s refuses the connection: %s", self._broker.url, code)
-            return
-        self._connection += 1
-        client.subscribe(self._topics())
-        self.connected.set()
-
-    def _disconnected(
-        self, client: Client, _: Any, flags: DisconnectFlags, code: ReasonCode, props: Properties | None
-    ) -> None:
-        self.connected.clear()
-
-    def _message(self, client: Client, _: Any, m: MQTTMessage) -> None:
-        self._queue.put(Message(self._connection, m.mid, m.qos, m.topic, bytes(m.payload)))
-
-    def _write(self) -> None:
-        going = True
-        while going:
-            batch, going = self._next_batch()
-            if batch:
-                self._store(batch)
-
-    def _next_batch(self) -> tuple[list[Message], bool]:
-        batch: list[Message] = []
-        while len(batch) < BATCH:
-            try:
-                message = self._queue.get(block=not batch)
-            except queue.Empty:
-                break
-            if message is None:
-                return batch, False
-            batch.append(message)
-        return batch, True
-
-    def _store(self, batch: list[Message]) -> None:
-        received = time.time()
-        read_all = [read(m.topic, m.payload, received) for m in batch]
-        arrivals = [r for r in read_all if isinstance(r, Arrival)]
-        refusals = [r for r in read_all if isinstance(r, Refusal)]
-        notes = [r for r in read_all if isinstance(r, Note)]
-        while not self._stored(arrivals, refusals, notes):
-            if self._stopping.wait(1.0):  # nothing is acknowledged: the broker and the nodes keep it
-                return
-        for message in batch:
-            if message.connection == self._connection:
-                self._client.ack(message.mid, message.qos)
-        self._send_receipts(arrivals)
-
-    def _stored(self, arrivals: list[Arrival], refusals: list[Refusal], notes: list[Note]) -> bool:
+    def run(self) -> None:
+        """The thread."""
         try:
-            self._journal.add(arrivals, refusals)
-            self._journal.note((n.fleet, n.node, n.kind, n.received, n.text) for n in notes)
-        except sqlite3.OperationalError as error:
-            log.error("the store cannot write (%s); trying again", error)
-            return False
-        return True
+            while not self._stopping.is_set():
+                self._take(self._subscription.receive(BATCH, WAIT, LINGER))
+            self._finish()
+        except Error as error:
+            self.error = error
+        finally:
+            self._subscription.close()
+            self.ended.set()
+
+    def _finish(self) -> None:
+        if self._shared:
+            self._subscription.unsubscribe()
+        deadline = time.monotonic() + 5.0
+        while time.monotonic() < deadline:
+            batch = self._subscription.receive(BATCH, 0.1, LINGER)
+            if not batch and (not self._shared or self._subscription.unsubscribed):
+                return
+            self._take(batch)
+
+    def _take(self, batch: list[Message]) -> None:
+        meter, subscription = self.meter, self._subscription
+        meter.connected, meter.version = subscription.connected, subscription.version
+        meter.reconnects = max(0, subscription.reconnects)
+        if not batch:
+            return
+        contents = self._store([_read_safely(m, time.time()) for m in batch])
+        if contents is None:
+            return  # nothing is acknowledged: the broker and the nodes keep it
+        subscription.acknowledge(batch)
+        self._send_receipts([c for c in contents if isinstance(c, Arrival)])
+        meter.bytes += sum(len(m.payload) for m in batch)
+
+    def _store(self, contents: list[Content]) -> list[Content] | None:
+        """Until it is durable, and what was made so; None if that was given up because the worker is to end."""
+        while True:
+            begin = time.monotonic()
+            try:
+                self._commit(contents)
+            except sqlite3.OperationalError as error:  # a full disk, say: nothing of the batch is in the store
+                self.meter.store_errors += 1
+                self.meter.failing = True
+                log.error("the store cannot write (%s); trying again", error)
+                if self._stopping.wait(1.0):
+                    return None
+                continue
+            except Exception as error:
+                if type(error) is sqlite3.DatabaseError:
+                    raise damaged(self._journal.path, error) from error
+                log.exception("a batch was refused; its messages are stored one by one")
+                contents = [self._alone(c) for c in contents]
+                continue
+            self.meter.failing = False
+            self.meter.committed(time.monotonic() - begin)
+            return contents
+
+    def _alone(self, content: Content) -> Content:
+        try:
+            self._commit([content])
+        except sqlite3.OperationalError:
+            return content
+        except Exception as error:
+            return Refusal(time.time(), "", f"could not be stored: {type(error).__name__}", repr(content).encode())
+        return content
+
+    def _commit(self, contents: list[Content]) -> None:
+        arrivals = [c for c in contents if isinstance(c, Arrival)]
+        refusals = [c for c in contents if isinstance(c, Refusal)]
+        notes = {(c.fleet, c.node, c.kind): c for c in contents if isinstance(c, Note)}
+        new = self._journal.add(arrivals, refusals, [(*key, n.received, n.text) for key, n in notes.items()])
+        count = self.meter.messages
+        count["stored"] += new
+        count["duplicate"] += len(arrivals) - new
+        count["quarantined"] += len(refusals)
+        count["note"] += sum(isinstance(c, Note) for c in contents)
+        count["ignored"] += sum(c is None for c in contents)
+        for refusal in refusals:
+            channel = refusal.topic.rsplit("/", 1)[-1]
+            self.meter.refused[channel if channel in ("heatmap", "status", "metrics") else "other"] += 1
 
     def _send_receipts(self, arrivals: list[Arrival]) -> None:
         stored: dict[tuple[str, str, str], list[int]] = defaultdict(list)
@@ -203,4 +197,12 @@ class Ingest:
             stored[a.fleet, a.node, a.boot].append(a.sequence)
         for (fleet, node, boot), sequences in stored.items():
             ranges, _ = insert([], sequences)
-            self._client.publish(topic(fleet, node, "receipt"), pack_receipt(boot, ranges), qos=0)
+            self._subscription.publish(topic(fleet, node, "receipt"), pack_receipt(boot, ranges))
+
+
+def _read_safely(message: Message, received: float) -> Content:
+    try:
+        return read(message.topic, message.payload, received)
+    except Exception as error:  # a fault of ours must not let one payload stop the stream of all nodes
+        log.exception("a message on %r could not be read", message.topic)
+        return Refusal(received, message.topic, f"could not be read: {type(error).__name__}", message.payload)

@@ -78,6 +78,12 @@ class Refusal:
 
 
 Row = tuple[Any, ...]
+NodeNote = tuple[str, str, str, float, str]
+
+
+def damaged(path: Path, error: Exception) -> ConfigError:
+    """What to do about a journal that cannot be read."""
+    return ConfigError(f"{path}: {error}; `edgexai fleet repair --store {path.parent}` saves what there is")
 
 
 class Journal:
@@ -92,11 +98,16 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(_SCHEMA)
+            if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("pages are damaged")
         except sqlite3.DatabaseError as error:
-            raise ConfigError(f"{self.path}: {error}; give another --store directory or repair this one") from error
+            raise damaged(self.path, error) from error
 
-    def add(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = ()) -> int:
-        """Store what is new, durably; how many were. Duplicates and refusals are counted."""
+    def add(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = (), notes: Sequence[NodeNote] = ()) -> int:
+        """Store what is new, durably; how many were. Duplicates and refusals are counted.
+
+        ``notes`` are the last status and metrics of nodes: (fleet, node, kind, received, JSON text).
+        """
         by_boot: dict[tuple[str, str, str], dict[int, Arrival]] = defaultdict(dict)
         for a in arrivals:
             by_boot[a.fleet, a.node, a.boot].setdefault(a.sequence, a)
@@ -121,15 +132,11 @@ class Journal:
             self._count("frames", new)
             self._count("duplicates", len(arrivals) - new)
             self._quarantine(refusals)
+            self._db.executemany("REPLACE INTO node VALUES (?, ?, ?, ?, ?)", notes)
         return new
 
-    def note(self, messages: Iterable[tuple[str, str, str, float, str]]) -> None:
-        """Keep the last status and metrics: (fleet, node, kind, received, JSON text)."""
-        with self._lock, _Transaction(self._db):
-            self._db.executemany("REPLACE INTO node VALUES (?, ?, ?, ?, ?)", messages)
-
-    def nodes(self) -> list[tuple[str, str, str, float, str]]:
-        """All that `note` has kept."""
+    def nodes(self) -> list[NodeNote]:
+        """The last status and metrics of every node."""
         return self._all("SELECT fleet, node, kind, received, message FROM node ORDER BY fleet, node, kind")
 
     def totals(self) -> dict[tuple[str, str], tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edgexai._version import VERSION
+from edgexai.fleet.metrics import TEXT, Meter, family
 from edgexai.fleet.view import View
 
 STATIC = Path(__file__).parent / "static"
@@ -23,8 +25,8 @@ _HEADERS = {
 }
 
 
-def application(view: View, broker_url: str, started: float | None = None) -> Starlette:
-    """The ASGI application over a view."""
+def application(view: View, broker_url: str, meter: Meter | None = None, started: float | None = None) -> Starlette:
+    """The ASGI application over a view; ``meter`` is that of the worker in this process."""
     begun = time.time() if started is None else started
 
     def page(request: Request) -> Response:
@@ -66,7 +68,8 @@ def application(view: View, broker_url: str, started: float | None = None) -> St
         )
 
     def metrics(request: Request) -> Response:
-        return PlainTextResponse(prometheus(view), media_type="text/plain; version=0.0.4")
+        own = "" if meter is None else meter.text()
+        return PlainTextResponse(prometheus(view) + own, media_type=TEXT)
 
     return Starlette(
         routes=[
@@ -98,26 +101,19 @@ def node_list(view: View) -> list[dict[str, Any]]:
 
 
 def prometheus(view: View) -> str:
-    """The counters in the Prometheus text format 0.0.4."""
-    counters = view.store.journal.counters()
-    states = [(n["status"] or {}).get("state", "unknown") for n in node_list(view)]
-    lines = []
-    for name, help_text in (
-        ("frames", "Frames stored, each exactly once."),
-        ("duplicates", "Frames that arrived again and were dropped."),
-        ("quarantined", "Payloads that were refused."),
-    ):
-        lines += [
-            f"# HELP edgexai_{name}_total {help_text}",
-            f"# TYPE edgexai_{name}_total counter",
-            f"edgexai_{name}_total {counters[name]}",
-        ]
-    lines += ["# HELP edgexai_nodes Nodes by their last status.", "# TYPE edgexai_nodes gauge"]
+    """The store's counters, of all workers together, in the Prometheus text format 0.0.4."""
+    journal = view.store.journal
+    counters = journal.counters()
+    states = Counter(str((n["status"] or {}).get("state", "unknown")) for n in node_list(view))
     known = ("online", "lost", "finished", "stopped", "unknown")
-    lines += [f'edgexai_nodes{{state="{state}"}} {states.count(state)}' for state in known]
-    lines += [
-        "# HELP edgexai_journal_frames Frames that are not in Parquet yet.",
-        "# TYPE edgexai_journal_frames gauge",
-        f"edgexai_journal_frames {view.store.journal.waiting()}",
+    by_state = [(f'{{state="{state}"}}', states[state]) for state in known]
+    lines = [
+        *family("edgexai_frames_total", "counter", "Frames stored, each exactly once.", [("", counters["frames"])]),
+        *family(
+            "edgexai_duplicates_total", "counter", "Frames that came again, dropped.", [("", counters["duplicates"])]
+        ),
+        *family("edgexai_quarantined_total", "counter", "Payloads that were refused.", [("", counters["quarantined"])]),
+        *family("edgexai_nodes", "gauge", "Nodes by their last status.", by_state),
+        *family("edgexai_journal_frames", "gauge", "Frames that are not in Parquet yet.", [("", journal.waiting())]),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, ""])

@@ -17,6 +17,7 @@ import uvicorn
 from edgexai.errors import ConfigError
 from edgexai.fleet.broker import EmbeddedBroker
 from edgexai.fleet.ingest import Ingest
+from edgexai.fleet.metrics import listen
 from edgexai.fleet.page import application
 from edgexai.fleet.store import Store
 from edgexai.fleet.view import View
@@ -45,6 +46,7 @@ def serve(
     port: int = 8080,
     worker: str | None = None,
     share: str | None = None,
+    version: str = "auto",
     ready: Callable[[Where], None] | None = None,
 ) -> None:
     """Run until SIGTERM or Ctrl-C (call it in the main thread). Port 0 takes a free one; ``ready`` is told where.
@@ -60,26 +62,43 @@ def serve(
             embedded = EmbeddedBroker(broker_port)
             embedded.start()
             stack.callback(embedded.stop)
-            broker = Broker.parse(embedded.url)
+            broker, version = Broker.parse(embedded.url), "3.1.1"
         view = View(opened)
         view.catch_up()
         stack.callback(_repeat(0.3, view.catch_up))
         stack.callback(_repeat(COMPACT_EVERY, lambda: opened.compact(COMPACT_FROM)))
-        ingest = Ingest(broker, opened.journal, worker=worker or _worker_name(store), share=share)
+        ingest = Ingest(broker, opened.journal, worker=worker or _worker_name(store), share=share, version=version)
         ingest.start()
         stack.callback(ingest.stop)
         where = Where(f"http://{host}:{listener.getsockname()[1]}", broker.url, store)
         server = uvicorn.Server(
-            uvicorn.Config(application(view, broker.url), log_level="warning", access_log=False, lifespan="off")
+            uvicorn.Config(
+                application(view, broker.url, ingest.meter), log_level="warning", access_log=False, lifespan="off"
+            )
         )
         _end_on_signals(server)
+        stack.callback(_when(ingest.ended, lambda: setattr(server, "should_exit", True)))
         if ready is not None:
             ready(where)
         server.run(sockets=[listener])
+    if ingest.error is not None:
+        raise ingest.error
 
 
-def ingest_only(store: Path, broker: Broker, worker: str, share: str | None) -> None:
-    """A worker that fills a store until SIGTERM or Ctrl-C; start as many as the stream needs."""
+def ingest_only(
+    store: Path,
+    broker: Broker,
+    worker: str,
+    share: str | None = None,
+    version: str = "auto",
+    host: str = "127.0.0.1",
+    metrics_port: int | None = None,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """A worker that fills a store until SIGTERM or Ctrl-C; start as many as the stream needs.
+
+    With ``metrics_port`` (0: any) it answers /metrics, and ``ready`` is told where.
+    """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
@@ -87,10 +106,18 @@ def ingest_only(store: Path, broker: Broker, worker: str, share: str | None) -> 
         opened = Store(store)
         stack.callback(opened.close)
         stack.callback(_repeat(COMPACT_EVERY, lambda: opened.compact(COMPACT_FROM)))
-        ingest = Ingest(broker, opened.journal, worker=worker, share=share)
+        ingest = Ingest(broker, opened.journal, worker=worker, share=share, version=version)
+        if metrics_port is not None:
+            server = listen(host, metrics_port, ingest.meter.text)
+            stack.callback(server.shutdown)
+            if ready is not None:
+                ready(f"http://{host}:{server.server_address[1]}/metrics")
         ingest.start()
         stack.callback(ingest.stop)
-        stop.wait()
+        while not (stop.wait(0.2) or ingest.ended.is_set()):
+            pass
+    if ingest.error is not None:
+        raise ingest.error
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -117,6 +144,20 @@ def _end_on_signals(server: uvicorn.Server) -> None:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+
+
+def _when(event: threading.Event, work: Callable[[], object]) -> Callable[[], None]:
+    """Do the work once when an event comes; the answer ends the waiting."""
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            if event.wait(0.5):
+                work()
+                return
+
+    threading.Thread(target=run, daemon=True).start()
+    return stop.set
 
 
 def _repeat(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
