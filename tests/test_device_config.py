@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgexai.device.config import TEMPLATE, over, read, settings
+from edgexai.device.privacy import privacy
 from edgexai.device.source import plugin, samples, stream
 from edgexai.errors import ConfigError, DataError
 
@@ -24,9 +25,14 @@ def test_the_template_is_valid_as_it_is_and_with_every_line() -> None:
     lines = [line.removeprefix("# ") for line in TEMPLATE.splitlines()[2:]]
     kept = [line for line in lines if not line.startswith((" or", "  ")) or "{" in line]
     full = tomllib.loads("\n".join(line for line in kept if not line.lstrip().startswith("#")))
-    for key in ("ca", "certificate", "key"):
+    for key in ("ca", "certificate", "key", "password_file"):
         full["broker"].pop(key)  # these must exist
+    with pytest.raises(ConfigError, match="may count samples only"):
+        settings(full)
+    limits = privacy(full.pop("privacy"))
+    assert (limits.grid, limits.bytes, limits.epsilon_per_day) == ((8, 8), 64, 50.0)
     made, _ = settings(full)
+    assert made.sparkplug == "line3"
     assert made.commands == Path("command.pub")
     assert made.labels == ("no", "yes")
     assert made.hourly.limits == {"explanations": 60, "bytes": 20000}

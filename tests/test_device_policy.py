@@ -11,7 +11,7 @@ from edgexai.errors import ConfigError
 
 def chosen(table: dict[str, Any], predictions: list[Prediction]) -> list[int]:
     wanted, _ = policy(table)
-    return [p.number for p in predictions if wanted.wants(p)]
+    return [p.number for p in predictions if wanted.worth(p)]
 
 
 def stream(*scores: float, target: int = 0, margin: float = 1.0) -> list[Prediction]:
@@ -49,7 +49,7 @@ def test_drift_learns_what_is_usual_and_speaks_when_it_changes() -> None:
     dice = random.Random(0)
     usual = [dice.gauss(5.0, 1.0) for _ in range(2000)]
     drift = Drift(4.0, half_life=100)
-    asked = [drift.wants(p) for p in stream(*usual, *([15.0] * 5))]
+    asked = [drift.worth(p) > 0 for p in stream(*usual, *([15.0] * 5))]
     assert sum(asked[:2000]) < 10
     assert asked[2000]
 
@@ -57,7 +57,7 @@ def test_drift_learns_what_is_usual_and_speaks_when_it_changes() -> None:
 def test_a_jump_that_stays_becomes_usual() -> None:
     drift = Drift(4.0, half_life=50)
     dice = random.Random(1)
-    asked = [drift.wants(p) for p in stream(*[dice.gauss(0 if i < 500 else 20, 1) for i in range(2000)])]
+    asked = [drift.worth(p) > 0 for p in stream(*[dice.gauss(0 if i < 500 else 20, 1) for i in range(2000)])]
     assert any(asked[500:510])
     assert sum(asked[1500:]) < 5
 

@@ -17,17 +17,20 @@ import logging
 import signal
 from collections.abc import Callable
 from itertools import islice
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
 from edgexai.board import load_board
 from edgexai.device.agent import Agent
 from edgexai.device.config import TEMPLATE, Table, over, read, settings
+from edgexai.device.settings import Settings
 from edgexai.device.source import source
 
-_AGENT = ("fleet", "node", "model", "data", "predictor", "board", "budget", "interval", "limit", "state")
-_BROKER = ("ca", "certificate", "key", "confirm", "window")
+_AGENT = ("fleet", "node", "model", "data", "predictor", "profiler", "board", "budget", "interval", "limit", "state")
+_BROKER = ("ca", "certificate", "key", "username", "password_file", "confirm", "window")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +39,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fleet", help="name of the fleet")
     parser.add_argument("--node", help="name of this node, once in its fleet")
     parser.add_argument("--model", help="explainer file that `edgexai attach` made")
-    parser.add_argument("--data", help=".npz with x, .npy, a directory of such, -, or plugin:NAME")
+    parser.add_argument("--data", help=".npz, .npy, directory, watch:DIR, -, python:MODULE:FUNCTION or plugin:NAME")
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT or mqtt://127.0.0.1:PORT")
     parser.add_argument("--predictor", help="the plain model: predicts what the policy does not explain")
+    parser.add_argument("--profiler", help="file of `edgexai profile --node`: collects a relevance profile on command")
     parser.add_argument("--board", help="board profile that the energy estimate uses")
     parser.add_argument("--budget", type=int, metavar="BYTES", help="bytes of a frame (256)")
     parser.add_argument("--every", type=int, metavar="N", help="explain every N-th sample (1)")
@@ -53,11 +57,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", metavar="PEM", help="authority that signed the broker's certificate")
     parser.add_argument("--certificate", metavar="PEM", help="this node's certificate")
     parser.add_argument("--key", metavar="PEM", help="and its private key")
+    parser.add_argument("--username", metavar="NAME", help="for the broker; or EDGEXAI_MQTT_USER")
+    parser.add_argument("--password-file", metavar="FILE", help="and its password (chmod 600)")
+    parser.add_argument("--sparkplug", metavar="GROUP", help="show the node to SCADA tools too, as Sparkplug B")
     parser.add_argument(
         "--commands", metavar="PEM", help="public key: take commands that are signed with its other half"
     )
     parser.add_argument("--plaintext", action="store_true", help="allow mqtt:// beyond this machine")
     parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log on standard error")
+    parser.add_argument("--log-file", type=Path, metavar="FILE", help="log there instead: 4 files of at most 1 MiB")
     parser.add_argument("--verbose", action="store_true", help="say more")
 
 
@@ -65,16 +73,14 @@ def run(args: argparse.Namespace) -> int:
     if args.part == "init":
         print(TEMPLATE, end="")
         return 0
-    _log(args.log, args.verbose)
+    _log(args.log, args.verbose, args.log_file)
     table = over({} if args.config is None else read(args.config), _table(args))
     made, where = settings(table)
     if made.board is not None:
         made.energy = _energy(made.board, made.model)
     if args.dry_run:
-        made.state = None
+        return _dry_run(made, where)
     agent = Agent(made)
-    if args.dry_run:
-        return _dry_run(agent, where)
 
     def end(signum: int, frame: FrameType | None) -> None:
         agent.end()
@@ -103,18 +109,27 @@ def _table(args: argparse.Namespace) -> Table:
         broker["plaintext"] = True
     policy: Table = {} if args.every is None else {"any": [{"every": args.every}]}
     commands: Table = {} if args.commands is None else {"key": args.commands}
-    return {"agent": agent, "broker": broker, "policy": policy, "commands": commands}
+    sparkplug: Table = {} if args.sparkplug is None else {"group": args.sparkplug}
+    return {"agent": agent, "broker": broker, "policy": policy, "commands": commands, "sparkplug": sparkplug}
 
 
-def _dry_run(agent: Agent, where: str) -> int:
-    for x in islice(source(where), 1):
-        agent.step(x)
-    print(json.dumps({"status": agent.status(), "metrics": agent.metrics()}, indent=2))
+def _dry_run(settings: Settings, where: str) -> int:
+    with TemporaryDirectory(prefix="edgexai-") as state:
+        settings.state = Path(state)
+        agent = Agent(settings)
+        for x in islice(source(where), 1):
+            agent.step(x)
+        frames = [{"bytes": len(i.payload)} for i in agent.waiting()]
+        told = {"status": agent.status(), "metrics": agent.metrics(), "frames": frames}
+        agent.outbox.close()
+    print(json.dumps({"broker": settings.broker.url, "would_send": told}, indent=2))
     return 0
 
 
-def _log(form: str, verbose: bool) -> None:
-    handler = logging.StreamHandler()
+def _log(form: str, verbose: bool, file: Path | None) -> None:
+    handler: logging.Handler = logging.StreamHandler()
+    if file is not None:
+        handler = RotatingFileHandler(file, maxBytes=2**20, backupCount=3, delay=True)
     if form == "json":
         handler.setFormatter(_Lines())
     else:
@@ -127,7 +142,10 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {"time": record.created, "level": record.levelname.lower(), "from": record.name}
-        return json.dumps({**line, "message": record.getMessage()})
+        line["message"] = record.getMessage()
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
 
 
 def _energy(name: str, model: Path) -> Callable[[float], float] | None:

@@ -1,88 +1,48 @@
 """The agent of a node: samples in, explanations out to the broker by way of the outbox.
 
-Two threads: this one predicts, explains and fills the outbox; `Link` empties it. A broker that is slow or away
-never holds a prediction up.
+Three threads: this one predicts, explains, obeys commands and fills the outbox; `Link` empties it; `Feed` waits for
+samples. A broker that is slow or away never holds a prediction up, and a source that waits holds no command up.
 """
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgexai._version import VERSION
-from edgexai.device.explainer import Explainer, Explanation
+from edgexai.device.counts import Counts, add
+from edgexai.device.explainer import Explainer
+from edgexai.device.feed import End, Feed, Sample
 from edgexai.device.interpreter import Interpreter
+from edgexai.device.ledger import Ledger
 from edgexai.device.link import Link
-from edgexai.device.orders import carry_out
-from edgexai.device.outbox import Outbox, OutboxFull
-from edgexai.device.policy import Budget, Every, Policy, Prediction
+from edgexai.device.orders import Orders
+from edgexai.device.outbox import Item, Outbox, OutboxFull
+from edgexai.device.policy import ORDERED, Prediction
+from edgexai.device.privacy import Guard
+from edgexai.device.recent import Held, Recent
+from edgexai.device.seldom import Seldom
 from edgexai.device.session import Session
-from edgexai.device.source import Samples
-from edgexai.errors import ConfigError, DataError, FrameError
+from edgexai.device.settings import Settings
+from edgexai.device.shorten import shorten
+from edgexai.device.sparkplug import Sparkplug
+from edgexai.errors import ConfigError, DataError, Error, FrameError
 from edgexai.heatmap import encode
-from edgexai.messaging.broker import Broker
-from edgexai.messaging.command import CommandRefused, Gate, load_public
-from edgexai.messaging.histogram import Histogram
 from edgexai.messaging.messages import name
 
 log = logging.getLogger(__name__)
 
 METRICS_EVERY = 5.0
-_EARLIEST = 1_577_836_800.0  # 2020: what a frame can say; a node that has lost its clock sends that
-
-
-@dataclass
-class Settings:
-    """What an agent is told; `edgexai agent --help` says what each means.
-
-    ``energy`` estimates the µJ of an explanation on ``board`` from the milliseconds that it took here.
-    """
-
-    fleet: str
-    node: str
-    model: Path
-    broker: Broker
-    state: Path | None = None
-    state_bytes: int = 16 * 2**20
-    state_days: float = 7.0
-    predictor: Path | None = None
-    board: str | None = None
-    energy: Callable[[float], float] | None = None
-    budget: int = 256
-    policy: Policy = field(default_factory=Every)
-    hourly: Budget = field(default_factory=lambda: Budget({}))
-    interval: float = 0.0
-    limit: int | None = None
-    confirm: Literal["store", "broker"] = "store"
-    window: int = 64
-    drain: float = 30.0
-    labels: tuple[str, ...] = ()
-    commands: Path | None = None
-
-
-@dataclass
-class Counts:
-    """Totals since the start of the process."""
-
-    samples: int = 0
-    explained: int = 0
-    bytes: int = 0
-    refused: int = 0
-    energy_uj: float = 0.0
-    latency: Histogram = field(default_factory=Histogram)
-    score: Histogram = field(default_factory=Histogram)
-    targets: dict[int, int] = field(default_factory=dict)
+_EARLIEST, _LATEST = 1_577_836_800.0, 2_650_000_000.0  # what a frame can say; a clock beyond it sends the end of that
 
 
 class Agent:
-    """One node. `run` returns when the samples end, the limit is reached or ``stop`` is set, and the outbox is empty
+    """One node. `run` returns when the samples end, the limit is reached or `end` is called, and the outbox is empty
     or ``drain`` seconds have passed; what is left then is sent at the next start."""
 
     def __init__(self, settings: Settings) -> None:
@@ -92,38 +52,46 @@ class Agent:
         self.counts = Counts()
         self.explainer = Explainer(settings.model)
         self.predictor = None if settings.predictor is None else Interpreter(settings.predictor)
-        self.model_id = _model_id(self.explainer.metadata.source)
-        self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0)
-        self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
-        self.link = Link(settings.broker, self.session, settings.fleet, settings.node, self._take)
-        self.gate = None if settings.commands is None else self._gate(settings.commands)
         if self.explainer.takes_weights and self.predictor is None:
             raise ConfigError("an explainer file of target 'input' needs --predictor: the class to explain is its")
-        self.left = self.ordered = 0
-        self.ordered_class: int | None = None
-        self.stop = threading.Event()
-        self._awake = threading.Event()
-        self._orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self.model_id = _model_id(self.explainer.metadata.source)
+        self.recent = Recent()
+        self._seldom = Seldom(log)
+        self._events: queue.SimpleQueue[Sample | End | bytes | None] = queue.SimpleQueue()
         self._started = time.time()
         self._metrics_due = 0.0
+        self.left = 0
+        self.stop = threading.Event()
+        self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0, shorten=shorten)
+        try:
+            self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
+            self.guard = Guard(settings.privacy, self.classes, self._ledger())
+            self.orders = Orders(self)
+            self.link = Link(settings.broker, self.session, settings.fleet, settings.node, self._take)
+            self.sparkplug = None if settings.sparkplug is None else Sparkplug(settings)
+        except Error:
+            self.outbox.close()
+            raise
 
-    def run(self, source: Samples) -> Counts:
-        """Explain samples until there are no more; see the class."""
-        self.link.birth(self.status())
-        self.link.start()
+    def run(self, source: Iterable[NDArray[Any]]) -> Counts:
+        """Explain samples until there are no more; see the class. Raises the source's DataError."""
         for news in (self.outbox.repaired, self.outbox.volatile):
             if news:
                 log.warning(news)
+        self.link.birth(self.status())
+        self.link.start()
+        if self.sparkplug is not None:
+            self.sparkplug.start()
+        last = "failed"
         try:
-            for x in source:
-                if self.stop.is_set() or self.counts.samples == self.settings.limit:
-                    break
-                self.step(x)
-                self._pause(self.settings.interval)
+            self._work(Feed(source, self._events.put))
             self._drain()
+            last = "stopped" if self.stop.is_set() else "finished"
         finally:
             self._report(now=True)
-            self.link.stop("stopped" if self.stop.is_set() else "finished", patience=5.0)
+            self.link.stop(last, patience=5.0)
+            if self.sparkplug is not None:
+                self.sparkplug.stop()
             self.left = self.outbox.depth()[0]
             self.outbox.close()
         return self.counts
@@ -131,12 +99,17 @@ class Agent:
     def end(self) -> None:
         """Stop soon; safe in a signal handler and from other threads."""
         self.stop.set()
-        self._awake.set()
+        self._events.put(None)
 
     @property
     def classes(self) -> int:
-        """How many outputs the model has; 0 if no predictor says so."""
-        return 0 if self.predictor is None else int(np.prod(self.predictor.outputs[0].shape))
+        """How many outputs the model has."""
+        ports = self.explainer.outputs if self.predictor is None else self.predictor.outputs
+        return int(np.prod(ports[0].shape))
+
+    def waiting(self) -> list[Item]:
+        """The oldest frames that nobody has taken, at most a hundred."""
+        return self.outbox.after(-1, 100)
 
     def step(self, x: NDArray[Any]) -> bool:
         """Predict one sample, and explain it if the policy or a command wants so; whether it was explained.
@@ -150,8 +123,39 @@ class Agent:
                 raise
             self.counts.samples += 1
             self.counts.refused += 1
-            log.warning("a sample is skipped: %s", error)
+            self._seldom.warn("a sample is skipped", error)
             return False
+
+    def _work(self, feed: Feed) -> None:
+        feed.start()
+        while not self.stop.is_set() and self.counts.samples != self.settings.limit:
+            feed.ask()
+            sample = self._wait(None)
+            if not isinstance(sample, Sample):
+                if isinstance(sample, End) and sample.error is not None:
+                    raise sample.error
+                return
+            self.step(sample.x)
+            self._wait(self.settings.interval)
+
+    def _wait(self, seconds: float | None) -> Sample | End | None:
+        """The next sample, or None after so many seconds or if the agent is to stop; obeys and reports meanwhile."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self.stop.is_set():
+            self._report()
+            now = time.monotonic()
+            until = self._metrics_due if deadline is None else min(deadline, self._metrics_due)
+            try:
+                event = self._events.get(timeout=max(0.0, until - now))
+            except queue.Empty:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return None
+                continue
+            if isinstance(event, bytes):
+                self.orders.obey(event)
+            elif event is not None:
+                return event
+        return None
 
     def _step(self, x: NDArray[Any]) -> bool:
         explanation = None
@@ -163,58 +167,71 @@ class Agent:
         else:
             outputs = self.predictor.run(x)
             target, score, margin = int(np.argmax(outputs[0])), float(np.max(outputs[0])), _lead(outputs[0])
+            self.counts.predict.add((time.perf_counter() - begin) * 1e3)
         now = time.monotonic()
-        prediction = Prediction(self.counts.samples, now, target, score, margin)
+        worth = self.settings.policy.worth(Prediction(self.counts.samples, now, target, score, margin))
         self.counts.samples += 1
-        wanted = self.settings.policy.wants(prediction) and self.settings.hourly.allows(now)
-        if not wanted and self.ordered == 0:
-            return False
+        add(self.counts.predicted, target)
+        self.orders.see(x)
+        wanted = worth > 0 and self.settings.hourly.allows(now)
+        ordered, asked = self.orders.explain_next()
         if explanation is None:
+            if not wanted and not ordered:
+                return False
             begin = time.perf_counter()
-            asked = self.ordered_class if self.ordered and self.ordered_class is not None else target
-            explanation = self.explainer(x, np.eye(self.classes)[asked] if self.explainer.takes_weights else None)
-        self.ordered = max(0, self.ordered - 1)
-        self._accept(explanation, (time.perf_counter() - begin) * 1e3)
+            weights = np.eye(self.classes)[target if asked is None else asked]
+            explanation = self.explainer(x, weights if self.explainer.takes_weights else None)
+        held = self.recent.keep(explanation, time.time(), (time.perf_counter() - begin) * 1e3)
+        if not wanted and not ordered:
+            return False
+        self.accept(held, ORDERED if ordered else worth)
         return True
 
-    def _accept(self, e: Explanation, latency_ms: float) -> None:
-        counts = self.counts
+    def accept(self, held: Held, worth: int) -> bool:
+        """Put an explanation into the outbox, as far as it may leave; whether it is there."""
+        e, counts, now = held.explanation, self.counts, time.monotonic()
+        held.sent = True
         counts.explained += 1
+        counts.latency.add(held.latency_ms)
+        counts.score.add(e.score)
+        add(counts.targets, e.target)
+        self.guard.count(e.target, e.score, now)
+        energy = 0.0 if self.settings.energy is None else self.settings.energy(held.latency_ms)
+        counts.energy_uj += energy
+        self.settings.hourly.spend(explanations=1, energy_uj=energy)
+        released = self.guard.release(e, now)
+        if released is None:
+            return False
         try:
             frame = encode(
-                e.relevance,
-                budget=self.settings.budget,
+                released.relevance,
+                budget=self.settings.frame_bytes,
                 model=self.model_id,
                 sequence=self.outbox.next_sequence,
-                time=max(time.time(), _EARLIEST),
-                target=e.target,
-                score=e.score,
-                conservation=e.conservation,
+                time=min(max(held.time, _EARLIEST), _LATEST),
+                target=released.target,
+                score=released.score,
+                conservation=released.conservation,
             )
-        except FrameError as error:
+            self.outbox.append(frame, worth)
+        except (FrameError, OutboxFull) as error:
             counts.refused += 1
-            log.warning("an explanation fits into no frame: %s", error)
-            return
-        counts.latency.add(latency_ms)
-        counts.score.add(e.score)
-        counts.targets[e.target] = counts.targets.get(e.target, 0) + 1
-        energy = 0.0 if self.settings.energy is None else self.settings.energy(latency_ms)
-        counts.energy_uj += energy
-        self.settings.hourly.spend(explanations=1, bytes=len(frame), energy_uj=energy)
-        try:
-            self.outbox.append(frame)
-            counts.bytes += len(frame)
-        except OutboxFull as error:
-            counts.refused += 1
-            log.warning("%s", error)
+            self._seldom.warn("an explanation was not accepted", error)
+            return False
+        counts.bytes += len(frame)
+        self.settings.hourly.spend(bytes=len(frame))
+        if self.sparkplug is not None:
+            self.sparkplug.explained(released)
+        return True
 
     def status(self) -> dict[str, Any]:
         """The retained birth message."""
         about = self.explainer.metadata
+        least = {"state": "online", "boot": self.outbox.boot, "version": VERSION, "privacy": self.guard.status()}
+        if "status" not in self.settings.privacy.send:
+            return least
         return {
-            "state": "online",
-            "boot": self.outbox.boot,
-            "version": VERSION,
+            **least,
             "model": self.model_id.hex(),
             "composite": about.composite,
             "target": about.target,
@@ -222,85 +239,68 @@ class Agent:
             "board": self.settings.board,
             "started": self._started,
             "labels": list(self.settings.labels),
-            "commands": self.gate is not None,
+            "commands": self.orders.taken,
             "outbox": self.outbox.volatile or ("memory" if self.settings.state is None else "disk"),
         }
 
     def metrics(self) -> dict[str, Any]:
         """Totals since the start, as they travel."""
-        counts, (waiting, waiting_bytes) = self.counts, self.outbox.depth()
+        counts, box, now = self.counts, self.outbox, time.monotonic()
+        waiting, waiting_bytes = box.depth()
+        content: dict[str, Any] = counts.content()
+        if self.settings.privacy.epsilon is not None:
+            told = self.guard.histograms(now)
+            content = {"score": None, "predicted": None, "targets": None}
+            if told is not None:
+                content["targets"], content["score"] = told
         return {
-            "boot": self.outbox.boot,
+            "boot": box.boot,
             "time": time.time(),
             "uptime": round(time.time() - self._started, 3),
-            "samples": counts.samples,
-            "explained": counts.explained,
-            "bytes": counts.bytes,
+            **counts.message(),
+            **content,
             "confirmed": self.session.confirmed,
             "resent": self.session.resent,
-            "refused": counts.refused,
-            "commands_refused": 0 if self.gate is None else self.gate.refused,
-            "dropped": self.outbox.dropped,
-            "shortened": self.outbox.shortened,
+            "commands_refused": self.orders.refused,
+            "dropped": box.dropped,
+            "shortened": box.shortened,
+            "damaged": box.damaged,
+            "trouble": box.trouble,
             "waiting": {"frames": waiting, "bytes": waiting_bytes},
-            "latency_ms": counts.latency.message(),
-            "score": counts.score.message(),
-            "targets": {str(k): v for k, v in sorted(counts.targets.items())},
             "energy_uj": None if self.settings.energy is None else round(counts.energy_uj, 1),
+            "privacy": self.guard.metrics(now),
         }
 
     def _report(self, now: bool = False) -> None:
         if now or time.monotonic() >= self._metrics_due:
-            self.link.send("metrics", self.metrics(), retain=True)
+            told = self.metrics()
+            if "metrics" in self.settings.privacy.send:
+                self.link.send("metrics", told, retain=True)
+                if self.sparkplug is not None:
+                    self.sparkplug.report(told)
             self._metrics_due = time.monotonic() + METRICS_EVERY
 
     def _drain(self) -> None:
         deadline = time.monotonic() + self.settings.drain
         while not self.stop.is_set() and time.monotonic() < deadline and self.outbox.depth()[0]:
-            self._pause(0.05)
-
-    def _pause(self, seconds: float) -> None:
-        """Wait, and report and obey meanwhile."""
-        deadline = time.monotonic() + seconds
-        while True:
-            self._obey()
-            self._report()
-            left = deadline - time.monotonic()
-            if left <= 0 or self.stop.is_set():
-                return
-            self._awake.wait(min(left, METRICS_EVERY))
-            self._awake.clear()
-
-    def _gate(self, key: Path) -> Gate:
-        last = int(self.outbox.recall("command") or 0)
-        return Gate(
-            load_public(key),
-            self.settings.fleet,
-            self.settings.node,
-            last,
-            lambda number: self.outbox.keep("command", str(number)),
-        )
+            self._wait(0.05)
 
     def _take(self, payload: bytes) -> None:
-        """Called by the link for each command; `_obey` carries it out between two samples."""
-        if self.gate is not None:
-            self._orders.put(payload)
-            self._awake.set()
+        """Called by the link for each command, which is carried out between two samples."""
+        if self.orders.taken and self._events.qsize() < 100:
+            self._events.put(payload)
 
-    def _obey(self) -> None:
-        while self.gate is not None and not self._orders.empty():
-            try:
-                command = self.gate.open(self._orders.get(), time.time())
-            except (CommandRefused, OutboxFull) as error:
-                log.warning("a command was refused: %s", error)
-                continue
-            reply: dict[str, Any] = {"id": command.id, "ok": True}
-            try:
-                reply["result"] = carry_out(self, command.do, command.parameters)
-            except ConfigError as error:
-                reply = {"id": command.id, "ok": False, "error": str(error)}
-            log.info("command %s %s: %s", command.id, command.do, "done" if reply["ok"] else reply["error"])
-            self.link.send("reply", reply)
+    def _ledger(self) -> Ledger:
+        if self.settings.privacy.epsilon is not None and self.settings.state is None:
+            raise ConfigError("[privacy] epsilon needs --state: what was spent has to outlive a restart")
+        lost = self.outbox.repaired or self.outbox.volatile
+        kept = "lost" if lost else self.outbox.recall("epsilon")
+        return Ledger(self.settings.privacy.epsilon_per_day, kept, self._remember_epsilon)
+
+    def _remember_epsilon(self, spent: str) -> None:
+        if self.outbox.volatile:
+            raise OutboxFull("what was spent cannot be kept")
+        self.outbox.keep("epsilon", spent)
 
 
 def _model_id(source: str) -> bytes:

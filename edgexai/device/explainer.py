@@ -59,6 +59,7 @@ class Explainer:
         if len(self._interpreter.outputs) < 4:
             raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
         self.input = self._interpreter.inputs[0]
+        self.outputs = self._interpreter.outputs
 
     @property
     def takes_weights(self) -> bool:

@@ -1,13 +1,15 @@
 """The thin shell between `Session` and a real broker: paho-mqtt, one thread, one fresh client a connection.
 
 paho keeps its own list of what is not acknowledged and sends all of it at once after a reconnect; a fresh client has
-nothing to flood with, and the session's window decides.
+nothing to flood with, and the session's window decides. Whatever goes wrong on this thread, a hostile packet or a disk
+that fails, ends the connection and not the thread.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -15,10 +17,11 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edgexai.device.seldom import Seldom
 from edgexai.device.session import Connect, Disconnect, Publish, Session, State
 from edgexai.errors import FrameError
 from edgexai.messaging.broker import Broker
-from edgexai.messaging.messages import CHANNELS, pack, pack_heatmap, topic, unpack_receipt
+from edgexai.messaging.messages import CHANNELS, MAX_PAYLOAD, pack, pack_heatmap, topic, unpack_receipt
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Link(threading.Thread):
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._last_state = "stopped"
+        self._seldom = Seldom(log)
         self.reason = ""
 
     def birth(self, status: dict[str, Any]) -> None:
@@ -73,13 +77,21 @@ class Link(threading.Thread):
     def run(self) -> None:
         """The thread."""
         while not self._stopping.is_set():
-            for action in self._session.poll(time.monotonic()):
-                self._do(action)
-            if self._client is None:
-                self._stopping.wait(min(TURN, self._session.wake(time.monotonic())))
-            elif self._turn(TURN) != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._lose("the connection broke")
-        self._goodbye()
+            try:
+                self._round()
+            except Exception as error:
+                log.debug("the connection failed", exc_info=True)
+                self._lose(f"{type(error).__name__}: {error}")
+        with suppress(Exception):
+            self._goodbye()
+
+    def _round(self) -> None:
+        for action in self._session.poll(time.monotonic()):
+            self._do(action)
+        if self._client is None:
+            self._stopping.wait(min(TURN, self._session.wake(time.monotonic())))
+        elif self._turn(TURN) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._lose("the connection broke")
 
     def _do(self, action: Connect | Disconnect | Publish) -> None:
         if isinstance(action, Connect):
@@ -135,12 +147,14 @@ class Link(threading.Thread):
             self._session.acknowledged(item, time.monotonic())
 
     def _message(self, client: Client, _: Any, message: MQTTMessage) -> None:
-        if message.topic == self._topic["receipt"]:
+        if len(message.payload) > MAX_PAYLOAD:
+            self._seldom.warn("a message was refused", f"{len(message.payload)} bytes are too many")
+        elif message.topic == self._topic["receipt"]:
             try:
                 self._session.received(*unpack_receipt(bytes(message.payload)))
             except FrameError as error:
-                log.warning("a receipt was refused: %s", error)
-        elif self._on_command is not None:
+                self._seldom.warn("a receipt was refused", error)
+        elif message.topic == self._topic["command"] and self._on_command is not None:
             self._on_command(bytes(message.payload))
 
     def _turn(self, wait: float) -> MQTTErrorCode:
@@ -155,12 +169,13 @@ class Link(threading.Thread):
 
     def _lose(self, reason: str) -> None:
         self.reason = self.reason or reason
-        log.warning("no connection to %s: %s", self._broker.url, self.reason)
+        self._seldom.warn(f"no connection to {self._broker.url}", self.reason)
         client, self._client = self._client, None
         if client is not None:
             client.on_disconnect = None
-            client.disconnect()
-            client.loop(0.0)
+            with suppress(Exception):  # it may be in any state
+                client.disconnect()
+                client.loop(0.0)
         self._items.clear()
         self._session.lost(time.monotonic())
 

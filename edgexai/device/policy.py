@@ -1,4 +1,4 @@
-"""When a node explains. A policy sees every prediction and says whether to explain it.
+"""When a node explains. A policy sees every prediction and says what explaining it is worth.
 
     [policy]                              as in agent.toml
     any = [                               one of these wants it
@@ -10,7 +10,8 @@
     per_hour = { explanations = 60, bytes = 20000, energy_uj = 1e6 }    and the budget allows it
 
 Each row of ``any`` is one condition; several keys in a row must hold together. Without ``any``, every prediction is
-wanted.
+wanted. What is explained by the count alone is routine; an event or a drift is worth more, so that its frame outlives
+the routine ones when the outbox is full.
 """
 
 import math
@@ -33,11 +34,15 @@ class Prediction:
     margin: float = math.nan
 
 
+UNWANTED, ROUTINE, EVENT, ORDERED = range(4)
+"""What an explanation is worth; ORDERED is for those that a command asks for."""
+
+
 class Policy(Protocol):
     """Asked once for every prediction, in order, so that what it remembers is right."""
 
-    def wants(self, prediction: Prediction) -> bool:
-        """Whether to explain this one."""
+    def worth(self, prediction: Prediction) -> int:
+        """UNWANTED, ROUTINE or EVENT."""
         ...
 
 
@@ -47,8 +52,8 @@ class Every:
 
     n: int = 1
 
-    def wants(self, prediction: Prediction) -> bool:
-        return prediction.number % self.n == 0
+    def worth(self, prediction: Prediction) -> int:
+        return ROUTINE if prediction.number % self.n == 0 else UNWANTED
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,15 @@ class Event:
     margin_below: float = math.nan
     margin_above: float = math.nan
 
-    def wants(self, prediction: Prediction) -> bool:
-        return (
+    def worth(self, prediction: Prediction) -> int:
+        holds = (
             (self.classes is None or prediction.target in self.classes)
             and not prediction.score >= self.score_below
             and not prediction.score <= self.score_above
             and not prediction.margin >= self.margin_below
             and not prediction.margin <= self.margin_above
         )
+        return EVENT if holds else UNWANTED
 
 
 @dataclass
@@ -85,8 +91,10 @@ class Drift:
     _variance: float = 0.0
     _seen: int = 0
 
-    def wants(self, prediction: Prediction) -> bool:
+    def worth(self, prediction: Prediction) -> int:
         weight = 1.0 - 0.5 ** (1.0 / self.half_life)
+        if not math.isfinite(prediction.score):
+            return EVENT
         difference = prediction.score - self._mean
         unusual = difference * difference > self.sigmas**2 * self._variance and self._seen > 2 * self.half_life
         if self._seen == 0:
@@ -94,29 +102,28 @@ class Drift:
         self._seen += 1
         self._mean += weight * difference
         self._variance = (1.0 - weight) * (self._variance + weight * difference * difference)
-        return unusual
+        return EVENT if unusual else UNWANTED
 
 
 @dataclass(frozen=True)
 class AnyOf:
-    """One of several; all are asked."""
+    """One of several; all are asked, and the most counts."""
 
     policies: tuple[Policy, ...]
 
-    def wants(self, prediction: Prediction) -> bool:
-        answers = [p.wants(prediction) for p in self.policies]
-        return any(answers)
+    def worth(self, prediction: Prediction) -> int:
+        return max([p.worth(prediction) for p in self.policies])
 
 
 @dataclass(frozen=True)
 class AllOf:
-    """Several at once; all are asked."""
+    """Several at once; all are asked, and the most counts if all want it."""
 
     policies: tuple[Policy, ...]
 
-    def wants(self, prediction: Prediction) -> bool:
-        answers = [p.wants(prediction) for p in self.policies]
-        return all(answers)
+    def worth(self, prediction: Prediction) -> int:
+        answers = [p.worth(prediction) for p in self.policies]
+        return max(answers) if all(answers) else UNWANTED
 
 
 @dataclass
@@ -197,3 +204,8 @@ def _number(table: dict[str, Any], key: str, where: str, missing: float = math.n
     ):
         raise ConfigError(f"[policy] {where}: {key} takes a {'' if signed else 'positive '}number, not {value!r}")
     return float(value)
+
+
+def depends_on_content(table: dict[str, Any]) -> bool:
+    """Whether a ``[policy]`` table explains some samples and not others for what is in them."""
+    return any(set(row) != {"every"} for row in table.get("any", []))

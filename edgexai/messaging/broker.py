@@ -4,7 +4,7 @@ import ipaddress
 import os
 import ssl
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +24,7 @@ class Broker:
     port: int
     tls: bool
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
@@ -37,11 +37,13 @@ class Broker:
         ca: Path | None = None,
         certificate: Path | None = None,
         key: Path | None = None,
+        username: str | None = None,
+        password_file: Path | None = None,
     ) -> "Broker":
         """The broker of ``mqtt://HOST[:PORT]`` or ``mqtts://HOST[:PORT]``; raises ConfigError.
 
-        User and password come from the environment (EDGEXAI_MQTT_USER, EDGEXAI_MQTT_PASSWORD), never from the URL,
-        which everybody on the machine can read in the list of processes.
+        The password comes from a file that only its owner may read, or from the environment (EDGEXAI_MQTT_USER,
+        EDGEXAI_MQTT_PASSWORD), never from the URL, which everybody on the machine can read in the list of processes.
         """
         try:
             parts = urlsplit(url)
@@ -58,17 +60,21 @@ class Broker:
             )
         if (certificate is None) != (key is None):
             raise ConfigError("a node's certificate and its key are given together")
-        for path in (ca, certificate, key):
+        for path in (ca, certificate, key, password_file):
             if path is not None and not path.is_file():
                 raise ConfigError(f"{path}: there is no such file; `edgexai fleet enrol` makes certificates")
-        if key is not None and key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(f"{key}: others may read this key; run `chmod 600 {key}`")
+        for secret in (key, password_file):
+            if secret is not None and secret.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise ConfigError(f"{secret}: others may read this secret; run `chmod 600 {secret}`")
+        password = os.environ.get("EDGEXAI_MQTT_PASSWORD")
+        if password_file is not None:
+            password = password_file.read_text("utf-8").rstrip("\r\n")
         return cls(
             parts.hostname,
             port or PORTS[parts.scheme],
             parts.scheme == "mqtts",
-            os.environ.get("EDGEXAI_MQTT_USER"),
-            os.environ.get("EDGEXAI_MQTT_PASSWORD"),
+            username or os.environ.get("EDGEXAI_MQTT_USER"),
+            password,
             ca,
             certificate,
             key,
