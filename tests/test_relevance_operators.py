@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from models import run, single
 from numpy.typing import NDArray
 
-from edgexai.graph import Builder, OpKind
+from edgexai.graph import Builder, DType, OpKind
 from edgexai.relevance import attach
 
 SHAPE = (1, 6, 4, 8)
@@ -79,6 +79,31 @@ LINEAR: dict[str, Callable[[Builder, int], int]] = {
     "max_pool": pool(OpKind.MAX_POOL_2D, (2, 2), (2, 2), 1, (3, 2)),
     "max_pool_overlapping": pool(OpKind.MAX_POOL_2D, (3, 2), (1, 1), 1, (4, 3)),
     "max_pool_same": pool(OpKind.MAX_POOL_2D, (3, 3), (2, 2), 0, (3, 2)),
+    "reduce_max": op(OpKind.REDUCE_MAX, (1, 8), schema.ReducerOptionsT(), i32(1, 2)),
+    "reduce_min_keep": op(OpKind.REDUCE_MIN, (1, 6, 1, 8), schema.ReducerOptionsT(keepDims=True), i32(2)),
+    "maximum_of_two": lambda b, x: b.op(
+        OpKind.MAXIMUM, [x, b.mul(x, b.const(-0.7))], SHAPE, schema.MaximumMinimumOptionsT()
+    ),
+    "maximum_broadcast": lambda b, x: b.op(
+        OpKind.MAXIMUM, [b.sum(x, [2], keep_dims=True), x], SHAPE, schema.MaximumMinimumOptionsT()
+    ),
+    "minimum_of_constant": lambda b, x: b.minimum(b.const(0.3 * RANDOM.normal(size=8)), x),
+    "select_constant": lambda b, x: b.op(
+        OpKind.SELECT_V2,
+        [b.const(RANDOM.integers(0, 2, (4, 1)).astype(bool)), x, b.mul(x, b.const(2.0))],
+        SHAPE,
+        schema.SelectV2OptionsT(),
+    ),
+    "select_computed": lambda b, x: b.op(
+        OpKind.SELECT_V2,
+        [
+            b.op(OpKind.GREATER, [x, b.const(0.1)], SHAPE, schema.GreaterOptionsT(), dtype=DType.BOOL),
+            x,
+            b.sum(x, [3], keep_dims=True),
+        ],
+        SHAPE,
+        schema.SelectV2OptionsT(),
+    ),
     "tile": op(OpKind.TILE, (1, 12, 4, 24), schema.TileOptionsT(), i32(1, 2, 1, 3)),
     "broadcast_to": lambda b, x: b.op(
         OpKind.BROADCAST_TO,
@@ -202,6 +227,48 @@ def test_a_gate_takes_no_relevance() -> None:
     x = np.array([[1.0, -2.0, 3.0, 0.5]], np.float32)
     logits, relevance, *_ = run(attach(single((1, 4), network), "epsilon", target=2), x)
     assert np.allclose(relevance[0], np.where(np.arange(4) == 2, logits[0], 0), atol=1e-6)
+
+
+def test_a_squared_difference_is_shared_as_the_difference() -> None:
+    c = np.float32([0.5, -1.0, 2.0, 0.0])
+
+    def network(b: Builder, x: int) -> int:
+        return b.op(OpKind.SQUARED_DIFFERENCE, [b.const(c), x], (1, 4), schema.SquaredDifferenceOptionsT())
+
+    x = np.array([[1.0, -2.0, 3.0, 0.5]], np.float32)
+    logits, relevance, *_ = run(attach(single((1, 4), network), "epsilon", target=2), x)
+    assert relevance[0] == pytest.approx(np.where(np.arange(4) == 2, -x[0] / (c - x[0]) * logits[0], 0), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["SQUARE", "SQRT", "EXP", "LOG", "POW"])
+def test_an_elementwise_function_hands_relevance_on(kind: str) -> None:
+    def network(b: Builder, x: int) -> int:
+        inputs = [x, b.const(np.float32(3))] if kind == "POW" else [x]
+        return b.op(OpKind[kind], inputs, (1, 4))
+
+    x = np.array([[1.5, 0.2, 3.0, 0.5]], np.float32)
+    logits, relevance, *_ = run(attach(single((1, 4), network), "epsilon", target=1), x)
+    assert relevance[0] == pytest.approx(np.where(np.arange(4) == 1, logits[0], 0), rel=1e-5)
+
+
+@pytest.mark.parametrize(("padding", "stride", "out"), [(1, (2, 2), (3, 2)), (0, (1, 1), (6, 4)), (0, (2, 2), (3, 2))])
+def test_an_l2_pool_shares_by_squares(padding: int, stride: tuple[int, int], out: tuple[int, int]) -> None:
+    """R_i = x_i² / Σ x² R over each window, written out."""
+    size = (2, 2) if padding else (3, 3)
+    graph = single(SHAPE, pool(OpKind.L2_POOL_2D, size, stride, padding, out))
+    x = np.random.default_rng(6).normal(size=SHAPE).astype(np.float32)
+    ones = np.ones(int(np.prod(out)) * 8, np.float32)
+    y, relevance, *_ = run(attach(graph, "epsilon", target="input", channels="keep"), x, ones[None])
+    before = [max(0, (o - 1) * s + k - n) // 2 for o, s, k, n in zip(out, stride, size, SHAPE[1:3], strict=True)]
+    expected = np.zeros(SHAPE)
+    for i in range(out[0]):
+        for j in range(out[1]):
+            top, left = (max(0, at * s - b) for at, s, b in zip((i, j), stride, before, strict=True))
+            ends = (at * s - b + k for at, s, b, k in zip((i, j), stride, before, size, strict=True))
+            window = (0, slice(top, next(ends)), slice(left, next(ends)))
+            squares = np.float64(x[window]) ** 2
+            expected[window] += squares / squares.sum((0, 1)) * y[0, i, j]
+    assert np.abs(relevance - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 def test_attention_shares_by_attnlrp() -> None:

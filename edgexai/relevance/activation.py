@@ -17,6 +17,13 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
         back.give(op.inputs[0], Flow(back.relevance(y, flow), is_factor=False))
 
 
+def power(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """POW with a constant exponent, as a square is taken."""
+    if back.is_dynamic(op.inputs[1]):
+        raise back.unsupported(op, "an exponent that is computed has no rule", "make it a constant")
+    relevance(back, op, rule, flow)
+
+
 def identity(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """QUANTIZE, DEQUANTIZE, CAST: the same value in another type."""
     back.give(op.inputs[0], flow)

@@ -1,8 +1,7 @@
-"""ADD and SUB of maps: each summand by its share of the sum (zennit's Norm)."""
-
-import numpy as np
+"""ADD, SUB and SQUARED_DIFFERENCE of maps: each summand by its share of the sum (zennit's Norm)."""
 
 from edgexai.graph import Op, OpKind
+from edgexai.relevance.activation import undo_fused
 from edgexai.relevance.backward import Backward, Flow, fused_activation
 from edgexai.relevance.reduce import unbroadcast
 from edgexai.relevance.rules import Rule
@@ -16,18 +15,27 @@ def addition(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
         factor = back.over_output(op, flow, rule.stabilizer)
     else:
         # From the summands themselves: an int8 output is rounded, and a fused RELU6 has cut it.
-        a, b = (_value(back, t) for t in op.inputs)
+        a, b = (back.real_value(t) for t in op.inputs)
         z = build.add(a, b) if op.kind == OpKind.ADD else build.sub(a, b)
         factor = build.div(back.relevance(y, flow), back.stabilized(z, rule.stabilizer))
+    _to_summands(back, op, factor)
+
+
+def squared_difference(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """(a - b)²: the square hands on what a - b then shares out."""
+    build, y = back.build, op.outputs[0]
+    a, b = (back.real_value(t) for t in op.inputs)
+    r = back.relevance(y, back.full(undo_fused(back, op, flow), y))
+    _to_summands(back, op, build.div(r, back.stabilized(build.sub(a, b), rule.stabilizer)))
+
+
+def _to_summands(back: Backward, op: Op, factor: int) -> None:
+    """The factor of a sum to each of its summands."""
+    build, y = back.build, op.outputs[0]
     for position, t in enumerate(op.inputs):
         if back.is_dynamic(t):
-            sign = -1.0 if position == 1 and op.kind == OpKind.SUB else 1.0
-            here = factor if sign > 0 else build.mul(factor, build.const(sign))
+            turned = position == 1 and op.kind != OpKind.ADD
+            here = build.mul(factor, build.const(-1.0)) if turned else factor
             if build.shape(t) != build.shape(y):
                 here = unbroadcast(back, here, build.shape(t))
             back.give(t, Flow(here, is_factor=True))
-
-
-def _value(back: Backward, t: int) -> int:
-    constant = back.constant(t)
-    return back.value(t) if constant is None else back.build.const(np.asarray(constant.real, np.float32))

@@ -95,6 +95,11 @@ class Backward:
         """The forward value of a tensor as float32."""
         return self.build.dequantize(t)
 
+    def real_value(self, t: int) -> int:
+        """The same of an operand that may be a constant, which is dequantized here and now."""
+        constant = self.constant(t)
+        return self.value(t) if constant is None else self.build.const(np.asarray(constant.real, np.float32))
+
     def nonnegative(self, t: int) -> bool:
         """Whether the value can never be below zero."""
         return self._signs.nonnegative(t)

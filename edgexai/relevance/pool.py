@@ -1,4 +1,6 @@
-"""AVERAGE_POOL_2D: each input by its share of the mean. MAX_POOL_2D: the winner takes all, equals share."""
+"""AVERAGE_POOL_2D: each input by its share of the mean. MAX_POOL_2D: the winner takes all, equals share.
+L2_POOL_2D: each input by its share of the sum of squares.
+"""
 
 import numpy as np
 
@@ -7,6 +9,7 @@ from edgexai.graph.builder import Padding
 from edgexai.relevance.activation import undo_fused
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.depthwise import spread
+from edgexai.relevance.extremum import reaches
 from edgexai.relevance.rules import Rule
 from edgexai.relevance.window import Window
 
@@ -16,16 +19,33 @@ def average(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     build, x = back.build, op.inputs[0]
     window = _window(back, op)
     s = back.over_output(op, back.full(flow, op.outputs[0]), rule.stabilizer)
+    back.give(x, Flow(_over_window(back, build.mul(s, _inverse_counts(back, window)), window), is_factor=True))
+
+
+def square(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """R_i = x_i² / Σ x² · R over each window, y² being Σ x² / n."""
+    build, x, y = back.build, op.inputs[0], op.outputs[0]
+    window, root = _window(back, op), back.value(y)
+    r = back.relevance(y, back.full(undo_fused(back, op, flow), y))
+    s = build.div(r, back.stabilized(build.mul(root, root), rule.stabilizer, sign=1))
+    s = _over_window(back, build.mul(s, _inverse_counts(back, window)), window)
+    back.give(x, Flow(build.mul(back.value(x), s), is_factor=True))
+
+
+def _inverse_counts(back: Backward, window: Window) -> int:
+    """1 / n of the inputs that each output sees."""
     counts = window.counts()
     uneven = bool(np.ptp(counts))
-    s = build.mul(s, build.const(1 / counts[:, :, None] if uneven else 1 / float(counts.flat[0])))
+    return back.build.const(1 / counts[:, :, None] if uneven else 1 / float(counts.flat[0]))
+
+
+def _over_window(back: Backward, s: int, window: Window) -> int:
+    """Each output's value to every input of its window, summed where windows overlap."""
     if window.tiles:
-        factor = _upsampled(back, s, window)
-    else:
-        channels = build.shape(x)[-1]
-        ones = np.ones((1, window.rows.kernel, window.columns.kernel, channels), np.int8)
-        factor = spread(build, s, ones, window, channels)
-    back.give(x, Flow(factor, is_factor=True))
+        return _upsampled(back, s, window)
+    channels = back.build.shape(s)[-1]
+    ones = np.ones((1, window.rows.kernel, window.columns.kernel, channels), np.int8)
+    return spread(back.build, s, ones, window, channels)
 
 
 def maximum(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
@@ -36,7 +56,7 @@ def maximum(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     flow = back.full(flow, op.outputs[0])
     value, top = back.value(x), back.value(op.outputs[0])
     if window.tiles:
-        wins = _equal(back, _upsampled(back, top, window), value)
+        wins = reaches(back, op, _upsampled(back, top, window), value)
         channels = build.shape(x)[-1]
         ones = build.weight(np.ones((1, window.rows.kernel, window.columns.kernel, channels), np.int8))
         zeros = build.const(np.zeros(channels, np.float32))
@@ -60,7 +80,7 @@ def _overlapping(back: Backward, op: Op, flow: Flow, window: Window, value: int,
         inside = np.outer(window.rows.inside()[:, k // width], window.columns.inside()[:, k % width])[..., None]
         zeros = build.const(np.zeros(channels, np.float32))
         tap = build.depthwise(value, build.weight(pick), zeros, window.stride, padding)
-        win = _equal(back, top, tap)
+        win = reaches(back, op, top, tap)
         wins.append((pick, win if inside.all() else build.mul(win, build.const(inside))))
     winners = wins[0][1]
     for _, win in wins[1:]:
@@ -76,13 +96,6 @@ def _overlapping(back: Backward, op: Op, flow: Flow, window: Window, value: int,
 
 def _window(back: Backward, op: Op) -> Window:
     return Window.of(op, back.build.shape(op.inputs[0]), (op.options.filterHeight, op.options.filterWidth))
-
-
-def _equal(back: Backward, top: int, value: int) -> int:
-    """1 where value reaches top (it is never above), else 0."""
-    build = back.build
-    below = build.mul(build.sub(top, value), build.const(1e30))
-    return build.sub(build.const(1.0), below, "RELU")
 
 
 def _upsampled(back: Backward, s: int, window: Window) -> int:
