@@ -304,3 +304,41 @@ def test_attention_shares_by_attnlrp() -> None:
     r_q, r_k = q * (share @ k), k * (share.T @ q)
     theirs = sum(x64 * ((r / z) @ w) for r, z, w in ((r_q, q, a), (r_k, k, b_), (r_v, v, c)))
     assert np.abs(ours - theirs).max() <= 1e-4 * np.abs(theirs).max()
+
+
+@pytest.mark.parametrize("name", ["selu", "softplus", "mish"])
+def test_an_activation_in_several_operators_is_one_activation(name: str) -> None:
+    """R passes f(x) unchanged, however the converter writes f."""
+
+    def one(b: Builder, kind: str, x: int) -> int:
+        return b.op(OpKind[kind], [x], b.shape(x))
+
+    def softplus(b: Builder, x: int) -> int:
+        return one(b, "LOG", b.add(one(b, "EXP", x), b.const(1.0)))
+
+    def network(b: Builder, x: int) -> int:
+        if name == "softplus":
+            return softplus(b, x)
+        if name == "mish":
+            return b.mul(x, one(b, "TANH", softplus(b, x)))
+        above = b.op(OpKind.GREATER, [x, b.const(0.0)], (1, 4), schema.GreaterOptionsT(), dtype=DType.BOOL)
+        below = b.mul(b.sub(one(b, "EXP", x), b.const(1.0)), b.const(1.7581))
+        return b.op(OpKind.SELECT, [above, b.mul(x, b.const(1.0507)), below], (1, 4), schema.SelectOptionsT())
+
+    x = np.array([[1.5, -0.2, 3.0, -0.001]], np.float32)
+    for target in (1, 3):
+        logits, relevance, *_ = run(attach(single((1, 4), network), "epsilon", target=target), x)
+        assert relevance[0] == pytest.approx(np.where(np.arange(4) == target, logits[0], 0), rel=1e-5)
+
+
+def test_a_choice_that_is_fixed_masks_relevance() -> None:
+    """Attention's causal mask: scores that were replaced by a constant take nothing."""
+    keep = np.array([[True, False, True, False]])
+
+    def network(b: Builder, x: int) -> int:
+        return b.op(OpKind.SELECT_V2, [b.const(keep), x, b.const(np.float32(-9))], (1, 4), schema.SelectV2OptionsT())
+
+    x = np.array([[1.5, -0.2, 3.0, 0.5]], np.float32)
+    explain = attach(single((1, 4), network), "epsilon", target="input")
+    _, relevance, *_ = run(explain, x, np.ones((1, 4), np.float32))
+    assert np.array_equal(relevance[0], np.where(keep[0], x[0], 0))

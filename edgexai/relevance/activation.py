@@ -1,6 +1,7 @@
 """RELU and its family: relevance passes an activation unchanged (zennit's Pass)."""
 
 from edgexai.graph import Op, OpKind
+from edgexai.relevance import elementwise
 from edgexai.relevance.backward import Backward, Flow, fused_activation
 from edgexai.relevance.rules import Rule
 
@@ -15,6 +16,12 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
         back.give(op.inputs[0], Flow(back.build.mul(flow.tensor, open_), is_factor=True))
     else:
         back.give(op.inputs[0], Flow(back.relevance(y, flow), is_factor=False))
+
+
+def logarithm(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """LOG, alone or as the end of a softplus."""
+    if not elementwise.log(back, op, flow):
+        relevance(back, op, rule, flow)
 
 
 def power(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgexai.errors import ConfigError, UnsupportedOperator
@@ -125,6 +126,10 @@ class Backward:
         """The operator of the model that writes a tensor."""
         return self.graph.ops[self._producer[t]] if t in self._producer else None
 
+    def order(self, t: int) -> int:
+        """When a tensor is written: the number of its operator, -1 for inputs and constants."""
+        return self._producer.get(t, -1)
+
     def is_dynamic(self, t: int) -> bool:
         """Whether a tensor depends on the model's input."""
         return t in self._dynamic
@@ -168,10 +173,12 @@ class Backward:
         build = self.build
         if sign:
             return build.add(z, build.const(sign * stabilizer))
-        # 1 or -1 without comparisons, which the fast kernels lack: shift zero up, blow up, clamp
-        up = build.add(z, build.const(np.float32(1e-37)))
-        ones = build.mul(up, build.const(np.float32(3e37)), "RELU_N1_TO_1")
-        return build.add(z, build.mul(ones, build.const(stabilizer)))
+        return build.add(z, build.mul(self._signs_of(z), build.const(stabilizer)))
+
+    def _signs_of(self, z: int) -> int:
+        """1 or -1, without comparisons, which the fast kernels lack: shift zero up, blow up, clamp."""
+        up = self.build.add(z, self.build.const(np.float32(1e-37)))
+        return self.build.mul(up, self.build.const(np.float32(3e37)), "RELU_N1_TO_1")
 
     def above_zero(self, x: int, nonnegative: bool = False) -> int:
         """1 where x > 0, else 0."""
@@ -183,9 +190,10 @@ class Backward:
         """scale · R / (z + sign(z)·ε) at an operator's first output, z being that output before a fused RELU."""
         build, t = self.build, op.outputs[0]
         if not (flow.is_factor and self.is_coarse(t, stabilizer)):
-            y = self.value(t)
-            z = self.stabilized(y, stabilizer, 1 if self.nonnegative(t) else 0)
-            return self.scaled(build.div(self.relevance(t, flow), z), scale)
+            r, sign = self.relevance(t, flow), 1 if self.nonnegative(t) else 0
+            coarse = self.is_coarse(t, stabilizer)
+            z = self._away_from_zero(t, sign) if coarse else self.stabilized(self.value(t), stabilizer, sign)
+            return self.scaled(build.div(r, z), scale)
         if not _cut(op):
             return self.scaled(flow.tensor, scale)
         # A minimum with what is no larger than the smallest step is a mask and the scale at once.
@@ -202,6 +210,14 @@ class Backward:
         """The smallest step of an integer tensor."""
         quantization = self.graph.tensors[t].quantization
         return 0.0 if quantization is None else float(quantization.scale.min())
+
+    def _away_from_zero(self, t: int, sign: int) -> int:
+        """An integer value whose zeros, which stand for up to half a step, count as half a step."""
+        build, y = self.build, self.value(t)
+        shape, half = build.shape(t), build.const(self.step(t) / 2)
+        size = y if sign else build.op(OpKind.ABS, [y], shape, schema.AbsOptionsT())
+        size = build.op(OpKind.MAXIMUM, [size, half], shape, schema.MaximumMinimumOptionsT())
+        return size if sign else build.mul(size, self._signs_of(y))
 
     def is_coarse(self, t: int, stabilizer: float) -> bool:
         """Whether a tensor is so coarsely quantized that a stabilizer cannot be seen in it."""

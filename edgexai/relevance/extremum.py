@@ -41,4 +41,5 @@ def reaches(back: Backward, op: Op, extremum: int, value: int) -> int:
     build = back.build
     top = back.value(extremum)
     apart = build.sub(top, value) if op.kind in LARGEST else build.sub(value, top)
-    return build.sub(build.const(1.0), build.mul(apart, build.const(1e30)), "RELU")
+    below = build.mul(apart, build.const(1e30))
+    return build.sub(build.const(1.0), below, "RELU")

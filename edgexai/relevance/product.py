@@ -8,6 +8,7 @@ logistic or of a normalization's 1/√variance; two maps of equal standing get h
 import numpy as np
 
 from edgexai.graph import Op, OpKind
+from edgexai.relevance import elementwise
 from edgexai.relevance.activation import undo_fused
 from edgexai.relevance.backward import Backward, Flow, fused_activation
 from edgexai.relevance.reduce import unbroadcast
@@ -26,6 +27,8 @@ def multiplication(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
         gates = [is_gate(back, t) for t in (a, b)]
         if gates[0] != gates[1]:
             _scaled(back, op, 1 if gates[0] else 0, flow)
+            return
+        if elementwise.passed(back, op, flow):
             return
         half = back.build.mul(back.relevance(op.outputs[0], flow), back.build.const(0.5))
         for t in (a, b):
@@ -59,7 +62,7 @@ def is_gate(back: Backward, t: int) -> bool:
         return True
     if op.kind in CARRY:
         return is_gate(back, op.inputs[0])
-    if op.kind in (OpKind.MUL, OpKind.SUB):  # scaled, or 1 - gate
+    if op.kind in (OpKind.MUL, OpKind.SUB, OpKind.MINIMUM, OpKind.MAXIMUM):  # scaled, 1 - gate, or kept in bounds
         dynamic = [i for i in op.inputs if back.is_dynamic(i)]
         return len(dynamic) == 1 and is_gate(back, dynamic[0])
     return False

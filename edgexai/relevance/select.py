@@ -3,6 +3,7 @@
 import numpy as np
 
 from edgexai.graph import DType, Op
+from edgexai.relevance import elementwise
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.reduce import unbroadcast
 from edgexai.relevance.rules import Rule
@@ -14,6 +15,8 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     flow = back.full(flow, op.outputs[0])
     condition, *sides = op.inputs
     constant = back.constant(condition)
+    if constant is None and all(back.is_dynamic(t) for t in sides) and elementwise.passed(back, op, flow):
+        return
     if constant is None:
         taken = build.cast(condition, DType.FLOAT32)
         masks = [taken, build.sub(build.const(1.0), taken)]

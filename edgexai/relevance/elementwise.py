@@ -1,0 +1,82 @@
+"""Activations that a converter wrote out: SELU as EXP, SUB, MUL and SELECT, softplus as EXP, ADD and LOG, mish as both.
+
+y = f(x) element by element is an activation however many operators compute it, so relevance passes it unchanged.
+"""
+
+from edgexai.graph import Op, OpKind
+from edgexai.relevance.backward import Backward, Flow
+
+LONGEST = 32
+ELEMENTWISE = {
+    OpKind.ABS,
+    OpKind.ADD,
+    OpKind.CAST,
+    OpKind.DEQUANTIZE,
+    OpKind.DIV,
+    OpKind.ELU,
+    OpKind.EXP,
+    OpKind.GREATER,
+    OpKind.GREATER_EQUAL,
+    OpKind.LESS,
+    OpKind.LESS_EQUAL,
+    OpKind.LOG,
+    OpKind.LOGISTIC,
+    OpKind.MAXIMUM,
+    OpKind.MINIMUM,
+    OpKind.MUL,
+    OpKind.NEG,
+    OpKind.POW,
+    OpKind.QUANTIZE,
+    OpKind.RELU,
+    OpKind.RELU6,
+    OpKind.SELECT,
+    OpKind.SELECT_V2,
+    OpKind.SQRT,
+    OpKind.SQUARE,
+    OpKind.SUB,
+    OpKind.TANH,
+}
+
+
+def passed(back: Backward, op: Op, flow: Flow) -> bool:
+    """Whether an operator's output is a function of one map of its shape, which then gets all the relevance."""
+    x = _argument(back, op)
+    if x is None:
+        return False
+    y = op.outputs[0]
+    back.give(x, Flow(back.relevance(y, back.full(flow, y)), is_factor=False))
+    return True
+
+
+def log(back: Backward, op: Op, flow: Flow) -> bool:
+    """The same for LOG(EXP(x) + constant), the softplus."""
+    inner = back.producer(op.inputs[0])
+    while inner is not None and inner.kind in (OpKind.ADD, OpKind.DEQUANTIZE, OpKind.QUANTIZE):
+        computed = [t for t in inner.inputs if back.constant(t) is None]
+        inner = back.producer(computed[0]) if len(computed) == 1 else None
+    if inner is None or inner.kind != OpKind.EXP:
+        return False
+    y = op.outputs[0]
+    back.give(inner.inputs[0], Flow(back.relevance(y, back.full(flow, y)), is_factor=False))
+    return True
+
+
+def _argument(back: Backward, op: Op) -> int | None:
+    """The latest tensor through which alone the output depends on the input, element by element."""
+    shape = back.build.shape(op.outputs[0])
+    frontier = _computed(back, op)
+    for _ in range(LONGEST):
+        latest = max(frontier, key=back.order)
+        if back.build.shape(latest) != shape:
+            return None
+        if len(frontier) == 1:
+            return latest if back.is_dynamic(latest) else None
+        producer = back.producer(latest)
+        if producer is None or producer.kind not in ELEMENTWISE:
+            return None
+        frontier = frontier - {latest} | _computed(back, producer)
+    return None
+
+
+def _computed(back: Backward, op: Op) -> set[int]:
+    return {t for t in op.inputs if t >= 0 and back.constant(t) is None}
