@@ -190,10 +190,9 @@ class Backward:
         """scale · R / (z + sign(z)·ε) at an operator's first output, z being that output before a fused RELU."""
         build, t = self.build, op.outputs[0]
         if not (flow.is_factor and self.is_coarse(t, stabilizer)):
-            r, sign = self.relevance(t, flow), 1 if self.nonnegative(t) else 0
-            coarse = self.is_coarse(t, stabilizer)
+            sign, coarse = 1 if self.nonnegative(t) else 0, self.is_coarse(t, stabilizer)
             z = self._away_from_zero(t, sign) if coarse else self.stabilized(self.value(t), stabilizer, sign)
-            return self.scaled(build.div(r, z), scale)
+            return self.scaled(build.div(self.relevance(t, flow), z), scale)
         if not _cut(op):
             return self.scaled(flow.tensor, scale)
         # A minimum with what is no larger than the smallest step is a mask and the scale at once.
