@@ -5,6 +5,7 @@
   edgexai fleet ingest --broker mqtts://broker.example … --store /srv/fleet --share workers --worker 2
   edgexai fleet enrol --fleet line3 --nodes press7,press8 --hosts broker.example --out line3-keys
   edgexai fleet command --fleet line3 --node press7 --signing command.key --broker … explain '{"count": 5}'
+  edgexai fleet repair --store /srv/fleet        when it says that the journal is damaged
 
 `ingest` is one more worker on the same store, without a page; workers of one --share divide the stream among them
 (a broker that knows shared subscriptions, such as mosquitto, is needed). `enrol` makes
@@ -23,7 +24,11 @@ from edgexai.messaging.broker import Broker
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "part", nargs="?", choices=("serve", "ingest", "enrol", "command"), default="serve", help="what to run (serve)"
+        "part",
+        nargs="?",
+        choices=("serve", "ingest", "enrol", "command", "repair"),
+        default="serve",
+        help="what to run (serve)",
     )
     parser.add_argument("do", nargs="?", help="command: ping, metrics, policy or explain")
     parser.add_argument("parameters", nargs="?", default="{}", help="command: its parameters as JSON")
@@ -51,6 +56,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.part == "enrol":
         return _enrol(args)
+    if args.part == "repair":
+        return _repair(args)
     from edgexai.fleet.service import Where, ingest_only, serve
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
@@ -100,6 +107,17 @@ def _command(args: argparse.Namespace, broker: Broker | None) -> int:
     reply = send(broker, load_private(args.signing), args.fleet, args.node, args.do, parameters)
     print(json.dumps(reply, indent=2))
     return 0 if reply.get("ok") is True else 1
+
+
+def _repair(args: argparse.Namespace) -> int:
+    from edgexai.fleet.repair import repair
+
+    done = repair(args.store)
+    print(f"{done.archived} frames in Parquet files, {done.saved} saved from the journal, {done.unreadable} unreadable")
+    for path in done.set_aside:
+        print(f"{path} is damaged and does not count any more; it was renamed to .damaged")
+    print(f"the old journal is kept as {done.old}")
+    return 0
 
 
 def _enrol(args: argparse.Namespace) -> int:

@@ -183,6 +183,27 @@ class Journal:
             self._db.executemany("INSERT INTO part VALUES (?, ?, ?, ?)", parts)
             self._db.execute("DELETE FROM frame WHERE id <= ?", (last,))
 
+    def archive(self, path: str, boots: Iterable[tuple[str, str, str, list[int], int]], ids: tuple[int, int]) -> None:
+        """Take in a Parquet file whose frames are not known yet: (fleet, node, boot, sequences, bytes), first and last
+        id."""
+        rows = 0
+        with self._lock, _Transaction(self._db):
+            for fleet, node, boot, sequences, size in boots:
+                row = self._boot_id(fleet, node, boot)
+                self._insert_seen(row, sequences)
+                self._db.execute(
+                    "UPDATE boot SET frames = frames + ?, bytes = bytes + ? WHERE id = ?", (len(sequences), size, row)
+                )
+                rows += len(sequences)
+            self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?)", (path, *ids, rows))
+            self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'frame' AND seq < ?", (ids[1],))
+            self._db.execute(
+                "INSERT INTO sqlite_sequence SELECT 'frame', ? WHERE NOT EXISTS"
+                " (SELECT 1 FROM sqlite_sequence WHERE name = 'frame')",
+                (ids[1],),
+            )
+            self._count("frames", rows)
+
     def close(self) -> None:
         """Give the file back."""
         with self._lock:

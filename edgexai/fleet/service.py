@@ -3,7 +3,6 @@
 import logging
 import signal
 import socket
-import sqlite3
 import threading
 import zlib
 from collections.abc import Callable
@@ -57,7 +56,7 @@ def serve(
         listener = stack.enter_context(_listen(host, port))
         opened = Store(store)
         stack.callback(opened.close)
-        stack.callback(opened.compact)
+        stack.callback(_move_all, opened)
         if broker is None:
             embedded = EmbeddedBroker(broker_port)
             embedded.start()
@@ -66,7 +65,7 @@ def serve(
         view = View(opened)
         view.catch_up()
         stack.callback(_repeat(0.3, view.catch_up))
-        stack.callback(_repeat(COMPACT_EVERY, lambda: opened.compact(COMPACT_FROM)))
+        stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
         ingest = Ingest(broker, opened.journal, worker=worker or _worker_name(store), share=share, version=version)
         ingest.start()
         stack.callback(ingest.stop)
@@ -105,7 +104,7 @@ def ingest_only(
     with ExitStack() as stack:
         opened = Store(store)
         stack.callback(opened.close)
-        stack.callback(_repeat(COMPACT_EVERY, lambda: opened.compact(COMPACT_FROM)))
+        stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
         ingest = Ingest(broker, opened.journal, worker=worker, share=share, version=version)
         if metrics_port is not None:
             server = listen(host, metrics_port, ingest.meter.text)
@@ -146,6 +145,11 @@ def _end_on_signals(server: uvicorn.Server) -> None:
     signal.signal(signal.SIGINT, end)
 
 
+def _move_all(store: Store, at_least: int = 1) -> None:
+    while store.compact(at_least):
+        pass
+
+
 def _when(event: threading.Event, work: Callable[[], object]) -> Callable[[], None]:
     """Do the work once when an event comes; the answer ends the waiting."""
     stop = threading.Event()
@@ -168,7 +172,7 @@ def _repeat(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
         while not stop.wait(seconds):
             try:
                 work()
-            except (sqlite3.OperationalError, OSError) as error:  # a full disk, say: the next time may go well
+            except Exception as error:  # a full disk, say, or a file that somebody removed: the next time may go well
                 log.error("the store cannot be used: %s", error)
 
     thread = threading.Thread(target=run, daemon=True)

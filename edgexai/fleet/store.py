@@ -20,8 +20,10 @@ import duckdb
 import pyarrow
 import pyarrow.parquet
 
+from edgexai.errors import ConfigError
 from edgexai.fleet.journal import COLUMNS, Journal, Row
 
+LOCK = "store.lock"
 SCHEMA = pyarrow.schema(
     [
         ("id", pyarrow.int64()),
@@ -62,7 +64,14 @@ class Store:
     """The store in a directory; any number of processes on one machine may have it open."""
 
     def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
+        self._open = open(directory / LOCK, "a")  # noqa: SIM115 - says that the store is in use, until `close`
+        try:
+            fcntl.flock(self._open, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._open.close()
+            raise ConfigError(f"{directory} is being repaired; wait until that has ended") from None
         self.journal = Journal(directory)
 
     def since(self, after: int, limit: int = 10_000) -> list[Stored]:
@@ -75,8 +84,8 @@ class Store:
         """The id of the newest frame, -1 if there is none."""
         return self.journal.last_id()
 
-    def compact(self, at_least: int = 1, at_most: int = 200_000) -> int:
-        """Move the journal's frames to Parquet if there are ``at_least`` so many; how many were moved."""
+    def compact(self, at_least: int = 1, at_most: int = 50_000) -> int:
+        """Move the journal's frames to Parquet if there are ``at_least`` so many, the oldest ``at_most``; how many."""
         if self.journal.waiting() < at_least:
             return 0
         with self._only_one() as mine:
@@ -92,6 +101,7 @@ class Store:
     def close(self) -> None:
         """Give the files back."""
         self.journal.close()
+        self._open.close()
 
     def _archived(self, paths: list[str], after: int, limit: int) -> list[Row]:
         files = [str(self.directory / p) for p in paths]
@@ -107,9 +117,9 @@ class Store:
         table = pyarrow.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
         partial = path.with_suffix(".partial")
         pyarrow.parquet.write_table(table, partial, compression="zstd")
-        _flush(partial)
+        flush(partial)
         os.replace(partial, path)
-        _flush(path.parent)
+        flush(path.parent)
         return relative, first, last, len(rows)
 
     def _remove_leftovers(self) -> None:
@@ -137,7 +147,8 @@ def _partitions(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
     yield from groups.items()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file, or a directory's entries, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
