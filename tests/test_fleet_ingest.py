@@ -1,7 +1,9 @@
 """What arrives at the fleet: frames, notes, and anything else, which is refused, counted and stops nothing."""
 
+import itertools
 import math
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgexai.fleet.ingest import Note, read
-from edgexai.fleet.journal import Arrival, Refusal
+from edgexai.fleet.journal import Arrival, Journal, Refusal
 from edgexai.heatmap import decode, encode, header
 from edgexai.messaging.messages import pack, pack_heatmap, topic
 
@@ -56,6 +58,8 @@ def test_receipts_and_commands_are_not_for_the_store() -> None:
         (HEATMAP, b"\x02" + message()[1:]),
         (topic("f", "n", "status"), b"not json"),
         (topic("f", "n", "metrics"), b'{"energy_uj":NaN}'),
+        (topic("f", "n", "metrics"), b'{"energy_uj":1e999}'),
+        (topic("f", "n", "metrics"), b'{"a":' + b"[" * 40 + b"]" * 40 + b"}"),
         ("edgexai/f/n/o/heatmap", message()),
         ("edgexai/../n/heatmap", message()),
         (HEATMAP, message(sequence=2**64)),
@@ -76,13 +80,32 @@ def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
         assert isinstance(read(topic("f", "n", channel), payload, 0.0), Arrival | Note | Refusal)
 
 
-def test_ten_thousand_mutated_frames_are_refused() -> None:
-    dice, good = random.Random(0), message()
-    for _ in range(10_000):
+def mutated(good: bytes, dice: random.Random) -> bytes:
+    """A message that is not the good one: bits flipped, bytes cut off, put in, or taken from elsewhere."""
+    while True:
         bad = bytearray(good)
         for _ in range(dice.randrange(1, 4)):
             bad[dice.randrange(8, len(bad))] ^= 1 << dice.randrange(8)
         if dice.random() < 0.2:
             del bad[dice.randrange(8, len(bad)) :]
+        if dice.random() < 0.1:
+            bad += dice.randbytes(dice.randrange(1, 100))
+        if dice.random() < 0.1:
+            bad[8:] = dice.randbytes(len(bad) - 8)
         if bytes(bad) != good:
-            assert isinstance(read(HEATMAP, bytes(bad), 0.0), Refusal)
+            return bytes(bad)
+
+
+def test_a_hundred_thousand_mutated_frames_are_refused() -> None:
+    dice, good = random.Random(0), message()
+    assert all(isinstance(read(HEATMAP, mutated(good, dice), 0.0), Refusal) for _ in range(100_000))
+
+
+def test_what_can_be_read_can_be_stored(tmp_path: Path) -> None:
+    """The largest and smallest numbers that a frame may hold are numbers that the journal holds."""
+    journal = Journal(tmp_path)
+    extremes = itertools.product((0, 2**62), (-(2**31), 2**31 - 1), (-3.4e38, 3.4e38))
+    read_all = [read(HEATMAP, message(*e), 0.0) for e in extremes]
+    assert all(isinstance(r, Arrival) for r in read_all)
+    assert journal.add([r for r in read_all if isinstance(r, Arrival)]) == 2
+    journal.close()

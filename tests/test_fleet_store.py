@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgexai.errors import ConfigError
@@ -45,6 +45,7 @@ def test_ranges_are_a_set(batches: list[list[int]]) -> None:
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 30)), max_size=12), max_size=5))
+@settings(max_examples=40, deadline=None)
 def test_every_frame_is_stored_once_in_any_order_and_batch(batches: list[list[tuple[str, int]]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         store = Store(Path(directory))
