@@ -1,6 +1,7 @@
 """TensorFlow, imported late and quietly, and the one call of its converter."""
 
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -57,9 +58,23 @@ def to_tflite(
                 converter.inference_input_type = tf.int8
                 converter.inference_output_type = tf.int8
             return bytes(converter.convert())
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(f"TensorFlow cannot convert the model: {first.strip()}") from error
+    except (ValueError, RuntimeError, tf.errors.OpError, _converter_error()) as error:
+        raise ModelError(f"TensorFlow cannot convert the model: {_reason(error)}") from error
+
+
+def _converter_error() -> type[Exception]:
+    """What the converter raises for operators that TFLite lacks; it has no public name."""
+    found: type[Exception] = import_module("tensorflow.lite.python.convert").ConverterError
+    return found
+
+
+def _reason(error: Exception) -> str:
+    """One line of what the converter says: the operators that it lacks if that is it."""
+    lacking = re.search(r"(?:TF Select|Custom) ops: (.+)", str(error))
+    if lacking is not None:
+        return f"TFLite has no operator for {lacking[1].strip()}; build the model without"
+    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return first.strip()[:200]
 
 
 def _representative(shape: Sequence[int], samples: NDArray[Any] | None) -> NDArray[np.float32]:

@@ -100,3 +100,32 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
         converters.from_keras(tmp_path / "x.keras")
     with pytest.raises(ModelError, match="not a SavedModel"):
         converters.from_saved_model(tmp_path)
+
+
+def test_a_recurrent_model_becomes_integer_by_unrolling() -> None:
+    """TensorFlow's quantizer ends the process on a loop, so that its steps are written out."""
+    tf = tensorflow()
+    tf.keras.utils.set_random_seed(1)
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [
+            layers.Input((6, 4)),
+            layers.Bidirectional(layers.LSTM(5, return_sequences=True)),
+            layers.GRU(4),
+            layers.Dense(3),
+        ]
+    )
+    samples = np.random.default_rng(0).normal(size=(30, 6, 4)).astype(np.float32)
+    file = converters.from_keras(model, samples, int8=True)
+    assert ir.OpKind.WHILE not in {op.kind for op in ir.load(file).ops}
+    node = Interpreter(file)
+    port = node.outputs[0]
+    ours = np.concatenate([(node.run(x)[0].astype(np.float32) - port.zero_point) * port.scale for x in samples])
+    assert np.corrcoef(ours.ravel(), model.predict(samples, verbose=0).ravel())[0, 1] > 0.97
+
+
+def test_an_operator_that_tflite_lacks_is_named() -> None:
+    tf = tensorflow()
+    model = tf.keras.Sequential([tf.keras.layers.Input((4, 4, 4, 1)), tf.keras.layers.MaxPool3D(2)])
+    with pytest.raises(ModelError, match="TFLite has no operator for MaxPool3D; build the model without"):
+        converters.from_keras(model)
