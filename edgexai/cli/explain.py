@@ -4,6 +4,7 @@ examples:
   edgexai explain kws_explain.tflite --data clips.npz
   edgexai explain mnist_explain.tflite --data digits.npz --samples 12 --picture digits.png
   edgexai explain kws_explain.tflite --data clips.npz --json | jq .target
+  edgexai explain kws_explain.tflite --data clips.npz --runtime micro
 """
 
 import argparse
@@ -22,17 +23,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="a .npz file with x (N, …) and, if known, y (N,)")
     parser.add_argument("--samples", type=int, default=8, help="how many, from the first (%(default)s)")
     parser.add_argument("--picture", help="write a PNG of inputs and heatmaps")
+    parser.add_argument("--runtime", default="tflite", choices=["tflite", "micro"], help="micro: and its arena")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
 
 
 def run(args: argparse.Namespace) -> int:
-    explainer = Explainer(args.explainer)
+    explainer = Explainer(args.explainer, runtime=args.runtime)
     x, y = samples(args.data)
     x = x[: args.samples]
     explanations = [explainer(one) for one in x]
     for i, e in enumerate(explanations):
         label = None if y is None else int(y[i])
         print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
+    if explainer.arena is not None and not args.json:
+        print(f"arena {explainer.arena:,} bytes")
     if args.picture:
         _picture(args.picture, x, explanations)
         if not args.json:

@@ -3,13 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.device.interpreter import Interpreter
 from edgexai.device.metadata import metadata
+from edgexai.device.micro import MicroInterpreter
 from edgexai.errors import DataError, ModelError
 
 Map = NDArray[np.float32]
@@ -49,17 +50,25 @@ class Explanation:
 class Explainer:
     """Loads a file that `edgexai.attach` made and explains one sample a call.
 
+    ``runtime`` is the installed TFLite runtime, or ``"micro"`` for TFLite Micro, which takes one thread.
     Raises ModelError for any other file, DataError for a sample that does not fit.
     """
 
-    def __init__(self, model: str | Path | bytes, threads: int = 1) -> None:
+    def __init__(
+        self, model: str | Path | bytes, threads: int = 1, runtime: Literal["tflite", "micro"] = "tflite"
+    ) -> None:
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
         self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
-        self._interpreter = Interpreter(content, threads)
+        self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
         if len(self._interpreter.outputs) < 4:
             raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
         self.input = self._interpreter.inputs[0]
         self.outputs = self._interpreter.outputs
+
+    @property
+    def arena(self) -> int | None:
+        """Bytes of RAM that TFLite Micro plans for the file; None on the other runtimes."""
+        return self._interpreter.arena if isinstance(self._interpreter, MicroInterpreter) else None
 
     @property
     def takes_weights(self) -> bool:

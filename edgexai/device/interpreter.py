@@ -56,8 +56,7 @@ class Interpreter:
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
         where = "the model" if isinstance(model, bytes) else str(model)
         try:
-            self._inner = _runtime()(model_content=content, num_threads=threads)
-            self._inner.allocate_tensors()
+            self._inner = _loaded(content, threads)
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"the runtime cannot load {where}: {_first_line(error)}") from error
         self.inputs = tuple(_port(d) for d in self._inner.get_input_details())
@@ -73,10 +72,23 @@ class Interpreter:
         return tuple(self._inner.get_tensor(port.index) for port in self.outputs)
 
 
+def _loaded(content: bytes, threads: int) -> Any:
+    runtime = _runtime()
+    try:
+        inner = runtime.Interpreter(model_content=content, num_threads=threads)
+        inner.allocate_tensors()
+    except RuntimeError:
+        # XNNPACK refuses some graphs that the plain kernels run
+        plain = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        inner = runtime.Interpreter(model_content=content, num_threads=threads, experimental_op_resolver_type=plain)
+        inner.allocate_tensors()
+    return inner
+
+
 def _runtime() -> Any:
     for name in RUNTIMES:
         try:
-            return import_module(name).Interpreter
+            return import_module(name)
         except ModuleNotFoundError:
             continue
     raise ModelError("no TFLite runtime is installed; install ai-edge-litert or tflite-runtime")
