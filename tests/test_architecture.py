@@ -27,6 +27,7 @@ MAY_IMPORT = {
     },
     "edgexai.heatmap": {"errors"},
     "edgexai.messaging": {"errors"},
+    "edgexai.transit": {"errors", "heatmap"},
     "edgexai.device": {"errors", "heatmap", "board", "firmware_profiles", "messaging", "profile_sums"},
     "edgexai.fleet": {"errors", "heatmap", "messaging", "profile_file"},
     "converters": {"errors", "graph"},
@@ -74,7 +75,9 @@ def test_every_room_is_in_the_table() -> None:
     assert rooms - {"edgexai", "edgexai.cli", "edgexai.__main__", "edgexai._version"} <= set(MAY_IMPORT)
 
 
-@pytest.mark.parametrize("module", ["edgexai", "edgexai.device.explainer", "edgexai.heatmap", "edgexai.cli"])
+@pytest.mark.parametrize(
+    "module", ["edgexai", "edgexai.device.explainer", "edgexai.heatmap", "edgexai.transit", "edgexai.cli"]
+)
 def test_a_node_imports_nothing_heavy(module: str) -> None:
     heavy = ["tensorflow", "keras", "flatbuffers", "duckdb", "pyarrow", "matplotlib", "PIL", "edgexai.graph"]
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
