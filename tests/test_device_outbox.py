@@ -1,6 +1,7 @@
 """The outbox keeps what it accepted, whatever happens to process, file, disk and clock."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edgexai.device.outbox import Outbox, OutboxFull
 from edgexai.errors import ConfigError
@@ -213,3 +216,73 @@ def test_a_power_cut_in_the_middle_of_a_write_loses_at_most_what_was_not_accepte
         assert survivor.next_sequence == len(kept)
         survivor.close()
     assert len(kept) >= 5
+
+
+def test_a_receipt_of_many_ranges_is_one_step(tmp_path: Path) -> None:
+    box = Outbox(tmp_path)
+    for i in range(10):
+        box.append(b"%d" % i)
+    assert box.confirm(box.boot, [(0, 1), (4, 4), (8, 20)], EVERYTHING) == 5
+    assert waiting(box) == [2, 3, 5, 6, 7]
+    assert box.depth() == (5, 5)
+
+
+def test_all_are_halved_once_before_any_twice_the_least_valuable_and_oldest_first() -> None:
+    box = Outbox(None, max_bytes=4096, shorten=lambda frame, size: frame[:size])
+    for i in range(4):
+        box.append(bytes(1000), value=1.0 if i == 1 else 0.0)
+    sizes = []
+    for _ in range(7):
+        box.append(b"x" * 500, value=2.0)
+        sizes.append([len(item.payload) for item in box.after(-1, 4)])
+    assert sizes[0] == [500, 1000, 1000, 1000]
+    assert sizes[1] == [500, 1000, 500, 1000]
+    assert sizes[2] == [500, 1000, 500, 500]
+    assert sizes[3] == [500, 500, 500, 500]
+    assert box.dropped == 0
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=6), st.booleans())
+def test_any_damage_of_the_files_ends_in_right_frames_and_never_in_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]], log: bool
+) -> None:
+    directory = tmp_path_factory.mktemp("flipped")
+    box = Outbox(directory)
+    for i in range(30):
+        box.append(b"%04d" % i * 20)
+    if log:
+        shutil.copytree(directory, directory / "cut")  # with a write-ahead log, as SIGKILL leaves it
+    box.close()
+    where = directory / "cut" if log else directory
+    path = where / ("outbox.db-wal" if log else "outbox.db")
+    content = bytearray(path.read_bytes())
+    for at, mask in flips:
+        content[at % len(content)] ^= mask
+    path.write_bytes(content)
+    again = Outbox(where)
+    assert all(item.payload == b"%04d" % (int(item.payload[:4])) * 20 for item in again.after(-1, 1000))
+    number = again.append(b"new")
+    assert (again.boot, number) in {(i.boot, i.sequence) for i in again.after(-1, 1000)}
+    again.close()
+
+
+def test_after_a_repair_in_use_frames_come_behind_those_that_were_sent(tmp_path: Path) -> None:
+    box = Outbox(tmp_path)
+    for i in range(5):
+        box.append(b"%d" % i)
+    sent = box.after(-1, 100)[-1].id
+    box._db = box._repair(tmp_path / "outbox.db")
+    box._load()
+    box.append(b"new")
+    assert [i.payload for i in box.after(sent, 100)] == [b"0", b"1", b"2", b"3", b"4", b"new"]
+
+
+def test_a_closed_box_is_left_alone(tmp_path: Path) -> None:
+    box = Outbox(tmp_path)
+    box.append(b"a")
+    box.close()
+    assert box.after(-1, 1) == []
+    assert box.confirm(box.boot, [(0, 0)], EVERYTHING) == 0
+    assert not list(tmp_path.glob("outbox-damaged-*"))
+    assert waiting(Outbox(tmp_path)) == [0]

@@ -80,6 +80,7 @@ class Outbox:
         self._closed = False
         self.boot = ""
         self._next = self._count = self._bytes = 0
+        self._next_id = 1
         self._age = self._seen = 0.0
         self._path, self._owner, self.volatile = outbox_file.own(directory)
         self._db = self._open()
@@ -143,8 +144,8 @@ class Outbox:
         def work() -> tuple[int, int]:
             count, size = self._make_room(len(payload), age_clock)
             self._db.execute(
-                "INSERT INTO message (boot, sequence, age, value, payload, checksum) VALUES (?, ?, ?, ?, ?, ?)",
-                (self.boot, sequence, age_clock, value, payload, zlib.crc32(payload)),
+                "INSERT INTO message (id, boot, sequence, age, value, payload, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (self._next_id, self.boot, sequence, age_clock, value, payload, zlib.crc32(payload)),
             )
             new = {"boot": self.boot, "machine": self._machine, "next": sequence + 1, "age": age_clock, "seen": now}
             self._db.executemany(_META, [(k, str(v)) for k, v in new.items()])
@@ -158,6 +159,7 @@ class Outbox:
             raise
         self._next, self._age, self._seen = sequence + 1, age_clock, now
         self._count, self._bytes = count, size
+        self._next_id += 1
         return sequence
 
     def _after(self, item: int, limit: int) -> list[Item]:
@@ -197,21 +199,27 @@ class Outbox:
 
     def _make_room(self, wanted: int, age_clock: float) -> tuple[int, int]:
         """Frames and bytes that wait once there is room for ``wanted`` more."""
-        old = self._db.execute(
-            "DELETE FROM message WHERE age < ? RETURNING length(payload)", (age_clock - self.max_age,)
-        ).fetchall()
-        count, size = self._count - len(old), self._bytes - sum(int(n) for (n,) in old)
-        self.dropped += len(old)
+        count, size = self._count, self._bytes
+        while count and (row := self._oldest(age_clock - self.max_age)):
+            count, size = self._drop(row, count, size)
         while size + wanted > self.max_bytes and (saved := self._halve()):
             size -= saved
         while size + wanted > self.max_bytes and count:
-            key, length = self._db.execute(
-                "SELECT id, length(payload) FROM message ORDER BY value, id LIMIT 1"
+            row = self._db.execute(
+                "SELECT id, length(payload) FROM message ORDER BY cuts, value, id LIMIT 1"
             ).fetchone()
-            self._db.execute("DELETE FROM message WHERE id = ?", (key,))
-            self.dropped += 1
-            count, size = count - 1, size - int(length)
+            count, size = self._drop(row, count, size)
         return count, size
+
+    def _oldest(self, before: float) -> tuple[int, int] | None:
+        """Id and length of the oldest frame if it is from before an age; the age clock never goes back."""
+        row = self._db.execute("SELECT id, length(payload), age FROM message ORDER BY id LIMIT 1").fetchone()
+        return (row[0], row[1]) if row and row[2] < before else None
+
+    def _drop(self, row: tuple[int, int], count: int, size: int) -> tuple[int, int]:
+        self._db.execute("DELETE FROM message WHERE id = ?", (row[0],))
+        self.dropped += 1
+        return count - 1, size - row[1]
 
     def _halve(self) -> int:
         """Halve one frame; the bytes that it saved, 0 if none gets shorter."""
@@ -236,7 +244,7 @@ class Outbox:
                 self._db = outbox_file.opened(self._path) or self._repair(self._path)
                 self._load()
                 return self._db
-        except (sqlite3.DatabaseError, OSError) as error:
+        except (*outbox_file.DAMAGE, OSError) as error:
             self.volatile = f"{self._path} cannot be used ({error}): frames wait in memory only"
             self._path = None
         self._db = outbox_file.connect(":memory:")
@@ -244,7 +252,7 @@ class Outbox:
         return self._db
 
     def _repair(self, path: Path) -> sqlite3.Connection:
-        db, saved, aside = outbox_file.repair(path)
+        db, saved, aside = outbox_file.repair(path, self._next_id)
         self.repaired = f"the outbox was damaged: {saved} frames of it are saved, the file lies in {aside}"
         return db
 
@@ -261,8 +269,11 @@ class Outbox:
         self.boot, self._next = secrets.token_hex(7), 0
 
     def _measure(self) -> None:
-        row = self._db.execute("SELECT count(*), coalesce(sum(length(payload)), 0) FROM message").fetchone()
+        row = self._db.execute(
+            "SELECT count(*), coalesce(sum(length(payload)), 0), coalesce(max(id), 0) FROM message"
+        ).fetchone()
         self._count, self._bytes = int(row[0]), int(row[1])
+        self._next_id = max(self._next_id, int(row[2]) + 1)
 
     def _write(self, work: Callable[[], T]) -> T:
         try:
@@ -278,7 +289,7 @@ class Outbox:
         """Do the work; if the file turns out to be damaged, repair it and do it once more."""
         try:
             return work()
-        except sqlite3.DatabaseError as error:
+        except outbox_file.DAMAGE as error:
             if self._path is None or not outbox_file.is_damage(error):
                 raise
             self._db.close()

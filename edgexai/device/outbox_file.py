@@ -12,7 +12,7 @@ from edgexai.errors import ConfigError
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id INTEGER PRIMARY KEY,
     boot TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     age REAL NOT NULL,
@@ -21,13 +21,13 @@ CREATE TABLE IF NOT EXISTS message (
     payload BLOB NOT NULL,
     checksum INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS message_value ON message (value, id);
-CREATE INDEX IF NOT EXISTS message_cuts ON message (cuts, value, id);
-CREATE INDEX IF NOT EXISTS message_name ON message (boot, sequence);
-CREATE INDEX IF NOT EXISTS message_age ON message (age);
+CREATE INDEX IF NOT EXISTS message_worth ON message (cuts, value, id);
 """
+_PAGE = 1024  # a commit writes the pages that it touches: small ones spare the flash
 _MACHINE = Path("/proc/sys/kernel/random/boot_id")
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: tables of another kind
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What a damaged file raises; `is_damage` tells it from a disk that fails."""
 
 
 def machine() -> str:
@@ -58,11 +58,13 @@ def own(directory: Path | None) -> tuple[Path | None, int | None, str | None]:
 def connect(path: str) -> sqlite3.Connection:
     """A connection that flushes at every commit, its tables made."""
     db = sqlite3.connect(path, check_same_thread=False, timeout=5.0)
+    db.text_factory = _text
     try:
+        db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.executescript(SCHEMA)
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         db.close()
         raise
     return db
@@ -75,19 +77,20 @@ def opened(path: Path) -> sqlite3.Connection | None:
         if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",) and _fits(db):
             return db
         db.close()
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # that one: tables of another kind
+    except DAMAGE as error:
+        if not is_damage(error):
             raise
     return None
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error says that the file is no sound database."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that the file is no sound database of ours; a message that is no text says so too."""
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
 
 
-def repair(path: Path) -> tuple[sqlite3.Connection, int, str]:
-    """Move a damaged file aside and put what can be read of it into a fresh one; how many frames, and the old name."""
+def repair(path: Path, first: int) -> tuple[sqlite3.Connection, int, str]:
+    """Move a damaged file aside and put what can be read of it into a fresh one, with ids from ``first``; how many
+    frames, and the old name."""
     aside = path.with_name(f"outbox-damaged-{secrets.token_hex(4)}.db")
     for suffix in ("-wal", "-shm", ""):
         if Path(f"{path}{suffix}").exists():
@@ -96,9 +99,14 @@ def repair(path: Path) -> tuple[sqlite3.Connection, int, str]:
     saved = _salvage(aside)
     with fresh:
         fresh.executemany(
-            "INSERT INTO message (boot, sequence, age, value, payload, checksum) VALUES (?, ?, 0, ?, ?, ?)", saved
+            "INSERT INTO message (id, boot, sequence, age, value, payload, checksum) VALUES (?, ?, ?, 0, ?, ?, ?)",
+            [(first + n, *row) for n, row in enumerate(saved)],
         )
     return fresh, len(saved), aside.name
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def _fits(db: sqlite3.Connection) -> bool:
@@ -114,9 +122,10 @@ def _salvage(path: Path) -> list[tuple[str, int, float, bytes, int]]:
     for order in ("ASC", "DESC"):
         try:
             with closing(sqlite3.connect(path)) as db:
+                db.text_factory = _text
                 for row in db.execute(f"SELECT {columns} FROM message ORDER BY id {order}"):
                     if [type(v) for v in row] == [int, str, int, float, bytes, int]:
                         saved[row[0]] = row[1:]
-        except sqlite3.DatabaseError:
+        except DAMAGE:
             continue
     return [saved[i] for i in sorted(saved)]
