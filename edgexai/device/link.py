@@ -56,6 +56,7 @@ class Link(threading.Thread):
         self._stopping = threading.Event()
         self._last_state = "stopped"
         self._seldom = Seldom(log)
+        self._detail = ""  # what the broker says about the present connection
         self.reason = ""
 
     def birth(self, status: dict[str, Any]) -> None:
@@ -82,6 +83,7 @@ class Link(threading.Thread):
             except Exception as error:
                 log.debug("the connection failed", exc_info=True)
                 self._lose(f"{type(error).__name__}: {error}")
+                self._stopping.wait(TURN)
         with suppress(Exception):
             self._goodbye()
 
@@ -127,7 +129,7 @@ class Link(threading.Thread):
         self, client: Client, _: Any, flags: ConnectFlags, code: ReasonCode, props: Properties | None
     ) -> None:
         if code.is_failure:
-            self.reason = f"the broker refuses the connection: {code}"
+            self._detail = f"the broker refuses the connection: {code}"
             return
         if self.reason:
             log.info("connected again", extra={"broker": self._broker.url})
@@ -139,7 +141,7 @@ class Link(threading.Thread):
     def _disconnected(
         self, client: Client, _: Any, flags: DisconnectFlags, code: ReasonCode, props: Properties | None
     ) -> None:
-        self.reason = self.reason or str(code)
+        self._detail = self._detail or str(code)
 
     def _acknowledged(self, client: Client, _: Any, mid: int, code: ReasonCode, props: Properties | None) -> None:
         item = self._items.pop(mid, None)
@@ -168,7 +170,7 @@ class Link(threading.Thread):
         return self._client.loop(wait)
 
     def _lose(self, reason: str) -> None:
-        self.reason = self.reason or reason
+        self.reason, self._detail = self._detail or reason, ""
         self._seldom.warn(f"no connection to {self._broker.url}", self.reason)
         client, self._client = self._client, None
         if client is not None:
