@@ -14,6 +14,7 @@ BENCHES = {
     "compress": "accuracy and heatmaps over the MACs kept, by criterion and repair",
     "explain": "time and bytes of explaining against predicting",
     "faithfulness": "pixel flipping: do heatmaps show what the model uses?",
+    "zennit": "time of a map against zennit on the same weights and inputs",
 }
 
 
