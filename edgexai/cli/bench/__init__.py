@@ -12,6 +12,7 @@ from importlib import import_module
 
 BENCHES = {
     "compress": "accuracy and heatmaps over the MACs kept, by criterion and repair",
+    "edge": "how the composite edge was chosen: faithfulness against time and bytes",
     "explain": "time and bytes of explaining against predicting",
     "faithfulness": "pixel flipping: do heatmaps show what the model uses?",
     "zennit": "time of a map against zennit on the same weights and inputs",

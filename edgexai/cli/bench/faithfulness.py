@@ -12,7 +12,7 @@ examples:
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from edgexai.cli.table import show
 from edgexai.compress.execute import forward, quantized, real
 from edgexai.device.explainer import Explainer
 from edgexai.errors import DataError
-from edgexai.graph import Graph, load, serialize
+from edgexai.graph import DType, Graph, load, serialize
 from edgexai.relevance import attach
-from edgexai.relevance.composite import NAMED
+from edgexai.relevance.composite import NAMED, Composite
 
 COMPOSITES = [name for name in NAMED if name != "epsilon_gamma_box"] + ["epsilon(0.25)"]
 STEPS = 20
@@ -46,30 +46,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    x = samples(args.data)[0]
-    if len(x) < 2:
-        raise DataError(f"{args.data} has {len(x)} samples; pixel flipping wants hundreds")
-    shape = graph.tensors[graph.inputs[0]].shape
-    if len(shape) != 4:
-        raise DataError(f"pixel flipping is for maps (rows, columns, channels); the model takes {shape[1:]}")
-    x = quantized(graph, x.reshape(-1, *shape[1:]))
-    fill = np.asarray(np.rint(x.mean(0)) if x.dtype.kind in "iu" else x.mean(0), x.dtype)
-    x = x[np.random.default_rng(0).permutation(len(x))[: args.samples]]
-    targets = probabilities(graph, x).argmax(1)
-    rows = []
-    ways: dict[str, Callable[[], Array]] = {
-        name: partial(_relevance, graph, name, x) for name in args.composite or COMPOSITES
-    }
-    if args.rivals:
-        from edgexai.cli.bench.rivals import rivals
-
-        ways |= rivals(graph, x, fill, targets)
-    for name, maps in track(ways.items(), description="methods", disable=args.json):
-        begun = time.perf_counter()
-        found = maps()
-        each_ms = (time.perf_counter() - begun) / len(x) * 1e3
-        rows.append(_row(name, each_ms, *curves(graph, x, fill, found, targets)))
-    rows.sort(key=lambda row: -row["gain"])
+    x, fill = inputs(graph, args.data, args.samples)
+    composites = {name: name for name in args.composite or COMPOSITES}
+    rows = gains(graph, x, fill, composites, args.rivals, args.json)
     if args.json:
         for row in rows:
             print(json.dumps({"model": Path(args.model).stem, **row}))
@@ -77,6 +56,41 @@ def run(args: argparse.Namespace) -> int:
     head = ["method", "gain", "± (95 %)", "deletion", "insertion", "ms a map"]
     show(head, [[r["method"], *(f"{r[k]:.3f}" for k in list(r)[1:])] for r in rows])
     return 0
+
+
+def inputs(graph: Graph, data: str | Path, count: int) -> tuple[Array, Array]:
+    """``count`` samples of a file at random, in the model's own type, and what replaces their positions: the mean."""
+    x = samples(data)[0]
+    if len(x) < 2:
+        raise DataError(f"{data} has {len(x)} samples; pixel flipping wants hundreds")
+    port = graph.tensors[graph.inputs[0]]
+    if len(port.shape) != 4:
+        raise DataError(f"pixel flipping is for maps (rows, columns, channels); the model takes {port.shape[1:]}")
+    x = x.reshape(-1, *port.shape[1:])
+    x = quantized(graph, x.astype(np.float32) if x.dtype == np.uint8 and port.dtype != DType.UINT8 else x)
+    fill = np.asarray(np.rint(x.mean(0)) if x.dtype.kind in "iu" else x.mean(0), x.dtype)
+    return x[np.random.default_rng(0).permutation(len(x))[:count]], fill
+
+
+def gains(
+    graph: Graph, x: Array, fill: Array, composites: Mapping[str, str | Composite], with_rivals: bool, quiet: bool
+) -> list[dict[str, Any]]:
+    """One row a method, the most faithful first."""
+    targets = probabilities(graph, x).argmax(1)
+    ways: dict[str, Callable[[], Array]] = {
+        name: partial(_relevance, graph, composite, x) for name, composite in composites.items()
+    }
+    if with_rivals:
+        from edgexai.cli.bench.rivals import rivals
+
+        ways |= rivals(graph, x, fill, targets)
+    rows = []
+    for name, maps in track(ways.items(), description="methods", disable=quiet):
+        begun = time.perf_counter()
+        found = maps()
+        each_ms = (time.perf_counter() - begun) / len(x) * 1e3
+        rows.append(_row(name, each_ms, *curves(graph, x, fill, found, targets)))
+    return sorted(rows, key=lambda row: -row["gain"])
 
 
 def curves(
@@ -110,7 +124,7 @@ def probabilities(graph: Graph, x: Array) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def _relevance(graph: Graph, composite: str, x: Array) -> Array:
+def _relevance(graph: Graph, composite: str | Composite, x: Array) -> Array:
     explainer = Explainer(serialize(attach(graph, composite)))
     return np.stack([explainer(one).relevance for one in x])
 

@@ -26,7 +26,7 @@ def twin(graph: Graph) -> Any:
             layers.append(layer)
             steps.append((layer, tuple(t for t in op.inputs if not graph.tensors[t].is_constant), op.outputs[0]))
 
-    class Twin(torch.nn.Module):  # type: ignore[name-defined, misc]
+    class Twin(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.layers = layers
@@ -83,7 +83,7 @@ def _activation(nn: Any, options: Any) -> list[Any]:
 def _add(torch: Any, activation: list[Any]) -> Any:
     from zennit.layer import Sum
 
-    class Add(torch.nn.Module):  # type: ignore[name-defined, misc]
+    class Add(torch.nn.Module):  # type: ignore[misc]
         """Two maps stacked and summed by the layer that zennit knows."""
 
         def __init__(self) -> None:
