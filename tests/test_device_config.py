@@ -1,17 +1,18 @@
 """The configuration file: its template is valid, options go before it, and every mistake is told."""
 
-import io
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgexai.device.config import TEMPLATE, over, read, settings
 from edgexai.device.privacy import privacy
-from edgexai.device.source import plugin, samples, stream
-from edgexai.errors import ConfigError, DataError
+from edgexai.errors import ConfigError, Error
 
 MINIMAL = {
     "agent": {"fleet": "f", "node": "n", "model": "m.tflite", "data": "d.npz"},
@@ -81,40 +82,59 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "agent.toml")
 
 
-def test_samples_come_from_files_directories_and_streams(tmp_path: Path) -> None:
-    x = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
-    np.savez(tmp_path / "a.npz", x=x)
-    np.save(tmp_path / "b.npy", x + 100)
-    whole = list(samples(tmp_path))
-    assert np.array_equal(whole, np.concatenate([x, x + 100]))
-    pipe = io.BytesIO()
-    for one in x:
-        np.save(pipe, one)
-    pipe.seek(0)
-    assert np.array_equal(list(stream(pipe)), x)
+def test_a_watched_directory_is_relative_to_the_file_and_a_function_is_none(tmp_path: Path) -> None:
+    for data, expected in (("watch:spool", f"watch:{tmp_path}/spool"), ("python:my:frames", "python:my:frames")):
+        (tmp_path / "agent.toml").write_text(f'[agent]\ndata = "{data}"\n')
+        assert read(tmp_path / "agent.toml")["agent"]["data"] == expected
 
 
-def test_a_stream_that_breaks_off_is_told() -> None:
-    pipe = io.BytesIO()
-    np.save(pipe, np.zeros(10))
-    broken = io.BytesIO(pipe.getvalue()[:-5])
-    with pytest.raises(DataError, match="broken"):
-        list(stream(broken))
+leaves = st.one_of(st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.none())
+values = st.recursive(leaves, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=5), v, max_size=3))
+names = st.sampled_from(
+    [
+        "fleet",
+        "node",
+        "model",
+        "data",
+        "url",
+        "budget",
+        "any",
+        "per_hour",
+        "every",
+        "class",
+        "send",
+        "grid",
+        "epsilon",
+        "clip",
+        "score_range",
+        "epsilon_per_day",
+        "epsilon_histograms",
+        "bytes",
+        "group",
+        "key",
+        "window",
+        "labels",
+    ]
+)
+tables = st.dictionaries(
+    st.sampled_from(["agent", "broker", "policy", "privacy", "sparkplug", "commands", "other"]),
+    st.dictionaries(names, values, max_size=5) | values,
+    max_size=5,
+)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\x80\x04\x95pickle"])
-def test_a_file_that_holds_no_samples_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(DataError):
-        list(samples(tmp_path / "a.npz"))
+@hypothesis.settings(deadline=None)
+@given(tables)
+def test_any_table_is_a_configuration_or_a_sentence(table: dict[str, Any]) -> None:
+    with suppress(Error):
+        settings(over(MINIMAL, {k: v for k, v in table.items() if isinstance(v, dict)}))
+        settings(table)
 
 
-def test_objects_are_never_unpickled(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(DataError):
-        list(samples(tmp_path / "a.npz"))
-
-
-def test_a_plugin_that_is_not_installed_is_named() -> None:
-    with pytest.raises(ConfigError, match="doorcam"):
-        list(plugin("doorcam"))
+@hypothesis.settings(deadline=None)
+@given(st.binary(max_size=300) | st.just(b"a = " + b"[" * 5000))
+def test_any_file_is_a_configuration_or_a_sentence(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("c") / "agent.toml"
+    path.write_bytes(content)
+    with suppress(Error):
+        settings(read(path))

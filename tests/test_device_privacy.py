@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgexai.device.explainer import Explanation
@@ -49,6 +49,7 @@ def test_two_neighbouring_maps_are_told_apart_no_better_than_epsilon_says() -> N
     assert ratios.max() >= epsilon * 0.8  # the noise is no larger than it has to be
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=200), st.floats(0.01, 100))
 def test_a_clipped_map_is_within_its_norm_in_whole_steps(values: list[float], clip: float) -> None:
     quiet = noisy_map(np.array(values), clip, 1e12)  # so much ε that the noise is nothing
@@ -74,6 +75,7 @@ def test_the_class_is_true_as_often_as_randomized_response_says() -> None:
     assert noisy_class(0, 1, epsilon) == 0
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=True, allow_infinity=True), st.floats(0.1, 10))
 def test_a_value_stays_in_its_range(value: float, epsilon: float) -> None:
     assert 1.0 <= noisy_value(value, 1.0, 5.0, epsilon) <= 5.0

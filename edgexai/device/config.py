@@ -113,7 +113,7 @@ def read(path: Path) -> Table:
     """The tables of a file, its paths made relative to it. Raises ConfigError."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
     for section in table.values():
         for key in _PATHS:

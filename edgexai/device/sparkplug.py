@@ -58,7 +58,8 @@ class Sparkplug:
         self._values.update({"Properties/Version": VERSION, "Node Control/Rebirth": False})
         self._changed: dict[str, Value] = {}
         self._lock = threading.Lock()
-        self._births, self._seq = itertools.count(), itertools.count()
+        # a host tells a late death of the last life by its number, so that a life does not begin at zero
+        self._births, self._seq = itertools.count(int(time.time())), itertools.count()
         self._client = Client(CallbackAPIVersion.VERSION2, f"edgexai-sparkplug-{settings.fleet}-{settings.node}")
         tls: ssl.SSLContext | None = self._broker.context()
         if tls is not None:
