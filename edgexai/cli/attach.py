@@ -28,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--head", default="0", help="which output of a model with several, by number or name")
     parser.add_argument("--grid", help="stop at the inner map nearest to ROWSxCOLUMNS")
     parser.add_argument("--channels", default="sum", choices=["sum", "keep"], help="one map, or one a channel")
+    parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="int8 only for LiteRT 2")
     parser.add_argument("--list-grids", action="store_true", help="show where relevance can stop, and do nothing else")
 
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("nothing says where the explainer goes; add -o FILE.tflite")
     target = int(args.target) if args.target.isdigit() else args.target
     head = int(args.head) if args.head.isdigit() else args.head
-    explain = attach(graph, args.composite, target, _grid(args.grid), args.channels, head)
+    explain = attach(graph, args.composite, target, _grid(args.grid), args.channels, head, args.precision)
     data = serialize(explain)
     write(data, args.output)
     before = Path(args.model).stat().st_size

@@ -9,6 +9,7 @@ from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint
 from edgexai.relevance.backward import Backward, dynamic
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
+from edgexai.relevance.dynamic_range import dynamic_range
 from edgexai.relevance.grid import stop_tensor
 from edgexai.relevance.rules import Norm, Pass, Rule
 from edgexai.relevance.start import Start, start
@@ -24,6 +25,7 @@ def attach(
     grid: tuple[int, int] | None = None,
     channels: str = "sum",
     output: str | int = 0,
+    precision: str = "float32",
 ) -> Graph:
     """Append layer-wise relevance propagation (Bach et al. 2015) to a model.
 
@@ -33,15 +35,18 @@ def attach(
     gets a second input, one weight an output) or ``"error"`` (the squared error of an autoencoder); ``output`` is
     which of several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
     ``grid`` stops at the inner layer of the nearest resolution.
+    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
     chosen = composite_of(composite)
     if channels not in ("sum", "keep"):
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
+    if precision not in ("float32", "int8"):
+        raise ConfigError(f'precision {precision!r} is not known; use "float32" or "int8"')
     build = Builder(graph)
     begin = start(graph, build, target, output)
     stop = stop_tensor(graph, begin.logits, grid)
-    back = propagate(graph, build, chosen, begin, stop)
+    back = propagate(graph, build, chosen, begin, stop, integer=precision == "int8")
     relevance = _report(back, stop, channels)
     outputs = [
         *graph.outputs,
@@ -55,15 +60,19 @@ def attach(
         "target": target,
         "grid": None if grid is None else list(shape[1:3]),
         "channels": channels,
+        "precision": precision,
         "source": fingerprint(graph),
         "version": VERSION,
     }
-    return build.finish(outputs, {METADATA: json.dumps(about).encode()})
+    explainer = build.finish(outputs, {METADATA: json.dumps(about).encode()})
+    return dynamic_range(explainer, len(graph.ops)) if precision == "int8" else explainer
 
 
-def propagate(graph: Graph, build: Builder, chosen: Composite, begin: Start, stop: int | None) -> Backward:
+def propagate(
+    graph: Graph, build: Builder, chosen: Composite, begin: Start, stop: int | None, integer: bool = False
+) -> Backward:
     """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
-    back = Backward(graph, build, RELEVANCE, _rules(graph, chosen, begin.logits))
+    back = Backward(graph, build, RELEVANCE, _rules(graph, chosen, begin.logits), integer)
     back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)
     back.walk(graph.ops[last + 1 :])

@@ -36,8 +36,11 @@ class Flow:
 class Backward:
     """The builder, the values of the forward pass, and the relevance that has arrived so far."""
 
-    def __init__(self, graph: Graph, build: Builder, table: "Table", rules: dict[Op, Rule]) -> None:
+    def __init__(
+        self, graph: Graph, build: Builder, table: "Table", rules: dict[Op, Rule], integer: bool = False
+    ) -> None:
         self.build = build
+        self.integer = integer
         self._table = table
         self._rules = rules
         self._arrived: dict[int, list[Flow]] = {}

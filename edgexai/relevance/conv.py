@@ -74,7 +74,7 @@ class Conv:
             s = build.conv(s, build.weight(q), build.const(np.zeros(q.shape[0], np.float32)))
             s = zeros.between(build, s, window.stride)
             return build.slice(s, (0, 0, 0, 0), (batch, height, width, q.shape[0]))
-        if window.dilation == (1, 1) and subpixel.pays(q, window):
+        if window.dilation == (1, 1) and subpixel.pays(q, window, self.back.integer):
             return subpixel.transpose_conv(build, s, q, window)
         if window.stride == (1, 1):
             axes = (window.rows, window.columns)

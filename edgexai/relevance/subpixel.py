@@ -18,10 +18,13 @@ from edgexai.relevance.window import Axis, Window
 LANES = 16
 
 
-def pays(q: Array, window: Window) -> bool:
-    """Whether all phases of all input channels fit the lanes that one of them would take."""
+def pays(q: Array, window: Window, integer: bool) -> bool:
+    """Whether all phases of all input channels fit the lanes that one of them would take.
+
+    Always for ``integer``: there is no fast TRANSPOSE_CONV of integers.
+    """
     stride = window.rows.stride
-    return window.stride == (stride, stride) and q.shape[0] * stride**2 <= LANES
+    return window.stride == (stride, stride) and (integer or q.shape[0] * stride**2 <= LANES)
 
 
 def transpose_conv(build: Builder, s: int, q: Array, window: Window) -> int:
