@@ -50,13 +50,16 @@ class Port:
 
 
 class Interpreter:
-    """A loaded model: ``run(x, …)`` gives its outputs, in the order of the file, as fresh arrays."""
+    """A loaded model: ``run(x, …)`` gives its outputs, in the order of the file, as fresh arrays.
 
-    def __init__(self, model: str | Path | bytes, threads: int = 1) -> None:
+    ``plain`` keeps to the runtime's plain kernels, without XNNPACK.
+    """
+
+    def __init__(self, model: str | Path | bytes, threads: int = 1, plain: bool = False) -> None:
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
         where = "the model" if isinstance(model, bytes) else str(model)
         try:
-            self._inner = _loaded(content, threads)
+            self._inner = _loaded(content, threads, plain)
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"the runtime cannot load {where}: {_first_line(error)}") from error
         self.inputs = tuple(_port(d) for d in self._inner.get_input_details())
@@ -72,16 +75,16 @@ class Interpreter:
         return tuple(self._inner.get_tensor(port.index) for port in self.outputs)
 
 
-def _loaded(content: bytes, threads: int) -> Any:
+def _loaded(content: bytes, threads: int, plain: bool) -> Any:
     runtime = _runtime()
+    options = {"experimental_op_resolver_type": runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
     try:
-        inner = runtime.Interpreter(model_content=content, num_threads=threads)
+        inner = runtime.Interpreter(model_content=content, num_threads=threads, **(options if plain else {}))
         inner.allocate_tensors()
     except RuntimeError:
-        # XNNPACK refuses some graphs that the plain kernels run
-        plain = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        inner = runtime.Interpreter(model_content=content, num_threads=threads, experimental_op_resolver_type=plain)
-        inner.allocate_tensors()
+        if plain:
+            raise
+        return _loaded(content, threads, plain=True)  # XNNPACK refuses some graphs that the plain kernels run
     return inner
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 BENCHES = {
+    "attach": "seconds and memory of attaching itself",
     "compress": "accuracy and heatmaps over the MACs kept, by criterion and repair",
     "edge": "how the composite edge was chosen: faithfulness against time and bytes",
     "explain": "time and bytes of explaining against predicting",

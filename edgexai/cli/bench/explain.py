@@ -3,6 +3,8 @@
 examples:
   edgexai bench explain kws_int8.tflite ic_int8.tflite ad_int8.tflite
   edgexai bench explain kws_int8.tflite --composite edge --grids --json
+  edgexai bench explain ic_int8.tflite --precision int8
+  edgexai bench explain ic_int8.tflite --plain --runs 30
 """
 
 import argparse
@@ -27,6 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="+", help=".tflite models")
     parser.add_argument("--composite", action="append", help="which composites (the four that edgexai documents)")
     parser.add_argument("--grids", action="store_true", help="also every inner grid, with the first composite")
+    parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="of the backward pass")
+    parser.add_argument("--plain", action="store_true", help="without XNNPACK: the runtime's plain kernels")
     parser.add_argument("--runs", type=int, default=500, help="alternating runs of each pair (%(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
@@ -37,10 +41,10 @@ def run(args: argparse.Namespace) -> int:
     for path in args.model:
         graph, size = load(path), Path(path).stat().st_size
         for name in chosen:
-            rows.append(_row(path, size, graph, name, None, args.runs))
+            rows.append(_row(path, size, graph, name, None, args))
         if args.grids:
             sizes = [graph.tensors[t].shape[1:3] for t in grids(graph, logits_of(graph, graph.outputs[0]))]
-            rows += [_row(path, size, graph, chosen[0], grid, args.runs) for grid in dict.fromkeys(sizes)]
+            rows += [_row(path, size, graph, chosen[0], grid, args) for grid in dict.fromkeys(sizes)]
     if args.json:
         for row in rows:
             print(json.dumps(row))
@@ -61,11 +65,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(path: str, size: int, graph: Graph, composite: str, grid: tuple[int, ...] | None, runs: int) -> dict[str, Any]:
+def _row(
+    path: str, size: int, graph: Graph, composite: str, grid: tuple[int, ...] | None, args: argparse.Namespace
+) -> dict[str, Any]:
     begun = time.perf_counter()
-    explain = serialize(attach(graph, composite, grid=None if grid is None else (grid[0], grid[1])))
+    stop = None if grid is None else (grid[0], grid[1])
+    explain = serialize(attach(graph, composite, grid=stop, precision=args.precision))
     took = time.perf_counter() - begun
-    predict_ms, explain_ms = alternate(Path(path).read_bytes(), explain, runs)
+    predict_ms, explain_ms = alternate(Path(path).read_bytes(), explain, args.runs, args.plain)
     return {
         "model": Path(path).stem,
         "composite": composite,
@@ -81,9 +88,9 @@ def _row(path: str, size: int, graph: Graph, composite: str, grid: tuple[int, ..
     }
 
 
-def alternate(one: bytes, other: bytes, runs: int) -> tuple[float, float]:
+def alternate(one: bytes, other: bytes, runs: int, plain: bool = False) -> tuple[float, float]:
     """Median milliseconds of two models that take turns, so that both see the same machine."""
-    models = [Interpreter(one), Interpreter(other)]
+    models = [Interpreter(content, plain=plain) for content in (one, other)]
     random = np.random.default_rng(0)
     inputs = []
     for model in models:

@@ -1,0 +1,77 @@
+"""What `edgexai attach` itself takes: seconds and peak memory of the whole command, in a process of its own.
+
+Without a model it makes one the size of MLPerf Tiny's person detector: MobileNet 0.25, 96×96×3, int8, random weights.
+
+Peak memory is read from /proc: Linux only.
+
+examples:
+  edgexai bench attach -o vww_int8.tflite
+  edgexai bench attach kws_int8.tflite --composite epsilon
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edgexai.cli.table import show
+from edgexai.errors import ConfigError
+
+RUNS = 5
+COMMAND = """
+import sys
+from edgexai.cli import main
+code = main(sys.argv[1:])
+print(*(line for line in open("/proc/self/status") if line.startswith("VmHWM")))
+sys.exit(code)
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", nargs="?", type=Path, help=".tflite model (default: made on the spot)")
+    parser.add_argument("--composite", action="append", help="which composites (epsilon and edge)")
+    parser.add_argument("-o", "--output", type=Path, help="keep the model that is made")
+
+
+def run(args: argparse.Namespace) -> int:
+    rows = []
+    with tempfile.TemporaryDirectory() as directory:
+        model = args.model or args.output or Path(directory) / "vww_int8.tflite"
+        if args.model is None and not model.exists():
+            model.write_bytes(_mobilenet())
+        for composite in args.composite or ["epsilon", "edge"]:
+            out = Path(directory) / "explainer.tflite"
+            found = [_measured(model, out, composite) for _ in range(RUNS)]
+            seconds, megabytes = np.median(found, axis=0)
+            size = out.stat().st_size
+            rows.append(
+                [composite, f"{seconds:.2f}", f"{megabytes:.0f}", f"{size:,}", f"{size / model.stat().st_size:.2f}"]
+            )
+    show([model.stem, "seconds", "MB at most", "bytes", "file ratio"], rows)
+    return 0
+
+
+def _measured(model: Path, out: Path, composite: str) -> tuple[float, float]:
+    """Seconds of the process, and the most memory (MB) that its own pages took (not those of a parent that forked)."""
+    command = [sys.executable, "-c", COMMAND, "attach", str(model), "-o", str(out), "--composite", composite]
+    begun = time.perf_counter()
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    took = time.perf_counter() - begun
+    if process.returncode:
+        raise ConfigError(f"edgexai attach {model} failed: {process.stderr.strip()}")
+    return took, int(process.stdout.split()[-2]) / 1024
+
+
+def _mobilenet() -> bytes:
+    import keras
+
+    from converters.keras import from_keras
+
+    keras.utils.set_random_seed(0)
+    model = keras.applications.MobileNet(input_shape=(96, 96, 3), alpha=0.25, weights=None, classes=2)
+    samples = np.random.default_rng(0).uniform(-1, 1, (32, 96, 96, 3)).astype(np.float32)
+    return from_keras(model, samples, int8=True)
