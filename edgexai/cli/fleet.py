@@ -5,17 +5,20 @@
   edgexai fleet ingest --broker mqtts://broker.example … --store /srv/fleet --share workers --worker 2
   edgexai fleet enrol --fleet line3 --nodes press7,press8 --hosts broker.example --out line3-keys
   edgexai fleet command --fleet line3 --node press7 --signing command.key --broker … explain '{"count": 5}'
+  edgexai fleet profile --fleet line3 --nodes press7,press8 --signing command.key --broker … --count 100 --out profiles
   edgexai fleet repair --store /srv/fleet        when it says that the journal is damaged
 
 `ingest` is one more worker on the same store, without a page; workers of one --share divide the stream among them
 (a broker that knows shared subscriptions, such as mosquitto, is needed). `enrol` makes
 an authority, a certificate for each node, and mosquitto's configuration and rules. `command` tells a node
-to ping, metrics, policy or explain, and prints its reply. Ctrl-C or SIGTERM ends it cleanly.
+to ping, metrics, policy, explain, last, profile or rotate, and prints its reply. `profile` has nodes collect a
+relevance profile each and fetches them, for `edgexai profile --add`. Ctrl-C or SIGTERM ends it cleanly.
 """
 
 import argparse
 import json
 import logging
+from functools import partial
 from pathlib import Path
 
 from edgexai.errors import ConfigError
@@ -26,11 +29,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("serve", "ingest", "enrol", "command", "repair"),
+        choices=("serve", "ingest", "enrol", "command", "profile", "repair"),
         default="serve",
         help="what to run (serve)",
     )
-    parser.add_argument("do", nargs="?", help="command: ping, metrics, policy or explain")
+    parser.add_argument("do", nargs="?", help="command: ping, metrics, policy, explain, last, profile or rotate")
     parser.add_argument("parameters", nargs="?", default="{}", help="command: its parameters as JSON")
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT; without it, one is started on this machine")
     parser.add_argument("--broker-port", type=int, default=1883, metavar="P", help="port of that one (1883; 0: any)")
@@ -44,12 +47,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", type=Path, metavar="PEM", help="authority that signed the broker's certificate")
     parser.add_argument("--certificate", type=Path, metavar="PEM", help="the fleet's certificate")
     parser.add_argument("--key", type=Path, metavar="PEM", help="and its private key")
-    parser.add_argument("--fleet", help="enrol, command: name of the fleet")
+    parser.add_argument("--fleet", help="enrol, command, profile: name of the fleet")
     parser.add_argument("--node", help="command: name of the node")
-    parser.add_argument("--signing", type=Path, metavar="PEM", help="command: the private key that `enrol` made")
-    parser.add_argument("--nodes", default="", help="enrol: names of nodes, separated by commas")
+    parser.add_argument("--signing", type=Path, metavar="PEM", help="command, profile: private key that `enrol` made")
+    parser.add_argument("--nodes", default="", help="enrol, profile: names of nodes, separated by commas")
+    parser.add_argument("--count", type=int, default=100, metavar="N", help="profile: samples of each node (100)")
     parser.add_argument("--hosts", default="localhost,127.0.0.1", help="enrol: how nodes reach the broker")
-    parser.add_argument("--out", type=Path, default=Path("fleet-keys"), metavar="DIR", help="enrol: (fleet-keys)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("fleet-keys"), metavar="DIR", help="enrol, profile (fleet-keys)"
+    )
     parser.add_argument("--plaintext", action="store_true", help="allow mqtt:// beyond this machine")
 
 
@@ -66,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.part == "command":
         return _command(args, broker)
+    if args.part == "profile":
+        return _profile(args, broker)
     if args.part == "ingest":
         if broker is None or args.worker is None:
             raise ConfigError("a worker needs --broker and its own --worker name")
@@ -117,6 +125,27 @@ def _repair(args: argparse.Namespace) -> int:
     for path in done.set_aside:
         print(f"{path} is damaged and does not count any more; it was renamed to .damaged")
     print(f"the old journal is kept as {done.old}")
+    return 0
+
+
+def _profile(args: argparse.Namespace, broker: Broker | None) -> int:
+    from edgexai.cli.progress import bar
+    from edgexai.fleet.collect import collect
+    from edgexai.fleet.command import send
+    from edgexai.messaging.command import load_private
+
+    nodes = [n for n in args.nodes.split(",") if n]
+    if broker is None or args.fleet is None or not nodes or args.signing is None:
+        raise ConfigError("profiles need --broker, --fleet, --nodes and --signing")
+    key = load_private(args.signing)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for node in nodes:
+        with bar(node) as progress:
+            ask = partial(send, broker, key, args.fleet, node, "profile")
+            profile = collect(ask, args.count, progress=progress)
+        path = args.out / f"{node}.profile"
+        path.write_bytes(profile)
+        print(path)
     return 0
 
 
