@@ -32,9 +32,28 @@ def test_attach_then_explain(tmp_path: Path, data: Path, capsys: pytest.CaptureF
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_list_grids(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["attach", str(golden("cnn")[0]), "--list-grids"]) == 0
-    assert "12x12" in capsys.readouterr().out
+def test_list_grids_says_what_each_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(golden("cnn")[0])
+    assert main(["attach", model, "--list-grids"]) == 0
+    assert "| 12x12 |" in capsys.readouterr().out
+    assert main(["attach", model, "--list-grids", "--composite", "epsilon_plus", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows[-1]["grid"] is None
+    assert rows[-1]["share"] == 1
+    for what in ("macs", "bytes"):
+        found = [row[what] for row in rows]
+        assert found == sorted(found)
+        assert found[0] < found[-1]
+
+
+def test_every_listed_grid_can_be_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, out = str(golden("resnet")[0]), tmp_path / "e.tflite"
+    assert main(["attach", model, "--list-grids", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    for row in rows[:-1]:
+        assert main(["attach", model, "-o", str(out), "--grid", "x".join(map(str, row["grid"]))]) == 0
+        assert Explainer(out).metadata.grid == tuple(row["grid"])
+        assert out.stat().st_size == row["bytes"]
 
 
 @pytest.mark.parametrize(

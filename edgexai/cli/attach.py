@@ -5,19 +5,19 @@ examples:
   edgexai attach vww.tflite -o vww_explain.tflite --composite epsilon_plus --grid 12x12
   edgexai attach kws_int8.tflite -o on.tflite --target 3 --channels keep
   edgexai attach kws_int8.tflite -o mine.tflite --composite mine.toml
-  edgexai attach vww.tflite --list-grids
+  edgexai attach vww.tflite --list-grids      (and what each costs in time, MACs, bytes and RAM)
 """
 
 import argparse
+import json
 import re
 from pathlib import Path
 
+from edgexai.cli.grid_table import costs, print_table
 from edgexai.errors import ConfigError
-from edgexai.graph import Graph, load, serialize
+from edgexai.graph import load, serialize
 from edgexai.graph.write import write
 from edgexai.relevance import attach
-from edgexai.relevance.grid import grids
-from edgexai.relevance.start import logits_of
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,18 +29,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", help="stop at the inner map nearest to ROWSxCOLUMNS")
     parser.add_argument("--channels", default="sum", choices=["sum", "keep"], help="one map, or one a channel")
     parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="int8 only for LiteRT 2")
-    parser.add_argument("--list-grids", action="store_true", help="show where relevance can stop, and do nothing else")
+    parser.add_argument("--list-grids", action="store_true", help="show where relevance can stop, and what each costs")
+    parser.add_argument("--json", action="store_true", help="the list of grids as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
+    target = int(args.target) if args.target.isdigit() else args.target
+    head = int(args.head) if args.head.isdigit() else args.head
     if args.list_grids:
-        _list(graph)
+        rows = costs(graph, args.composite, target, head, args.precision)
+        print(json.dumps(rows)) if args.json else print_table(rows)
         return 0
     if not args.output:
         raise ConfigError("nothing says where the explainer goes; add -o FILE.tflite")
-    target = int(args.target) if args.target.isdigit() else args.target
-    head = int(args.head) if args.head.isdigit() else args.head
     explain = attach(graph, args.composite, target, _grid(args.grid), args.channels, head, args.precision)
     data = serialize(explain)
     write(data, args.output)
@@ -56,11 +58,3 @@ def _grid(text: str | None) -> tuple[int, int] | None:
     if match is None:
         raise ConfigError(f"--grid takes ROWSxCOLUMNS, as in 12x12, not {text!r}")
     return int(match[1]), int(match[2])
-
-
-def _list(graph: Graph) -> None:
-    producer = graph.producers()
-    print(f"{'grid':>9}  {'channels':>8}  after")
-    for t in grids(graph, logits_of(graph, graph.outputs[0])):
-        _, rows, columns, channels = graph.tensors[t].shape
-        print(f"{f'{rows}x{columns}':>9}  {channels:>8}  {graph.describe(producer[t])}")

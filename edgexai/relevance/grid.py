@@ -10,17 +10,16 @@ def stop_tensor(graph: Graph, logits: int, grid: tuple[int, int] | None) -> int:
         if len(graph.inputs) != 1:
             raise ConfigError(f"the model has {len(graph.inputs)} inputs; only models with one can be explained")
         return graph.inputs[0]
-    cuts = grids(graph, logits)
+    cuts = choices(graph, logits)
     if not cuts:
         raise ConfigError("the model has no inner map to stop at; leave grid out")
     rows, columns = grid
-    return min(
-        cuts,
-        key=lambda t: (
-            abs(graph.tensors[t].shape[1] - rows) + abs(graph.tensors[t].shape[2] - columns),
-            -cuts.index(t),
-        ),
-    )
+    return cuts[min(cuts, key=lambda size: abs(size[0] - rows) + abs(size[1] - columns))]
+
+
+def choices(graph: Graph, logits: int) -> dict[tuple[int, int], int]:
+    """Each resolution (rows, columns) that can be asked for, and the tensor that then stops relevance: the latest."""
+    return {(graph.tensors[t].shape[1], graph.tensors[t].shape[2]): t for t in grids(graph, logits)}
 
 
 def grids(graph: Graph, logits: int) -> list[int]:

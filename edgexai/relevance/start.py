@@ -43,7 +43,7 @@ def logits_of(graph: Graph, output: int) -> int:
 
 def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0) -> Start:
     """Append what chooses the target; ConfigError if the model has no such output."""
-    head = _output(graph, output)
+    head = head_of(graph, output)
     logits = logits_of(graph, head)
     shape = build.shape(logits)
     count = prod(shape)
@@ -69,8 +69,8 @@ def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0
     return Start(logits, Flow(build.reshape(weights, shape), is_factor=True), chosen, score)
 
 
-def _output(graph: Graph, output: str | int) -> int:
-    """The model's output by number or name."""
+def head_of(graph: Graph, output: str | int) -> int:
+    """The tensor of a model's output by number or name; ConfigError if there is none."""
     names = [graph.tensors[t].name for t in graph.outputs]
     if isinstance(output, str):
         if output not in names:

@@ -1,0 +1,85 @@
+"""What stopping at each inner grid costs: counted, and timed on this machine beside predicting."""
+
+import time
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from edgexai.cli.table import show
+from edgexai.compress import cost
+from edgexai.device.interpreter import Interpreter
+from edgexai.graph import Graph, serialize
+from edgexai.relevance import Composite, attach
+from edgexai.relevance.grid import choices
+from edgexai.relevance.start import head_of, logits_of
+
+SECONDS = 2.0
+ROUNDS = range(5, 200)
+"""The fewest and the most times that everything runs once."""
+
+
+def costs(graph: Graph, composite: str | Composite, target: str | int, head: str | int) -> list[dict[str, Any]]:
+    """A row for each resolution, the coarsest first and the input's last; ratios are to predicting alone."""
+    producer = graph.producers()
+    logits = logits_of(graph, head_of(graph, head))
+    alone = cost(graph)
+    stops = [(size, producer[t]) for size, t in choices(graph, logits).items()]
+    rows, files = [], [serialize(graph)]
+    for grid, operator in [*stops, (None, None)]:
+        explain = attach(graph, composite, target, grid, "sum", head)
+        found = cost(explain)
+        files.append(serialize(explain))
+        rows.append(
+            {
+                "grid": None if grid is None else list(grid),
+                "after": "" if operator is None else f"{graph.ops[operator].kind.name} (operator {operator})",
+                "macs": found.macs - alone.macs,
+                "macs_ratio": found.macs / max(1, alone.macs),
+                "bytes": found.bytes,
+                "bytes_ratio": found.bytes / alone.bytes,
+                "ram": found.ram,
+            }
+        )
+    predicting, *explaining = _times(files)
+    full = explaining[-1] - predicting
+    for row, taken in zip(rows, explaining, strict=True):
+        row["time_ratio"] = taken / predicting
+        row["share"] = (taken - predicting) / full if full > 0 else 1.0
+    return sorted(rows, key=lambda row: (row["grid"] is None, np.prod(row["grid"] or 0)))
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    head = ["grid", "time", "of the full pass", "MACs", "bytes", "RAM", "after"]
+    show(
+        head,
+        [
+            [
+                "input" if row["grid"] is None else "x".join(map(str, row["grid"])),
+                f"{row['time_ratio']:.2f}×",
+                f"{row['share']:.0%}",
+                f"{row['macs_ratio']:.2f}×",
+                f"{row['bytes']:,} ({row['bytes_ratio']:.2f}×)",
+                f"{row['ram']:,}",
+                row["after"],
+            ]
+            for row in rows
+        ],
+    )
+    print("× is to predicting alone; time is the median on this machine, one thread")
+
+
+def _times(files: list[bytes]) -> list[float]:
+    """Median seconds of each model, all of them taking turns."""
+    loaded = [Interpreter(file) for file in files]
+    inputs = [[np.zeros(port.shape, port.dtype) for port in one.inputs] for one in loaded]
+    taken: list[list[float]] = [[] for _ in loaded]
+    began = time.perf_counter()
+    for done in range(ROUNDS.stop):
+        if done >= ROUNDS.start and time.perf_counter() - began > SECONDS:
+            break
+        for one, xs, seconds in zip(loaded, inputs, taken, strict=True):
+            start = time.perf_counter()
+            one.run(*xs)
+            seconds.append(time.perf_counter() - start)
+    return [median(seconds) for seconds in taken]
