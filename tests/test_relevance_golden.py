@@ -182,3 +182,41 @@ def test_a_head_is_named_by_number_or_name() -> None:
     assert np.array_equal(by_number.relevance, by_name.relevance)
     with pytest.raises(ConfigError, match="has no output 'gaze'"):
         edgexai.attach(two, output="gaze")
+
+
+def test_an_argmax_at_the_end_is_looked_through() -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    from edgexai.graph import Builder, DType
+
+    path, known = golden("cnn")
+    graph = edgexai.load(path)
+    build = Builder(graph, prefix="model")
+    index = build.op(
+        OpKind.ARG_MAX,
+        [graph.outputs[0], build.const(1)],
+        (1,),
+        schema.ArgMaxOptionsT(outputType=int(DType.INT64)),
+        dtype=DType.INT64,
+    )
+    ends = build.finish([build.cast(index, DType.INT32)])
+    for x in known["x"]:
+        ours = edgexai.Explainer(serialize(edgexai.attach(ends, "epsilon")))(x)
+        theirs = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon")))(x)
+        assert ours.outputs[0][0] == ours.target == theirs.target
+        assert np.array_equal(ours.relevance, theirs.relevance)
+
+
+def test_state_in_variables_is_refused() -> None:
+    def network(b, x):
+        from edgexai.graph import Op, Tensor
+        from edgexai.graph.ir import DType
+
+        b.tensors.append(Tensor("state", (), DType.RESOURCE))
+        handle = len(b.tensors) - 1
+        b.ops.append(Op(OpKind.VAR_HANDLE, (), (handle,)))
+        b.ops.append(Op(OpKind.ASSIGN_VARIABLE, (handle, x), ()))
+        return b.op(OpKind.READ_VARIABLE, [handle], (1, 4))
+
+    with pytest.raises(ConfigError, match="no relevance reaches the input"):
+        edgexai.attach(single((1, 4), network))

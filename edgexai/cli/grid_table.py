@@ -9,7 +9,7 @@ import numpy as np
 from edgexai.cli.table import show
 from edgexai.compress import cost
 from edgexai.device.interpreter import Interpreter
-from edgexai.graph import Graph, serialize
+from edgexai.graph import Graph, serialize, settled
 from edgexai.relevance import Composite, attach
 from edgexai.relevance.grid import choices
 from edgexai.relevance.start import head_of, logits_of
@@ -19,15 +19,18 @@ ROUNDS = range(5, 200)
 """The fewest and the most times that everything runs once."""
 
 
-def costs(graph: Graph, composite: str | Composite, target: str | int, head: str | int) -> list[dict[str, Any]]:
+def costs(
+    graph: Graph, composite: str | Composite, target: str | int, head: str | int, precision: str
+) -> list[dict[str, Any]]:
     """A row for each resolution, the coarsest first and the input's last; ratios are to predicting alone."""
+    graph = settled(graph)
     producer = graph.producers()
     logits = logits_of(graph, head_of(graph, head))
     alone = cost(graph)
     stops = [(size, producer[t]) for size, t in choices(graph, logits).items()]
     rows, files = [], [serialize(graph)]
     for grid, operator in [*stops, (None, None)]:
-        explain = attach(graph, composite, target, grid, "sum", head)
+        explain = attach(graph, composite, target, grid, "sum", head, precision)
         found = cost(explain)
         files.append(serialize(explain))
         rows.append(

@@ -4,6 +4,7 @@ from edgexai.graph.builder import Builder
 from edgexai.graph.ir import DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.read import load
+from edgexai.graph.settle import settled
 from edgexai.graph.verify import verify
 from edgexai.graph.write import fingerprint, save, serialize
 
@@ -19,5 +20,6 @@ __all__ = [
     "load",
     "save",
     "serialize",
+    "settled",
     "verify",
 ]

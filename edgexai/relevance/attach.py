@@ -5,7 +5,7 @@ from math import prod
 
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError
-from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint
+from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint, settled
 from edgexai.relevance.backward import Backward, dynamic
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
@@ -30,7 +30,7 @@ def attach(
     """Append layer-wise relevance propagation (Bach et al. 2015) to a model.
 
     The new outputs follow the model's own: ``relevance`` float32 (1, rows, columns) for ``channels="sum"`` or
-    (1, rows, columns, channels) for ``"keep"`` (inputs of other ranks keep their axes), ``target`` int32 (1,)
+    (1, rows, columns, channels) for ``"keep"`` (a sequence: (1, steps) or (1, steps, channels)), ``target`` int32 (1,)
     and ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file
     gets a second input, one weight an output) or ``"error"`` (the squared error of an autoencoder); ``output`` is
     which of several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
@@ -43,6 +43,7 @@ def attach(
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
     if precision not in ("float32", "int8"):
         raise ConfigError(f'precision {precision!r} is not known; use "float32" or "int8"')
+    source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
     begin = start(graph, build, target, output)
     stop = stop_tensor(graph, begin.logits, grid)
@@ -61,7 +62,7 @@ def attach(
         "grid": None if grid is None else list(shape[1:3]),
         "channels": channels,
         "precision": precision,
-        "source": fingerprint(graph),
+        "source": source,
         "version": VERSION,
     }
     explainer = build.finish(outputs, {METADATA: json.dumps(about).encode()})
@@ -85,7 +86,7 @@ def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
     depth: dict[int, int] = {}
     below: dict[Op, int] = {}
     for op in graph.ops:
-        if any(t in computed for t in op.inputs):
+        if op.outputs and any(t in computed for t in op.inputs):
             below[op] = max((depth.get(t, 0) for t in op.inputs), default=0)
             depth.update((t, below[op] + (op.kind in LAYERS)) for t in op.outputs)
     deepest = depth.get(logits, 0)

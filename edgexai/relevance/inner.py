@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgexai.errors import ConfigError
-from edgexai.graph import Builder, Graph
+from edgexai.graph import Builder, Graph, settled
 from edgexai.relevance.attach import propagate
 from edgexai.relevance.composite import Composite
 from edgexai.relevance.composite_file import composite_of
@@ -18,6 +18,7 @@ def attach_inner(
     Raises ConfigError if no relevance reaches one of them, UnsupportedOperator for what has no rule.
     """
     chosen = composite_of(composite_)
+    graph = settled(graph)
     build = Builder(graph)
     begin = start(graph, build, target)
     back = propagate(graph, build, chosen, begin, stop=None)

@@ -1,4 +1,4 @@
-"""Where relevance starts: at the logit of the target, behind a softmax or logistic if there is one."""
+"""Where relevance starts: at the logit of the target, in front of a softmax, logistic or argmax if there is one."""
 
 from dataclasses import dataclass
 from math import prod
@@ -13,6 +13,8 @@ LOOKED_THROUGH = {
     OpKind.SOFTMAX,
     OpKind.LOG_SOFTMAX,
     OpKind.LOGISTIC,
+    OpKind.ARG_MAX,
+    OpKind.CAST,
     OpKind.QUANTIZE,
     OpKind.DEQUANTIZE,
 }
@@ -29,14 +31,14 @@ class Start:
 
 
 def logits_of(graph: Graph, output: int) -> int:
-    """The tensor in front of the softmax or logistic that ends in ``output``; the output itself if none does."""
+    """The tensor in front of the softmax, logistic or argmax that ends in ``output``; itself if none does."""
     producer = graph.producers()
     t = output
     found = t
     while t in producer and graph.ops[producer[t]].kind in LOOKED_THROUGH:
         op = graph.ops[producer[t]]
         t = op.inputs[0]
-        if op.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE):
+        if op.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE, OpKind.CAST):
             found = t
     return found
 
