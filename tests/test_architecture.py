@@ -24,6 +24,7 @@ MAY_IMPORT = {
         "firmware_profiles",
         "profile_file",
         "profile_sums",
+        "transit",
     },
     "edgexai.heatmap": {"errors"},
     "edgexai.messaging": {"errors"},

@@ -70,11 +70,16 @@ def reconstruct(graph: Graph, x: Floats, wanted: Mapping[int, Target], kept: Kep
             target = wanted[i].values
             if i in kept:
                 target = target[:, kept[i]]
-            _, partner = _sum(graph, i)
-            offset = None if partner < 0 else wanted[i].rows.of(values[partner])
-            graph = _refit(graph, i, values[op.inputs[0]], target, wanted[i], offset)
+            graph = refit(graph, i, values, replace(wanted[i], values=target))
         values[op.outputs[0]] = apply(graph, i, values)[0]
     return graph
+
+
+def refit(graph: Graph, index: int, values: Mapping[int, Floats], wanted: Target) -> Graph:
+    """The float32 graph with one operator's weights refitted to a target, given the values of the maps before it."""
+    _, partner = _sum(graph, index)
+    offset = None if partner < 0 else wanted.rows.of(values[partner])
+    return _refit(graph, index, values[graph.ops[index].inputs[0]], wanted.values, wanted, offset)
 
 
 def linear(graph: Graph, index: int) -> Graph:
