@@ -150,7 +150,7 @@ def _builder(common_name: str, issuer: x509.Name, days: int) -> x509.Certificate
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
         .issuer_name(issuer)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))  # a node's clock may be behind
+        .not_valid_before(now - timedelta(days=2))  # a node's clock may be a day behind
         .not_valid_after(now + timedelta(days=days))
     )
 
