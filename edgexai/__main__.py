@@ -4,4 +4,5 @@ import sys
 
 from edgexai.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # a process that decodes for the fleet's page imports this file again
+    sys.exit(main())

@@ -135,14 +135,39 @@ class Journal:
             self._db.executemany("REPLACE INTO node VALUES (?, ?, ?, ?, ?)", notes)
         return new
 
-    def nodes(self) -> list[NodeNote]:
-        """The last status and metrics of every node."""
-        return self._all("SELECT fleet, node, kind, received, message FROM node ORDER BY fleet, node, kind")
+    def nodes(self, limit: int = 500) -> list[NodeNote]:
+        """The last status and metrics of the nodes that were heard last."""
+        return self._all(
+            "SELECT n.fleet, n.node, n.kind, n.received, n.message FROM node n JOIN ("
+            "SELECT fleet, node, max(received) AS heard FROM node GROUP BY fleet, node ORDER BY heard DESC LIMIT ?"
+            ") last ON n.fleet = last.fleet AND n.node = last.node ORDER BY n.fleet, n.node, n.kind",
+            limit,
+        )
 
-    def totals(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Frames and bytes stored of each (fleet, node)."""
-        rows = self._all("SELECT fleet, node, sum(frames), sum(bytes) FROM boot GROUP BY fleet, node")
+    def states(self) -> dict[str, int]:
+        """How many nodes there are by the state that their last status says."""
+        rows = self._all(
+            "SELECT coalesce(json_extract(message, '$.state'), 'unknown') AS state, count(*) FROM node"
+            " WHERE kind = 'status' GROUP BY state"
+        )
+        return {str(state): count for state, count in rows}
+
+    def totals(self, limit: int = 500) -> dict[tuple[str, str], tuple[int, int]]:
+        """Frames and bytes stored of the (fleet, node) that came first to the store last."""
+        rows = self._all(
+            "SELECT fleet, node, sum(frames), sum(bytes) FROM boot GROUP BY fleet, node ORDER BY max(id) DESC LIMIT ?",
+            limit,
+        )
         return {(fleet, node): (frames, size) for fleet, node, frames, size in rows}
+
+    def total(self, fleet: str, node: str) -> tuple[int, int]:
+        """Frames and bytes stored of a node."""
+        rows = self._all(
+            "SELECT coalesce(sum(frames), 0), coalesce(sum(bytes), 0) FROM boot WHERE fleet = ? AND node = ?",
+            fleet,
+            node,
+        )
+        return int(rows[0][0]), int(rows[0][1])
 
     def counters(self) -> dict[str, int]:
         """Totals: frames, duplicates, quarantined."""

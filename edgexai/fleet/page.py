@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,30 +32,29 @@ def application(view: View, broker_url: str, meter: Meter | None = None, started
         return FileResponse(STATIC / "index.html", headers=_HEADERS)
 
     def health(request: Request) -> Response:
+        states = view.store.journal.states()
         return JSONResponse(
             {
                 "version": VERSION,
                 "broker": broker_url,
                 "uptime": time.time() - begun,
-                "nodes": len({(f, n) for f, n, *_ in view.store.journal.nodes()}),
+                "nodes": sum(states.values()),
+                "states": states,
                 "shown": view.shown,
                 **view.store.journal.counters(),
             }
         )
 
     def nodes(request: Request) -> Response:
-        return JSONResponse(node_list(view))
+        limit = _limit(request, 500, 100_000)
+        return _no_number if limit is None else JSONResponse(node_list(view, limit))
 
     def classes(request: Request) -> Response:
         return JSONResponse(view.classes(request.query_params.get("node")))
 
     def latest(request: Request) -> Response:
-        asked = request.query_params
-        try:
-            limit = max(1, min(24, int(asked.get("limit", "8"))))
-        except ValueError:
-            return JSONResponse({"error": "limit must be a number"}, status_code=400)
-        return JSONResponse(view.latest(asked.get("fleet"), asked.get("node"), limit))
+        limit, asked = _limit(request, 8, 24), request.query_params
+        return _no_number if limit is None else JSONResponse(view.latest(asked.get("fleet"), asked.get("node"), limit))
 
     def quarantine(request: Request) -> Response:
         refusals = view.store.journal.refusals()
@@ -85,18 +83,29 @@ def application(view: View, broker_url: str, meter: Meter | None = None, started
     )
 
 
-def node_list(view: View) -> list[dict[str, Any]]:
-    """Every node that has ever said something: its status, metrics, stored frames and bytes a frame."""
+def _limit(request: Request, usual: int, most: int) -> int | None:
+    try:
+        return max(1, min(most, int(request.query_params.get("limit", usual))))
+    except ValueError:
+        return None
+
+
+_no_number = JSONResponse({"error": "limit must be a number"}, status_code=400)
+
+
+def node_list(view: View, limit: int = 500) -> list[dict[str, Any]]:
+    """The nodes that were heard last: status, metrics, stored frames and bytes of them."""
+    journal = view.store.journal
     known: dict[tuple[str, str], dict[str, Any]] = {}
-    for fleet, node, kind, received, text in view.store.journal.nodes():
+    for fleet, node, kind, received, text in journal.nodes(limit):
         one = known.setdefault((fleet, node), {"fleet": fleet, "node": node, "status": None, "metrics": None})
         one[kind] = json.loads(text)
         one["seen"] = max(received, one.get("seen", 0.0))
-    totals = view.store.journal.totals()
-    for fleet, node in totals:
+    totals = journal.totals(limit)
+    for fleet, node in list(totals)[: limit - len(known)]:
         known.setdefault((fleet, node), {"fleet": fleet, "node": node, "status": None, "metrics": None, "seen": None})
     for key, one in known.items():
-        one["frames"], one["bytes"] = totals.get(key, (0, 0))
+        one["frames"], one["bytes"] = totals.get(key) or journal.total(*key)
     return [known[key] for key in sorted(known)]
 
 
@@ -104,9 +113,9 @@ def prometheus(view: View) -> str:
     """The store's counters, of all workers together, in the Prometheus text format 0.0.4."""
     journal = view.store.journal
     counters = journal.counters()
-    states = Counter(str((n["status"] or {}).get("state", "unknown")) for n in node_list(view))
-    known = ("online", "lost", "finished", "stopped", "unknown")
-    by_state = [(f'{{state="{state}"}}', states[state]) for state in known]
+    states = journal.states()
+    by_state = [(f'{{state="{state}"}}', states.pop(state, 0)) for state in ("online", "lost", "finished", "stopped")]
+    by_state.append(('{state="unknown"}', sum(states.values())))  # what a node calls itself is no label of ours
     lines = [
         *family("edgexai_frames_total", "counter", "Frames stored, each exactly once.", [("", counters["frames"])]),
         *family(

@@ -1,12 +1,16 @@
 """The fleet's service in one process: broker if none is given, ingest, store, view and page."""
 
 import logging
+import multiprocessing
+import os
 import signal
 import socket
 import threading
 import zlib
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -19,7 +23,7 @@ from edgexai.fleet.ingest import Ingest
 from edgexai.fleet.metrics import listen
 from edgexai.fleet.page import application
 from edgexai.fleet.store import Store
-from edgexai.fleet.view import View
+from edgexai.fleet.view import Decoded, View, decoded
 from edgexai.messaging.broker import Broker
 
 log = logging.getLogger(__name__)
@@ -62,8 +66,9 @@ def serve(
             embedded.start()
             stack.callback(embedded.stop)
             broker, version = Broker.parse(embedded.url), "3.1.1"
-        view = View(opened)
-        view.catch_up()
+        shown = Store(store)  # a connection of its own: the page must not hold up what is being stored
+        stack.callback(shown.close)
+        view = View(shown, decode=stack.enter_context(_decoding_apart()))
         stack.callback(_repeat(0.3, view.catch_up))
         stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
         ingest = Ingest(broker, opened.journal, worker=worker or _worker_name(store), share=share, version=version)
@@ -148,6 +153,25 @@ def _end_on_signals(server: uvicorn.Server) -> None:
 def _move_all(store: Store, at_least: int = 1) -> None:
     while store.compact(at_least):
         pass
+
+
+@contextmanager
+def _decoding_apart() -> Iterator[Callable[[list[bytes]], list[Decoded]]]:
+    """`decoded`, in a process of low priority: in this one it would take turns with the worker at every system call."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_step_back) as pool:
+
+        def apart(frames: list[bytes]) -> list[Decoded]:
+            try:
+                return pool.submit(decoded, frames).result()
+            except (BrokenProcessPool, RuntimeError):  # killed, or the service is ending
+                return decoded(frames)
+
+        yield apart
+
+
+def _step_back() -> None:
+    os.nice(10)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process
 
 
 def _when(event: threading.Event, work: Callable[[], object]) -> Callable[[], None]:

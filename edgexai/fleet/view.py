@@ -2,7 +2,8 @@
 
 import base64
 import threading
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,8 @@ from edgexai.fleet.store import Store, Stored
 from edgexai.heatmap import decode
 
 RECENT = 24  # frames of a node that are at hand
+NODES = 500  # nodes whose own sums and frames are at hand: those that were heard last
+SLICE = 500  # frames that are decoded at a time
 LOOK_BACK = 5_000  # frames that are read at most to catch up: at a start, or when more arrive than can be decoded
 
 
@@ -39,6 +42,34 @@ class Tally:
         self.bytes += size
 
 
+Decoded = tuple[Map, Shares] | None
+
+
+def decoded(frames: list[bytes]) -> list[Decoded]:
+    """Map and shares of each frame; None for one that was stored by a version that knew more than this one."""
+    return [_decoded(frame) for frame in frames]
+
+
+def _decoded(frame: bytes) -> Decoded:
+    try:
+        relevance = flat(decode(frame).map)
+    except FrameError:
+        return None
+    return relevance, shares(relevance)
+
+
+Key = tuple[str, tuple[int, int], int]
+"""Model, shape of the map, target."""
+
+
+@dataclass
+class OfNode:
+    """What is at hand of one node."""
+
+    tallies: dict[Key, Tally] = field(default_factory=dict)
+    recent: deque[tuple[Stored, Map]] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+
 @dataclass
 class View:
     """Reads the store as it grows. ``catch_up`` is called now and then; the other calls give JSON-ready answers."""
@@ -46,33 +77,36 @@ class View:
     store: Store
     look_back: int = LOOK_BACK
     cursor: int = -1
-    tallies: dict[tuple[str, str, tuple[int, int], int], Tally] = field(default_factory=lambda: defaultdict(Tally))
-    recent: dict[tuple[str, str], deque[tuple[Stored, Map]]] = field(
-        default_factory=lambda: defaultdict(lambda: deque(maxlen=RECENT))
-    )
+    nodes: int = NODES
+    decode: Callable[[list[bytes]], list[Decoded]] = decoded
+    tallies: dict[Key, Tally] = field(default_factory=dict)
+    of_nodes: OrderedDict[str, OfNode] = field(default_factory=OrderedDict)
     shown: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def catch_up(self) -> int:
         """Take in what the store has got since, the newest ``look_back`` of it; how many frames."""
-        taken = 0
-        self.cursor = max(self.cursor, self.store.last_id() - self.look_back)
-        while batch := self.store.since(self.cursor, 2000):
+        taken, last = 0, self.store.last_id()
+        self.cursor = max(self.cursor, last - self.look_back)
+        while self.cursor < last and (batch := self.store.since(self.cursor, SLICE)):
+            maps = self.decode([stored.frame for stored in batch])
             with self._lock:
-                for stored in batch:
-                    self._take(stored)
+                for stored, found in zip(batch, maps, strict=True):
+                    if found is not None:
+                        self._take(stored, *found)
             self.cursor = batch[-1].id
             taken += len(batch)
         return taken
 
     def latest(self, fleet: str | None = None, node: str | None = None, limit: int = 8) -> list[dict[str, Any]]:
-        """The newest frames of each node (or of one), newest first."""
+        """The newest frames of the 50 nodes that were heard last (or of those asked for), newest first."""
         with self._lock:
+            names = [tuple(name.split("/")) for name in reversed(self.of_nodes)]
+            wanted = [(f, n) for f, n in names if fleet in (None, f) and node in (None, n)][:50]
             return [
                 described(stored, relevance)
-                for (f, n), frames in sorted(self.recent.items())
-                if fleet in (None, f) and node in (None, n)
-                for stored, relevance in list(frames)[::-1][:limit]
+                for f, n in sorted(wanted)
+                for stored, relevance in list(self.of_nodes[f"{f}/{n}"].recent)[::-1][:limit]
             ]
 
     def classes(self, node: str | None = None) -> list[dict[str, Any]]:
@@ -82,9 +116,9 @@ class View:
         """
         with self._lock:
             groups: dict[tuple[str, tuple[int, int]], dict[int, Tally]] = defaultdict(dict)
-            for (model, one, shape, target), tally in sorted(self.tallies.items()):
-                if one == (node or ""):
-                    groups[model, shape][target] = tally
+            asked = self.tallies if node is None else self.of_nodes.get(node, OfNode()).tallies
+            for (model, shape, target), tally in sorted(asked.items(), key=lambda item: item[0]):
+                groups[model, shape][target] = tally
             answers = [_model(model, shape, tallies) for (model, shape), tallies in groups.items()]
             for answer in answers:
                 for suspect in answer["suspects"]:
@@ -99,22 +133,21 @@ class View:
                 "count": tally.count,
                 "share": round(float(tally.shares[names(shape[0]).index(suspect["region"])] / tally.count), 4),
             }
-            for (m, node, shape, target), tally in sorted(self.tallies.items())
-            if m == model and node and target == suspect["target"] and tally.shares is not None
+            for node, one in sorted(self.of_nodes.items())
+            for (m, shape, target), tally in sorted(one.tallies.items(), key=lambda item: item[0])
+            if m == model and target == suspect["target"] and tally.shares is not None
         ]
 
-    def _take(self, stored: Stored) -> None:
-        try:
-            relevance = flat(decode(stored.frame).map)
-        except FrameError:  # stored by a version that knew more than this one
-            return
-        share = shares(relevance)
+    def _take(self, stored: Stored, relevance: Map, share: Shares) -> None:
         shape = (relevance.shape[0], relevance.shape[1])
-        for node in ("", f"{stored.fleet}/{stored.node}"):
-            self.tallies[stored.model, node, shape, stored.target].add(
-                relevance, share, stored.score, len(stored.frame)
-            )
-        self.recent[stored.fleet, stored.node].append((stored, relevance))
+        name, key = f"{stored.fleet}/{stored.node}", (stored.model, shape, stored.target)
+        one = self.of_nodes.setdefault(name, OfNode())
+        self.of_nodes.move_to_end(name)
+        while len(self.of_nodes) > self.nodes:
+            self.of_nodes.popitem(last=False)
+        for tallies in (self.tallies, one.tallies):
+            tallies.setdefault(key, Tally()).add(relevance, share, stored.score, len(stored.frame))
+        one.recent.append((stored, relevance))
         self.shown += 1
 
 

@@ -2,6 +2,7 @@
 import { mapElement } from "./map.js";
 
 const $ = (id) => document.getElementById(id);
+const MOST_NODES = 60;
 const state = { scope: "", labels: {}, last: {} };
 
 function el(tag, attributes = {}, ...children) {
@@ -46,8 +47,8 @@ function drawTiles(health, nodes) {
   const { bytes, ms, energy } = cost(nodes);
   const tile = (value, unit, text) => el("div", { class: "tile" }, el("b", {}, value, unit ? el("small", {}, unit) : null), el("span", {}, text));
   $("tiles").replaceChildren(
-    tile(number(nodes.length), nodes.length === 1 ? "node" : "nodes", ["online", "lost", "finished", "stopped"]
-      .map((s) => [s, nodes.filter((n) => n.status?.state === s).length]).filter(([, k]) => k).map(([s, k]) => `${k} ${s}`).join(", ") || "none yet"),
+    tile(number(health.nodes), health.nodes === 1 ? "node" : "nodes", ["online", "lost", "finished", "stopped"]
+      .map((s) => [s, health.states[s]]).filter(([, k]) => k).map(([s, k]) => `${number(k)} ${s}`).join(", ") || "none yet"),
     tile(number(health.frames), "", "heatmaps, each once"),
     tile(compact(bytes), "B", "per heatmap"),
     tile(compact(ms), "ms", "per explanation"),
@@ -77,7 +78,7 @@ function drawSuspects(models) {
         el("p", {}, el("strong", {}, percent(s.share)), " of its positive relevance lies there, in the other classes ",
           el("strong", {}, percent(s.usual)), `; the region is ${percent(area)} of the area. `,
           `Seen in ${number(one.count)} explanations. Test the class with and without what stands there.`)),
-      el("div", { class: "bars" }, ...s.nodes.map((n) => el("div", { class: "bar", title: `${n.count} explanations` },
+      el("div", { class: "bars" }, ...s.nodes.toSorted((a, b) => b.share - a.share).slice(0, 8).map((n) => el("div", { class: "bar", title: `${n.count} explanations` },
         el("span", {}, n.node.split("/")[1]), el("i", { "--share": `${(100 * n.share) / top}%` }), el("span", {}, percent(n.share))))));
   }));
 }
@@ -117,17 +118,23 @@ function drawClasses(models) {
       el("div", { class: "classes" }, ...m.classes.map((c) => {
         const s = flags.get(c.target);
         return el("article", { class: s ? "class flag" : "class" }, mapElement(c.map, s?.region),
-          el("h3", {}, el("span", {}, label(m.model, c.target)), el("small", {}, `${number(c.count)} ×`)),
-          el("p", {}, s ? `${percent(s.share)} ${s.region}` : `score ${number(c.score, 1)}`));
+          el("h3", { title: label(m.model, c.target) }, label(m.model, c.target)),
+          el("p", {}, `${number(c.count)} ×, score ${number(c.score, 1)}`),
+          s ? el("p", { class: "why" }, `${percent(s.share)} ${s.region}`) : null);
       })),
       regionTable(m),
     ];
   }));
 }
 
-function drawNodes(nodes, frames) {
+// lost nodes first, then those whose frames are at hand
+const rank = (n, byNode) => (n.status?.state === "lost" ? 0 : byNode.has(`${n.fleet}/${n.node}`) ? 1 : 2);
+
+function drawNodes(nodes, frames, total) {
   const byNode = Map.groupBy(frames, (f) => `${f.fleet}/${f.node}`);
-  $("nodes").replaceChildren(...nodes.map((n) => {
+  const drawn = [...nodes].sort((a, b) => rank(a, byNode) - rank(b, byNode) || (b.seen ?? 0) - (a.seen ?? 0)).slice(0, MOST_NODES);
+  $("rest").textContent = total > drawn.length ? `${number(drawn.length)} of ${number(total)} are shown: lost ones first, then those heard last.` : "";
+  $("nodes").replaceChildren(...drawn.map((n) => {
     const mine = (byNode.get(`${n.fleet}/${n.node}`) ?? []).slice(0, 8);
     const m = n.metrics ?? {};
     const long = mine.length > 0 && mine[0].map.columns > 3 * mine[0].map.rows;
@@ -176,7 +183,7 @@ async function refresh() {
     drawSuspects(all ?? models);
     drawScope(nodes);
     drawClasses(models);
-    drawNodes(nodes, frames);
+    drawNodes(nodes, frames, Math.max(health.nodes, nodes.length));
   } catch (error) {
     live.className = "live off";
     live.textContent = "no answer";
