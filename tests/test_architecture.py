@@ -28,7 +28,7 @@ MAY_IMPORT = {
     },
     "edgexai.heatmap": {"errors"},
     "edgexai.messaging": {"errors"},
-    "edgexai.transit": {"errors", "heatmap"},
+    "edgexai.transit": {"errors"},
     "edgexai.device": {"errors", "heatmap", "board", "firmware_profiles", "messaging", "profile_sums"},
     "edgexai.fleet": {"errors", "heatmap", "messaging", "profile_file"},
     "converters": {"errors", "graph"},

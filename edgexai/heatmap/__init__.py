@@ -1,5 +1,7 @@
 """The heatmap frame: an explanation in tens of bytes, any prefix of whose stream is a coarser map."""
 
-from edgexai.heatmap.frame import Frame, Header, decode, encode, header
+from edgexai.heatmap.frame import Frame, Header, Heatmap, decode, encode, header, shorten
+from edgexai.heatmap.layout import Fields
+from edgexai.heatmap.parts import join, split
 
-__all__ = ["Frame", "Header", "decode", "encode", "header"]
+__all__ = ["Fields", "Frame", "Header", "Heatmap", "decode", "encode", "header", "join", "shorten", "split"]

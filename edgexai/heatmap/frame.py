@@ -1,42 +1,29 @@
-"""The heatmap frame: one explanation as self-contained bytes.
-
-| bytes | field |
-|---|---|
-| 1 | version (high nibble, 1) and flags (low nibble: 1 a conservation follows) |
-| 1 | number of axes, 1 to 3 (high nibble), and length of the model id (low nibble) |
-| 0–8 | model id: the first bytes of the SHA-256 of the source model |
-| varints | length of each axis, 1 to 512 |
-| varint | the node's sequence number |
-| varint | target, zigzag |
-| 5 | time: milliseconds since 2020-01-01 UTC, big-endian |
-| 3 | score: the high 24 bits of a big-endian float32 |
-| 0 or 2 | conservation: float16, big-endian |
-| 1 | exponent e of the map, signed; the coefficients' unit is 2^(e - 12 + 1) |
-| rest | the embedded stream (`planes.py`) |
-| 4 | CRC-32C of everything before, big-endian |
-"""
+"""The heatmap frame: one explanation, or several of one input, as self-contained bytes that end in a CRC-32C."""
 
 import math
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import FrameError
-from edgexai.heatmap import planes, transform
+from edgexai.heatmap import layout, stream
+from edgexai.heatmap import relevance as maps
 from edgexai.heatmap.crc import crc32c
+from edgexai.heatmap.layout import CLASS, CONSERVATION, EPOCH, PRECISE, REFERENCE, Fields, Preamble, Reader
 
-VERSION = 1
-HAS_CONSERVATION = 1
-MOST_AXES, MOST_LENGTH, MOST_VALUES = 3, 512, 1 << 18
-EPOCH = 1_577_836_800
-BLANK, HIGHEST = -128, 100
+Map = NDArray[np.float32]
+
+MOST_BYTES = 1 << 20
+PRECISE_FROM = 96
+"""Frames with a smaller budget say time in seconds, score as float16 and conservation to 1/64."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a frame says beside its map, of ``shape``; ``time`` in Unix seconds, ``conservation`` None if not sent."""
+    """What a frame says beside its maps, of ``shape``; target, score and conservation are those of the first map."""
 
     shape: tuple[int, ...]
     model: bytes
@@ -45,20 +32,37 @@ class Header:
     target: int
     score: float
     conservation: float | None
+    fields: Fields
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """One map of a frame and what it explains. ``missing`` is the name of the reference that would have to be added to
+    it, if `decode` was not given that: the map is then only the difference."""
+
+    map: Map
+    target: int = 0
+    score: float = 0.0
+    conservation: float | None = None
+    missing: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a frame says; ``map`` is float32, ``time`` in Unix seconds, ``conservation`` None if it was not sent."""
+    """What a frame says; ``map``, ``target``, ``score``, ``conservation``, ``missing`` are those of the first map,
+    ``more`` the other maps. ``time`` in Unix seconds, ``conservation`` None if it was not sent."""
 
-    map: NDArray[np.float32]
+    map: Map
     model: bytes
     sequence: int
     time: float
     target: int
     score: float
     conservation: float | None
-    version: int = VERSION
+    version: int = layout.VERSION
+    missing: bytes | None = None
+    fields: Fields = field(default_factory=Fields)
+    more: tuple[Heatmap, ...] = ()
 
 
 def encode(
@@ -66,191 +70,310 @@ def encode(
     *,
     budget: int | None = None,
     quality: float | None = None,
+    kept: float | None = None,
     model: bytes = b"",
     sequence: int = 0,
     time: float = EPOCH,
     target: int = 0,
     score: float = 0.0,
     conservation: float | None = None,
+    fields: Fields | None = None,
+    more: Sequence[Heatmap] = (),
+    reference: bytes | None = None,
+    precise: bool | None = None,
 ) -> bytes:
-    """A frame of at most ``budget`` bytes, or of the fewest bytes that keep a cosine of ``quality`` to the map.
+    """A frame of at most ``budget`` bytes, or of the fewest whose maps reach ``quality`` or have ``kept``.
 
-    ``relevance`` has 1 to 3 axes of at most 512. Without budget and quality the whole stream is sent.
-    Raises FrameError for what no frame can hold, or a budget smaller than the header.
+    ``relevance`` has 1 to 3 axes of at most 512. ``quality`` is the cosine to the map, ``kept`` the share of |R| that
+    is right: 1 - Σ|R - R'| / Σ|R|. Without any of them the whole stream is sent. ``more`` maps of the same shape
+    (other classes) share the frame. ``reference`` is a frame that the other side has too, the node's last or the mean
+    of a class: the difference to it is sent where that is better. ``precise`` says time to the millisecond and score
+    as float32; by default if the budget is at least 96. Raises FrameError for what no frame can hold, or a budget
+    smaller than what comes before the stream.
     """
-    values = _checked(relevance)
-    head = _head(values.shape, model, sequence, time, target, score, conservation)
-    room = (1 << 20) if budget is None else budget - len(head) - 5
-    if room < 0:
-        raise FrameError(f"a frame of this map needs {len(head) + 5} bytes before any relevance; {budget} are too few")
-    exponent, coefficients = _coefficients(values)
-    stream = planes.encode(coefficients, room) if exponent != BLANK else b""
-    if quality is not None:
-        stream = _shortest(stream, values, quality)
-    body = head + struct.pack(">b", exponent) + stream
-    return body + struct.pack(">I", crc32c(body))
+    wanted = [Heatmap(layout.checked(relevance), target, score, conservation)]
+    wanted += [replace(one, map=layout.checked(one.map)) for one in more]
+    if len(wanted) > layout.MOST_MAPS or any(one.map.shape != wanted[0].map.shape for one in wanted):
+        raise FrameError(f"a frame holds at most {layout.MOST_MAPS} maps, all of one shape; send them in several")
+    if precise is None:
+        precise = budget is None or budget >= PRECISE_FROM or any(65504 < abs(one.score) < math.inf for one in wanted)
+    about = Preamble(wanted[0].map.shape, model, sequence, time, len(wanted), fields or Fields())
+    pieces = [_Piece.of(one, quality, kept) for one in wanted]
+    plain = _assembled(about, pieces, precise, budget)
+    if reference is None:
+        return plain
+    known, name = decode(reference).map, reference[-4:]
+    if known.shape != wanted[0].map.shape:
+        return plain
+    other = _assembled(about, [_Piece.of(one, quality, kept, (name, known)) for one in wanted], precise, budget)
+    if quality is not None or kept is not None:
+        return min(plain, other, key=len)
+    return max(plain, other, key=lambda frame: _likeness(frame, wanted, {name: known}))
 
 
-def decode(frame: bytes) -> Frame:
-    """Read a frame; FrameError if it is none, is damaged, or declares a map beyond the limits."""
-    head, exponent, stream = _taken_apart(frame)
+def decode(frame: bytes, references: Mapping[bytes, Map] | None = None) -> Frame:
+    """Read a frame; FrameError if it is none, is damaged, or declares a map beyond the limits.
+
+    ``references`` are maps by name (the last four bytes of their frames) that frames may build upon.
+    """
+    about, sections = opened(frame)
+    read = [section.heatmap(about.shape, references or {}) for section in sections]
+    first = read[0]
     return Frame(
-        map=_map(stream, head.shape, exponent),
-        model=head.model,
-        sequence=head.sequence,
-        time=head.time,
-        target=head.target,
-        score=head.score,
-        conservation=head.conservation,
+        first.map,
+        about.model,
+        about.sequence,
+        about.time,
+        first.target,
+        first.score,
+        first.conservation,
+        missing=first.missing,
+        fields=about.fields,
+        more=tuple(read[1:]),
     )
 
 
 def header(frame: bytes) -> Header:
-    """Check a frame as `decode` does, without computing its map: a store takes thousands a second. FrameError."""
-    return _taken_apart(frame)[0]
+    """Check a frame as `decode` does, without computing its maps: a store takes thousands a second. FrameError."""
+    about, (first, *_) = opened(frame)
+    return Header(
+        about.shape,
+        about.model,
+        about.sequence,
+        about.time,
+        first.target,
+        first.score,
+        first.conservation,
+        about.fields,
+    )
 
 
-def _taken_apart(frame: bytes) -> tuple[Header, int, bytes]:
-    """Header, exponent and stream of the map."""
-    try:
-        return _parts(bytes(frame))
-    except (struct.error, IndexError):
-        raise FrameError(f"the frame is cut short ({len(frame)} bytes); ask the node to send it again") from None
+def shorten(frame: bytes, size: int) -> bytes:
+    """The frame cut to at most ``size`` bytes, its maps coarser; unchanged if what precedes the streams needs more."""
+    about, sections = opened(frame)
+    if len(frame) <= size:
+        return frame
+    cut = _sealed(about, sections, size)
+    return frame if cut is None else cut
 
 
-def _parts(frame: bytes) -> tuple[Header, int, bytes]:
-    if len(frame) < 2 or frame[0] >> 4 != VERSION:
-        raise FrameError("this is not a heatmap frame of a version that is known here; update, or check the topic")
+@dataclass(frozen=True)
+class Section:
+    """A map as it stands in the frame: what precedes its stream, and the stream."""
+
+    lead: bytes
+    content: bytes
+    target: int = 0
+    score: float = 0.0
+    conservation: float | None = None
+    name: bytes | None = None
+    scale: float = 0.0
+    exponent: int = maps.BLANK
+
+    def heatmap(self, shape: tuple[int, ...], references: Mapping[bytes, Map]) -> Heatmap:
+        """The map decoded, its reference added."""
+        if self.exponent == maps.BLANK:
+            found = np.zeros(shape, np.float32)
+        else:
+            found = maps.synthesis(self.exponent, stream.decode(self.content, shape))
+        missing = self.name
+        if self.name is not None and (known := references.get(self.name)) is not None and known.shape == shape:
+            found, missing = maps.added(found, self.scale, known), None
+        return Heatmap(found, self.target, self.score, self.conservation, missing)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A map on its way into a frame: coded fully on demand, or up to the quality that is asked for."""
+
+    heatmap: Heatmap
+    coefficients: maps.Coefficients | None
+    name: bytes | None
+    scale: float
+    content: bytes | None
+
+    @classmethod
+    def of(
+        cls,
+        one: Heatmap,
+        quality: float | None,
+        kept: float | None,
+        reference: tuple[bytes, Map] | None = None,
+    ) -> "_Piece":
+        name, scale, rest = None, 0.0, one.map
+        if reference is not None:
+            name, known = reference
+            scale = maps.scale(one.map, known)
+            rest = maps.added(one.map, -scale, known)
+        found = maps.coefficients(rest)
+        content = None
+        if found is not None and (quality is not None or kept is not None):
+            known = np.zeros_like(one.map) if reference is None else reference[1]
+            content, found = _shortest(one.map, rest, known, scale, quality, kept)
+        return cls(one, found, name, scale, content)
+
+    def lead(self, precise: bool, flags: int) -> bytes:
+        one, out = self.heatmap, b""
+        if flags & CLASS:
+            out += layout.zigzag(one.target) + layout.pack_number(one.score, precise)
+        if flags & CONSERVATION:
+            out += layout.pack_conservation(one.conservation or 0.0, precise)
+        if self.name is not None:
+            out += self.name + struct.pack(">e", self.scale)
+        return out + struct.pack(">b", maps.BLANK if self.coefficients is None else self.coefficients.exponent)
+
+    def stream(self, most: int) -> bytes:
+        if self.coefficients is None:
+            return b""
+        return self.coefficients.stream(most) if self.content is None else self.content[:most]
+
+
+def _assembled(about: Preamble, pieces: list[_Piece], precise: bool, budget: int | None) -> bytes:
+    ones = [piece.heatmap for piece in pieces]
+    flags = CLASS if any(one.target != 0 or one.score != 0 for one in ones) else 0
+    if all(one.conservation is not None and abs(one.conservation) < 65504 for one in ones):
+        flags |= CONSERVATION
+    more = REFERENCE if pieces[0].name is not None else 0
+    if precise and (flags or about.sequence or about.time != EPOCH):
+        more |= PRECISE
+    about = replace(about, flags=flags, more=more)
+    leads = [piece.lead(bool(more & PRECISE), flags) for piece in pieces]
+    room = MOST_BYTES if budget is None else budget
+    bare = len(layout.pack(about)) + sum(map(len, leads)) + len(leads) - 1 + 4
+    if bare > room:
+        raise FrameError(f"a frame of this map needs {bare} bytes before any relevance; {budget} are too few")
+    sections = [Section(lead, piece.stream(room)) for lead, piece in zip(leads, pieces, strict=True)]
+    sealed = _sealed(about, sections, room)
+    if sealed is None:
+        raise FrameError(f"{budget} bytes are too few for {len(pieces)} maps; send fewer in a frame")
+    return sealed
+
+
+def _sealed(about: Preamble, sections: Sequence[Section], size: int) -> bytes | None:
+    """A frame of at most ``size`` bytes, the longest streams cut to equal shares; None if there is no room."""
+    fixed = layout.pack(about)
+    left = size - len(fixed) - 4 - sum(len(s.lead) for s in sections)
+    contents: dict[int, bytes] = {}
+    # from the shortest to the longest, so that what one leaves is for the others; the last one needs no length
+    order = sorted(range(len(sections)), key=lambda i: len(sections[i].content))
+    for done, i in enumerate(order):
+        waiting = len(sections) - done
+        content, bare = sections[i].content[: max(left // waiting, 0)], i == len(sections) - 1
+        if not bare:
+            while content and len(layout.varint(len(content))) + len(content) > left // waiting:
+                content = content[:-1]
+            content = layout.varint(len(content)) + content
+        left -= len(content)
+        contents[i] = content
+    body = fixed + b"".join(s.lead + contents[i] for i, s in enumerate(sections))
+    return body + struct.pack(">I", crc32c(body)) if left >= 0 else None
+
+
+def prefix(body: bytes) -> bytes:
+    """A frame of what has arrived of another's bytes (its CRC-32C not among them): coarser, or of fewer maps."""
+    about, sections = _parsed(body, whole=False)
+    sealed = _sealed(replace(about, count=len(sections)), sections, MOST_BYTES)
+    assert sealed is not None
+    return sealed
+
+
+def opened(frame: bytes) -> tuple[Preamble, list[Section]]:
+    """Header and maps of a frame, no map decoded yet. Raises FrameError as `decode` does."""
+    frame = bytes(frame)
+    if not 7 <= len(frame) <= MOST_BYTES:
+        raise FrameError(f"{len(frame)} bytes are no heatmap frame; one has 7 to 2^20")
     if crc32c(frame[:-4]) != struct.unpack(">I", frame[-4:])[0]:
         raise FrameError("the frame is damaged (CRC-32C does not match); ask the node to send it again")
-    reader = _Reader(frame[:-4])
-    flags = reader.take(1)[0] & 15
-    axes, known = divmod(reader.take(1)[0], 16)
-    model = reader.take(known)
-    if not 1 <= axes <= MOST_AXES or known > 8:
-        raise FrameError(f"the frame declares {axes} axes and a model id of {known} bytes; it was made by no encoder")
-    shape = tuple(reader.varint() for _ in range(axes))
-    if not all(1 <= n <= MOST_LENGTH for n in shape) or math.prod(shape) > MOST_VALUES:
-        raise FrameError(f"the frame declares a map of {shape}; at most {MOST_LENGTH} an axis are read")
-    sequence, zigzag = reader.varint(), reader.varint()
-    milliseconds = int.from_bytes(reader.take(5), "big")
-    score = struct.unpack(">f", reader.take(3) + b"\0")[0]
-    conservation = struct.unpack(">e", reader.take(2))[0] if flags & HAS_CONSERVATION else None
+    return _parsed(frame[:-4], whole=True)
+
+
+def _parsed(body: bytes, whole: bool) -> tuple[Preamble, list[Section]]:
+    reader = Reader(body)
+    about = layout.unpack(reader)
+    sections: list[Section] = []
+    for i in range(about.count):
+        try:
+            section, length = _lead(reader, about, last=i == about.count - 1)
+        except FrameError:
+            if whole or not sections:
+                raise
+            break
+        content = reader.rest() if length is None or (not whole and length > reader.left) else reader.take(length)
+        sections.append(replace(section, content=content))
+    return about, sections
+
+
+def _lead(reader: Reader, about: Preamble, last: bool) -> tuple[Section, int | None]:
+    """What precedes a stream, and the stream's length."""
+    begin = reader.at
+    precise = bool(about.more & PRECISE)
+    target, score, conservation, name, scale = 0, 0.0, None, None, 0.0
+    if about.flags & CLASS:
+        target, score = reader.zigzag(), layout.unpack_number(reader, precise)
+    if about.flags & CONSERVATION:
+        conservation = layout.unpack_conservation(reader, precise)
+    if about.more & REFERENCE:
+        name = reader.take(4)
+        scale = layout.unpack_number(reader, False)
     exponent = struct.unpack(">b", reader.take(1))[0]
-    if exponent > HIGHEST:
+    if (exponent != maps.BLANK and abs(exponent) > maps.HIGHEST) or not math.isfinite(scale):
         raise FrameError(f"the frame declares relevance of 2^{exponent}; it was made by no encoder")
-    head = Header(
-        shape=shape,
-        model=model,
-        sequence=sequence,
-        time=EPOCH + milliseconds / 1000,
-        target=(zigzag >> 1) ^ -(zigzag & 1),
-        score=score,
-        conservation=conservation,
-    )
-    return head, exponent, reader.rest()
+    lead = reader.since(begin)
+    length = None if last else reader.varint()
+    return Section(lead, b"", target, score, conservation, name, scale, exponent), length
 
 
-def _checked(relevance: NDArray[np.floating]) -> NDArray[np.float64]:
-    values = np.asarray(relevance, np.float64)
-    if (
-        not 1 <= values.ndim <= MOST_AXES
-        or values.size > MOST_VALUES
-        or not all(1 <= n <= MOST_LENGTH for n in values.shape)
-    ):
-        raise FrameError(f"no frame holds a map of shape {values.shape}; 1 to 3 axes of 1 to {MOST_LENGTH}")
-    if not np.all(np.isfinite(values)):
-        raise FrameError("the map holds values that are not finite; explain a clean sample")
-    return values
+def _shortest(
+    true: Map, rest: Map, known: Map, scale: float, quality: float | None, kept: float | None
+) -> tuple[bytes, maps.Coefficients]:
+    """The shortest prefix whose map is good enough, over four phases; the whole stream if none is."""
+    best: tuple[bytes, maps.Coefficients] | None = None
+    for phase in range(4):
+        found = maps.coefficients(rest, phase)
+        assert found is not None
+        coder = found
+
+        def good(content: bytes, coder: maps.Coefficients = coder) -> bool:
+            values = maps.added(maps.synthesis(coder.exponent, stream.decode(content, true.shape)), scale, known)
+            return (quality is None or cosine(values, true) >= quality) and (
+                kept is None or share(values, true) >= kept
+            )
+
+        room = 32 if best is None else len(best[0])
+        content = found.stream(room)
+        while best is None and len(content) >= room and not good(content):
+            room *= 2
+            content = found.stream(room)
+        low, high = 0, len(content)
+        if not good(content):
+            if best is None:
+                best = content, found
+            continue
+        while low < high:
+            middle = (low + high) // 2
+            if good(content[:middle]):
+                high = middle
+            else:
+                low = middle + 1
+        if best is None or low < len(best[0]):
+            best = content[:low], found
+    assert best is not None
+    return best
 
 
-def _head(
-    shape: tuple[int, ...],
-    model: bytes,
-    sequence: int,
-    time: float,
-    target: int,
-    score: float,
-    conservation: float | None,
-) -> bytes:
-    if len(model) > 8 or sequence < 0:
-        raise FrameError(
-            f"a frame takes a model id of at most 8 bytes and a sequence from 0, not {model!r}, {sequence}"
-        )
-    milliseconds = round((time - EPOCH) * 1000)
-    if not 0 <= milliseconds < 1 << 40:
-        raise FrameError(f"time {time} lies outside of what a frame can say (2020 to 2054); set the clock")
-    kept = conservation is not None and math.isfinite(conservation) and abs(conservation) < 65504
-    head = bytes([VERSION << 4 | (HAS_CONSERVATION if kept else 0), len(shape) << 4 | len(model)]) + model
-    head += b"".join(_varint(n) for n in shape) + _varint(sequence)
-    head += _varint(target << 1 if target >= 0 else (-target << 1) - 1)
-    head += milliseconds.to_bytes(5, "big") + struct.pack(">f", score)[:3]
-    return head + (struct.pack(">e", conservation) if kept else b"")
+def cosine(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Between two maps; 0 if one is blank."""
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    length = float(np.linalg.norm(x) * np.linalg.norm(y))
+    return float((x * y).sum()) / length if length else 0.0
 
 
-def _coefficients(values: NDArray[np.float64]) -> tuple[int, NDArray[np.int64]]:
-    """Exponent and integer coefficients with magnitudes below 2¹²; BLANK for a map that is (next to) nothing."""
-    real = transform.forward(values)
-    peak = float(np.abs(real).max())
-    exponent = math.frexp(peak)[1] if peak else BLANK
-    if exponent <= BLANK + planes.PLANES:
-        return BLANK, np.zeros(values.shape, np.int64)
-    if exponent > HIGHEST:
-        raise FrameError(f"the map's relevance reaches {peak:.3g}, beyond what a frame can say; scale it")
-    scaled = np.trunc(np.ldexp(real, planes.PLANES - exponent)).astype(np.int64)
-    return exponent, scaled
+def share(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
+    """Share of |R| that is right: 1 - Σ|R - R'| / Σ|R|."""
+    total = float(np.abs(true).sum(dtype=np.float64))
+    return 1.0 - float(np.abs(np.asarray(true, np.float64) - found).sum()) / total if total else 1.0
 
 
-def _map(stream: bytes, shape: tuple[int, ...], exponent: int) -> NDArray[np.float32]:
-    if exponent == BLANK:
-        return np.zeros(shape, np.float32)
-    integers = transform.inverse(planes.decode(stream, shape))
-    return np.ldexp(integers.astype(np.float32), exponent - planes.PLANES - planes.FRACTION)
-
-
-def _shortest(stream: bytes, values: NDArray[np.float64], quality: float) -> bytes:
-    """The shortest prefix whose map has this cosine to the true one; the whole stream if none has."""
-    low, high = 0, len(stream)
-    while low < high:
-        middle = (low + high) // 2
-        found = transform.inverse(planes.decode(stream[:middle], values.shape)).astype(np.float64)
-        length = float(np.linalg.norm(found) * np.linalg.norm(values))
-        if length and float((found * values).sum()) / length >= quality:
-            high = middle
-        else:
-            low = middle + 1
-    return stream[:low]
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-class _Reader:
-    """Takes a frame apart from the front."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def take(self, count: int) -> bytes:
-        if self._at + count > len(self._data):
-            raise IndexError
-        self._at += count
-        return self._data[self._at - count : self._at]
-
-    def varint(self) -> int:
-        value = 0
-        for shift in range(0, 63, 7):
-            byte = self.take(1)[0]
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
-        raise FrameError("a number in the frame has no end; it was made by no encoder")
-
-    def rest(self) -> bytes:
-        return self._data[self._at :]
+def _likeness(frame: bytes, wanted: Sequence[Heatmap], references: Mapping[bytes, Map]) -> float:
+    said = decode(frame, references)
+    return sum(cosine(got, one.map) for got, one in zip([said.map, *(m.map for m in said.more)], wanted, strict=True))

@@ -1,110 +1,119 @@
-"""Adaptive binary range coder whose every prefix decodes: the decoder knows which symbols the bytes at hand decide.
+"""Adaptive binary range coder whose every prefix decodes: the decoder knows which decisions the bytes at hand settle.
 
-Carry-propagating coder with a 32-bit range (Martin 1979, as in LZMA). Past the end of the bytes the decoder keeps the
-interval of codes that the missing bytes could spell; a symbol on which that interval disagrees is the end.
+32-bit low and range (Martin 1979). Past the end of the bytes the decoder keeps the interval of codes that the missing
+bytes could spell; a decision on which that interval disagrees is the end. Both ends are closures: they are called
+once a decision, and Python finds local variables fastest.
 """
 
-TOP = 1 << 24
+from collections.abc import Callable, Sequence
+
 ONE = 1 << 16
-"""Probabilities are 16-bit: the chance of a 0 in units of 1 / ONE, kept within [FLOOR, ONE - FLOOR]."""
-FLOOR = 1 << 9
-SLOWEST = 24
-"""A context moves by 1 / (n + 2) of the distance after n symbols, and never slower than by 1 / SLOWEST."""
+FLOOR = 160
+"""Probabilities of a 1 stay within [FLOOR, ONE - FLOOR], in units of 2⁻¹⁶; 12 bits of them are used."""
+SLOWEST = 38
+RATES = tuple(round(ONE / (n + 2.5)) for n in range(SLOWEST + 1))
+"""By how much of the distance a probability moves after n decisions, in units of 2⁻¹⁶."""
 
 
-class Context:
-    """The chance of a 0, and how many symbols it has been learned from."""
+class Full(Exception):
+    """The bytes asked for are there, or those at hand settle no more."""
 
-    __slots__ = ("chance", "count")
 
-    def __init__(self, chance: int = ONE // 2, count: int = 0) -> None:
-        self.chance = chance
-        self.count = count
+def encoder(
+    ones: Sequence[int], counts: Sequence[int], most: int
+) -> tuple[Callable[[int, int], None], Callable[[], bytes]]:
+    """``tell(context, bit)`` and ``finish()``; tell raises Full with the decision that fills ``most`` bytes.
 
-    def learn(self, bit: int) -> None:
-        """Move towards what was seen; integers and positive divisions only, so that every machine agrees."""
-        step = self.count + 2
+    ``ones`` are the contexts' first probabilities of a 1, ``counts`` from how many decisions they count as learned.
+    """
+    chance, count = list(ones), list(counts)
+    low, width, out = 0, 0xFFFFFFFF, bytearray()
+
+    def tell(context: int, bit: int) -> None:
+        nonlocal low, width
+        p = chance[context]
+        bound = (width >> 12) * (p >> 4)
+        n = count[context]
         if bit:
-            self.chance = max(FLOOR, self.chance - self.chance // step)
+            width = bound
+            p += (ONE - p) * RATES[n] >> 16
+            chance[context] = p if p < ONE - FLOOR else ONE - FLOOR
         else:
-            self.chance = min(ONE - FLOOR, self.chance + (ONE - self.chance) // step)
-        if step < SLOWEST:
-            self.count += 1
+            low += bound
+            width -= bound
+            if low >> 32:
+                low &= 0xFFFFFFFF
+                _carry(out)
+            p -= p * RATES[n] >> 16
+            chance[context] = p if p > FLOOR else FLOOR
+        if n < SLOWEST:
+            count[context] = n + 1
+        while width < 1 << 24:
+            out.append(low >> 24)
+            low = low << 8 & 0xFFFFFFFF
+            width <<= 8
+            if len(out) >= most:
+                raise Full
+
+    def finish() -> bytes:
+        """All bytes; what is still open is closed with the fewest that settle every decision."""
+        for extra in range(5):
+            cell = 1 << 32 - 8 * extra
+            value = -(-low // cell) * cell
+            if len(out) >= most or value + cell <= low + width:
+                break
+        if len(out) < most:
+            if value >> 32:
+                _carry(out)
+            out.extend((value & 0xFFFFFFFF).to_bytes(4, "big")[:extra])
+        return bytes(out[:most])
+
+    return tell, finish
 
 
-class Encoder:
-    """Bits in, bytes out."""
-
-    def __init__(self) -> None:
-        self._low = 0
-        self._range = 0xFFFFFFFF
-        self._held = 0  # a byte that a carry may still change, and how many 0xFF bytes stand behind it
-        self._full = 0
-        self.out = bytearray()
-
-    def encode(self, context: Context, bit: int) -> None:
-        """Code one bit and learn it."""
-        bound = (self._range >> 16) * context.chance
-        if bit:
-            self._low += bound
-            self._range -= bound
-        else:
-            self._range = bound
-        context.learn(bit)
-        while self._range < TOP:
-            self._range <<= 8
-            self._shift()
-
-    def finish(self) -> bytes:
-        """Everything coded so far."""
-        for _ in range(5):
-            self._shift()
-        return bytes(self.out[1:])  # the first byte is the one held at the start: always 0
-
-    def _shift(self) -> None:
-        carry = self._low >> 32
-        if carry or self._low < 0xFF000000:
-            self.out.append((self._held + carry) & 0xFF)
-            self.out += bytes([(0xFF + carry) & 0xFF]) * self._full
-            self._full = 0
-            self._held = (self._low >> 24) & 0xFF
-        else:
-            self._full += 1
-        self._low = (self._low << 8) & 0xFFFFFFFF
+def _carry(out: bytearray) -> None:
+    at = len(out) - 1
+    while out[at] == 255:
+        out[at] = 0
+        at -= 1
+    out[at] += 1
 
 
-class Decoder:
-    """Bytes in, bits out; ``decode`` gives None where the bytes do not decide any more."""
+def decoder(ones: Sequence[int], counts: Sequence[int], data: bytes) -> Callable[[int], int]:
+    """``ask(context)`` gives the next bit; it raises Full where the bytes settle no more."""
+    chance, count = list(ones), list(counts)
+    width, at, end = 0xFFFFFFFF, 4, len(data)
+    code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+    open_codes = (1 << 8 * (4 - min(end, 4))) - 1
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-        self._range = 0xFFFFFFFF
-        self._code = 0
-        self._slack = 0
-        for _ in range(4):
-            self._shift()
-
-    def decode(self, context: Context) -> int | None:
-        """The next bit, or None."""
-        bound = (self._range >> 16) * context.chance
-        if self._code >= bound:
+    def ask(context: int) -> int:
+        nonlocal width, code, at, open_codes
+        p = chance[context]
+        bound = (width >> 12) * (p >> 4)
+        n = count[context]
+        if code + open_codes < bound:
+            width = bound
             bit = 1
-            self._code -= bound
-            self._range -= bound
-        elif self._code + self._slack < bound:
+            p += (ONE - p) * RATES[n] >> 16
+            chance[context] = p if p < ONE - FLOOR else ONE - FLOOR
+        elif code >= bound:
+            code -= bound
+            width -= bound
             bit = 0
-            self._range = bound
+            p -= p * RATES[n] >> 16
+            chance[context] = p if p > FLOOR else FLOOR
         else:
-            return None
-        context.learn(bit)
-        while self._range < TOP:
-            self._range <<= 8
-            self._shift()
+            raise Full
+        if n < SLOWEST:
+            count[context] = n + 1
+        while width < 1 << 24:
+            width <<= 8
+            if at < end:
+                code = code << 8 | data[at]
+                at += 1
+            else:
+                code <<= 8
+                open_codes = open_codes << 8 | 255
         return bit
 
-    def _shift(self) -> None:
-        known = self._at < len(self._data)
-        self._code = (self._code << 8) | (self._data[self._at] if known else 0)
-        self._slack = (self._slack << 8) | (0 if known else 0xFF)
-        self._at += 1
+    return ask

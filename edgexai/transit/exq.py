@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import ModelError
-from edgexai.heatmap.rangecoder import Decoder, Encoder
 from edgexai.transit.mixing import Mixed
 from edgexai.transit.numbers import LONGEST, Table, code
+from edgexai.transit.rangecoder import Decoder, Encoder
 
 HEAD = struct.Struct("<4s32sII")
 MAGIC = b"EXQ1"

@@ -6,7 +6,7 @@ summed and squashed; the weights follow the error. Integers only, so that every 
 
 from collections.abc import Hashable, Sequence
 
-from edgexai.heatmap.rangecoder import Context
+from edgexai.transit.rangecoder import Context
 
 HALF = 1 << 15
 RATE = 10

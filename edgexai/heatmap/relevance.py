@@ -1,0 +1,103 @@
+"""A map of real numbers ↔ its exponent and stream: what scales it, and which pattern is taken out of it.
+
+A map is `stream · 2^exponent`: the greatest coefficient lies in [2^(exponent-1), 2^exponent).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.errors import FrameError
+from edgexai.heatmap import pattern as patterns
+from edgexai.heatmap import stream, wavelet
+from edgexai.heatmap.pattern import BITS, QUARTERS, Pattern
+from edgexai.heatmap.stream import FRACTION, PLANES, Stream
+
+Map = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+BLANK, HIGHEST = -128, 120
+LEAST, MOST = 2.0**-100, 2.0**100
+FINE, COARSE = 18, 14
+"""Bits of the greatest value when a map is made integer: for the wavelet, and to look for its pattern."""
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """What is coded: integers of which the greatest has 15 bits, times 2^(exponent - 15)."""
+
+    exponent: int
+    pattern: Pattern
+    phase: int
+    integers: Ints
+
+    def stream(self, most: int) -> bytes:
+        """The first ``most`` bytes that say it."""
+        return stream.encode(self.integers, self.pattern, self.phase, most)
+
+
+def coefficients(values: Map, phase: int = 0) -> Coefficients | None:
+    """What is coded of a map, with the pattern that leaves the smallest sum of magnitudes; None if it is blank.
+
+    Raises FrameError for relevance beyond 2^100; what stays below 2^-100 is blank.
+    """
+    peak = float(np.abs(values).max(initial=0.0))
+    if peak < LEAST:
+        return None
+    if peak >= MOST:
+        raise FrameError(f"the map's relevance reaches {peak:.3g}, beyond what a frame can say; scale it")
+    shape = values.shape
+    coarse = _integers(values, COARSE)[0]
+    choices: list[Pattern] = [tuple(() for _ in shape)]
+    for period in patterns.PERIODS:
+        if any(patterns.fits(n, period) for n in shape):
+            choices.append(patterns.found(coarse, period))
+    flattened = [_integers(_amplified(values, p, phase), FINE) for p in choices]
+    transformed = wavelet.forward(np.stack([f[0] for f in flattened]), shape)
+    costs = [
+        patterns.cost(int(np.abs(c).sum()), e, p) for c, (_, e), p in zip(transformed, flattened, choices, strict=True)
+    ]
+    best = costs.index(min(costs))
+    chosen = transformed[best]
+    bits = int(np.abs(chosen).max()).bit_length()
+    magnitude = np.abs(chosen)
+    magnitude = magnitude >> bits - PLANES if bits > PLANES else magnitude << PLANES - bits
+    return Coefficients(
+        bits - FINE + flattened[best][1], choices[best], phase, np.where(chosen < 0, -magnitude, magnitude)
+    )
+
+
+def synthesis(exponent: int, said: Stream) -> Map:
+    """The map of a stream: float32, each value rounded once."""
+    values = wavelet.inverse(said.coefficients)
+    quarters = patterns.attenuation(values.shape, said.pattern, said.phase)
+    scaled = values * np.array(QUARTERS, np.int64)[-quarters & 3]
+    unit = exponent - PLANES - FRACTION - BITS - (quarters + 3 >> 2)
+    return np.asarray(np.ldexp(scaled.astype(np.float64), unit), np.float32)
+
+
+def _amplified(values: Map, pattern: Pattern, phase: int) -> Map:
+    """The map without its pattern: each value times 2^(quarters / 4), in float32."""
+    quarters = patterns.attenuation(values.shape, pattern, phase)
+    factors = np.ldexp(np.array(QUARTERS, np.float32)[quarters & 3], (quarters >> 2) - BITS).astype(np.float32)
+    return np.asarray(values * factors, np.float32)
+
+
+def _integers(values: Map, bits: int) -> tuple[Ints, int]:
+    """Values in units of 2^(e - bits), cut towards zero, the greatest below 2^bits; and e."""
+    exponent = math.frexp(float(np.abs(values).max()))[1]
+    return np.ldexp(values.astype(np.float64), bits - exponent).astype(np.int64), exponent
+
+
+def scale(values: Map, reference: Map) -> float:
+    """The float16 factor by which a reference comes nearest to a map."""
+    energy = float(np.square(reference, dtype=np.float64).sum())
+    factor = float((values.astype(np.float64) * reference).sum()) / energy if energy else 0.0
+    return float(np.float16(factor)) if abs(factor) < 65504 else 0.0
+
+
+def added(values: Map, factor: float, reference: Map) -> Map:
+    """values + factor · reference, rounded once to float32."""
+    return np.asarray(values.astype(np.float64) + factor * reference.astype(np.float64), np.float32)

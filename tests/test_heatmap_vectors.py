@@ -1,0 +1,52 @@
+"""The vectors that every implementation must meet: these maps make these frames, and these frames those maps."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgexai.heatmap import Fields, Heatmap, decode, encode, join, relevance, split
+
+VECTORS = json.loads((Path(__file__).parent / "vectors" / "heatmap.json").read_text())
+
+
+def array(case: dict[str, Any], content: str) -> np.ndarray:
+    return np.frombuffer(bytes.fromhex(content), "<f4").reshape(case["shape"])
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
+def test_encoding_gives_the_frame(case: dict[str, Any]) -> None:
+    options = dict(case["options"])
+    if "model" in options:
+        options["model"] = bytes.fromhex(options["model"])
+    if "fields" in options:
+        given = options["fields"]
+        given["unknown"] = tuple((kind, bytes.fromhex(content)) for kind, content in given["unknown"])
+        options["fields"] = Fields(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+    more = [Heatmap(array(case, m["input"]), m["target"], m["score"], m["conservation"]) for m in case["more"]]
+    reference = bytes.fromhex(case["references"][0]) if case["references"] else None
+    assert encode(array(case, case["input"]), more=more, reference=reference, **options).hex() == case["frame"]
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
+def test_decoding_gives_the_maps(case: dict[str, Any]) -> None:
+    references = [bytes.fromhex(r) for r in case["references"]]
+    said = decode(bytes.fromhex(case["frame"]), {r[-4:]: decode(r).map for r in references})
+    for found, content in zip([said.map, *(m.map for m in said.more)], case["maps"], strict=True):
+        assert found.tobytes() == array(case, content).tobytes()
+
+
+@pytest.mark.parametrize("case", [c for c in VECTORS if c["coefficients"]], ids=lambda case: case["name"])
+def test_the_coefficients_are_these(case: dict[str, Any]) -> None:
+    found = relevance.coefficients(array(case, case["input"]))
+    assert found is not None
+    assert found.integers.reshape(-1).tolist() == case["coefficients"]
+
+
+@pytest.mark.parametrize("case", [c for c in VECTORS if c["parts"]], ids=lambda case: case["name"])
+def test_the_parts_are_these(case: dict[str, Any]) -> None:
+    frame = bytes.fromhex(case["frame"])
+    assert [p.hex() for p in split(frame, 51)] == case["parts"]
+    assert join(bytes.fromhex(p) for p in reversed(case["parts"])) == frame
