@@ -53,7 +53,7 @@ def measure(material: Material, criterion: str, keep: float, repair: str, steps:
     if repair == "distill":
         small = distill(small, graph, material.many, schedule=Schedule(epochs=epochs, batch=64))
     maps = heatmaps(small, material.test[0][: len(material.maps)])
-    before, after = alternate(serialize(graph), serialize(small), 100)
+    before, after = alternate([serialize(graph), serialize(small)], 100)
     return {
         "repair": repair,
         "criterion": criterion,

@@ -102,7 +102,7 @@ def _pair(given: str, directory: Path) -> tuple[Path, Path]:
 def _cost(path: Path, graph: Graph, composite: str | Composite, runs: int) -> Costs:
     """Time and bytes of an explainer as multiples of the model's."""
     model, explainer = path.read_bytes(), serialize(attach(graph, composite))
-    predict_ms, explain_ms = alternate(model, explainer, runs)
+    predict_ms, explain_ms = alternate([model, explainer], runs)
     return explain_ms / predict_ms, len(explainer) / len(model)
 
 
