@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from edgexai.cli.bench.explain import alternate
-from edgexai.cli.bench.faithfulness import COMPOSITES, gains, inputs
+from edgexai.cli.bench.faithfulness import Ways, gains, inputs, named
 from edgexai.cli.bench.mnist import made
 from edgexai.cli.bench.rivals import PATCHES
 from edgexai.cli.table import show
@@ -35,17 +35,18 @@ def _edge(*lines: Line, stabilizer: float = 1.0) -> Composite:
 
 
 FLAT = Line(Flat(), CONVOLUTIONS, first=True, window=0.02)
-VARIANTS = {
-    "edge, never flat": _edge(),
-    "edge, always flat": _edge(Line(Flat(), CONVOLUTIONS, first=True)),
-    "edge, stabilizer 0.1": _edge(FLAT, stabilizer=0.1),
-    "edge, stabilizer 4": _edge(FLAT, stabilizer=4.0),
-    "edge, gamma 0.25": _edge(FLAT, Line(Gamma(stabilizer=1.0, gamma=0.25), CONVOLUTIONS)),
-    "edge, gamma 1": _edge(FLAT, Line(Gamma(stabilizer=1.0, gamma=1.0), CONVOLUTIONS)),
-    "edge, epsilon 1": _edge(FLAT, Line(Epsilon(1.0))),
-    "edge, epsilon 1 above the third layer": _edge(FLAT, Line(Epsilon(1.0), from_input=range(3, 1000))),
+VARIANTS: Ways = {
+    "edge, integers": ("edge", "int8"),
+    "edge, never flat": (_edge(), "float32"),
+    "edge, always flat": (_edge(Line(Flat(), CONVOLUTIONS, first=True)), "float32"),
+    "edge, stabilizer 0.1": (_edge(FLAT, stabilizer=0.1), "float32"),
+    "edge, stabilizer 4": (_edge(FLAT, stabilizer=4.0), "float32"),
+    "edge, gamma 0.25": (_edge(FLAT, Line(Gamma(stabilizer=1.0, gamma=0.25), CONVOLUTIONS)), "float32"),
+    "edge, gamma 1": (_edge(FLAT, Line(Gamma(stabilizer=1.0, gamma=1.0), CONVOLUTIONS)), "float32"),
+    "edge, epsilon 1": (_edge(FLAT, Line(Epsilon(1.0))), "float32"),
+    "edge, epsilon 1 above the third layer": (_edge(FLAT, Line(Epsilon(1.0), from_input=range(3, 1000))), "float32"),
 }
-"""What each choice in `edge` is worth: the same composite with that choice made otherwise."""
+"""What each choice in `edge` is worth: the same with that choice made otherwise."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,14 +60,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     pairs = [_pair(given, args.output) for given in args.model]
-    composites = {name: name for name in args.composite} if args.composite else {n: n for n in COMPOSITES} | VARIANTS
     tables: dict[str, list[Row]] = {}
     for path, data in pairs:
         graph = load(path)
         x, fill = inputs(graph, data, args.samples)
-        costs: dict[str, Costs] = {n: _cost(path, graph, c, args.runs) for n, c in composites.items()}
+        ways = named(graph, x, args.composite) | ({} if args.composite else VARIANTS)
+        costs: dict[str, Costs] = {n: _cost(path, graph, *way, args.runs) for n, way in ways.items()}
         costs["occlusion"] = (1.0 + PATCHES**2, None)  # predictions of covered inputs
-        rows = gains(graph, x, fill, composites, with_rivals=True, quiet=False)
+        rows = gains(graph, x, fill, ways, with_rivals=True)
         tables[path.stem] = [
             {"model": path.stem, "samples": len(x), **row, **dict(zip(("time", "bytes"), cost, strict=True))}
             for row in rows
@@ -99,9 +100,9 @@ def _pair(given: str, directory: Path) -> tuple[Path, Path]:
     return Path(model), Path(data)
 
 
-def _cost(path: Path, graph: Graph, composite: str | Composite, runs: int) -> Costs:
+def _cost(path: Path, graph: Graph, composite: str | Composite, precision: str, runs: int) -> Costs:
     """Time and bytes of an explainer as multiples of the model's."""
-    model, explainer = path.read_bytes(), serialize(attach(graph, composite))
+    model, explainer = path.read_bytes(), serialize(attach(graph, composite, precision=precision))
     predict_ms, explain_ms = alternate([model, explainer], runs)
     return explain_ms / predict_ms, len(explainer) / len(model)
 
@@ -120,41 +121,45 @@ def _together(tables: dict[str, list[Row]]) -> list[list[str]]:
 
 
 def _plot(tables: dict[str, list[Row]], path: Path) -> None:
+    """Gain over time, a panel a model: `edge` red, named composites blue, other choices gray; rivals as lines."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.6 * len(tables), 4.2), layout="constrained")
+    figure = Figure(figsize=(4.8 * len(tables), 4.6), layout="constrained")
     for axes, (model, rows) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
         for row in rows:
-            edge, composite = row["method"] == "edge", row["bytes"] is not None
-            if not composite:
+            if row["bytes"] is None:
                 axes.axhline(row["gain"], color="0.8", lw=0.8, zorder=0)
-                axes.annotate(
-                    row["method"],
-                    (1, row["gain"]),
-                    (2, 0),
-                    xycoords=("axes fraction", "data"),
-                    textcoords="offset points",
-                    fontsize=6,
-                    color="0.4",
-                    va="center",
-                )
+                at = {"xytext": (3, 0), "xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+                axes.annotate(row["method"], (1, row["gain"]), fontsize=7, color="0.4", va="center", **at)
                 continue
-            color = "tab:red" if edge else "tab:blue"
-            axes.errorbar(row["time"], row["gain"], row["interval"], fmt="o", ms=5 if edge else 3.5, color=color, lw=1)
-            axes.annotate(
-                row["method"],
-                (row["time"], row["gain"]),
-                (5, 3),
-                textcoords="offset points",
-                fontsize=7,
-                color=color,
-                weight="bold" if edge else "normal",
+            chosen, variant = row["method"] == "edge", row["method"].startswith("edge,")
+            color = "tab:red" if chosen else "0.6" if variant else "tab:blue"
+            axes.errorbar(
+                row["time"], row["gain"], row["interval"], fmt="o", ms=5 if chosen else 3.5, color=color, lw=1
             )
-        axes.set(
-            title=model, xlabel="time of explaining / predicting", ylabel="symmetric relevance gain", xlim=(1, None)
-        )
+        _labels(axes, [r for r in rows if r["bytes"] is not None and not r["method"].startswith("edge,")])
+        axes.set(title=model, xlabel="time of explaining / predicting", ylabel="symmetric relevance gain")
+        axes.set_xlim(1, 1.25 * max(r["time"] for r in rows if r["bytes"] is not None))
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
+
+
+def _labels(axes: Any, rows: list[Row]) -> None:
+    """Names beside their points, from the top down, none over another."""
+    low, high = axes.get_ylim()
+    last = high
+    for row in sorted(rows, key=lambda r: -r["gain"]):
+        last = min(row["gain"], last - 0.032 * (high - low))
+        edge = row["method"] == "edge"
+        axes.annotate(
+            row["method"],
+            (row["time"], row["gain"]),
+            (row["time"] * 1.03 + 0.05, last),
+            fontsize=7,
+            va="center",
+            color="tab:red" if edge else "tab:blue",
+            weight="bold" if edge else "normal",
+        )
 
 
 def _text(value: float | None) -> str:

@@ -12,7 +12,7 @@ examples:
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,10 @@ from edgexai.graph import DType, Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.relevance.composite import NAMED, Composite
 
-COMPOSITES = [name for name in NAMED if name != "epsilon_gamma_box"] + ["epsilon(0.25)"]
+COMPOSITES = [*NAMED, "epsilon(0.25)"]
 STEPS = 20
 Array = NDArray[Any]
+Ways = dict[str, tuple[str | Composite, str]]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help=".npz with x (N, …)")
     parser.add_argument("--samples", type=int, default=500, help="how many, chosen at random (%(default)s)")
     parser.add_argument("--composite", action="append", help="which composites (default: all)")
+    parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="of the backward pass")
     parser.add_argument("--rivals", action="store_true", help="also gradient × input, integrated gradients, Grad-CAM …")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
@@ -47,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     x, fill = inputs(graph, args.data, args.samples)
-    composites = {name: name for name in args.composite or COMPOSITES}
+    composites = named(graph, x, args.composite, args.precision)
     rows = gains(graph, x, fill, composites, args.rivals, args.json)
     if args.json:
         for row in rows:
@@ -72,13 +74,25 @@ def inputs(graph: Graph, data: str | Path, count: int) -> tuple[Array, Array]:
     return x[np.random.default_rng(0).permutation(len(x))[:count]], fill
 
 
+def named(graph: Graph, x: Array, chosen: list[str] | None, precision: str = "float32") -> Ways:
+    """Composites by name, all if none is chosen; the box is that of the samples."""
+    values = real(graph, graph.inputs[0], x)
+    box = f"epsilon_gamma_box({values.min():g}, {values.max():g})"
+    return {n: (box if n == "epsilon_gamma_box" else n, precision) for n in chosen or COMPOSITES}
+
+
 def gains(
-    graph: Graph, x: Array, fill: Array, composites: Mapping[str, str | Composite], with_rivals: bool, quiet: bool
+    graph: Graph,
+    x: Array,
+    fill: Array,
+    composites: Ways,
+    with_rivals: bool = False,
+    quiet: bool = False,
 ) -> list[dict[str, Any]]:
-    """One row a method, the most faithful first."""
+    """Composites come with the precision of their backward pass. One row a method, the most faithful first."""
     targets = probabilities(graph, x).argmax(1)
     ways: dict[str, Callable[[], Array]] = {
-        name: partial(_relevance, graph, composite, x) for name, composite in composites.items()
+        name: partial(_relevance, graph, *way, x) for name, way in composites.items()
     }
     if with_rivals:
         from edgexai.cli.bench.rivals import rivals
@@ -124,8 +138,8 @@ def probabilities(graph: Graph, x: Array) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-def _relevance(graph: Graph, composite: str | Composite, x: Array) -> Array:
-    explainer = Explainer(serialize(attach(graph, composite)))
+def _relevance(graph: Graph, composite: str | Composite, precision: str, x: Array) -> Array:
+    explainer = Explainer(serialize(attach(graph, composite, precision=precision)))
     return np.stack([explainer(one).relevance for one in x])
 
 
