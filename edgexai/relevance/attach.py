@@ -6,7 +6,7 @@ from math import prod
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint, settled
-from edgexai.relevance.backward import Backward, dynamic
+from edgexai.relevance.backward import Backward, consistent, dynamic
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.dynamic_range import dynamic_range
@@ -94,7 +94,9 @@ def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
     for op, before in below.items():
         name, has_weights = graph.tensors[op.outputs[0]].name, op.kind in LAYERS
         behind = max(0, deepest - before - has_weights)
-        rule = chosen.rule(Layer(op.kind, name, before, behind, _window_share(graph, op), has_weights))
+        with consistent(graph, op):
+            share = _window_share(graph, op)
+        rule = chosen.rule(Layer(op.kind, name, before, behind, share, has_weights))
         if rule is None:
             continue
         if not has_weights and not isinstance(rule, (Norm, Pass)):

@@ -4,14 +4,15 @@ Relevance *flows* to a tensor in one of two forms: as itself, R, or as a factor 
 pass factors on without ever dividing by their own output, which is both cheaper and better conditioned.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgexai.errors import ConfigError, UnsupportedOperator
+from edgexai.errors import ConfigError, ModelError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
 from edgexai.relevance.rules import Epsilon, Norm, Pass, Rule
 from edgexai.relevance.signs import Signs
@@ -64,10 +65,8 @@ class Backward:
             if op.kind not in self._table:
                 raise self.unsupported(op, "no relevance rule", "replace the layer, or stop above it with grid=")
             rule = self._rules.get(op, Norm())
-            if isinstance(rule, Pass):
-                self._unchanged(op, flow)
-            else:
-                self._table[op.kind](self, op, rule, flow)
+            with consistent(self.graph, op):
+                self._unchanged(op, flow) if isinstance(rule, Pass) else self._table[op.kind](self, op, rule, flow)
 
     def _unchanged(self, op: Op, flow: Flow) -> None:
         """The rule Pass: R_in = R_out."""
@@ -142,6 +141,9 @@ class Backward:
     def give(self, t: int, flow: Flow) -> None:
         """Let relevance arrive at a tensor; what would go to constants is dropped."""
         if t in self._dynamic:
+            here, whole = self.build.shape(flow.tensor), self.build.shape(t)
+            if here not in (whole, (*whole[:-1], 1)):
+                raise ValueError(f"relevance of shape {here} for a map of shape {whole}")
             self._arrived.setdefault(t, []).append(flow)
 
     def arrived(self, t: int) -> Flow | None:
@@ -235,6 +237,16 @@ class Backward:
 
 Table = Mapping[OpKind, Callable[[Backward, Op, Rule, Flow], None]]
 """What each operator does with relevance."""
+
+
+@contextmanager
+def consistent(graph: Graph, op: Op) -> Iterator[None]:
+    """Turns what shapes and options raise that do not fit each other, as in a broken file, into ModelError."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+        where = graph.describe(graph.ops.index(op))
+        raise ModelError(f"{where} contradicts its tensors ({error}); convert the model again") from error
 
 
 def fused_activation(op: Op) -> int:
