@@ -29,10 +29,9 @@ from edgexai.device.recent import Held, Recent
 from edgexai.device.seldom import Seldom
 from edgexai.device.session import Session
 from edgexai.device.settings import Settings
-from edgexai.device.shorten import shorten
 from edgexai.device.sparkplug import Sparkplug
 from edgexai.errors import ConfigError, DataError, Error, FrameError
-from edgexai.heatmap import encode
+from edgexai.heatmap import encode, shorten
 from edgexai.messaging.messages import name
 
 log = logging.getLogger(__name__)
@@ -62,7 +61,7 @@ class Agent:
         self._metrics_due = 0.0
         self.left = 0
         self.stop = threading.Event()
-        self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0, shorten=shorten)
+        self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0, shorten=_shorter)
         try:
             self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
             self.guard = Guard(settings.privacy, self.classes, self._ledger())
@@ -308,6 +307,14 @@ def _model_id(source: str) -> bytes:
         return bytes.fromhex(source)[:8]
     except ValueError:
         raise ConfigError("the explainer file names its source model wrongly; attach the pass again") from None
+
+
+def _shorter(frame: bytes, size: int) -> bytes:
+    """The frame cut to a coarser map; as it is if it was written by a version that is not known any more."""
+    try:
+        return shorten(frame, size)
+    except FrameError:
+        return frame
 
 
 def _lead(output: NDArray[Any]) -> float:
