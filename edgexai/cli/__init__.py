@@ -20,6 +20,7 @@ VERBS = {
     "profile": "collect the relevance of every channel on unlabelled samples",
     "prune": "take out the channels that matter least, to a share of MACs or of a board's energy",
     "quantize": "make a float .tflite integer, without TensorFlow",
+    "compress": "prune, repair and cluster to a budget of energy, time, memory or accuracy, with a report",
     "restore": "turn a model that came over the air (.exq) back into its .tflite, on a node too",
     "cost": "MACs, bytes, RAM, and on a board latency and energy, by layer",
     "agent": "run on a node: predict, explain, send heatmaps to the fleet",

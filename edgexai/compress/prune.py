@@ -12,6 +12,7 @@ from edgexai.compress.channels import Coupling, couple
 from edgexai.compress.cost import cost
 from edgexai.compress.criteria import CRITERIA
 from edgexai.compress.dequantize import dequantize
+from edgexai.compress.exact import exactly, is_small
 from edgexai.compress.execute import quantized, real
 from edgexai.compress.profile import Profile, profile_relevance
 from edgexai.compress.quantize import Ports, quantize
@@ -69,7 +70,7 @@ def choose(
     prices = _price(graph, coupling, board)
     scores = normalized(coupling, CRITERIA[criterion](graph, coupling, profile))
     whole = float(prices.whole.sum())
-    stay = cheapest(coupling, scores, prices, share * whole)
+    stay = (exactly if is_small(coupling) else cheapest)(coupling, scores, prices, share * whole)
     return stay, prices(stay) / whole
 
 

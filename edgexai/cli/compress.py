@@ -1,0 +1,207 @@
+"""Compress a model to a budget: prune by relevance, repair without labels, cluster for transit; measure it all.
+
+examples:
+  edgexai compress kws_int8.tflite -o small.tflite --data clips.npz --board nucleo_l4r5zi --energy 50%
+      half of the energy of an inference on that board
+  edgexai compress kws_int8.tflite -o small.tflite --data clips.npz --max-accuracy-loss 1 --report small.html
+      as small as one point of accuracy allows, with a page of what was tried
+  edgexai compress ic_int8.tflite -o small.tflite --data train.npz --test test.npz --board nucleo_u575zi_q
+          --latency 80ms --ram 64K --explain edge --keep-explanations 0.8
+      prediction and explanation together within 80 ms, heatmaps that correlate 0.8 with the original's
+  edgexai compress kws_int8.tflite -o small.tflite --data clips.npz --max-accuracy-loss 1 --transit small.exq
+      and few bytes over the air: `edgexai restore small.exq` gives small.tflite bit for bit
+
+Without --test, three tenths of --data are held out to measure on. Labels (y) are used for measuring alone; without
+them, accuracy is how often the prediction is the original's.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.board import load_board
+from edgexai.cli.amount import amount
+from edgexai.cli.compress_report import Facts, write_report
+from edgexai.cli.data import samples
+from edgexai.cli.progress import bar
+from edgexai.compress import Schedule, distill, profile_relevance
+from edgexai.compress.budget import Bench, Budget, Limit, Point, fit_budget
+from edgexai.compress.ladder import Packed, cheapest_transit
+from edgexai.compress.transit import four_bytes_each
+from edgexai.errors import ConfigError, DataError
+from edgexai.graph import Graph, load, save, serialize
+from edgexai.graph.write import write
+
+HELD_OUT = 0.3
+PROFILED = 200
+"""Samples of the profile; more change little."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a .tflite model, float or int8")
+    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("--data", required=True, help="a .npz file with samples x (N, …), and y to measure with")
+    parser.add_argument("--test", help="a .npz file with x and y to measure on (default: a part of --data)")
+    parser.add_argument("--board", help="a board's name or .toml: what its energy, latency, flash and RAM are")
+    parser.add_argument("--energy", type=amount, help="at most: 50%% of the original's, or 700uJ")
+    parser.add_argument("--latency", type=amount, help="at most: 20ms, or 50%%")
+    parser.add_argument("--macs", type=amount, help="multiply-accumulates at most: 50%%")
+    parser.add_argument("--flash", type=amount, help="the file at most: 128K, or 50%%")
+    parser.add_argument("--ram", type=amount, help="maps alive at once at most: 64K, or 50%%")
+    parser.add_argument("--max-accuracy-loss", type=float, metavar="POINTS", help="in percent of the samples")
+    parser.add_argument("--keep-explanations", type=float, metavar="C", help="median heatmap correlation at least")
+    parser.add_argument("--explain", metavar="COMPOSITE", help="budgets hold prediction and explanation together")
+    parser.add_argument("--steps", type=int, default=4, help="of pruning, scores taken anew after each (%(default)s)")
+    parser.add_argument("--distill", action="store_true", help="train to answer as the original (needs TensorFlow)")
+    parser.add_argument("--epochs", type=int, default=60, help="of --distill (%(default)s)")
+    parser.add_argument("--transit", metavar="EXQ", help="cluster the weights too and write what travels over the air")
+    parser.add_argument("--bits", type=int, default=5, help="of the codebooks of --transit, 2 to 5 (%(default)s)")
+    parser.add_argument("--report", metavar="HTML", help="write a page: what was tried, what it costs, heatmaps")
+    parser.add_argument("--json", action="store_true", help="report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    graph = load(args.model)
+    budget = _budget(args)
+    x, test, labels = _split(args, graph)
+    board = load_board(args.board) if args.board else None
+    with bar("relevance") as progress:
+        profile = profile_relevance(graph, x[:PROFILED], progress=progress)
+    bench = Bench(graph, test, labels, board, args.explain)
+
+    def finish(small: Graph) -> Graph:
+        return distill(small, graph, x, schedule=Schedule(epochs=args.epochs))
+
+    with bar("models") as progress:
+        chosen, points = fit_budget(
+            graph,
+            profile,
+            x,
+            budget,
+            bench,
+            args.board,
+            args.steps,
+            finish if args.distill else None,
+            bool(args.report),
+            progress,
+        )
+    packed, tried = _packed(args, chosen, bench, x, budget) if args.transit else (None, [])
+    final = bench.measure(packed.graph, chosen.share) if packed else chosen
+    save(final.graph, args.output)
+    if packed:
+        write(packed.transit, args.transit)
+    report = _report(args, graph, bench, chosen, final, packed)
+    if args.report:
+        facts = Facts(Path(args.model).name, board, args.explain, bench.labelled, len(test), four_bytes_each(graph))
+        Path(args.report).write_text(write_report(facts, report, points, chosen, final, tried, test), encoding="utf-8")
+    print(json.dumps(report) if args.json else _text(report))
+    return 0
+
+
+def _budget(args: argparse.Namespace) -> Budget:
+    fields = {"energy_uj": args.energy, "latency_ms": args.latency, "macs": args.macs, "bytes": args.flash}
+    fields["ram"] = args.ram
+    limits = tuple(Limit(what, *given) for what, given in fields.items() if given is not None)
+    if not limits and args.max_accuracy_loss is None and args.keep_explanations is None:
+        raise ConfigError(
+            "there is no budget; give --energy, --latency, --macs, --flash, --ram, --max-accuracy-loss or "
+            "--keep-explanations"
+        )
+    if not args.board and (args.energy or args.latency):
+        raise ConfigError("energy and latency are a board's; name one with --board (edgexai cost --boards lists them)")
+    loss = None if args.max_accuracy_loss is None else args.max_accuracy_loss / 100
+    return Budget(limits, loss, args.keep_explanations)
+
+
+def _split(args: argparse.Namespace, graph: Graph) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Samples to compress with; samples and labels (or None) to measure on."""
+    shape = graph.tensors[graph.inputs[0]].shape[1:]
+    x, y = _read(args.data, shape)
+    if args.test:
+        test, labels = _read(args.test, shape)
+        return x, test, labels
+    if len(x) < 10:
+        raise DataError(f"{args.data} has {len(x)} samples; give some dozens, or --test")
+    order = np.random.default_rng(0).permutation(len(x))
+    held = max(1, int(HELD_OUT * len(x)))
+    return x[order[held:]], x[order[:held]], None if y is None else y[order[:held]]
+
+
+def _read(path: str, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    x, y = samples(path)
+    if len(x) and x[0].size == np.prod(shape):  # (N, 49, 10) for an input of (49, 10, 1)
+        x = x.reshape(-1, *shape)
+    return (x.astype(np.float32) if x.dtype == np.uint8 else x), y
+
+
+def _packed(
+    args: argparse.Namespace, chosen: Point, bench: Bench, x: NDArray[Any], budget: Budget
+) -> tuple[Packed, list[Packed]]:
+    loss = 0.01 if budget.loss is None else budget.loss
+    profile = profile_relevance(chosen.graph, x[:PROFILED])
+    with bar("codebooks") as progress:
+        best, tried = cheapest_transit(
+            chosen.graph,
+            x,
+            profile,
+            lambda small: bench.measure(small, chosen.share).accuracy,
+            bench.whole.accuracy - loss,
+            args.bits,
+            progress,
+        )
+    if best is None:
+        raise ConfigError(
+            f"no codebook keeps accuracy within {100 * loss:g} points of the original's "
+            f"(the finest has {tried[0].accuracy:.1%}); raise --max-accuracy-loss or loosen the other limits"
+        )
+    return best, tried
+
+
+def _report(
+    args: argparse.Namespace, graph: Graph, bench: Bench, chosen: Point, final: Point, packed: Packed | None
+) -> dict[str, Any]:
+    before, after = bench.whole.cost, final.cost
+    report: dict[str, Any] = {"output": args.output, "macs": [before.macs, after.macs]}
+    report["bytes"] = [len(Path(args.model).read_bytes()), len(serialize(final.graph))]
+    report["ram"] = [before.ram, after.ram]
+    if before.latency_ms is not None:
+        report["latency_ms"] = [before.latency_ms, after.latency_ms]
+    if before.energy_uj is not None:
+        report["energy_uj"] = [before.energy_uj, after.energy_uj]
+    report["accuracy" if bench.labelled else "agreement"] = [bench.whole.accuracy, final.accuracy]
+    report["heatmaps"] = [1.0, final.correlation]
+    if packed:
+        report["transit"] = [four_bytes_each(graph), len(packed.transit)]
+        report["pruned"] = {"accuracy": chosen.accuracy, "heatmaps": chosen.correlation}
+    return report
+
+
+TITLES = {
+    "macs": "multiply-accumulates",
+    "bytes": "bytes of the file",
+    "ram": "bytes of maps alive",
+    "latency_ms": "ms an inference",
+    "energy_uj": "µJ an inference",
+    "accuracy": "accuracy",
+    "agreement": "same prediction as the original",
+    "heatmaps": "heatmap correlation, median",
+    "transit": "bytes in transit (before: four a parameter)",
+}
+
+
+def _text(report: dict[str, Any]) -> str:
+    lines = [report["output"]]
+    for name, title in TITLES.items():
+        if name not in report:
+            continue
+        before, after = report[name]
+        form = ".1%" if name in ("accuracy", "agreement") else ".3f" if name == "heatmaps" else ",.6g"
+        form = ",d" if isinstance(after, int) else form
+        factor = f"  ({before / after:.1f}× smaller)" if name == "transit" else ""
+        share = f"  ({after / before:.0%})" if before and form in (",d", ",.6g") and not factor else factor
+        lines.append(f"  {title:<44} {before:{form}} -> {after:{form}}{share}")
+    return "\n".join(lines)
