@@ -34,12 +34,13 @@ def cluster(
     bits: int = 5,
     profile: Profile | None = None,
     progress: Callable[[int, int], None] | None = None,
+    is_plain: bool = False,
 ) -> Graph:
     """The int8 graph with weights of at most 2**bits - 1 values a tensor (depthwise ones 255: they are few and matter).
 
     ``samples`` (N, …) are unlabelled; ``price`` is what a bit costs in the sum over layers of relative error, weighted
-    by relevance: 1e-6 … 1e-4. ``progress(layer, layers)`` is called after each layer. Raises ConfigError for a graph
-    that is not int8, DataError if samples or profile do not fit.
+    by relevance (``is_plain``: by the channels' variance alone): 1e-6 … 1e-4. ``progress(layer, layers)`` is called
+    after each layer. Raises ConfigError for a graph that is not int8, DataError if samples or profile do not fit.
     """
     if graph.tensors[graph.inputs[0]].dtype != DType.INT8:
         raise ConfigError("only int8 models are clustered; quantize the model first")
@@ -57,7 +58,7 @@ def cluster(
     for i in range(len(current.ops)):
         if i in place and _clusters(graph, graph.ops[place[i]]):
             current = refit(current, i, values, wanted[i])
-            counts = importance(graph, place[i], profile, wanted[i])
+            counts = importance(graph, place[i], None if is_plain else profile, wanted[i])
             top = 127 if current.ops[i].kind == OpKind.DEPTHWISE_CONV_2D else 2 ** (bits - 1) - 1
             found, shift = _levels(current, i, values, wanted[i], counts, price, top)
             graph = with_layer(graph, place[i], kernel_of(current, i, found.q), found.step, _bias(current, i) + shift)
@@ -70,18 +71,19 @@ def cluster(
     return small
 
 
-def importance(graph: Graph, index: int, profile: Profile, wanted: Target) -> NDArray[np.float64]:
+def importance(graph: Graph, index: int, profile: Profile | None, wanted: Target) -> NDArray[np.float64]:
     """What a square of each output channel's error counts, (channels,); relative errors of a layer weigh 1 in all."""
     t = graph.ops[index].outputs[0]
-    while t not in profile.channels:
+    known = {} if profile is None else profile.channels
+    while t not in known:
         readers = graph.consumers().get(t, [])
         after = graph.ops[readers[0]] if len(readers) == 1 else None
         if after is None or after.kind not in (OpKind.ADD, OpKind.RELU, OpKind.RELU6):
             break
         t = after.outputs[0]
-    if t in profile.channels and len(profile.channels[t].square) == wanted.values.shape[1]:
+    if profile is not None and t in known and len(known[t].square) == wanted.values.shape[1]:
         share = np.square(profile.margin(t))
-        square = profile.channels[t].square / profile.samples
+        square = known[t].square / profile.samples
     else:
         share = np.ones(wanted.values.shape[1])
         square = np.var(wanted.values, axis=0, dtype=np.float64)

@@ -15,6 +15,7 @@ BENCHES = {
     "compress": "accuracy and heatmaps over the MACs kept, by criterion and repair",
     "edge": "how the composite edge was chosen: faithfulness against time and bytes",
     "explain": "time and bytes of explaining against predicting",
+    "transit": "bytes over the air, accuracy and heatmaps by the price of a bit",
     "faithfulness": "pixel flipping: do heatmaps show what the model uses?",
     "zennit": "time of a map against zennit on the same weights and inputs",
 }

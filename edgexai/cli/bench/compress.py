@@ -82,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
 def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     graph = load(args.model)
     shape = graph.tensors[graph.inputs[0]].shape[1:]
-    x, y = _labelled(args.data, shape)
-    held = _labelled(args.test, shape) if args.test else None
+    x, y = labelled(args.data, shape)
+    held = labelled(args.test, shape) if args.test else None
     if held is None and not 0 < args.hold_out < len(x):
         raise ConfigError(f"--hold-out must leave inputs of {len(x)} on both sides; or give --test")
     points = [(r, c, k) for r in args.repair for c in args.criterion for k in args.keep]
@@ -96,7 +96,8 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 progress(seed * len(points) + n, args.seeds * len(points))
 
 
-def _labelled(path: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
+def labelled(path: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Samples in the model's shape and their labels; DataError if there are none."""
     x, y = samples(path)
     if y is None:
         raise DataError(f"{path} has no labels y; accuracy cannot be measured on it")
