@@ -1,5 +1,6 @@
 """Ingest over a real mosquitto while things go wrong: disks, brokers, workers, hostile payloads."""
 
+import os
 import random
 import signal
 import socket
@@ -50,8 +51,10 @@ def ingest(port: int, journal: Journal, **options: str) -> Iterator[Ingest]:
     one.start()
     assert until(lambda: one.meter.connected)
     time.sleep(0.2)  # the subscription
-    yield one
-    one.stop()
+    try:
+        yield one
+    finally:
+        one.stop()
 
 
 @contextmanager
@@ -159,6 +162,39 @@ def test_a_full_disk_stops_acknowledgements_and_what_waited_is_stored_when_there
         store.journal._db.execute("PRAGMA max_page_count = 1000000")
         assert until(lambda: one.meter.messages["stored"] == 400)
         assert not one.meter.failing
+    assert held(store) == list(range(400))
+    store.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "none", disk], capture_output=True)
+    if made.returncode != 0:
+        pytest.skip("mounting a file system is not allowed here")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+@needs_mosquitto
+def test_a_file_system_that_is_really_full_and_then_grows(port: int, small_disk: Path) -> None:
+    store = Store(small_disk / "store")
+    big = [message(sequence=n, score=float(n)) for n in range(400)]
+    with ingest(port, store.journal) as one, publisher(port) as publish:
+        publish(big[:20])
+        free = os.statvfs(small_disk).f_bavail * 4096
+        (small_disk / "ballast").write_bytes(bytes(free))
+        publish(big[20:])
+        assert until(lambda: one.meter.failing), one.meter
+        stored = one.meter.messages["stored"]
+        assert stored < 400
+        assert store.journal.counters()["frames"] == stored  # what there is can still be read
+        (small_disk / "ballast").unlink()
+        subprocess.run(["mount", "-o", "remount,size=16M", small_disk], check=True)
+        assert until(lambda: one.meter.messages["stored"] == 400)
+        assert store.compact() == 400
     assert held(store) == list(range(400))
     store.close()
 

@@ -62,7 +62,7 @@ def test_receipts_and_commands_are_not_for_the_store() -> None:
         (topic("f", "n", "metrics"), b'{"a":' + b"[" * 40 + b"]" * 40 + b"}"),
         ("edgexai/f/n/o/heatmap", message()),
         ("edgexai/../n/heatmap", message()),
-        (HEATMAP, message(score=math.inf)),
+        (HEATMAP, message(score=math.nan)),
     ],
 )
 def test_hostile_payloads_are_refused_with_a_reason(where: str, payload: bytes) -> None:
@@ -97,6 +97,13 @@ def mutated(good: bytes, dice: random.Random) -> bytes:
 def test_a_hundred_thousand_mutated_frames_are_refused() -> None:
     dice, good = random.Random(0), message()
     assert all(isinstance(read(HEATMAP, mutated(good, dice), 0.0), Refusal) for _ in range(100_000))
+
+
+def test_a_score_beyond_a_short_frames_numbers_is_the_largest_there_is() -> None:
+    arrival = read(HEATMAP, message(score=-1e9), 0.0)
+    assert isinstance(arrival, Arrival)
+    assert arrival.score < -60_000
+    assert math.isfinite(arrival.score)
 
 
 def test_what_can_be_read_can_be_stored(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 2000  # messages of a commit at most
 LINGER = 0.03  # seconds that a batch grows after its first message
+LARGEST = 3.4028234e38  # what a float32 column holds
 WAIT = 0.2  # seconds after which a quiet worker looks up
 
 
@@ -54,8 +55,8 @@ def read(message_topic: str, payload: bytes, received: float) -> Content:
             return None
         boot, content = unpack_heatmap(payload)
         frame = header(content)
-        if not math.isfinite(frame.score):
-            raise FrameError("the frame's score is not finite")
+        if math.isnan(frame.score):
+            raise FrameError("the frame's score is no number")
         if not (0 <= frame.sequence < 2**63 and -(2**31) <= frame.target < 2**31):
             raise FrameError(f"the frame's sequence {frame.sequence} or target {frame.target} is out of range")
         return Arrival(
@@ -67,7 +68,7 @@ def read(message_topic: str, payload: bytes, received: float) -> Content:
             time=frame.time,
             model=frame.model.hex() or "unknown",
             target=frame.target,
-            score=frame.score,
+            score=min(max(frame.score, -LARGEST), LARGEST),  # short frames say infinity from 65,520 on; JSON cannot
             conservation=frame.conservation,
             frame=content,
         )

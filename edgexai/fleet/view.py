@@ -46,16 +46,17 @@ Decoded = tuple[Map, Shares] | None
 
 
 def decoded(frames: list[bytes]) -> list[Decoded]:
-    """Map and shares of each frame; None for one that was stored by a version that knew more than this one."""
+    """Map and shares of each frame; None for one that builds upon another, or that only a newer version can read."""
     return [_decoded(frame) for frame in frames]
 
 
 def _decoded(frame: bytes) -> Decoded:
     try:
-        relevance = flat(decode(frame).map)
+        read = decode(frame)
     except FrameError:
         return None
-    return relevance, shares(relevance)
+    relevance = flat(read.map)
+    return None if read.missing is not None else (relevance, shares(relevance))
 
 
 Key = tuple[str, tuple[int, int], int]
