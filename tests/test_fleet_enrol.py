@@ -1,5 +1,6 @@
 """Certificates and rules: mosquitto, as `enrol` configures it, lets each node do what is its own and nothing else."""
 
+import signal
 import ssl
 import stat
 import time
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from edgexai.cli import main
 from edgexai.errors import ConfigError
 from edgexai.fleet.enrol import enrol
 from edgexai.messaging.broker import Broker
@@ -126,6 +128,46 @@ def test_a_node_cannot_command_another_or_forge_its_receipt(keys: Path, port: in
         a.client.publish(f"edgexai/line/b/{channel}", b"forged", qos=1)
     a.turn(lambda: False, 0.1)
     assert not b.turn(lambda: bool(b.got), 0.3)
+
+
+@needs_mosquitto
+def test_a_node_that_is_locked_out_can_do_nothing_more_and_the_others_go_on(tmp_path: Path) -> None:
+    port = free_port()
+    enrol(tmp_path, "line", ["a", "b"], ["localhost"], port, sparkplug="plant")
+    with running(tmp_path / "mosquitto.conf", port) as broker:
+        time.sleep(0.2)
+        assert seen_by_the_fleet(tmp_path, port, "nodes/a", "edgexai/line/a/heatmap")
+        assert main(["fleet", "enrol", "--fleet", "line", "--lock-out", "a", "--out", str(tmp_path)]) == 0
+        broker.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        fleet, a, b = (Peer(tmp_path, name, port) for name in ("fleet", "nodes/a", "nodes/b"))
+        fleet.client.subscribe("edgexai/+/+/heatmap", 1)
+        fleet.turn(lambda: False, 0.15)
+        for node, name in ((a, "a"), (b, "b")):
+            node.client.publish(f"edgexai/line/{name}/heatmap", name.encode(), qos=1)
+            node.turn(lambda: False, 0.1)
+        assert fleet.turn(lambda: any(p == b"b" for _, p in fleet.got))
+        assert all(p != b"a" for _, p in fleet.got)
+
+
+@needs_mosquitto
+def test_a_node_of_a_sparkplug_group_speaks_for_itself_there_and_for_nobody_else(tmp_path: Path) -> None:
+    port = free_port()
+    enrol(tmp_path, "line", ["a", "b"], ["localhost"], port, sparkplug="plant")
+    before = (tmp_path / "acl").read_text()
+    enrol(tmp_path, "line", ["a", "b"], ["localhost"], port, sparkplug="plant")
+    assert (tmp_path / "acl").read_text() == before
+    with (tmp_path / "acl").open("a") as rules:
+        rules.write("\nuser fleet-service\ntopic read spBv1.0/#\n")  # as a host application has it
+    with running(tmp_path / "mosquitto.conf", port):
+        host, a = Peer(tmp_path, "fleet", port), Peer(tmp_path, "nodes/a", port)
+        host.client.subscribe("spBv1.0/#", 1)
+        host.turn(lambda: False, 0.15)
+        for topic in ("plant/NBIRTH/line:b", "other/NBIRTH/line:a", "plant/NBIRTH/line:a"):
+            a.client.publish(f"spBv1.0/{topic}", b"x", qos=1)
+        a.turn(lambda: False, 0.1)
+        assert host.turn(lambda: bool(host.got))
+        assert [t for t, _ in host.got] == ["spBv1.0/plant/NBIRTH/line:a"]
 
 
 @needs_mosquitto

@@ -4,6 +4,7 @@
   edgexai fleet --broker mqtts://broker.example --ca ca.pem --certificate fleet.pem --key fleet.key --store /srv/fleet
   edgexai fleet ingest --broker mqtts://broker.example … --store /srv/fleet --share workers --worker 2
   edgexai fleet enrol --fleet line3 --nodes press7,press8 --hosts broker.example --out line3-keys
+  edgexai fleet enrol --fleet line3 --lock-out press8 --out line3-keys        its key was stolen
   edgexai fleet command --fleet line3 --node press7 --signing command.key --broker … explain '{"count": 5}'
   edgexai fleet profile --fleet line3 --nodes press7,press8 --signing command.key --broker … --count 100 --out profiles
   edgexai fleet repair --store /srv/fleet        when it says that the journal is damaged
@@ -50,7 +51,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fleet", help="enrol, command, profile: name of the fleet")
     parser.add_argument("--node", help="command: name of the node")
     parser.add_argument("--signing", type=Path, metavar="PEM", help="command, profile: private key that `enrol` made")
-    parser.add_argument("--nodes", default="", help="enrol, profile: names of nodes, separated by commas")
+    parser.add_argument("--nodes", default="", help="enrol, profile: names, by commas, or @FILE with one a line")
+    parser.add_argument("--sparkplug", metavar="GROUP", help="enrol: these nodes may speak Sparkplug B in this group")
+    parser.add_argument("--lock-out", metavar="NODES", help="enrol: deny everything to nodes whose keys were lost")
     parser.add_argument("--count", type=int, default=100, metavar="N", help="profile: samples of each node (100)")
     parser.add_argument("--hosts", default="localhost,127.0.0.1", help="enrol: how nodes reach the broker")
     parser.add_argument(
@@ -134,7 +137,7 @@ def _profile(args: argparse.Namespace, broker: Broker | None) -> int:
     from edgexai.fleet.command import send
     from edgexai.messaging.command import load_private
 
-    nodes = [n for n in args.nodes.split(",") if n]
+    nodes = _names(args.nodes)
     if broker is None or args.fleet is None or not nodes or args.signing is None:
         raise ConfigError("profiles need --broker, --fleet, --nodes and --signing")
     key = load_private(args.signing)
@@ -150,11 +153,27 @@ def _profile(args: argparse.Namespace, broker: Broker | None) -> int:
 
 
 def _enrol(args: argparse.Namespace) -> int:
-    from edgexai.fleet.enrol import enrol
+    from edgexai.fleet.enrol import enrol, lock_out
 
     if args.fleet is None:
         raise ConfigError("enrol needs the name of the fleet: --fleet")
-    nodes = [n for n in args.nodes.split(",") if n]
-    for path in enrol(args.out, args.fleet, nodes, [h for h in args.hosts.split(",") if h]):
-        print(path)
+    hosts = [h for h in args.hosts.split(",") if h]
+    made = enrol(args.out, args.fleet, _names(args.nodes), hosts, sparkplug=args.sparkplug)
+    if len(made) > 40:
+        print(f"{len(made)} files made in {args.out}")
+    else:
+        print(*made, sep="\n")
+    if args.lock_out:
+        rules = lock_out(args.out, args.fleet, _names(args.lock_out))
+        print(f"{args.lock_out} may do nothing any more by {rules}; have mosquitto read it: kill -HUP")
     return 0
+
+
+def _names(given: str) -> list[str]:
+    """Names separated by commas, or of the file behind an @, one a line."""
+    if given.startswith("@"):
+        try:
+            return Path(given[1:]).read_text().split()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{given[1:]} cannot be read: {error}") from None
+    return [n for n in given.split(",") if n]

@@ -65,10 +65,24 @@ message_size_limit 65536
 """
 
 
-def enrol(directory: Path, fleet: str, nodes: list[str], hosts: list[str], port: int = 8883) -> list[Path]:
+_SPARKPLUG = """
+user {fleet}/{node}
+topic write spBv1.0/{group}/+/{fleet}:{node}
+topic read spBv1.0/{group}/NCMD/{fleet}:{node}
+"""
+_LOCKED_OUT = """
+user {fleet}/{node}
+topic deny #
+"""
+
+
+def enrol(
+    directory: Path, fleet: str, nodes: list[str], hosts: list[str], port: int = 8883, sparkplug: str | None = None
+) -> list[Path]:
     """Make what is missing of a fleet's authority, certificates, rules and command key; the files that were made.
 
-    ``hosts`` are the names and addresses by which nodes reach the broker. Raises ConfigError for a bad name.
+    ``hosts`` are the names and addresses by which nodes reach the broker, ``sparkplug`` the group under which these
+    nodes may also speak Sparkplug B. Raises ConfigError for a bad name.
     """
     checked_name(fleet, "fleet name")
     names = [checked_name(n, "node name") for n in nodes]
@@ -103,7 +117,28 @@ def enrol(directory: Path, fleet: str, nodes: list[str], hosts: list[str], port:
         _write(directory / "acl", _ACL.encode(), made)
         configuration = _CONFIGURATION.format(directory=directory.resolve(), port=port)
         _write(directory / "mosquitto.conf", configuration.encode(), made)
+    if sparkplug is not None:
+        group = checked_name(sparkplug, "Sparkplug group")
+        _add_rules(directory, [_SPARKPLUG.format(group=group, fleet=fleet, node=node) for node in names])
     return made
+
+
+def lock_out(directory: Path, fleet: str, nodes: list[str]) -> Path:
+    """Deny everything to nodes whose keys were lost; the file of rules, which mosquitto reads again on SIGHUP.
+
+    A certificate cannot be called back before it expires, so the name stays locked: enrol the node under another one.
+    """
+    checked_name(fleet, "fleet name")
+    if not (directory / "acl").is_file():
+        raise ConfigError(f"{directory / 'acl'}: there is no such file; `edgexai fleet enrol` makes it")
+    _add_rules(directory, [_LOCKED_OUT.format(fleet=fleet, node=checked_name(n, "node name")) for n in nodes])
+    return directory / "acl"
+
+
+def _add_rules(directory: Path, rules: list[str]) -> None:
+    path = directory / "acl"
+    known = path.read_text()
+    path.write_text(known + "".join(rule for rule in rules if rule not in known))
 
 
 _SERVER, _CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
