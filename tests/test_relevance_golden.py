@@ -150,22 +150,84 @@ def test_wrong_options_are_refused_in_one_sentence(options: dict, message: str) 
         edgexai.attach(edgexai.load(golden("cnn")[0]), **options)
 
 
-def test_an_autoencoder_explains_its_error() -> None:
+@pytest.mark.parametrize("last", ["linear", "logistic"])
+def test_an_autoencoder_explains_its_error(last: str) -> None:
+    """d · (d - c), where c is the factor that LRP-ε brings to the input for the factor d at every output."""
     random = np.random.default_rng(0)
-    down, up = random.uniform(size=(3, 8)).astype(np.float32), random.normal(size=(8, 3)).astype(np.float32)
-    zeros = np.zeros(3, np.float32), np.zeros(8, np.float32)
-    graph = single(
-        (1, 8),
-        lambda b, x: b.dense(
-            b.dense(x, b.const(down), b.const(zeros[0]), activation="RELU"), b.const(up), b.const(zeros[1])
-        ),
+    down, up = random.uniform(-0.5, 1, (3, 8)).astype(np.float32), random.normal(size=(8, 3)).astype(np.float32)
+    bias = random.normal(size=3).astype(np.float32)
+
+    def network(b, x):
+        hidden = b.dense(x, b.const(down), b.const(bias), activation="RELU")
+        y = b.dense(hidden, b.const(up), b.const(np.zeros(8, np.float32)))
+        return b.op(OpKind.LOGISTIC, [y], (1, 8)) if last == "logistic" else y
+
+    explainer = edgexai.Explainer(serialize(edgexai.attach(single((1, 8), network), "epsilon", target="error")))
+    for x in random.uniform(size=(5, 8)).astype(np.float32):
+        e = explainer(x)
+        y = e.outputs[0][0].astype(np.float64)
+        d = y - x
+        hidden = down @ x + bias
+        start = d * y / (up @ np.maximum(hidden, 0)) if last == "logistic" else d
+        c = down.T @ ((up.T @ start) * (hidden > 0))
+        assert e.score == pytest.approx((d**2).sum(), rel=1e-5)
+        assert e.target == (d**2).argmax()
+        assert np.abs(e.relevance - d * (d - c)).max() <= 1e-3 * np.abs(d * (d - c)).max()
+
+
+@needs_shared
+@pytest.mark.parametrize("kind", ["int8", "float"])
+def test_the_bins_that_make_a_machine_anomalous_are_found(kind: str) -> None:
+    """Spectra that the detector reconstructs, and eight bins of them disturbed."""
+    random = np.random.default_rng(0)
+    source = Interpreter(SHARED / "models" / "ad_float.tflite")
+    explainer = edgexai.Explainer(
+        serialize(edgexai.attach(edgexai.load(SHARED / "models" / f"ad_{kind}.tflite"), target="error"))
     )
-    x = random.uniform(size=8).astype(np.float32)
-    e = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", target="error")))(x)
-    squared = (e.outputs[0][0] - x) ** 2
-    assert e.score == pytest.approx(squared.sum(), rel=1e-5)
-    assert e.target == squared.argmax()
-    assert e.conservation == pytest.approx(1, abs=1e-3)
+    found = []
+    for _ in range(10):
+        x = random.normal(size=640) * 3
+        for _ in range(60):
+            x = source.run(x[None])[0][0]
+        bins = random.choice(640, 8, replace=False)
+        x[bins] += random.choice([-12, 12], 8)
+        found.append(np.isin(np.argsort(-explainer(x).relevance)[:8], bins).mean())
+    assert np.mean(found) >= 0.95
+
+
+def test_an_error_needs_the_input_and_factors() -> None:
+    graph = single(
+        (1, 4), lambda b, x: b.dense(x, b.const(np.eye(4, dtype=np.float32)), b.const(np.ones(4, np.float32)))
+    )
+    with pytest.raises(ConfigError, match="hands factors on"):
+        edgexai.attach(graph, "wsquare_epsilon_plus", target="error")
+    with pytest.raises(ConfigError, match="as many values as it takes"):
+        edgexai.attach(edgexai.load(golden("mlp")[0]), "epsilon", target="error")
+
+
+def test_pixels_are_explained_by_a_mask_of_weights() -> None:
+    """A network with an output a pixel: what speaks for a region comes from what the region sees."""
+    random = np.random.default_rng(0)
+    w, v = ((random.normal(size=s) / 5).astype(np.float32) for s in ((4, 3, 3, 2), (3, 3, 3, 4)))
+
+    def network(b, x):
+        hidden = b.conv(x, b.const(w), b.const(np.zeros(4, np.float32)), activation="RELU")
+        y = b.conv(hidden, b.const(v), b.const(np.zeros(3, np.float32)))
+        return b.op(OpKind.LOGISTIC, [y], (1, 9, 10, 3))
+
+    graph = single((1, 9, 10, 2), network)
+    explainer = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", target="input")))
+    x = random.normal(size=(9, 10, 2)).astype(np.float32)
+    mask = np.zeros((9, 10, 3), np.float32)
+    mask[1:3, 2:5, 1] = 1
+    e = explainer(x, mask)
+    logits = np.log(e.outputs[0] / (1 - e.outputs[0]))
+    assert e.score == pytest.approx((logits * mask).sum(), rel=1e-3, abs=1e-4)
+    assert e.relevance.sum() == pytest.approx(e.score, rel=1e-3, abs=1e-4)
+    assert np.all(e.relevance[5:] == 0)
+    assert np.all(e.relevance[:, 7:] == 0)
+    one = [explainer(x, np.where(np.arange(270).reshape(9, 10, 3) == k, mask, 0)) for k in np.flatnonzero(mask)]
+    assert np.allclose(sum(o.relevance for o in one), e.relevance, atol=1e-4)
 
 
 def test_a_head_is_named_by_number_or_name() -> None:

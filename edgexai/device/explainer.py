@@ -78,13 +78,13 @@ class Explainer:
     def __call__(self, x: NDArray[Any], weights: NDArray[Any] | None = None) -> Explanation:
         """Explain one sample, with or without batch axis: its own type as it is, floats by the input's scale.
 
-        ``weights`` (outputs,) says for ``target="input"`` what is explained: 1 for a class speaks for it, 1 and -1
-        for the difference of two.
+        ``weights``, one an output in any shape, says for ``target="input"`` what is explained: 1 for a class speaks
+        for it, 1 and -1 for the difference of two, 1 over a region of an output a pixel for that region.
         """
         if self.takes_weights != (weights is not None):
             wants = "takes one weight an output" if self.takes_weights else "takes no weights"
             raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
-        extra = () if weights is None else (np.asarray(weights, np.float32),)
+        extra = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
         *outputs, relevance, target, score = self._interpreter.run(x, *extra)
         return Explanation(tuple(outputs), int(target[0]), float(score[0]), relevance[0])
 

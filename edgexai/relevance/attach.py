@@ -6,7 +6,7 @@ from math import prod
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint, settled
-from edgexai.relevance.backward import Backward, consistent, dynamic
+from edgexai.relevance.backward import Backward, Flow, consistent, dynamic
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.dynamic_range import dynamic_range
@@ -48,6 +48,8 @@ def attach(
     begin = start(graph, build, target, output)
     stop = stop_tensor(graph, begin.logits, grid)
     back = propagate(graph, build, chosen, begin, stop, integer=precision == "int8")
+    if begin.deviation is not None:
+        _from_reconstruction(back, stop, grid, begin.deviation)
     relevance = _report(back, stop, channels)
     outputs = [
         *graph.outputs,
@@ -112,6 +114,17 @@ def _window_share(graph: Graph, op: Op) -> float:
         return 1.0
     seen, there = (graph.tensors[t].shape[1:3] for t in (op.inputs[1], op.inputs[0]))
     return prod(seen) / max(1, prod(there))
+
+
+def _from_reconstruction(back: Backward, x: int, grid: tuple[int, int] | None, deviation: int) -> None:
+    """The factor c at an autoencoder's input becomes the relevance of its error there, d · (d - c)."""
+    if grid is not None:
+        raise ConfigError('target "error" is about the inputs themselves; leave grid out')
+    flow = back.arrived(x)
+    if flow is None or not flow.is_factor:
+        raise ConfigError('target "error" needs a first layer that hands factors on; use composite "epsilon"')
+    build = back.build
+    back.put(x, Flow(build.mul(deviation, build.sub(deviation, back.full(flow, x).tensor)), is_factor=False))
 
 
 def _report(back: Backward, stop: int, channels: str) -> int:

@@ -146,6 +146,11 @@ class Backward:
                 raise ValueError(f"relevance of shape {here} for a map of shape {whole}")
             self._arrived.setdefault(t, []).append(flow)
 
+    def put(self, t: int, flow: Flow) -> None:
+        """Let this be all the relevance of a tensor."""
+        self._arrived.pop(t, None)
+        self.give(t, flow)
+
     def arrived(self, t: int) -> Flow | None:
         """All the relevance of a tensor, summed; None if none reaches it."""
         flows = self._arrived.get(t)

@@ -28,6 +28,8 @@ class Start:
     flow: Flow
     target: int
     score: int
+    deviation: int | None = None
+    """Of an autoencoder's output from its input, in the input's shape, if its error is explained."""
 
 
 def logits_of(graph: Graph, output: int) -> int:
@@ -46,7 +48,7 @@ def logits_of(graph: Graph, output: int) -> int:
 def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0) -> Start:
     """Append what chooses the target; ConfigError if the model has no such output."""
     head = head_of(graph, output)
-    logits = logits_of(graph, head)
+    logits = head if target == "error" else logits_of(graph, head)
     shape = build.shape(logits)
     count = prod(shape)
     flat = build.reshape(build.dequantize(logits), (1, count))
@@ -84,15 +86,20 @@ def head_of(graph: Graph, output: str | int) -> int:
 
 
 def _error(graph: Graph, build: Builder, logits: int, flat: int) -> Start:
-    """An autoencoder's squared error: every output starts with its own, the target is the worst of them."""
+    """An autoencoder's squared error Σ d², d = output - input; the target is the output that is worst.
+
+    Expanded around the reconstruction, where the error is zero, input i has the relevance d_i · (d_i - c_i), c being
+    the factor that arrives at the input when every output starts with the factor d (deep Taylor decomposition,
+    Montavon et al. 2017): its own deviation, less what the network makes of it.
+    """
     x = graph.inputs[0]
     if prod(build.shape(x)) != build.shape(flat)[1]:
         raise ConfigError('target "error" needs a model that returns as many values as it takes')
     difference = build.sub(flat, build.reshape(build.dequantize(x), build.shape(flat)))
     squared = build.mul(difference, difference)
     score = build.reshape(build.sum(squared, [1]), (1,))
-    flow = Flow(build.reshape(squared, build.shape(logits)), is_factor=False)
-    return Start(logits, flow, build.argmax(squared), score)
+    flow = Flow(build.reshape(difference, build.shape(logits)), is_factor=True)
+    return Start(logits, flow, build.argmax(squared), score, build.reshape(difference, build.shape(x)))
 
 
 def _one_hot(build: Builder, index: int, count: int) -> int:
