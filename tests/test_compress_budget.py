@@ -16,8 +16,9 @@ from edgexai.compress import cost, profile_relevance, quantize
 from edgexai.compress.budget import Bench, Budget, Limit, fit_budget
 from edgexai.compress.channels import couple
 from edgexai.compress.criteria import CRITERIA
+from edgexai.compress.criteria.maps import normalized
 from edgexai.compress.exact import exactly, is_small
-from edgexai.compress.select import cheapest, normalized, price
+from edgexai.compress.select import cheapest, price
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph
 from edgexai.relevance import attach

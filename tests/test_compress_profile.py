@@ -64,7 +64,22 @@ def test_a_saved_profile_comes_back(graph: Any, tmp_path: Path) -> None:
     back = load_profile(tmp_path / "p.profile")
     assert (back.model, back.composite, back.samples) == (profile.model, "epsilon", 5)
     for t in profile.channels:
-        np.testing.assert_allclose(back.relevance(t), profile.relevance(t), rtol=1e-5)
+        largest = profile.relevance(t).max()
+        np.testing.assert_allclose(back.relevance(t), profile.relevance(t), rtol=1e-3, atol=1e-6 * largest)
+        np.testing.assert_array_equal(back.channels[t].spread, profile.channels[t].spread)
+
+
+def test_quantiles_are_those_of_the_samples_to_the_next_power_of_two(graph: Any) -> None:
+    x = batch(9)
+    profile = profile_relevance(graph, x)
+    tensor = profiled(graph)[2]
+    inner = attach_inner(graph, [tensor], "epsilon")
+    shares = np.array([np.abs(run(inner, one[None])[0]).sum(axis=(0, 1, 2)) for one in x])
+    shares /= shares.sum(axis=1, keepdims=True)
+    for q in (0.1, 0.5, 0.9):
+        exact = np.sort(shares, axis=0)[int(np.ceil(q * len(x))) - 1]
+        bound = 2.0 ** np.ceil(np.log2(np.maximum(exact, 2.0**-15)))
+        np.testing.assert_array_equal(profile.quantile(tensor, q), bound)
 
 
 def test_profiles_of_different_models_do_not_add(graph: Any) -> None:

@@ -14,9 +14,11 @@ import edgexai
 from edgexai.compress.channels import FROZEN, couple
 from edgexai.compress.criteria import CRITERIA
 from edgexai.compress.execute import forward
+from edgexai.compress.fidelity import correlation, heatmaps
 from edgexai.compress.macs import total_macs
 from edgexai.compress.prune import prune
 from edgexai.compress.reconstruct import reconstruct, targets
+from edgexai.compress.redundancy import Redundancy
 from edgexai.compress.shrink import shrink
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import Builder, Graph
@@ -176,6 +178,48 @@ def test_least_squares_restores_what_only_duplicates_lost() -> None:
     np.testing.assert_allclose(forward(small, x)[0], forward(graph, x)[0], atol=5e-2)
 
 
+def test_channels_stay_in_multiples() -> None:
+    graph = edgexai.load(golden("dscnn")[0])
+    small = prune(graph, edgexai.profile_relevance(graph, samples_of(graph)), keep=0.6, multiple=4)
+    before, after = (sorted({len(g.labels) for g in couple(g_).groups}) for g_ in (graph, small))
+    assert all(n % 4 == 0 for n in after)
+    assert after != before
+
+
+def test_of_two_equal_channels_one_goes_and_one_stays() -> None:
+    graph = edgexai.load(golden("mlp")[0])
+    coupling = couple(graph)
+    tensor = graph.ops[0].outputs[0]
+    labels = coupling.lines[tensor].labels
+    values = np.random.default_rng(0).normal(size=(500, len(labels))).astype(np.float32)
+    values[:, 7] = values[:, 3]
+    redundancy = Redundancy(coupling, {tensor: values})
+    assert (
+        max(redundancy.unexplained()[labels[[3, 7]]]) < 0.1 < min(np.delete(redundancy.unexplained()[labels], [3, 7]))
+    )
+    redundancy.drop(labels[[3]])
+    assert redundancy.unexplained()[labels[7]] > 0.8
+
+
+def test_explanations_are_held() -> None:
+    graph = edgexai.load(golden("dscnn")[0])
+    x = samples_of(graph, 40)
+    profile = edgexai.profile_relevance(graph, x)
+    wanted = heatmaps(graph, x)
+
+    def similar(**options: Any) -> float:
+        return correlation(wanted, heatmaps(prune(graph, profile, samples=x, **options), x))
+
+    free = similar(keep=0.3)
+    held = 0.5 * (free + 1)
+    assert free < held <= similar(keep=0.3, keep_explanations=held)
+    assert similar(keep=0.3, keep_explanations=0.9 * free) == free
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        prune(graph, profile, keep=0.3, samples=x, keep_explanations=1.5)
+    with pytest.raises(ConfigError, match="give samples"):
+        prune(graph, profile, keep=0.3, keep_explanations=0.9)
+
+
 def test_wrong_budgets_and_profiles_are_refused() -> None:
     graph, other = (edgexai.load(golden(n)[0]) for n in ("mlp", "cnn"))
     profile = edgexai.profile_relevance(graph, samples_of(graph))
@@ -198,6 +242,12 @@ def test_int8_survivors_keep_their_bits_and_relevance_beats_chance() -> None:
     bare = prune(graph, profile, keep=0.7, repair="none")
     before, after = ({k.tobytes() for k in g.tensors[g.ops[7].inputs[1]].array.reshape(9, -1).T} for g in (graph, bare))
     assert after < before  # depthwise kernels, one a channel
-    repaired = prune(graph, profile, keep=0.7)
-    assert edgexai.compress.accuracy(repaired, x[400:], y[400:]) > 0.8
-    assert edgexai.compress.accuracy(repaired, x[400:], y[400:]) >= edgexai.compress.accuracy(bare, x[400:], y[400:])
+    assert edgexai.compress.accuracy(bare, x[400:], y[400:]) > 0.8
+    chance = prune(graph, profile, keep=0.7, repair="none", criterion="random")
+    assert edgexai.compress.accuracy(chance, x[400:], y[400:]) < 0.7
+    bare, folded, fitted = (
+        edgexai.compress.accuracy(prune(graph, profile, keep=0.5, repair=r, samples=x[:120], steps=5), x[400:], y[400:])
+        for r in ("none", "bias", "least_squares")
+    )
+    assert bare < folded < fitted
+    assert fitted > 0.8

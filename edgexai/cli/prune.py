@@ -3,6 +3,8 @@
 examples:
   edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --keep 0.5
       half of the multiply-accumulates stay; no labels, no training
+  edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --keep 0.4 --keep-explanations 0.95
+      as little as 40 %, but as much as heatmaps need to stay what they are
   edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --energy 0.6 --board nucleo_l4r5zi
       60 % of the energy of an inference on that board
   edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --keep 0.4 --distill --test held_out.npz
@@ -34,6 +36,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--repair", default="least_squares", choices=REPAIRS, help="closed-form repair, no labels (%(default)s)"
     )
     parser.add_argument("--steps", type=int, default=4, help="of least squares, scores taken anew (%(default)s)")
+    parser.add_argument("--multiple", type=int, default=1, help="channels a layer, in multiples of this (%(default)s)")
+    parser.add_argument(
+        "--keep-explanations",
+        type=float,
+        metavar="C",
+        help="keep as much more as heatmaps need to correlate by C with the whole model's (median over --data)",
+    )
     parser.add_argument("--distill", action="store_true", help="train the small model to answer as the whole one")
     parser.add_argument("--epochs", type=int, default=Schedule.epochs, help="of --distill (%(default)s)")
     parser.add_argument("--test", help="a .npz file with x and y to measure accuracy on, before and after")
@@ -58,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
         repair=args.repair,
         samples=x,
         steps=args.steps,
+        multiple=args.multiple,
+        keep_explanations=args.keep_explanations,
     )
     if args.distill:
         with bar("distillation") as progress:

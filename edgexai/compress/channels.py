@@ -93,6 +93,24 @@ class _Follower:
         if t in self.labels:
             self.unite(self.labels[t], np.zeros_like(self.labels[t]))
 
+    def straighten(self, t: int) -> None:
+        """Unite the labels of a tensor until they lie along one axis: channels cut into heads go a head at a time."""
+        labels = self.roots(self.labels[t])
+        if not labels.any() or any(_is_straight(labels, a) for a in range(labels.ndim)):
+            return
+        varies = [a for a in range(labels.ndim) if not np.all(labels == labels.take([0], a))]
+        rows = np.moveaxis(labels, varies[0], 0).reshape(labels.shape[varies[0]], -1)
+        self.unite(rows, np.broadcast_to(rows[:, :1], rows.shape))
+
+    def axis_of(self, t: int) -> tuple[int, Labels]:
+        """The axis that a tensor's labels lie along, and the labels; -1 for a tensor without free channels."""
+        labels = self.roots(self.labels.get(t, np.zeros(self.graph.tensors[t].shape, np.int64)))
+        axis = next((a for a in range(labels.ndim) if labels.any() and _is_straight(labels, a)), -1)
+        if axis < 0:
+            self.freeze(t)
+            return axis, np.zeros(1, np.int64)
+        return axis, np.moveaxis(labels, axis, -1).reshape(-1, labels.shape[axis])[0]
+
     # --- lines
 
     def along(self, t: int, axis: int = -1) -> Labels:
@@ -166,6 +184,21 @@ def _reshape(follow: _Follower, i: int, op: Op) -> None:
     if len(op.inputs) > 1 and not follow.graph.tensors[op.inputs[1]].is_constant:
         return _freeze(follow, i, op)
     follow.labels[op.outputs[0]] = follow.labels[op.inputs[0]].reshape(follow.graph.tensors[op.outputs[0]].shape)
+    follow.straighten(op.outputs[0])
+
+
+def _cut(follow: _Follower, i: int, op: Op) -> None:
+    """SLICE: labels pass along axes that it leaves whole, or that nobody cuts."""
+    tensors = follow.graph.tensors
+    starts, sizes = (tensors[t] for t in op.inputs[1:3])
+    x = op.inputs[0]
+    axis = follow.axis_of(x)[0]
+    whole = tensors[op.outputs[0]].shape[axis] == tensors[x].shape[axis]
+    if not starts.is_constant or not sizes.is_constant or not whole:
+        return _freeze(follow, i, op)
+    shape = tensors[op.outputs[0]].shape
+    place = tuple(slice(int(s), int(s) + n) for s, n in zip(starts.array, shape, strict=True))
+    follow.labels[op.outputs[0]] = follow.roots(follow.labels[x])[place]
 
 
 def _transpose(follow: _Follower, i: int, op: Op) -> None:
@@ -205,6 +238,84 @@ def _concatenate(follow: _Follower, i: int, op: Op) -> None:
     tensors = follow.graph.tensors
     parts = [follow.labels.get(t, np.zeros(tensors[t].shape, np.int64)) for t in op.inputs]
     follow.labels[op.outputs[0]] = np.concatenate(parts, axis=op.options.axis)
+
+
+def _pack(follow: _Follower, i: int, op: Op) -> None:
+    tensors = follow.graph.tensors
+    parts = [follow.labels.get(t, np.zeros(tensors[t].shape, np.int64)) for t in op.inputs]
+    follow.labels[op.outputs[0]] = np.stack(parts, axis=op.options.axis)
+
+
+def _unpack(follow: _Follower, i: int, op: Op) -> None:
+    labels = follow.labels[op.inputs[0]]
+    for n, t in enumerate(op.outputs):
+        follow.labels[t] = np.asarray(labels.take(n, op.options.axis))
+
+
+def _split(follow: _Follower, i: int, op: Op) -> None:
+    """The parts stay equally long: the channels of an LSTM's gates go a unit at a time."""
+    axis, x = follow.graph.tensors[op.inputs[0]], op.inputs[1]
+    if not axis.is_constant:
+        return _freeze(follow, i, op)
+    first, *others = parts = np.split(follow.labels[x], len(op.outputs), axis=int(axis.array.item()))
+    for other in others:
+        follow.unite(first, other)
+    for t, part in zip(op.outputs, parts, strict=True):
+        follow.labels[t] = part
+
+
+def _softmax(follow: _Follower, i: int, op: Op) -> None:
+    if follow.axis_of(op.inputs[0])[0] == len(follow.graph.tensors[op.inputs[0]].shape) - 1:
+        return _freeze(follow, i, op)  # every channel counts in the denominator
+    _same(follow, i, op)
+
+
+def _matmul(follow: _Follower, i: int, op: Op) -> None:
+    """(…, i, k) times (…, k, j): heads stay heads, what is summed over goes from both sides at once."""
+    shape = follow.graph.tensors[op.outputs[0]].shape
+    rank = len(shape)
+    lines = []
+    for t, is_turned in ((op.inputs[0], op.options.adjX), (op.inputs[1], op.options.adjY)):
+        axis, line = follow.axis_of(t)
+        if len(follow.graph.tensors[t].shape) != rank or (axis >= 0 and follow.graph.tensors[t].is_constant):
+            return _freeze(follow, i, op)
+        lines.append({2 * rank - 3 - axis if is_turned and axis >= rank - 2 else axis: line})
+    follow.labels[op.outputs[0]] = np.zeros(shape, np.int64)
+    a, b = lines
+    for mine, other, axis in [(a, b, n) for n in range(rank - 2)] + [(a, b, -2)]:
+        # -2 stands for the axis that is summed over: the left side's last, the right side's last but one
+        left, right = (mine.get(rank - 1), other.get(rank - 2)) if axis == -2 else (mine.get(axis), other.get(axis))
+        if left is None and right is None:
+            continue
+        if left is None or right is None or len(left) != len(right):
+            return _freeze(follow, i, op)
+        follow.unite(left, right)
+        if axis >= 0:
+            along = [-1 if n == axis else 1 for n in range(rank)]
+            follow.labels[op.outputs[0]] = np.broadcast_to(left.reshape(along), shape)
+    rows, columns = a.get(rank - 2), b.get(rank - 1)
+    if rows is not None and columns is not None:
+        return _freeze(follow, i, op)
+    if rows is not None:
+        follow.labels[op.outputs[0]] = np.broadcast_to(rows[:, None], shape)
+    if columns is not None:
+        follow.labels[op.outputs[0]] = np.broadcast_to(columns, shape)
+
+
+LSTM_STATES = (18, 19)
+LSTM_EXTRAS = (*range(9, 12), *range(16, 18), *range(20, 24))
+"""Peepholes, projection and layer normalization."""
+
+
+def _lstm(follow: _Follower, i: int, op: Op) -> None:
+    """A unit is a row of every gate, a column of every recurrent kernel, and an entry of both states."""
+    tensors = follow.graph.tensors
+    if op.inputs[1] < 0 or any(n < len(op.inputs) and op.inputs[n] >= 0 for n in LSTM_EXTRAS):
+        return _freeze(follow, i, op)
+    follow.reads[i] = follow.along(op.inputs[0])
+    units = follow.fresh(tensors[op.inputs[2]].shape[0])
+    for t in (*op.outputs, *(op.inputs[n] for n in LSTM_STATES)):
+        follow.spread(t, units)
 
 
 def _elementwise(follow: _Follower, i: int, op: Op) -> None:
@@ -255,6 +366,7 @@ FOLLOW: Mapping[OpKind, Callable[[_Follower, int, Op], None]] = {
     OpKind.ABS: _same,
     OpKind.ADD: _elementwise,
     OpKind.AVERAGE_POOL_2D: _window,
+    OpKind.BATCH_MATMUL: _matmul,
     OpKind.CONCATENATION: _concatenate,
     OpKind.CONV_2D: _conv,
     OpKind.DEPTHWISE_CONV_2D: _depthwise,
@@ -271,6 +383,7 @@ FOLLOW: Mapping[OpKind, Callable[[_Follower, int, Op], None]] = {
     OpKind.MEAN: _reduce,
     OpKind.MINIMUM: _elementwise,
     OpKind.MUL: _elementwise,
+    OpKind.PACK: _pack,
     OpKind.PAD: _pad,
     OpKind.PADV2: _pad,
     OpKind.QUANTIZE: _same,
@@ -281,10 +394,15 @@ FOLLOW: Mapping[OpKind, Callable[[_Follower, int, Op], None]] = {
     OpKind.RESHAPE: _reshape,
     OpKind.RESIZE_BILINEAR: _window,
     OpKind.RESIZE_NEAREST_NEIGHBOR: _window,
+    OpKind.SLICE: _cut,
+    OpKind.SOFTMAX: _softmax,
+    OpKind.SPLIT: _split,
     OpKind.SQUEEZE: _reshape,
     OpKind.SUB: _elementwise,
     OpKind.SUM: _reduce,
     OpKind.TANH: _same,
     OpKind.TRANSPOSE: _transpose,
+    OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM: _lstm,
+    OpKind.UNPACK: _unpack,
 }
 """Operators that channels pass; all others freeze what they touch."""

@@ -1,6 +1,8 @@
 """Distillation: a small model learns to answer as the unpruned one does; labels may help and are not needed.
 
-Hinton, Vinyals, Dean 2015: cross entropy with the teacher's softened outputs at temperature T, times T².
+Hinton, Vinyals, Dean 2015: cross entropy with the teacher's softened outputs at temperature T, times T². Few samples
+go a long way where student and teacher both see mixtures of two of them (Beyer et al. 2022): the teacher answers
+anew for every mixture, so that hardly a batch comes twice.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.compress.dequantize import dequantize
-from edgexai.compress.execute import forward, quantized, real
+from edgexai.compress.execute import quantized, real
 from edgexai.compress.quantize import Ports, quantize
 from edgexai.compress.trainable import tensorflow, trainable
 from edgexai.errors import DataError
@@ -23,8 +25,8 @@ from edgexai.relevance.start import logits_of
 class Schedule:
     """How long and how fast: Adam, its rate falling along half a cosine from ``rate`` to zero."""
 
-    epochs: int = 30
-    rate: float = 1e-3
+    epochs: int = 100
+    rate: float = 2e-3
     batch: int = 32
     temperature: float = 2.0
     label_share: float = 0.5
@@ -52,52 +54,54 @@ def distill(
     x = real(teacher, teacher.inputs[0], quantized(teacher, samples))
     if labels is not None and len(labels) != len(x):
         raise DataError(f"{len(x)} samples have {len(labels)} labels; give one label a sample, or none")
-    exact = dequantize(teacher)
-    wanted = forward(exact, x, [logits_of(exact, exact.outputs[0])])[0]
-    trained = _train(dequantize(student), x, wanted, labels, schedule, progress)
+    trained = _train(dequantize(student), dequantize(teacher), x, labels, schedule, progress)
     return quantize(trained, x, Ports.of(student)) if is_integer else trained
 
 
 def _train(
     graph: Graph,
+    teacher: Graph,
     x: NDArray[np.float32],
-    wanted: NDArray[np.float32],
     labels: NDArray[Any] | None,
     schedule: Schedule,
     progress: Callable[[int, int], None] | None,
 ) -> Graph:
     tf = tensorflow()
-    model = trainable(graph)
+    model, whole = trainable(graph), trainable(teacher)
     variables = list(model.variables.values())
-    logits = logits_of(graph, graph.outputs[0])
+    logits, wanted = logits_of(graph, graph.outputs[0]), logits_of(teacher, teacher.outputs[0])
     is_softmax = any(op.kind == OpKind.SOFTMAX and op.inputs[0] == logits for op in graph.ops)
     steps = schedule.epochs * int(np.ceil(len(x) / schedule.batch))
     optimizer = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(schedule.rate, steps))
     heat = schedule.temperature
 
-    def loss(batch: Any, answer: Any, label: Any) -> Any:
-        given = model(batch, [logits])[0]
+    def loss(batch: Any, labels_of: Any, share: Any) -> Any:
+        given, answer = model(batch, [logits])[0], whole(batch, [wanted])[0]
         if not is_softmax:
             return tf.reduce_mean(tf.square(given - answer))
         soft = tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(answer / heat), given / heat) * heat**2
         if labels is None:
             return tf.reduce_mean(soft)
-        hard = tf.nn.sparse_softmax_cross_entropy_with_logits(label, given)
+        one, other = (tf.nn.sparse_softmax_cross_entropy_with_logits(label, given) for label in labels_of)
+        hard = share * one + (1 - share) * other
         return tf.reduce_mean((1 - schedule.label_share) * soft + schedule.label_share * hard)
 
-    def train(batch: Any, answer: Any, label: Any) -> None:
+    def train(batch: Any, labels_of: Any, share: Any) -> None:
         with tf.GradientTape() as tape:
-            value = loss(batch, answer, label)
+            value = loss(batch, labels_of, share)
         optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
 
     step = tf.function(train, reduce_retracing=True)
     truth = np.zeros(len(x), np.int64) if labels is None else np.asarray(labels, np.int64)
     random = np.random.default_rng(schedule.seed)
     for epoch in range(schedule.epochs):
-        order = random.permutation(len(x))
+        order, partner = random.permutation(len(x)), random.permutation(len(x))
         for start in range(0, len(x), schedule.batch):
-            rows = order[start : start + schedule.batch]
-            step(tf.constant(x[rows]), tf.constant(wanted[rows]), tf.constant(truth[rows]))
+            rows, others = (o[start : start + schedule.batch] for o in (order, partner))
+            share = random.random(len(rows)).astype(np.float32)
+            each = share.reshape(-1, *[1] * (x.ndim - 1))
+            mixed = each * x[rows] + (1 - each) * x[others]
+            step(tf.constant(mixed), (tf.constant(truth[rows]), tf.constant(truth[others])), tf.constant(share))
         if progress is not None:
             progress(epoch + 1, schedule.epochs)
     return model.trained()

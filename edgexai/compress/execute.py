@@ -28,6 +28,7 @@ def forward(graph: Graph, x: Array, tensors: Sequence[int] | None = None, batch:
     wanted = list(graph.outputs if tensors is None else tensors)
     x = quantized(graph, x)
     small = compact(replace(graph, outputs=tuple(wanted), signatures=()))
+    batch = batch if _has_batch_axis(small) else 1
     parts: list[list[Array]] = []
     runners: dict[int, _Runner] = {}
     for start in range(0, len(x), batch):
@@ -105,6 +106,12 @@ class _Runner:
             self._inner.set_tensor(index, x)
         self._inner.invoke()
         return [self._inner.get_tensor(index) for index in self._outputs]
+
+
+def _has_batch_axis(graph: Graph) -> bool:
+    """Whether the first axis of every computed map is that of samples; unrolled loops and tokens may take it."""
+    computed = (graph.tensors[t] for op in graph.ops for t in op.outputs)
+    return all(t.shape[:1] == (1,) or t.dtype in COUNTED for t in computed)
 
 
 def rebatched(graph: Graph, n: int) -> Graph:

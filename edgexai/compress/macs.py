@@ -22,6 +22,9 @@ def macs(graph: Graph, index: int) -> int:
     if op.kind == OpKind.BATCH_MATMUL:
         left = graph.tensors[op.inputs[0]].shape
         return prod(shape) * left[-2 if getattr(op.options, "adjX", False) else -1]
+    if op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
+        units, features = graph.tensors[op.inputs[2]].shape
+        return prod(shape) * 4 * (units + features)
     return 0
 
 

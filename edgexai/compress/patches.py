@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgexai.graph import Graph, Op, OpKind
 
-ROWS = 12_288
+ROWS = 4096
 """Rows that a fit looks at; more make it slower and hardly better."""
 
 

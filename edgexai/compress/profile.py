@@ -20,7 +20,7 @@ from edgexai.errors import DataError
 from edgexai.graph import Graph, fingerprint, serialize
 from edgexai.profile_file import pack, unpack
 from edgexai.profile_sums import ProfileSums
-from edgexai.relevance import Composite, attach_inner
+from edgexai.relevance import Composite, attach_inner, reached
 from edgexai.relevance.start import logits_of
 
 METADATA = "edgexai_profiler"
@@ -32,8 +32,10 @@ Sums = NDArray[np.float64]
 class Channels:
     """Sums over samples for one map; each sample counts with its sum (relevance) or mean (values) over positions.
 
-    ``relevance`` (classes, channels) is of |R|; ``margin`` of the mean square over rivals of (R of the predicted class
-    - R of the rival), ``net`` of |sum of R|, ``value`` of the activation and ``square`` of its square are (channels,).
+    ``relevance`` (classes, channels) is of |R|; ``margin`` of the mean square over the three nearest rivals of (sum of
+    R of the predicted class - sum of R of the rival), ``net`` of |sum of R|, ``value`` of the activation and
+    ``square`` of its square are (channels,). ``spread`` (octaves, channels) counts the samples by the channel's share
+    of the map's |R|: above 1/2, above 1/4, and so on.
     """
 
     relevance: Sums
@@ -41,6 +43,7 @@ class Channels:
     net: Sums
     value: Sums
     square: Sums
+    spread: Sums
 
     def __add__(self, other: "Channels") -> "Channels":
         return Channels(
@@ -49,6 +52,7 @@ class Channels:
             self.net + other.net,
             self.value + other.value,
             self.square + other.square,
+            self.spread + other.spread,
         )
 
 
@@ -80,6 +84,15 @@ class Profile:
         sums = self.channels[tensor].relevance[seen]
         return np.asarray((sums / self.count[seen, None]).max(axis=0))
 
+    def quantile(self, tensor: int, q: float) -> Sums:
+        """The share of its map's |R| that a channel stays below on a share ``q`` of the samples, (channels,).
+
+        To the next power of two, and not below 2⁻¹⁵.
+        """
+        spread = self.channels[tensor].spread[::-1]  # small shares first
+        reached = np.cumsum(spread, axis=0) >= max(q * self.samples, 1)
+        return np.asarray(2.0 ** (reached.argmax(axis=0) - len(spread) + 1))
+
     def margin(self, tensor: int) -> Sums:
         """Root mean square of what each channel adds to the predicted logit's lead over another, (channels,)."""
         return np.asarray(np.sqrt(self.channels[tensor].margin / self.samples))
@@ -90,14 +103,21 @@ class Profile:
 
     def save(self, path: str | Path) -> None:
         """Write the profile; see `profile_file` for the bytes."""
-        maps = {t: (c.relevance, np.stack([c.margin, c.net, c.value, c.square])) for t, c in self.channels.items()}
+        maps = {
+            t: (c.relevance, np.stack([c.margin, c.net, c.value, c.square]), c.spread) for t, c in self.channels.items()
+        }
         Path(path).write_bytes(pack(self.model, self.composite, self.count, maps))
 
 
 def load_profile(path: str | Path) -> Profile:
     """Read a profile; DataError if the file is none or damaged, OSError if it cannot be opened."""
     model, composite, count, maps = unpack(Path(path).read_bytes(), str(path))
-    return Profile(model, composite, count, {t: Channels(relevance, *rows) for t, (relevance, rows) in maps.items()})
+    return Profile(
+        model,
+        composite,
+        count,
+        {t: Channels(r, rows[0], rows[1], rows[2], rows[3], spread) for t, (r, rows, spread) in maps.items()},
+    )
 
 
 def profile_relevance(
@@ -112,7 +132,7 @@ def profile_relevance(
     `attach` raises for models that it does not cover.
     """
     x = quantized(graph, samples)
-    tensors = profiled(graph)
+    tensors = reached(graph, profiled(graph), composite)
     if not tensors:
         raise DataError("the model has no channel that could go; there is nothing to profile")
     run = _Runner(graph, tensors, composite)
@@ -124,7 +144,10 @@ def profile_relevance(
         if progress is not None:
             progress(done, len(x))
     name = composite if isinstance(composite, str) else composite.name
-    channels = {t: Channels(r, *rows) for t, r, rows in zip(tensors, sums.relevance, sums.rows, strict=True)}
+    found = zip(tensors, sums.relevance, sums.rows, sums.spread, strict=True)
+    channels = {
+        t: Channels(relevance, rows[0], rows[1], rows[2], rows[3], spread) for t, relevance, rows, spread in found
+    }
     return Profile(fingerprint(graph), name, sums.count, channels)
 
 
@@ -134,7 +157,7 @@ def profiler(graph: Graph, composite: str | Composite = "epsilon") -> Graph:
 
     Raises what `profile_relevance` raises.
     """
-    tensors = profiled(graph)
+    tensors = reached(graph, profiled(graph), composite)
     if not tensors:
         raise DataError("the model has no channel that could go; there is nothing to profile")
     logits = logits_of(graph, graph.outputs[0])

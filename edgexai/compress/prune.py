@@ -1,5 +1,6 @@
 """prune: Graph -> Graph with fewer channels, those that matter least for the price that they cost gone."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +12,23 @@ from edgexai.compress.bias import fold_means
 from edgexai.compress.channels import Coupling, couple
 from edgexai.compress.cost import cost
 from edgexai.compress.criteria import CRITERIA
+from edgexai.compress.criteria.maps import normalized
 from edgexai.compress.dequantize import dequantize
 from edgexai.compress.exact import exactly, is_small
-from edgexai.compress.execute import quantized, real
+from edgexai.compress.execute import forward, quantized, real
+from edgexai.compress.hold import hold
 from edgexai.compress.profile import Profile, profile_relevance
 from edgexai.compress.quantize import Ports, quantize
 from edgexai.compress.reconstruct import reconstruct, targets
-from edgexai.compress.select import Price, cheapest, normalized, price
+from edgexai.compress.redundancy import Redundancy, read_maps
+from edgexai.compress.select import Price, cheapest, price
 from edgexai.compress.shrink import Keep, shrink
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, fingerprint
 
 REPAIRS = ("bias", "least_squares", "none")
+
+MIXTURES = 360
 
 
 def prune(
@@ -35,14 +41,18 @@ def prune(
     repair: str = "bias",
     samples: NDArray[Any] | None = None,
     steps: int = 1,
+    multiple: int = 1,
+    keep_explanations: float | None = None,
 ) -> Graph:
     """A physically smaller graph, float or int8 as it came; inputs and outputs stay.
 
     ``keep`` is the share of multiply-accumulates that may stay (0 … 1), or ``energy`` the share of the energy of
-    one inference on ``board``. A channel's score by the ``criterion`` is divided by its layer's norm and by the
-    price that it frees. ``repair`` is ``"none"`` (every bit of what stays is left), ``"bias"`` (mean activations
-    of what goes are folded into the next layer's bias), or ``"least_squares"``: weights refitted on unlabelled
-    ``samples`` (N, …), in ``steps`` with scores taken anew after each.
+    one inference on ``board``. A channel's score by the ``criterion`` is divided by the price that it frees.
+    ``repair`` is ``"none"`` (every bit of what stays is left), ``"bias"`` (mean activations of what goes are folded
+    into the next layer's bias), or ``"least_squares"``: weights refitted on unlabelled ``samples`` (N, …), in
+    ``steps`` with scores taken anew after each. Channels of a layer stay in multiples of ``multiple``, as wide
+    as the vectors of a processor. With ``keep_explanations`` as much stays as heatmaps of ``samples`` need to
+    correlate so well with the original's.
     Raises ConfigError for a budget that cannot be met, DataError if the profile is of another model.
     """
     if profile.model != fingerprint(graph):
@@ -52,55 +62,113 @@ def prune(
     if criterion not in CRITERIA:
         raise ConfigError(f"criterion {criterion!r} is not known; use one of {', '.join(CRITERIA)}")
     share = _share(keep, energy, board)
+    if keep_explanations is not None:
+        if samples is None:
+            raise ConfigError("explanations are compared on samples; give samples=")
+
+        def again(part: float) -> Graph:
+            budget = {"keep": part} if energy is None else {"energy": part}
+            return prune(
+                graph,
+                profile,
+                **budget,
+                board=board,
+                criterion=criterion,
+                repair=repair,
+                samples=samples,
+                steps=steps,
+                multiple=multiple,
+            )
+
+        return hold(graph, samples, keep_explanations, share, again)
     if repair == "least_squares":
         if samples is None:
             raise ConfigError("least squares need unlabelled samples; give samples=, or another repair")
-        return _refined(graph, profile, share, board if energy else None, criterion, samples, steps)
+        shares = [1 - (1 - share) * step / steps for step in range(1, steps + 1)]
+        *_, small = refined(graph, profile, shares, samples, criterion, board if energy else None, multiple)
+        return small
     coupling = couple(graph)
-    stay, _ = choose(graph, coupling, profile, share, board if energy else None, criterion)
+    stay, _ = choose(graph, coupling, profile, share, board if energy else None, criterion, multiple)
     if repair == "bias":
         graph = fold_means(graph, coupling, stay, {t: profile.mean(t) for t in profile.channels})
     return shrink(graph, coupling, stay)
 
 
 def choose(
-    graph: Graph, coupling: Coupling, profile: Profile, share: float, board: str | None, criterion: str
+    graph: Graph,
+    coupling: Coupling,
+    profile: Profile,
+    share: float,
+    board: str | None,
+    criterion: str,
+    multiple: int = 1,
+    redundancy: Redundancy | None = None,
 ) -> tuple[Keep, float]:
-    """Which labels stay if the graph may keep a share of its price, and the share that it then has."""
+    """Which labels stay if the graph may keep a share of its price, and the share that it then has.
+
+    With ``redundancy`` layers are refitted afterwards: their scores are divided by the layer's norm, as what a layer
+    loses is made good within it, and count by what the channels that stay cannot make good.
+    """
     prices = _price(graph, coupling, board)
-    scores = normalized(coupling, CRITERIA[criterion](graph, coupling, profile))
+    scores = CRITERIA[criterion](graph, coupling, profile)
+    if redundancy is not None:
+        scores = normalized(coupling, scores)
     whole = float(prices.whole.sum())
-    stay = (exactly if is_small(coupling) else cheapest)(coupling, scores, prices, share * whole)
+    if is_small(coupling) and multiple == 1 and redundancy is None:
+        stay = exactly(coupling, scores, prices, share * whole)
+    else:
+        stay = cheapest(coupling, scores, prices, share * whole, multiple, redundancy)
     return stay, prices(stay) / whole
 
 
-def _refined(
-    graph: Graph, profile: Profile, share: float, board: str | None, criterion: str, samples: NDArray[Any], steps: int
-) -> Graph:
-    """In steps: choose on the graph as it is now, take out, refit towards what the whole graph computed."""
+def refined(
+    graph: Graph,
+    profile: Profile,
+    shares: Sequence[float],
+    samples: NDArray[Any],
+    criterion: str = "relevance",
+    board: str | None = None,
+    multiple: int = 1,
+) -> Iterator[Graph]:
+    """The graph at each of some falling shares of its price, each refitted towards what the whole graph computed.
+
+    On the way scores are taken anew at every share. ``samples`` (N, …) need no labels; mixtures of two of them are
+    fitted as well, since the whole graph says what layers should give for any input.
+    """
     x = real(graph, graph.inputs[0], quantized(graph, samples))
-    x = np.random.default_rng(0).permutation(x)  # the halves of cross-validation must not differ in class
+    random = np.random.default_rng(0)
+    x = random.permutation(x)  # the halves of cross-validation must not differ in class
+    many = random.permutation(np.concatenate([x, mixtures(x, random)]))
     whole = current = dequantize(graph)
-    wanted = targets(whole, x)
+    wanted = targets(whole, many)
     kept = {i: np.arange(whole.tensors[op.outputs[0]].shape[-1]) for i, op in enumerate(whole.ops)}
-    done = 1.0
-    for step in range(1, steps + 1):
+    is_integer = graph.tensors[graph.inputs[0]].dtype == DType.INT8
+    left = 1.0
+    for share in shares:
         # int8 and float graph have the same channels; only the first step may use the given profile
-        source = graph if step == 1 and len(graph.ops) == len(current.ops) else current
+        source = graph if current is whole and len(graph.ops) == len(current.ops) else current
         known = profile if source is graph else profile_relevance(current, x, profile.composite)
         coupling = couple(source)
-        goal = 1 - (1 - share) * step / steps
-        stay, left = choose(source, coupling, known, min(1.0, goal / done), board, criterion)
-        done *= left
+        maps = read_maps(source, coupling)
+        values = forward(source, samples if source is graph else x, maps)
+        redundancy = Redundancy(coupling, {t: real(source, t, v) for t, v in zip(maps, values, strict=True)}, 1 - share)
+        stay, part = choose(source, coupling, known, min(1.0, share / left), board, criterion, multiple, redundancy)
+        left *= part
         means = {t: known.mean(t) for t in known.channels}
         shrunk = shrink(fold_means(source, coupling, stay, means), coupling, stay)
         for i, op in enumerate(source.ops):
             if op.outputs[0] in coupling.lines:
                 kept[i] = kept[i][stay[coupling.lines[op.outputs[0]].labels]]
-        current = reconstruct(dequantize(shrunk), x, wanted, kept)
-    current = replace(current, signatures=())
-    is_integer = graph.tensors[graph.inputs[0]].dtype == DType.INT8
-    return quantize(current, x, Ports.of(graph)) if is_integer else current
+        current = replace(reconstruct(dequantize(shrunk), many, wanted, kept), signatures=())
+        yield quantize(current, x, Ports.of(graph)) if is_integer else current
+
+
+def mixtures(x: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Weighted means of random pairs of samples (N, …): three times as many, at most 360."""
+    count = min(3 * len(x), MIXTURES)
+    one, other = random.integers(len(x), size=(2, count))
+    share = random.random((count, *[1] * (x.ndim - 1)), dtype=np.float32)
+    return np.asarray(share * x[one] + (1 - share) * x[other], np.float32)
 
 
 def _share(keep: float | None, energy: float | None, board: str | None) -> float:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgexai.compress.channels import FROZEN, Coupling
 from edgexai.compress.macs import macs
+from edgexai.compress.redundancy import Redundancy
 from edgexai.compress.shrink import Keep
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph
@@ -60,39 +61,45 @@ def _written(coupling: Coupling, tensor: int) -> NDArray[np.int64] | None:
     return None if line is None else line.labels
 
 
-def normalized(coupling: Coupling, scores: Scores) -> Scores:
-    """Scores divided by the L2 norm of their layer, which makes layers comparable."""
-    out = scores.copy()
-    for group in coupling.groups:
-        norm = np.linalg.norm(scores[group.labels])
-        out[group.labels] /= norm if norm > 0 else 1.0
-    return out
-
-
 def cheapest(
-    coupling: Coupling, scores: Scores, cost: Price, target: float, least: int = 1, keep: Keep | None = None
+    coupling: Coupling,
+    scores: Scores,
+    cost: Price,
+    target: float,
+    multiple: int = 1,
+    redundancy: Redundancy | None = None,
 ) -> Keep:
-    """Drop labels, the lowest score a unit of price first, until the price is at most ``target``.
+    """Drop channels, the lowest score a unit of price first, until the price is at most ``target``.
 
-    ``least`` channels of every group stay. Raises ConfigError if the target cannot be reached that way.
+    Channels of a group go so many at once that a ``multiple`` of some number stays; at least one channel, or one
+    multiple, stays in every group. With ``redundancy`` a score counts by the share of the channel that those that
+    are left do not predict. Raises ConfigError if the target cannot be reached that way.
     """
-    keep = np.ones(coupling.size, bool) if keep is None else keep.copy()
-    group_of = np.full(coupling.size, -1)
-    for n, group in enumerate(coupling.groups):
-        group_of[group.labels] = n
-    left = np.array([keep[g.labels].sum() for g in coupling.groups])
+    keep = np.ones(coupling.size, bool)
+    worth = scores if redundancy is None else scores * redundancy.unexplained()
     while cost(keep) > target:
-        free = keep & (group_of >= 0)
-        free[free] = left[group_of[free]] > least
-        if not free.any():
-            raise ConfigError(
-                f"the model cannot be pruned to {target / cost(np.ones_like(keep)):.0%}: "
-                f"with one channel left in every layer it is at {cost(keep) / cost(np.ones_like(keep)):.0%}"
-            )
         saved = cost.saved(keep)
-        ratio = np.full(coupling.size, np.inf)
-        ratio[free] = scores[free] / np.maximum(saved[free], 1e-12)
-        label = int(np.argmin(ratio))
-        keep[label] = False
-        left[group_of[label]] -= 1
+        best, best_ratio = np.empty(0, np.int64), np.inf
+        for group in coupling.groups:
+            left = group.labels[keep[group.labels]]
+            size = _block(len(left), multiple)
+            block = left[np.argsort(worth[left], kind="stable")[:size]]
+            if size and worth[block].mean() / max(saved[block[0]], 1e-12) < best_ratio:
+                best, best_ratio = block, worth[block].mean() / max(saved[block[0]], 1e-12)
+        if not len(best):
+            whole = cost(np.ones_like(keep))
+            raise ConfigError(
+                f"the model cannot be pruned to {target / whole:.0%}: "
+                f"with the fewest channels in every layer it is at {cost(keep) / whole:.0%}"
+            )
+        keep[best] = False
+        if redundancy is not None:
+            redundancy.drop(best)
+            worth = scores * redundancy.unexplained()
     return keep
+
+
+def _block(count: int, multiple: int) -> int:
+    """How many of so many channels go next: down to the next multiple, but never the last ones."""
+    size = count % multiple or multiple
+    return size if size < count else 0

@@ -20,7 +20,8 @@ def shrink(graph: Graph, coupling: Coupling, keep: Keep) -> Graph:
     tensors = list(graph.tensors)
     for t, line in coupling.lines.items():
         tensors[t] = sliced(tensors[t], {line.axis: keep[line.labels]})
-    ops = [_op(graph, i, coupling, keep, tensors) for i in range(len(graph.ops))]
+    shared: dict[Any, int] = {}
+    ops = [_op(graph, i, coupling, keep, tensors, shared) for i in range(len(graph.ops))]
     small = compact(replace(graph, tensors=tuple(tensors), ops=tuple(ops)))
     verify(small)
     return small
@@ -87,8 +88,8 @@ def _unsigned(rest: Any) -> Any:
     return rest
 
 
-def _op(graph: Graph, i: int, coupling: Coupling, keep: Keep, tensors: list[Tensor]) -> Op:
-    """The operator with its constants cut; a constant that is cut becomes a tensor of its own."""
+def _op(graph: Graph, i: int, coupling: Coupling, keep: Keep, tensors: list[Tensor], shared: dict[Any, int]) -> Op:
+    """The operator with its constants cut; ``shared`` are those that another one has cut the same way already."""
     op = graph.ops[i]
     line = coupling.lines.get(op.outputs[0])
     out = None if line is None else keep[line.labels]
@@ -100,8 +101,13 @@ def _op(graph: Graph, i: int, coupling: Coupling, keep: Keep, tensors: list[Tens
             cuts[1][len(graph.tensors[op.inputs[1]].shape) - 1] = keep[coupling.reads[i]]
     elif op.kind == OpKind.DEPTHWISE_CONV_2D and out is not None:
         cuts = {1: {3: out}, 2: {0: out}}
+    elif op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM and out is not None:
+        cuts = {n: {0: out, 1: keep[coupling.reads[i]]} for n in range(1, 5)}
+        cuts |= {n: {0: out, 1: out} for n in range(5, 9)} | {n: {0: out} for n in range(12, 16)}
     elif op.kind == OpKind.RESHAPE:
         return _reshape(op, tensors)
+    elif op.kind == OpKind.SLICE and line is not None:
+        return _slice(op, line.axis, tensors)
     elif line is not None and out is not None and op.kind not in SHAPED:
         rank, length = len(graph.tensors[op.outputs[0]].shape), len(line.labels)
         cuts = {}
@@ -115,13 +121,17 @@ def _op(graph: Graph, i: int, coupling: Coupling, keep: Keep, tensors: list[Tens
     inputs = list(op.inputs)
     for n, cut in cuts.items():
         if cut and n < len(inputs) and inputs[n] >= 0:
-            tensors.append(sliced(graph.tensors[inputs[n]], cut))
-            inputs[n] = len(tensors) - 1
+            key = (inputs[n], tuple((axis, mask.tobytes()) for axis, mask in cut.items()))
+            if key not in shared:
+                tensors.append(sliced(graph.tensors[inputs[n]], cut))
+                shared[key] = len(tensors) - 1
+            inputs[n] = shared[key]
     return replace(op, inputs=tuple(inputs))
 
 
 SHAPED = frozenset(
     {OpKind.PAD, OpKind.PADV2, OpKind.MEAN, OpKind.SUM, OpKind.TRANSPOSE, OpKind.CONCATENATION, OpKind.EXPAND_DIMS}
+    | {OpKind.SPLIT}
 )
 """Operators whose constants are axes and amounts, not values along the channels."""
 
@@ -136,3 +146,12 @@ def _reshape(op: Op, tensors: list[Tensor]) -> Op:
     old = tensors[op.inputs[1]]
     tensors.append(replace(old, data=target.view(np.uint8)))
     return replace(op, inputs=(op.inputs[0], len(tensors) - 1), options=options)
+
+
+def _slice(op: Op, axis: int, tensors: list[Tensor]) -> Op:
+    """A slice that takes the whole of an axis takes the whole of what is left."""
+    sizes = tensors[op.inputs[2]]
+    values = sizes.array.copy()
+    values[axis] = -1
+    tensors.append(replace(sizes, data=np.ascontiguousarray(values).view(np.uint8)))
+    return replace(op, inputs=(*op.inputs[:2], len(tensors) - 1))

@@ -2,7 +2,7 @@
 
 from edgexai.relevance.attach import attach
 from edgexai.relevance.composite import Composite, Line, composite
-from edgexai.relevance.inner import attach_inner
+from edgexai.relevance.inner import attach_inner, reached
 from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, Pass, Rule, WSquare, ZBox, ZPlus
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "attach",
     "attach_inner",
     "composite",
+    "reached",
 ]

@@ -10,6 +10,13 @@ from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.start import start
 
 
+def reached(graph: Graph, tensors: Sequence[int], composite_: str | Composite = "epsilon") -> list[int]:
+    """Those of ``tensors`` that relevance reaches: a gate takes none. UnsupportedOperator for what has no rule."""
+    build = Builder(graph)
+    back = propagate(graph, build, composite_of(composite_), start(graph, build, "input"), stop=None)
+    return [t for t in tensors if back.arrived(t) is not None]
+
+
 def attach_inner(
     graph: Graph, tensors: Sequence[int], composite_: str | Composite = "epsilon", target: str | int = "predicted"
 ) -> Graph:

@@ -4,7 +4,7 @@ Each seed draws its own unlabelled calibration inputs (so many a predicted class
 on --test, or on --hold-out inputs of --data that this seed uses for nothing else. Heatmaps of the compressed model
 are compared with the original's on test inputs: the median correlation, composite edge, class as each predicts;
 once as they are, once less the mean heatmap, which shows what is particular to an input. Latency is measured here.
-Results are written a line a point as they come; --show prints the tables of such a file.
+Results are written a line a point as they come, and a file that has some is continued; --show prints its tables.
 
 examples:
   edgexai bench compress kws_int8.tflite --data clips.npz --hold-out 300 -o kws.jsonl
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from edgexai.cli.bench.compress_point import Material, measure
+from edgexai.cli.bench.compress_point import Material, measure, pruned
 from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
 from edgexai.cli.table import show
@@ -30,6 +30,9 @@ from edgexai.errors import ConfigError, DataError
 from edgexai.graph import load
 
 KEEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
+POINT = ("model", "seed", "per_class", "multiple", "repair", "criterion", "keep")
+"""What a point is known by."""
+
 TITLES = (
     ("accuracy, %", "accuracy", 100.0),
     ("heatmap correlation", "heatmap", 1.0),
@@ -51,8 +54,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=float, nargs="+", default=KEEPS, help="shares of MACs (0.9 … 0.2)")
     parser.add_argument("--criterion", nargs="+", choices=list(CRITERIA), default=list(CRITERIA), help="(all)")
     parser.add_argument("--repair", nargs="+", choices=REPAIRS, default=["none"], help="(none)")
-    parser.add_argument("--steps", type=int, default=8, help="of least squares (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=60, help="of distillation (%(default)s)")
+    parser.add_argument("--steps", type=int, default=5, help="of least squares before distillation (%(default)s)")
+    parser.add_argument("--multiple", type=int, default=1, help="channels a layer, in multiples of this (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=150, help="of distillation (%(default)s)")
     parser.add_argument("--maps", type=int, default=100, help="test inputs whose heatmaps are compared (%(default)s)")
     parser.add_argument("-o", "--output", help="a file of JSON lines to append results to")
     parser.add_argument("--show", nargs="+", help="print the tables of such files and measure nothing")
@@ -86,14 +90,35 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     held = labelled(args.test, shape) if args.test else None
     if held is None and not 0 < args.hold_out < len(x):
         raise ConfigError(f"--hold-out must leave inputs of {len(x)} on both sides; or give --test")
-    points = [(r, c, k) for r in args.repair for c in args.criterion for k in args.keep]
+    name = Path(args.model).stem
+    known = _known(args.output)
+    keeps = sorted(args.keep, reverse=True)
+    curves = [(repair, criterion) for repair in args.repair for criterion in args.criterion]
     with bar("points") as progress:
+        done, whole = 0, args.seeds * len(curves) * len(keeps)
         for seed in range(args.seeds):
+            todo = [
+                c for c in curves if not all((name, seed, args.per_class, args.multiple, *c, k) in known for k in keeps)
+            ]
+            done += (len(curves) - len(todo)) * len(keeps)
+            if not todo:
+                continue
             material = Material.drawn(graph, (x, y), held, args.hold_out, args.per_class, args.maps, seed)
-            for n, (repair, criterion, keep) in enumerate(points, 1):
-                row = measure(material, criterion, keep, repair, args.steps, args.epochs)
-                yield {"model": Path(args.model).stem, "seed": seed, "per_class": args.per_class, **row}
-                progress(seed * len(points) + n, args.seeds * len(points))
+            for repair, criterion in todo:
+                made = pruned(material, criterion, repair, keeps, args.steps, args.epochs, args.multiple)
+                for keep, small in zip(keeps, made, strict=True):
+                    about = {"model": name, "seed": seed, "per_class": args.per_class, "multiple": args.multiple}
+                    yield {**about, "repair": repair, "criterion": criterion, "keep": keep, **measure(material, small)}
+                    done += 1
+                    progress(done, whole)
+
+
+def _known(path: str | None) -> set[tuple[Any, ...]]:
+    """The points that a file of results holds already."""
+    if path is None or not Path(path).exists():
+        return set()
+    rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    return {tuple(row[field] for field in POINT) for row in rows}
 
 
 def labelled(path: str, shape: tuple[int, ...]) -> tuple[Any, Any]:

@@ -1,5 +1,6 @@
 """One point of the pruning tables: a model pruned and repaired in one way, and what it is then worth."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from edgexai.compress import Profile, Schedule, accuracy, distill, profile_relev
 from edgexai.compress.accuracy import predictions
 from edgexai.compress.fidelity import correlation, heatmaps, particular
 from edgexai.compress.macs import total_macs
+from edgexai.compress.prune import refined
 from edgexai.graph import Graph, serialize
 
 Data = tuple[NDArray[Any], NDArray[Any]]
@@ -43,21 +45,29 @@ class Material:
         return cls(graph, profile_relevance(graph, few), few, many, test, shown, accuracy(graph, *test))
 
 
-def measure(material: Material, criterion: str, keep: float, repair: str, steps: int, epochs: int) -> dict[str, Any]:
-    """Prune, repair, measure: accuracies 0 … 1, shares of MACs and of milliseconds, median heatmap correlation."""
+def pruned(
+    material: Material, criterion: str, repair: str, keeps: Sequence[float], steps: int, epochs: int, multiple: int
+) -> Iterator[Graph]:
+    """The model at each of some falling shares of its MACs; least squares go from one to the next."""
+    graph, profile, few = material.graph, material.profile, material.few
+    if repair == "least_squares":
+        yield from refined(graph, profile, keeps, few, criterion, multiple=multiple)
+        return
+    for keep in keeps:
+        if repair != "distill":
+            yield prune(graph, profile, keep=keep, criterion=criterion, repair=repair, multiple=multiple)
+            continue
+        shares = [1 - (1 - keep) * step / steps for step in range(1, steps + 1)]
+        *_, small = refined(graph, profile, shares, few, criterion, multiple=multiple)
+        yield distill(small, graph, material.many, schedule=Schedule(epochs=epochs))
+
+
+def measure(material: Material, small: Graph) -> dict[str, Any]:
+    """What it is worth: accuracies 0 … 1, shares of MACs and of milliseconds, median heatmap correlation."""
     graph = material.graph
-    closed = "least_squares" if repair == "distill" else repair
-    small = prune(
-        graph, material.profile, keep=keep, criterion=criterion, repair=closed, samples=material.few, steps=steps
-    )
-    if repair == "distill":
-        small = distill(small, graph, material.many, schedule=Schedule(epochs=epochs, batch=64))
     maps = heatmaps(small, material.test[0][: len(material.maps)])
     before, after = alternate([serialize(graph), serialize(small)], 100)
     return {
-        "repair": repair,
-        "criterion": criterion,
-        "keep": keep,
         "macs": total_macs(small) / total_macs(graph),
         "latency": after / before,
         "base": material.base,

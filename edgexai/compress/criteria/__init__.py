@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from edgexai.compress.channels import Coupling
-from edgexai.compress.criteria import activation, classwise, magnitude, random, relevance, taylor
+from edgexai.compress.criteria import activation, magnitude, random, relevance, taylor
 from edgexai.compress.profile import Profile
 from edgexai.compress.select import Scores
 from edgexai.graph import Graph
@@ -12,7 +12,6 @@ Criterion = Callable[[Graph, Coupling, Profile], Scores]
 
 CRITERIA: Mapping[str, Criterion] = {
     "relevance": relevance.scores,
-    "classwise": classwise.scores,
     "magnitude": magnitude.scores,
     "taylor": taylor.scores,
     "activation": activation.scores,

@@ -1,8 +1,9 @@
-"""Mean |weight| of the kernels that write a channel (Li et al. 2017)."""
+"""Mean |weight| of the kernels that write a channel (Li et al. 2017), by the norm of its layer."""
 
 import numpy as np
 
 from edgexai.compress.channels import Coupling
+from edgexai.compress.criteria.maps import normalized
 from edgexai.compress.profile import Profile
 from edgexai.compress.select import Scores
 from edgexai.graph import Graph, OpKind
@@ -20,4 +21,5 @@ def scores(graph: Graph, coupling: Coupling, profile: Profile) -> Scores:
         kernel = np.moveaxis(np.abs(graph.tensors[op.inputs[1]].real), WRITE_AXIS[op.kind], 0)
         np.add.at(total, line.labels, kernel.reshape(len(kernel), -1).mean(axis=1))
         np.add.at(count, line.labels, 1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.inf)
+    known = normalized(coupling, total / np.maximum(count, 1))
+    return np.where(count > 0, known, np.inf)

@@ -1,7 +1,7 @@
-"""Low relevance first (Yeom et al. 2021; Hatefi et al. 2024), of the predicted class against each of its rivals.
+"""Low relevance first (Yeom et al. 2021; Hatefi et al. 2024): mean |R| of each predicted class, largest over classes.
 
-A channel counts by the root mean square, over samples and rivals, of what it adds to the predicted logit's lead:
-what it adds to all logits alike changes no decision, and a lead lost on few samples is lost all the same.
+A channel that one class alone needs stays. Layers are compared as they are, since relevance is conserved from one to
+the next: no norm of a layer is needed.
 """
 
 from edgexai.compress.channels import Coupling
@@ -13,4 +13,4 @@ from edgexai.graph import Graph
 
 def scores(graph: Graph, coupling: Coupling, profile: Profile) -> Scores:
     """The score of each label."""
-    return by_label(coupling, profile, profile.margin)
+    return by_label(coupling, profile, profile.relevance)
