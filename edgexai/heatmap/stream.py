@@ -43,10 +43,15 @@ class Stream:
     coefficients: Ints
 
 
-def _weights(plane: int) -> tuple[list[int], list[int], list[int]]:
+def _weights(plane: int) -> tuple[bytes, bytes, bytes]:
     """What a neighbour counts by the plane plus one in which it was found: straight, diagonal, coarser band."""
-    ages = [0] + [min(max(found - plane, 0), 4) for found in range(1, PLANES + 1)]
-    return [4 * a for a in ages], [2 * min(a, 1) for a in ages], [3 * a for a in ages]
+    ages = [0] + [min(max(found - plane, 0), 4) for found in range(1, 256)]
+    return bytes(4 * a for a in ages), bytes(2 * min(a, 1) for a in ages), bytes(3 * a for a in ages)
+
+
+_AGES = tuple(_weights(plane) for plane in range(PLANES))
+NEW = (4, 2, 3)
+"""What a neighbour counts that is found in this plane."""
 
 
 def encode(coefficients: Ints, pattern: Pattern, phase: int, most: int) -> bytes:
@@ -81,7 +86,7 @@ def _tell_planes(tell: Tell, nodes: Tree, magnitudes: list[int], negative: list[
     busy = bytearray(count + 1)  # whether one of a node's children was
     found[0] = PLANES
     for plane in range(PLANES - 1, -1, -1):
-        straight, diagonal, above = _weights(plane)
+        straight, diagonal, above = (bytearray(found.translate(table)) for table in _AGES[plane])
         fresh = plane + 1
         i = 0
         while i < count:
@@ -99,25 +104,16 @@ def _tell_planes(tell: Tell, nodes: Tree, magnitudes: list[int], negative: list[
             reaches = heights[i] > plane
             new = found[up] == fresh
             if not (new and last[i] and not busy[up]):
-                n = 8 * i
-                total = (
-                    straight[found[near[n]]]
-                    + straight[found[near[n + 1]]]
-                    + straight[found[near[n + 2]]]
-                    + straight[found[near[n + 3]]]
-                    + diagonal[found[near[n + 4]]]
-                    + diagonal[found[near[n + 5]]]
-                    + diagonal[found[near[n + 6]]]
-                    + diagonal[found[near[n + 7]]]
-                    + above[found[coarse[i]]]
-                )
+                a, b, c, d, e, f, g, h = near[8 * i : 8 * i + 8]
+                total = straight[a] + straight[b] + straight[c] + straight[d] + above[coarse[i]]
+                total += diagonal[e] + diagonal[f] + diagonal[g] + diagonal[h]
                 run = (1 if busy[up] else 1 + child[i]) if new else 0
                 tell(28 * size[i] + SURROUNDINGS[total] + run, reaches)
             if not reaches:
                 i = past[i]
                 continue
-            found[i] = fresh
-            busy[up] = 1
+            found[i], busy[up] = fresh, 1
+            straight[i], diagonal[i], above[i] = NEW
             at = leaf[i]
             if at >= 0:
                 tell(SIGN + (at == 0), negative[at])
@@ -160,7 +156,7 @@ def _ask_planes(ask: Ask, nodes: Tree) -> tuple[dict[int, int], list[int], int, 
     i = plane = 0
     try:
         for plane in range(PLANES - 1, -1, -1):
-            straight, diagonal, above = _weights(plane)
+            straight, diagonal, above = (bytearray(found.translate(table)) for table in _AGES[plane])
             fresh = plane + 1
             i = 0
             while i < count:
@@ -177,18 +173,9 @@ def _ask_planes(ask: Ask, nodes: Tree) -> tuple[dict[int, int], list[int], int, 
                 up = parent[i]
                 new = found[up] == fresh
                 if not (new and last[i] and not busy[up]):
-                    n = 8 * i
-                    total = (
-                        straight[found[near[n]]]
-                        + straight[found[near[n + 1]]]
-                        + straight[found[near[n + 2]]]
-                        + straight[found[near[n + 3]]]
-                        + diagonal[found[near[n + 4]]]
-                        + diagonal[found[near[n + 5]]]
-                        + diagonal[found[near[n + 6]]]
-                        + diagonal[found[near[n + 7]]]
-                        + above[found[coarse[i]]]
-                    )
+                    a, b, c, d, e, f, g, h = near[8 * i : 8 * i + 8]
+                    total = straight[a] + straight[b] + straight[c] + straight[d] + above[coarse[i]]
+                    total += diagonal[e] + diagonal[f] + diagonal[g] + diagonal[h]
                     run = (1 if busy[up] else 1 + child[i]) if new else 0
                     if not ask(28 * size[i] + SURROUNDINGS[total] + run):
                         i = past[i]
@@ -196,8 +183,8 @@ def _ask_planes(ask: Ask, nodes: Tree) -> tuple[dict[int, int], list[int], int, 
                 if leaf[i] >= 0:
                     minus.append(ask(SIGN + (leaf[i] == 0)))
                     known[i] = 1 << plane
-                found[i] = fresh
-                busy[up] = 1
+                found[i], busy[up] = fresh, 1
+                straight[i], diagonal[i], above[i] = NEW
                 i += 1
     except Full:
         return known, minus, i, plane
