@@ -339,24 +339,32 @@ def _shortest(
                 kept is None or share(values, true) >= kept
             )
 
-        room = 32 if best is None else len(best[0])
-        content = found.stream(room)
-        while best is None and len(content) >= room and not good(content):
-            room *= 2
-            content = found.stream(room)
-        low, high = 0, len(content)
-        if not good(content):
-            if best is None:
-                best = content, found
-            continue
+        if best is None:
+            room = 32
+            while len(content := found.stream(room)) >= room and not good(content):
+                room *= 2
+            best = content, found
+            if not good(content):
+                continue
+        else:
+            content = found.stream(len(best[0]))
+            if not good(content[:-1]):
+                continue
+            content = content[:-1]
+        low, high, step = 0, len(content), 1
+        while high - step > low:  # later phases end near the first: look there before halving what is left
+            if good(content[: high - step]):
+                high, step = high - step, 2 * step
+            else:
+                low = high - step + 1
+                break
         while low < high:
             middle = (low + high) // 2
             if good(content[:middle]):
                 high = middle
             else:
                 low = middle + 1
-        if best is None or low < len(best[0]):
-            best = content[:low], found
+        best = content[:low], found
     assert best is not None
     return best
 

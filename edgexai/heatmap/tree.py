@@ -82,19 +82,18 @@ def tree(shape: tuple[int, ...]) -> Tree:
 def _linked(shape: tuple[int, ...], depth: int, level: Ints, index: Ints) -> Tree:
     count, axes = index.shape
     begins, ends, leaf_of = np.zeros_like(index), np.zeros_like(index), []
-    for a, n in enumerate(shape):
-        edges = bounds(n, depth)
-        offsets = np.concatenate([[0], np.cumsum([len(e) for e in edges])])[:-1]
-        every = np.concatenate(edges)
-        begins[:, a] = every[offsets[level] + index[:, a]]
-        ends[:, a] = every[offsets[level] + index[:, a] + 1]
-        leaf_of.append(np.flatnonzero(np.diff(edges[depth])))  # position → index at the last depth
+    edges = [bounds(n, depth) for n in shape]
+    starts = np.concatenate([[0], np.cumsum([2**d + 1 for d in range(depth)])]).astype(np.int64)
+    for a in range(axes):
+        every, at = np.concatenate(edges[a]), starts[level] + index[:, a]
+        begins[:, a], ends[:, a] = every[at], every[at + 1]
+        leaf_of.append(np.flatnonzero(np.diff(edges[a][depth])))  # position → index at the last depth
     size = np.prod(ends - begins, axis=1)
     flat = np.zeros(count, np.int64)
     for a, n in enumerate(shape):
         flat = flat * n + begins[:, a]
 
-    find = _finder(depth, level, index)
+    find = _Finder(edges, level, index)
     width = np.zeros((count, 1), np.int64)  # a node's band: indices that agree above so many bits
     for bit in range(depth):
         width[(index >> bit != 0).any(1)] = bit
@@ -134,25 +133,33 @@ def _linked(shape: tuple[int, ...], depth: int, level: Ints, index: Ints) -> Tre
     )
 
 
-class _finder:
+class _Finder:
     """Numbers of nodes by depth and indices; ``count`` where there is none."""
 
-    def __init__(self, depth: int, level: Ints, index: Ints) -> None:
-        self._bits, self._count = depth + 1, len(level)
-        key = self._key(level, index)
-        self._numbers = np.argsort(key)
-        self._known = key[self._numbers]
+    def __init__(self, edges: list[list[Ints]], level: Ints, index: Ints) -> None:
+        """A table with a place for every combination of intervals that are not empty, depth by depth."""
+        depths = range(len(edges[0]))
+        self._first = np.cumsum([0] + [2**d for d in depths])
+        filled = [[np.diff(of_depth) > 0 for of_depth in axis] for axis in edges]
+        self._place = [np.concatenate([np.where(f, np.cumsum(f) - 1, -1) for f in axis]) for axis in filled]
+        self._width = np.array([[f.sum() for f in axis] for axis in filled])
+        self._offset = np.concatenate([[0], np.cumsum(self._width.prod(axis=0))])
+        self._count = len(level)
+        self._numbers = np.full(self._offset[-1], self._count, np.int64)
+        self._numbers[self._at(level, index)[0]] = np.arange(self._count)
 
-    def _key(self, level: Ints, index: Ints) -> Ints:
-        key = level.copy()
-        for a in range(index.shape[1]):
-            key = key << self._bits | index[:, a]
-        return key
+    def _at(self, level: Ints, index: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+        flat, filled = np.zeros(len(level), np.int64), np.ones(len(level), bool)
+        for a, (place, width) in enumerate(zip(self._place, self._width, strict=True)):
+            at = place[self._first[level] + index[:, a]]
+            filled &= at >= 0
+            flat = flat * width[level] + at
+        return self._offset[level] + flat, filled
 
     def __call__(self, level: Ints, index: Ints, allowed: NDArray[np.bool_]) -> Ints:
-        key = self._key(level, index)
-        place = np.minimum(np.searchsorted(self._known, key), self._count - 1)
-        return np.where(allowed & (self._known[place] == key), self._numbers[place], self._count)
+        at, filled = self._at(np.maximum(level, 0), index)
+        allowed = allowed & filled
+        return np.where(allowed, self._numbers[np.where(allowed, at, 0)], self._count)
 
 
 def _packed(values: NDArray[np.generic]) -> "array[int]":

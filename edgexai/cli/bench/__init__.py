@@ -18,6 +18,7 @@ BENCHES = {
     "transit": "bytes over the air, accuracy and heatmaps by the price of a bit",
     "faithfulness": "pixel flipping: do heatmaps show what the model uses?",
     "zennit": "time of a map against zennit on the same weights and inputs",
+    "heatmap": "bytes and faithfulness of coded heatmaps, against other codecs",
 }
 
 

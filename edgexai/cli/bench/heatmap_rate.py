@@ -1,0 +1,47 @@
+"""Bytes of a heatmap at equal likeness: the frame (a map and nothing else) against other codecs, and against itself."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.cli.bench.heatmap_rivals import codecs, fewest
+from edgexai.heatmap import decode, encode
+from edgexai.heatmap.frame import cosine
+
+Maps = NDArray[np.float32]
+Row = dict[str, Any]
+
+TARGETS = (0.90, 0.95, 0.98)
+BUDGETS = (16, 20, 24, 32, 40, 51, 64, 100, 150, 222, 400, 800)
+
+
+def ours(maps: Maps) -> Iterable[Row]:
+    """Median bytes at each cosine, and cosine at each budget (median, and the worst of ten)."""
+    sizes = np.array([[len(encode(one, quality=target)) for target in TARGETS] for one in maps])
+    yield {"what": "bytes", "codec": "edgexai", "n": len(maps), "median": np.median(sizes, axis=0).tolist()}
+    likeness = np.array([[cosine(decode(encode(one, budget=b)).map, one) for b in BUDGETS] for one in maps])
+    yield {
+        "what": "cosine",
+        "n": len(maps),
+        "budgets": BUDGETS,
+        "median": np.median(likeness, axis=0).tolist(),
+        "tenth": np.percentile(likeness, 10, axis=0).tolist(),
+    }
+
+
+def theirs(maps: Maps) -> Iterable[Row]:
+    """Median bytes of every other codec; a map that it cannot bring to a cosine counts as infinitely long."""
+    for name, variants in codecs().items():
+        sizes = []
+        for one in maps:
+            found = [[fewest(codec, one, target, cosine) for target in TARGETS] for codec in variants]
+            sizes.append([min(f[i] or np.inf for f in found) for i in range(len(TARGETS))])
+        median = np.median(np.array(sizes, np.float64), axis=0)
+        yield {
+            "what": "bytes",
+            "codec": name,
+            "n": len(maps),
+            "median": [float(m) if np.isfinite(m) else None for m in median],
+        }

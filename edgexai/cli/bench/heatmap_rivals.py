@@ -1,0 +1,97 @@
+"""What else could carry a small heatmap: image and array codecs through their usual packages, headers counted.
+
+A codec is a function (map, level) → (bytes, map): higher levels are better and longer. Image codecs get the map as
+8-bit grey, cut at a percentile of |R| so that a few peaks do not take all grey values, the best cut for each map;
+offset and scale, which they cannot carry, are given to them for nothing.
+"""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Map = NDArray[np.float32]
+Codec = Callable[[Map, int], tuple[int, Map]]
+TOP = 100
+"""The highest level; the lowest is 0."""
+CUTS = (100.0, 99.0)
+
+
+def codecs() -> dict[str, list[Codec]]:
+    """By name, each with its variants. Raises ImportError with the package that is missing."""
+    import blosc2
+    import pillow_jxl  # noqa: F401 - registers JPEG XL with pillow
+    import zfpy
+
+    def zfp(values: Map, level: int) -> tuple[int, Map]:
+        peak = float(np.abs(values).max())
+        data = zfpy.compress_numpy(values, tolerance=peak * 2.0 ** (2 - level / 8))
+        return len(data), np.asarray(zfpy.decompress_numpy(data), np.float32)
+
+    def blosc(values: Map, level: int) -> tuple[int, Map]:
+        steps, unit = _stepped(values, level)
+        data = blosc2.compress2(
+            steps.tobytes(), typesize=1, codec=blosc2.Codec.ZSTD, clevel=9, filters=[blosc2.Filter.SHUFFLE], nthreads=1
+        )
+        return len(data), (steps * unit).astype(np.float32)
+
+    found: dict[str, list[Codec]] = {"zfp": [zfp], "blosc2 zstd": [blosc]}
+    for name, kind, options in (
+        ("WebP", "WEBP", {"method": 6}),
+        ("AVIF", "AVIF", {"speed": 6}),
+        ("JPEG XL", "JXL", {"effort": 7}),
+        ("JPEG", "JPEG", {"optimize": True}),
+    ):
+        found[name] = [_image(kind, cut, options) for cut in CUTS]
+    found["PNG"] = [_png]
+    return found
+
+
+def fewest(codec: Codec, values: Map, target: float, cosine: Callable[[Map, Map], float]) -> int | None:
+    """The bytes of the lowest level whose map has this cosine to the true one; None if none has."""
+    low, high, best = 0, TOP + 1, None
+    while low < high:
+        middle = (low + high) // 2
+        size, found = codec(values, middle)
+        if cosine(found, values) >= target:
+            best = size if best is None else min(best, size)
+            high = middle
+        else:
+            low = middle + 1
+    return best
+
+
+def _image(kind: str, cut: float, options: dict[str, Any]) -> Codec:
+    from PIL import Image
+
+    def code(values: Map, level: int) -> tuple[int, Map]:
+        peak = float(np.percentile(np.abs(values), cut)) or float(np.abs(values).max())
+        low = max(float(values.min()), -peak)
+        unit = (peak - low) / 255 or 1.0
+        grey = np.rint((np.clip(values, low, peak) - low) / unit).astype(np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(grey if grey.ndim == 2 else grey.reshape(1, -1)).save(
+            file, kind, quality=max(1, level), **options
+        )
+        with Image.open(io.BytesIO(file.getvalue())) as image:
+            decoded = np.asarray(image.convert("L"), np.float32)
+        return file.tell(), (decoded.reshape(values.shape) * unit + low).astype(np.float32)
+
+    return code
+
+
+def _png(values: Map, level: int) -> tuple[int, Map]:
+    from PIL import Image
+
+    steps, unit = _stepped(values, level)
+    file = io.BytesIO()
+    Image.fromarray((steps.astype(np.int16) + 128).astype(np.uint8)).save(file, "PNG", optimize=True)
+    return file.tell(), (steps * unit).astype(np.float32)
+
+
+def _stepped(values: Map, level: int) -> tuple[NDArray[np.int8], float]:
+    """The map in 1 to 127 steps of each sign."""
+    unit = float(np.abs(values).max()) / (1 + 126 * (level / TOP) ** 2)
+    return np.clip(np.rint(values / unit), -127, 127).astype(np.int8), unit
