@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edgexai.device import link as link_module
 from edgexai.device.link import Link
 from edgexai.device.outbox import Outbox
 from edgexai.device.session import Session
@@ -156,6 +157,23 @@ def test_a_half_open_connection_is_found_and_left_and_all_arrives(wire: Wire, st
     node.wait(lambda: node.empty)
     assert {int(f) for f in store.frames} == set(range(55))
     assert in_order(store.frames)
+    node.link.stop("finished", 5.0)
+
+
+@needs_mosquitto
+def test_a_half_open_connection_is_found_also_when_there_is_nothing_to_send(
+    wire: Wire, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "KEEPALIVE", 1)
+    node = Node(through(wire), 1)
+    node.wait(lambda: node.empty)
+    wire.mute = True
+    node.wait(lambda: node.link.reason != "")
+    wire.cut()
+    wire.mute = False
+    node.fill(3)
+    node.wait(lambda: node.empty)
+    assert len(store.frames) == 4
     node.link.stop("finished", 5.0)
 
 
@@ -356,6 +374,7 @@ def test_without_the_right_certificates_nothing_leaves_and_nothing_is_lost(
     store.close()
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_a_broker_of_old_tls_is_refused(keys: Path) -> None:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.minimum_version = server.maximum_version = ssl.TLSVersion.TLSv1_1

@@ -140,7 +140,8 @@ def test_what_is_forged_late_repeated_or_for_another_is_refused_and_counted(told
     client.disconnect()
     client.loop_stop()
     told_now = metrics(told)
-    assert told_now["commands_refused"] == before + len(wrong) - 1  # a megabyte is not even looked at
+    assert told_now["commands_refused"] == before + len(wrong) - 1
+    assert told_now["messages_refused"] == 1  # a megabyte is not even looked at
     explained = told_now["explained"]
     time.sleep(0.3)
     assert metrics(told)["explained"] - explained <= 1

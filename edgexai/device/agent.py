@@ -261,6 +261,7 @@ class Agent:
             "confirmed": self.session.confirmed,
             "resent": self.session.resent,
             "commands_refused": self.orders.refused,
+            "messages_refused": self.link.refused,
             "dropped": box.dropped,
             "shortened": box.shortened,
             "damaged": box.damaged,

@@ -32,7 +32,8 @@ TURN = 0.2  # seconds that a quiet network turn waits: five wake-ups a second co
 class Link(threading.Thread):
     """Keeps the connection, sends what the session says, and the last status and metrics of the node.
 
-    ``on_command`` is called on this thread with the payload of each command.
+    ``on_command`` is called on this thread with the payload of each command. ``reason`` is why there is no connection,
+    ``refused`` how many messages were too long or no receipts.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Link(threading.Thread):
         self._seldom = Seldom(log)
         self._detail = ""  # what the broker says about the present connection
         self.reason = ""
+        self.refused = 0
 
     def birth(self, status: dict[str, Any]) -> None:
         """What every new connection says first, retained; its ``state`` turns to ``lost`` by the last will."""
@@ -150,11 +152,13 @@ class Link(threading.Thread):
 
     def _message(self, client: Client, _: Any, message: MQTTMessage) -> None:
         if len(message.payload) > MAX_PAYLOAD:
+            self.refused += 1
             self._seldom.warn("a message was refused", f"{len(message.payload)} bytes are too many")
         elif message.topic == self._topic["receipt"]:
             try:
                 self._session.received(*unpack_receipt(bytes(message.payload)))
             except FrameError as error:
+                self.refused += 1
                 self._seldom.warn("a receipt was refused", error)
         elif message.topic == self._topic["command"] and self._on_command is not None:
             self._on_command(bytes(message.payload))
