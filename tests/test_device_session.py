@@ -148,10 +148,12 @@ class World:
     frames: int
     cut: tuple[float, float] | None = None
     faults: bool = True
+    slow: float = 0.0
     now: float = 0.0
     stored: dict[int, int] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)
     most_in_flight: int = 0
+    attempts: int = 0
     connection: int = 0
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _count: "itertools.count[int]" = field(default_factory=itertools.count)
@@ -205,7 +207,9 @@ class World:
     def act(self, action: Connect | Disconnect | Publish) -> None:
         if isinstance(action, Publish):
             self.publish(action.item, self.connection)
-        elif isinstance(action, Connect) and self.reachable() and not self.lost():
+            return
+        self.attempts += isinstance(action, Connect)
+        if isinstance(action, Connect) and self.reachable() and not self.lost():
             self.connection += 1
             self.session.connected(self.now)
         else:
@@ -218,19 +222,23 @@ class World:
         self.later(self.delay(), lambda: self.at_broker(item, connection))
 
     def at_broker(self, item: Item, connection: int) -> None:
-        if connection == self.connection and not self.lost():
-            self.session.acknowledged(item.id, self.now)
+        def acknowledge() -> None:
+            if connection == self.connection:
+                self.session.acknowledged(item.id, self.now)
+
+        if not self.lost():
+            self.later(self.slow, acknowledge)
         if self.lost():
             return  # the broker died before the store had it
         for _ in range(2 if self.faults and self.dice.random() < 0.1 else 1):
-            self.later(self.delay(), lambda: self.at_store(item, connection))
+            self.later(self.delay(), lambda: self.at_store(item))
 
-    def at_store(self, item: Item, connection: int) -> None:
+    def at_store(self, item: Item) -> None:
         self.stored[item.sequence] = self.stored.get(item.sequence, 0) + 1
         self.order.append(item.sequence)
 
         def receipt() -> None:
-            if connection == self.connection:
+            if self.session.state is State.ONLINE:  # the broker takes it to whatever connection the node has then
                 self.session.received(item.boot, [(item.sequence, item.sequence)])
 
         if not self.lost():
@@ -261,4 +269,33 @@ def test_ten_minutes_without_network_and_then_everything_in_order_within_the_win
     assert sorted(world.stored) == list(range(12_100))
     first_time = list(dict.fromkeys(world.order))
     assert first_time == sorted(first_time)
+    assert world.most_in_flight <= 16
+
+
+def test_a_broker_that_refuses_for_an_hour_is_asked_seldom_and_then_gets_all() -> None:
+    world = World(2, frames=100, cut=(0.0, 3600.0), faults=False)
+    world.run()
+    assert sorted(world.stored) == list(range(100))
+    assert world.attempts < 200
+    assert world.now < 3600 + 90
+    assert world.order == list(range(100))
+
+
+@pytest.mark.parametrize("slow", [5.0, 25.0, 45.0])
+def test_slow_acknowledgements_cost_time_and_no_frame(slow: float) -> None:
+    """Below the time-out nothing is sent twice; beyond it connections are given up, and receipts still free frames."""
+    world = World(3, frames=200, faults=False, slow=slow)
+    world.run()
+    assert sorted(world.stored) == list(range(200))
+    assert (max(world.stored.values()) > 1) == (world.session.resent > 0)
+    if slow < 30:
+        assert world.session.resent == 0
+        assert world.attempts == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_faults_and_a_cut_together_lose_nothing(seed: int) -> None:
+    world = World(100 + seed, frames=150, cut=(20.0, 120.0), slow=2.0)
+    world.run()
+    assert sorted(world.stored) == list(range(150))
     assert world.most_in_flight <= 16
