@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,16 @@ def test_a_wrong_clock_costs_no_frame(made: Any, monkeypatch: pytest.MonkeyPatch
         agent.step(x)
     assert agent.outbox.depth()[0] == 3
     assert all(2019.9 <= 1970 + decode(i.payload).time / 31_556_952 <= 2055 for i in agent.waiting())
+
+
+def test_a_score_that_is_no_number_is_refused_and_not_sent(made: Any) -> None:
+    agent = made()
+    agent.step(next(samples(1)))
+    held = agent.recent.last(1)[0]
+    for score in (float("nan"), float("inf")):
+        held.explanation = replace(held.explanation, score=score)
+        assert not agent.accept(held, 1)
+    assert (agent.outbox.depth()[0], agent.counts.refused) == (1, 2)
 
 
 def test_metrics_are_json_whatever_was_counted(made: Any) -> None:

@@ -299,3 +299,22 @@ def test_faults_and_a_cut_together_lose_nothing(seed: int) -> None:
     world.run()
     assert sorted(world.stored) == list(range(150))
     assert world.most_in_flight <= 16
+
+
+def test_frames_that_the_store_cannot_read_hold_no_others_up_and_are_tried_again() -> None:
+    session = Session(box(100), window=8, receipt_timeout=20)
+    online(session)
+    boot, sent = items(session)[0].boot, list[tuple[int, int]]()
+    unreadable = range(20)
+    for now in range(4000):
+        for action in session.poll(float(now)):
+            assert isinstance(action, Publish)
+            sent.append((now, action.item.sequence))
+            session.acknowledged(action.item.id, float(now))
+            if action.item.sequence not in unreadable:
+                session.received(boot, [(action.item.sequence, action.item.sequence)])
+        assert session.in_flight <= 8
+    assert [i.sequence for i in items(session)] == list(unreadable)
+    assert next(now for now, sequence in sent if sequence == 99) < 2500
+    assert sum(sequence == 0 for _, sequence in sent) >= 5
+    assert len(sent) < 400

@@ -5,6 +5,7 @@ samples. A broker that is slow or away never holds a prediction up, and a source
 """
 
 import logging
+import math
 import queue
 import threading
 import time
@@ -202,6 +203,8 @@ class Agent:
         if released is None:
             return False
         try:
+            if not math.isfinite(released.score):
+                raise FrameError(f"its score is {released.score}")
             frame = encode(
                 released.relevance,
                 budget=self.settings.frame_bytes,

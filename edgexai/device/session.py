@@ -4,7 +4,9 @@
 
 A frame is in flight from its publish until it is confirmed: by the fleet's receipt (`confirm="store"`, it is in the
 store), or by the broker's acknowledgement (`confirm="broker"`). At most ``window`` frames are in flight. Whatever was
-in flight when the connection broke is sent again, in order, from the oldest; the store drops what it has.
+in flight when the connection broke is sent again, in order, from the oldest; the store drops what it has. Frames for
+which no receipt has come four times may be such as nobody can read: later ones may pass them then, and they are tried
+again when there is nothing else, or at the next connection.
 """
 
 import random
@@ -42,6 +44,8 @@ class Publish:
 
     item: Item
 
+
+_TRIES = 4
 
 Action = Connect | Disconnect | Publish
 
@@ -82,6 +86,8 @@ class Session:
     resent: int = 0
     _flights: dict[int, _Flight] = field(default_factory=dict)
     _cursor: int = -1
+    _base: int = -1
+    _passed_at: float | None = None
     _high: int = -1
     _failures: int = 0
     _patience: int = 0
@@ -135,6 +141,11 @@ class Session:
         waited = min((f.since for f in self._flights.values() if f.acknowledged), default=now)
         if now - waited > self.receipt_timeout * 2 ** min(self._patience, 5):
             self._patience += 1
+            self._flights.clear()
+            if self._patience % _TRIES == 0 and self.queue.after(self._cursor, 1):
+                self._base, self._passed_at, self._patience = self._cursor, now, _TRIES // 2
+            self._cursor = self._base
+        if self._passed_at is not None and not self._flights and now - self._passed_at > 32 * self.receipt_timeout:
             self._start_over()
         return self._fill(now)
 
@@ -167,4 +178,5 @@ class Session:
 
     def _start_over(self) -> None:
         self._flights.clear()
-        self._cursor = -1
+        self._cursor = self._base = -1
+        self._passed_at = None
