@@ -174,3 +174,14 @@ def test_any_file_is_a_composite_or_an_error(
     path.write_bytes(text)
     with suppress(Error):
         assert composite_of(path).lines
+
+
+def test_the_file_in_the_documentation_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "relevance.md").read_text()
+    path = tmp_path / "mine.toml"
+    path.write_text(text.split("```toml\n")[1].split("```")[0])
+    chosen = composite_of(path)
+    assert [type(line.rule) for line in chosen.lines] == [Flat, Gamma, ZPlus, Norm, Epsilon]
+    code: dict[str, object] = {}
+    exec(text.split("```python\n")[1].split("```")[0], code)
+    assert isinstance(code["mine"], Composite)
