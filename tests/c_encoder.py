@@ -1,12 +1,10 @@
-"""The C encoder behind ctypes: built once with the host's compiler, under its sanitizers' eyes in a process of its own."""
+"""The C encoder in a program of its own: with the host's compiler under its sanitizers, or for a Cortex-M4 in QEMU."""
 
-import ctypes as ct
-import functools
+import struct
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,50 +13,40 @@ from edgexai.heatmap import Fields, Heatmap
 from edgexai.heatmap.layout import EPOCH, _pack_fields
 
 SOURCES = Path(edgexai.heatmap.__file__).parent / "c"
+HARNESS = Path(__file__).parent / "encoder.c"
 ERRORS = {-1: "shape", -2: "values", -3: "budget", -4: "space", -5: "header"}
 TYPES = {"float32": 0, "int32": 1, "int16": 2}
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
+CORTEX_M4 = ("arm-none-eabi-gcc", *STRICT, "-Os", "-mcpu=cortex-m4", "-mthumb")
+
+# Where a Cortex-M starts: the first two words of its memory are the stack's top and the first instruction.
+_STARTUP = """
+typedef void (*word)(void);
+extern void _start(void);
+__attribute__((section(".vectors"), used)) static const word vectors[2] = {(word)0x20400000, _start};
+"""
 
 
-class Map(ct.Structure):
-    _fields_ = [
-        ("values", ct.c_void_p),
-        ("target", ct.c_int32),
-        ("score", ct.c_float),
-        ("conservation", ct.c_float),
-        ("has_conservation", ct.c_uint8),
-    ]
+def build(directory: Path, command: Sequence[str], name: str = "encoder") -> Path:
+    """The program, by a compiler and its options."""
+    program = directory / name
+    sources = [str(SOURCES / "edgexai_heatmap.c"), str(HARNESS)]
+    subprocess.run([*command, f"-I{SOURCES}", "-o", str(program), *sources], check=True)
+    return program
 
 
-class Field(ct.Structure):
-    _fields_ = [("type", ct.c_uint8), ("size", ct.c_uint8), ("content", ct.c_char_p)]
+def build_for_qemu(directory: Path) -> Path:
+    """The program for the Cortex-M4 of an MPS2 board, which reaches files through QEMU's semihosting."""
+    startup = directory / "startup.c"
+    startup.write_text(_STARTUP)
+    memory = ("-Wl,--section-start=.vectors=0", "-Wl,-Ttext=0x400", "-Wl,-Tdata=0x20000000")
+    return build(directory, [*CORTEX_M4, "--specs=rdimon.specs", *memory, str(startup)], "encoder.elf")
 
 
-class Frame(ct.Structure):
-    _fields_ = [
-        ("maps", ct.POINTER(Map)),
-        ("count", ct.c_uint8),
-        ("axes", ct.c_uint8),
-        ("shape", ct.c_uint16 * 3),
-        ("type", ct.c_int),
-        ("exponent", ct.c_int8),
-        ("model_size", ct.c_uint8),
-        ("model", ct.c_char_p),
-        ("sequence", ct.c_uint64),
-        ("seconds", ct.c_uint32),
-        ("milliseconds", ct.c_uint16),
-        ("field_count", ct.c_uint8),
-        ("phase", ct.c_uint8),
-        ("fields", ct.POINTER(Field)),
-    ]
-
-
-@functools.cache
-def library() -> ct.CDLL:
-    """The encoder as a shared library."""
-    path = Path(tempfile.mkdtemp(prefix="edgexai-c-")) / "encoder.so"
-    command = ["cc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", str(path), str(SOURCES / "edgexai_heatmap.c")]
-    subprocess.run(command, check=True)
-    return ct.CDLL(str(path))
+def qemu(program: Path) -> list[str]:
+    """The command that runs it."""
+    machine = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
+    return [*machine, "-semihosting-config", "enable=on,target=native", "-kernel", str(program)]
 
 
 def small_fields(fields: Fields | None) -> list[tuple[int, bytes]]:
@@ -73,7 +61,7 @@ def small_fields(fields: Fields | None) -> list[tuple[int, bytes]]:
     return found
 
 
-def encode(
+def case(
     relevance: np.ndarray,
     *,
     budget: int | None = None,
@@ -87,29 +75,41 @@ def encode(
     more: Sequence[Heatmap] = (),
     exponent: int = 0,
     phase: int = 0,
-    capacity: int = 1 << 20,
+    capacity: int | None = None,
 ) -> bytes:
-    """As `edgexai.encode`; ValueError names the encoder's error."""
+    """One request to the program; arguments are those of `edgexai.encode`. The buffer is as large as the budget."""
     wanted = [Heatmap(relevance, target, score, conservation), *more]
-    kept = [np.ascontiguousarray(one.map) for one in wanted]
-    maps = (Map * len(wanted))(
-        *(
-            Map(values.ctypes.data, one.target, one.score, one.conservation or 0.0, one.conservation is not None)
-            for one, values in zip(wanted, kept, strict=True)
-        )
-    )
-    items = [Field(kind, len(content), content) for kind, content in small_fields(fields)]
-    shape = (ct.c_uint16 * 3)(*relevance.shape[:3])
+    room = (budget or 1 << 20) if capacity is None else capacity
+    shape = [*relevance.shape, 0, 0, 0][:3]
     thousandths = round((time - EPOCH) * 1000)
-    frame = Frame(
-        maps, len(wanted), relevance.ndim, shape, TYPES[relevance.dtype.name], exponent, len(model), model,
-        sequence, thousandths // 1000, thousandths % 1000, len(items), phase, (Field * max(1, len(items)))(*items),
-    )  # fmt: skip
-    work, state = (ct.c_int32 * max(1, relevance.size))(), ct.create_string_buffer(4096)
-    out = ct.create_string_buffer(capacity)
-    size: Any = library().edgexai_heatmap_encode(
-        ct.byref(frame), work, state, out, ct.c_size_t(capacity), ct.c_size_t(budget or 0)
-    )
-    if size < 0:
-        raise ValueError(ERRORS[size])
-    return out.raw[:size]
+    kind = TYPES[relevance.dtype.name]
+    numbers = [budget or 0, room, len(wanted), relevance.ndim, *shape, relevance.size, kind, exponent & 0xFF, phase]
+    numbers += [sequence & 0xFFFFFFFF, sequence >> 32, thousandths // 1000, thousandths % 1000, len(model)]
+    items = small_fields(fields)
+    out = struct.pack(f"<{len(numbers)}I", *numbers) + model + struct.pack("<I", len(items))
+    for tag, content in items:
+        out += struct.pack("<2I", tag, len(content)) + content
+    for one in wanted:
+        kept = one.conservation
+        out += struct.pack("<iffI", one.target, one.score, kept or 0.0, kept is not None)
+        out += np.ascontiguousarray(one.map).tobytes()
+    return out
+
+
+def run(command: Sequence[str], cases: Sequence[bytes], timeout: float = 60) -> list[bytes | str]:
+    """The frame of each case, or the name of the encoder's error."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "cases").write_bytes(struct.pack("<I", len(cases)) + b"".join(cases))
+        done = subprocess.run(
+            command, cwd=folder, timeout=timeout, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == 0, done.stderr
+        data = (Path(folder) / "frames").read_bytes()
+    found: list[bytes | str] = []
+    for _ in cases:
+        (size,) = struct.unpack("<i", data[:4])
+        data = data[4:]
+        found.append(data[:size] if size > 0 else ERRORS[size])
+        data = data[max(size, 0) :]
+    assert not data
+    return found

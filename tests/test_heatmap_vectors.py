@@ -16,18 +16,25 @@ def array(case: dict[str, Any], content: str) -> np.ndarray:
     return np.frombuffer(bytes.fromhex(content), "<f4").reshape(case["shape"])
 
 
-@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
-def test_encoding_gives_the_frame(case: dict[str, Any]) -> None:
+def arguments(case: dict[str, Any]) -> dict[str, Any]:
+    """What `encode` is given besides the map."""
     options = dict(case["options"])
     if "model" in options:
         options["model"] = bytes.fromhex(options["model"])
     if "fields" in options:
-        given = options["fields"]
+        given = dict(options["fields"])
         given["unknown"] = tuple((kind, bytes.fromhex(content)) for kind, content in given["unknown"])
         options["fields"] = Fields(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
-    more = [Heatmap(array(case, m["input"]), m["target"], m["score"], m["conservation"]) for m in case["more"]]
-    reference = bytes.fromhex(case["references"][0]) if case["references"] else None
-    assert encode(array(case, case["input"]), more=more, reference=reference, **options).hex() == case["frame"]
+    options["more"] = [
+        Heatmap(array(case, m["input"]), m["target"], m["score"], m["conservation"]) for m in case["more"]
+    ]
+    options["reference"] = bytes.fromhex(case["references"][0]) if case["references"] else None
+    return options
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])
+def test_encoding_gives_the_frame(case: dict[str, Any]) -> None:
+    assert encode(array(case, case["input"]), **arguments(case)).hex() == case["frame"]
 
 
 @pytest.mark.parametrize("case", VECTORS, ids=lambda case: case["name"])

@@ -11,47 +11,54 @@
 
 typedef edgexai_heatmap_state State;
 typedef edgexai_heatmap_node Node;
+typedef edgexai_heatmap_interval Interval;
 
 enum { FINE = 18, COARSE = 14, BITS = 20, BLANK = -128, MOST_BYTES = 1 << 20, MOST_VALUES = 1 << 18, MOST_MAPS = 16 };
 enum { EXTENDED = 16, MODEL = 8, STAMP = 4, CLASS = 2, CONSERVATION = 1 };
 enum { LONG_MODEL = 1, PRECISE = 2, FIELDS = 4, SEVERAL = 8, PRECISE_FROM = 96 };
 enum { MAGNITUDE = 0x7FFF, NEGATIVE = 0x8000, HEIGHT = 16 }; /* a cell: magnitude, sign, height of an inner node */
 
-/* A number m · 2^e without its sign, m below 2^24. */
+/* A number m · 2^e without its sign: m is 0 or has 24 bits. */
 typedef struct {
     uint32_t m;
     int32_t e;
 } Number;
 
+/* Both fail to compile if their condition does not hold. */
+typedef char every_context_has_room[sizeof((State *)0)->now.contexts.seen == EDGEXAI_CONTEXTS ? 1 : -1];
+typedef char the_state_leaves_room_for_the_stack[sizeof(State) <= 3 * 1024 ? 1 : -1];
+
 static int length_of(uint32_t value) {
+#ifdef __GNUC__
+    return value ? 32 - __builtin_clz(value) : 0;
+#else
     int bits = 0;
     for (; value; value >>= 1) bits++;
     return bits;
+#endif
 }
 
-static uint32_t root_of(uint64_t value) {
-    uint32_t root = 0;
-    for (uint32_t bit = 1u << 31; bit; bit >>= 1)
-        if ((uint64_t)(root | bit) * (root | bit) <= value) root |= bit;
+static uint32_t root_of(uint32_t value) {
+    uint32_t root = 0, bit;
+    for (bit = 1u << 15; bit; bit >>= 1)
+        if ((root | bit) * (root | bit) <= value) root |= bit;
     return root;
 }
 
 /* value >> shift, halves to even; a shift below zero goes left. */
-static uint64_t rounded(uint64_t value, int shift) {
-    uint64_t half, rest;
+static uint32_t rounded(uint32_t value, int shift) {
+    uint32_t whole, rest;
     if (shift <= 0) return value << -shift;
-    if (shift > 62) return 0;
-    half = (uint64_t)1 << (shift - 1);
-    rest = value & (2 * half - 1);
-    value >>= shift;
-    return value + (rest > half || (rest == half && (value & 1)));
+    if (shift > 31) return 0;
+    whole = value >> shift;
+    rest = (value ^ whole << shift) << (32 - shift);
+    return whole + (rest > 0x80000000 || (rest == 0x80000000 && (whole & 1)));
 }
 
-static Number to_24_bits(uint64_t m, int32_t e) {
+static Number to_24_bits(uint32_t m, int32_t e) {
     Number number;
-    int shift = m >> 32 ? length_of((uint32_t)(m >> 32)) + 8 : length_of((uint32_t)m) - 24;
-    if (shift < 0) shift = 0;
-    number.m = (uint32_t)rounded(m, shift);
+    int shift = length_of(m) - 24;
+    number.m = rounded(m, shift);
     number.e = e + shift;
     return number;
 }
@@ -59,7 +66,7 @@ static Number to_24_bits(uint64_t m, int32_t e) {
 /* Cut towards zero, in units of 2^unit. */
 static int32_t cut(Number number, int32_t unit) {
     int32_t shift = unit - number.e;
-    if (shift > 31) return 0;
+    if (shift > 31 || number.m == 0) return 0;
     return (int32_t)(shift < 0 ? number.m << -shift : number.m >> shift);
 }
 
@@ -78,8 +85,8 @@ static Number value_of(const edgexai_heatmap_frame *frame, const void *values, u
     if (frame->type == EDGEXAI_HEATMAP_FLOAT32) {
         uint32_t bits = bits_of(((const float *)values)[at]), e = bits >> 23 & 255;
         *negative = (int)(bits >> 31);
-        number.m = e ? (bits & 0x7FFFFF) | 0x800000 : bits & 0x7FFFFF;
-        number.e = (int32_t)(e ? e : 1) - 150;
+        number.m = e ? (bits & 0x7FFFFF) | 0x800000 : 0; /* what is subnormal never reaches a frame */
+        number.e = (int32_t)e - 150;
         return number;
     }
     int32_t value = frame->type == EDGEXAI_HEATMAP_INT32 ? ((const int32_t *)values)[at] : ((const int16_t *)values)[at];
@@ -89,6 +96,8 @@ static Number value_of(const edgexai_heatmap_frame *frame, const void *values, u
 
 /* ---- Wavelet ---------------------------------------------------------------------------------------------------- */
 
+/* No map of values below 2^18 takes a sum here beyond a third of what 32 bits hold: the sum of the magnitudes of each
+ * step's impulse response, over all levels and axes, is below 2677. */
 static int32_t scaled(int32_t value, int32_t weight) {
     return (int32_t)(((int64_t)value * weight + (1 << 13)) >> 14);
 }
@@ -132,70 +141,80 @@ static int any_fits(const State *s, uint32_t period) {
 
 static uint32_t count_of(const State *s) { return (uint32_t)s->shape[0] * s->shape[1] * s->shape[2]; }
 
-/* The attenuations of a period, from the coarse map in the cells. */
+static uint32_t magnitude_of(int32_t value) { return (uint32_t)(value < 0 ? -value : value); }
+
+/* The attenuations of a period, from the coarse map in the cells; four an axis, of period 2 twice the same two. */
 static void find_pattern(State *s, uint32_t period) {
-    uint32_t axis, n = count_of(s), inner = n;
+    uint32_t axis, n = count_of(s), inner = 1;
     s->period = (uint8_t)period;
-    for (axis = 0; axis < 3; axis++) {
-        uint32_t length = s->shape[axis], sums[4] = {0, 0, 0, 0}, peak = 0, line, j, t;
-        uint32_t block = inner;
-        inner /= length;
+    for (axis = 3; axis-- > 0; inner *= s->shape[axis]) {
+        uint32_t length = s->shape[axis], sums[4] = {0, 0, 0, 0}, peak = 0, i;
+        int32_t *lines = s->now.line;
+        for (i = 0; i < 4; i++) s->attenuation[axis][i] = 0;
         if (!fits(s, axis, period)) continue;
-        for (line = 0; line < length - length % period; line++) {
-            uint32_t sum = 0, outer, i;
-            for (outer = line * inner; outer < n; outer += block)
-                for (i = 0; i < inner; i++) sum += (uint32_t)s->cells[outer + i];
-            sums[line % period] += root_of(sum);
+        for (i = 0; i < length; i++) lines[i] = 0;
+        for (i = 0; i < n; i++) lines[i / inner % length] += (int32_t)magnitude_of(s->cells[i]);
+        for (i = 0; i < length - length % period; i++) {
+            uint32_t *sum = sums + (i & (period - 1));
+            *sum += root_of((uint32_t)lines[i]);
+            if (*sum > peak) peak = *sum;
         }
-        for (j = 0; j < period; j++)
-            if (sums[j] > peak) peak = sums[j];
-        for (j = 0; j < period; j++) {
-            s->attenuation[axis][j] = 0;
-            for (t = 0; t < EDGEXAI_ATTENUATION_MOST; t++)
-                s->attenuation[axis][j] += (uint64_t)sums[j] << 14 < (uint64_t)peak * EDGEXAI_THRESHOLDS[t];
+        for (i = 0; i < 4; i++) {
+            uint32_t k = 0;
+            while (k < EDGEXAI_ATTENUATION_MOST &&
+                   (uint64_t)sums[i & (period - 1)] << 14 < (uint64_t)peak * EDGEXAI_THRESHOLDS[k])
+                k++;
+            s->attenuation[axis][i] = (uint8_t)k;
         }
     }
 }
 
-/* Value `at` without its pattern, rounded as float32. */
+/* Value `at` without its pattern and `quarters` octaves more, rounded as float32. */
 static Number amplified(const State *s, const edgexai_heatmap_frame *frame, const void *values, uint32_t at,
-                        int *negative) {
+                        uint32_t quarters, int *negative) {
     Number number = value_of(frame, values, at, negative);
-    uint32_t quarters = frame->phase, axis, place = at;
-    for (axis = 3; axis-- > 0; place /= s->shape[axis])
-        if (fits(s, axis, s->period)) quarters += s->attenuation[axis][place % s->shape[axis] & (s->period - 1u)];
-    return to_24_bits((uint64_t)number.m * EDGEXAI_QUARTERS[quarters & 3], number.e + (int32_t)(quarters >> 2) - BITS);
+    uint32_t axis, place = at;
+    uint64_t product;
+    for (axis = 3; axis-- > 0; place /= s->shape[axis]) quarters += s->attenuation[axis][place % s->shape[axis] & 3];
+    product = (uint64_t)number.m * EDGEXAI_QUARTERS[quarters & 3];
+    /* of its 45 bits the lowest say only whether one of them is set */
+    return to_24_bits((uint32_t)(product >> 14) | ((uint32_t)product << 18 != 0),
+                      number.e + (int32_t)(quarters >> 2) + 14 - BITS);
 }
 
-/* The map in units of 2^(x - FINE), its pattern taken out; returns x. */
-static int32_t flatten(State *s, const edgexai_heatmap_frame *frame, const void *values) {
-    int32_t x = -1000, high;
+/* The map in units of 2^(x - bits), its pattern taken out; returns x, where 2^x is above all values. */
+static int32_t flatten(State *s, const edgexai_heatmap_frame *frame, const void *values, uint32_t quarters, int bits) {
+    int32_t x = -1000;
     uint32_t at, n = count_of(s);
     int negative;
     for (at = 0; at < n; at++) {
-        Number number = amplified(s, frame, values, at, &negative);
-        if (number.m && (high = length_of(number.m) + number.e) > x) x = high;
+        Number number = amplified(s, frame, values, at, quarters, &negative);
+        int32_t high = length_of(number.m) + number.e;
+        if (number.m && high > x) x = high;
     }
     for (at = 0; at < n; at++) {
-        int32_t value = cut(amplified(s, frame, values, at, &negative), x - FINE);
+        int32_t value = cut(amplified(s, frame, values, at, quarters, &negative), x - bits);
         s->cells[at] = negative ? -value : value;
     }
     return x;
 }
 
-/* What the coefficients in the cells cost, in units of 2^x. */
-static uint64_t cost_of(const State *s) {
+/* What the coefficients in the cells cost, in units of 2^x; *top has the bits of their magnitudes. */
+static uint64_t cost_of(const State *s, uint32_t *top) {
     uint64_t cost = 0;
     uint32_t axis, j, at, n = count_of(s);
-    for (at = 0; at < n; at++) cost += (uint32_t)(s->cells[at] < 0 ? -s->cells[at] : s->cells[at]);
-    for (axis = 0; axis < 3; axis++) {
+    for (*top = at = 0; at < n; at++) {
+        uint32_t magnitude = magnitude_of(s->cells[at]);
+        cost += magnitude;
+        *top |= magnitude;
+    }
+    for (axis = 0; axis < 3; axis++) { /* an axis without a pattern costs what it costs */
         uint32_t mean = 0;
-        if (!fits(s, axis, s->period)) continue;
-        for (j = 0; j < s->period; j++) {
+        for (j = 0; j < 4; j++) {
             uint32_t k = s->attenuation[axis][j];
             mean += EDGEXAI_QUARTERS[(0u - 2 * k) & 3] >> ((k + 1) >> 1);
         }
-        cost = cost * (root_of((uint64_t)(mean / s->period) << BITS) >> 8) >> 12;
+        cost = cost * root_of(mean / 4 << (BITS - 16)) >> 12; /* the root of mean / 2^20, in 12 bits */
     }
     return cost;
 }
@@ -203,44 +222,32 @@ static uint64_t cost_of(const State *s) {
 /* From values to cells of magnitude and sign, with the best pattern in s->period. *exponent is BLANK for a blank map.
  * Returns 0, or an error. */
 static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *values, int32_t *exponent) {
-    int32_t x = -1000, high, best_x = 0;
-    uint32_t at, n = count_of(s), period, best = 0, top = 0;
+    int32_t x, best_x = 0;
+    uint32_t at, n = count_of(s), pass, best = 0, top = 0;
     uint64_t best_cost = 0;
-    int negative, bits;
-    for (at = 0; at < n; at++) {
-        Number number = value_of(frame, values, at, &negative);
-        if (number.m && (high = length_of(number.m) + number.e) > x) x = high;
-    }
+    int bits;
     *exponent = BLANK;
-    if (x > 100) return EDGEXAI_HEATMAP_VALUES; /* infinite and not a number too */
-    if (x <= -100) return 0;
-    for (period = 0; period <= 4; period += 2) {
-        int32_t unit;
+    for (pass = 0; pass < 4; pass++) {
+        uint32_t period = pass < 3 ? 2 * pass : best;
         uint64_t cost;
-        if (period) {
-            if (!any_fits(s, period)) break;
-            for (at = 0; at < n; at++) s->cells[at] = cut(value_of(frame, values, at, &negative), x - COARSE);
-        }
+        if ((period && !any_fits(s, period)) || (pass == 3 && period == s->period)) continue;
+        find_pattern(s, 0);
+        x = flatten(s, frame, values, 0, COARSE);
+        if (x > 100) return EDGEXAI_HEATMAP_VALUES; /* infinite and not a number too */
+        if (x <= -100) return 0;
         find_pattern(s, period);
-        unit = flatten(s, frame, values);
+        x = flatten(s, frame, values, frame->phase, FINE);
         transform(s);
-        cost = cost_of(s);
-        if (!period || (unit > best_x ? cost << (unit - best_x) < best_cost : cost < best_cost << (best_x - unit))) {
+        cost = cost_of(s, &top);
+        if (!pass || (x > best_x ? cost << (x - best_x) < best_cost : cost < best_cost << (best_x - x))) {
             best = period;
             best_cost = cost;
-            best_x = unit;
+            best_x = x;
         }
     }
-    if (best != s->period) {
-        for (at = 0; at < n; at++) s->cells[at] = cut(value_of(frame, values, at, &negative), x - COARSE);
-        find_pattern(s, best);
-        flatten(s, frame, values);
-        transform(s);
-    }
-    for (at = 0; at < n; at++) top |= (uint32_t)(s->cells[at] < 0 ? -s->cells[at] : s->cells[at]);
     bits = length_of(top);
     for (at = 0; at < n; at++) {
-        uint32_t magnitude = (uint32_t)(s->cells[at] < 0 ? -s->cells[at] : s->cells[at]);
+        uint32_t magnitude = magnitude_of(s->cells[at]);
         magnitude = bits > EDGEXAI_PLANES ? magnitude >> (bits - EDGEXAI_PLANES) : magnitude << (EDGEXAI_PLANES - bits);
         s->cells[at] = (int32_t)(magnitude | (s->cells[at] < 0 ? NEGATIVE : 0));
     }
@@ -250,8 +257,12 @@ static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *val
 
 /* ---- Range coder ------------------------------------------------------------------------------------------------ */
 
-/* Of `most` bytes only the first `room` are kept; of the others only whether they are all ones, for the carry. */
-static void put_byte(State *s, uint32_t byte) {
+/* The highest byte of low goes out. Of `most` bytes only the first `room` are kept; of the others is only known whether
+ * all their bits are ones, for the carry. */
+static void put_low(State *s) {
+    uint32_t byte = s->low >> 24;
+    s->low <<= 8;
+    if (s->full) return;
     if (s->written < s->room)
         s->out[s->written] = (uint8_t)byte;
     else if (byte != 255)
@@ -287,160 +298,153 @@ static void tell(State *s, uint32_t context, int bit) {
     }
     s->now.contexts.chance[context] = (uint16_t)p;
     if (seen < EDGEXAI_SLOWEST) s->now.contexts.seen[context] = (uint8_t)(seen + 1);
-    while (!s->full && s->range < 1u << 24) {
-        put_byte(s, s->low >> 24);
-        s->low <<= 8;
-        s->range <<= 8;
-    }
+    for (; s->range < 1u << 24; s->range <<= 8) put_low(s);
 }
 
 /* The fewest bytes that settle what is still open. */
 static void finish(State *s) {
-    uint32_t shift;
-    for (shift = 24; !s->full; shift -= 8) {
-        uint64_t cell = (uint64_t)1 << shift, value = (s->low + cell - 1) >> shift << shift;
-        if (value + cell > (uint64_t)s->low + s->range) continue;
-        if (value >> 32) carry(s);
-        for (uint32_t at = 24;; at -= 8) {
-            if (!s->full) put_byte(s, (uint32_t)value >> at & 255);
-            if (at == shift) return;
-        }
+    uint32_t mask = 0xFFFFFF, up;
+    if (s->full) return;
+    while ((up = (0u - s->low) & mask) + mask >= s->range) mask >>= 8;
+    s->low += up;
+    if (s->low < up) carry(s);
+    for (; put_low(s), mask != 0xFFFFFF; mask = mask << 8 | 255) {
     }
 }
 
 /* ---- Tree ------------------------------------------------------------------------------------------------------- */
 
 /* Halve an axis down to a depth, towards a position or (by index) an interval; an empty interval has size 0. */
-static void descend(const State *s, Node *node, uint32_t axis, uint32_t depth, uint32_t target, int by_index) {
-    uint32_t index = 0, begin = 0, size = s->shape[axis], above = size, level;
-    for (level = 0; level < depth; level++) {
-        uint32_t half = (size + 1) / 2, right = by_index ? target >> (depth - 1 - level) & 1 : target >= begin + half;
+static Interval descend(uint32_t size, uint32_t depth, uint32_t target, int by_index) {
+    uint32_t index = 0, begin = 0, above = size;
+    Interval found;
+    while (depth-- > 0) {
+        uint32_t half = (size + 1) / 2, right = by_index ? target >> depth & 1 : target >= begin + half;
         above = size;
         index = 2 * index + right;
         begin += right ? half : 0;
         size = right ? size - half : half;
     }
-    node->index[axis] = (uint16_t)index;
-    node->begin[axis] = (uint16_t)begin;
-    node->size[axis] = (uint16_t)size;
-    node->above[axis] = (uint16_t)above;
+    found.index = (uint16_t)index;
+    found.begin = (uint16_t)begin;
+    found.size = (uint16_t)size;
+    found.above = (uint16_t)above;
+    return found;
 }
 
 /* Child number `k` of eight, if it is not empty. */
 static int child_of(const Node *node, uint32_t k, Node *child) {
     uint32_t axis;
     for (axis = 0; axis < 3; axis++) {
-        uint32_t right = k >> (2 - axis) & 1, size = node->size[axis], half = (size + 1) / 2;
-        if (right && size == 1) return 0;
-        child->index[axis] = (uint16_t)(2 * node->index[axis] + right);
-        child->begin[axis] = (uint16_t)(node->begin[axis] + (right ? half : 0));
-        child->size[axis] = (uint16_t)(right ? size - half : half);
-        child->above[axis] = (uint16_t)size;
+        const Interval *from = node->box + axis;
+        Interval *to = child->box + axis;
+        uint32_t right = k >> (2 - axis) & 1, half = (from->size + 1u) / 2;
+        if (right && from->size == 1) return 0;
+        to->index = (uint16_t)(2 * from->index + right);
+        to->begin = (uint16_t)(from->begin + (right ? half : 0));
+        to->size = (uint16_t)(right ? from->size - half : half);
+        to->above = from->size;
     }
+    child->next = child->visited = child->busy = child->height = 0;
     return 1;
 }
 
-static uint32_t volume(const uint16_t *size) { return (uint32_t)size[0] * size[1] * size[2]; }
+static uint32_t volume(const Interval *box) { return (uint32_t)box[0].size * box[1].size * box[2].size; }
+
+static uint32_t above_of(const Interval *box) { return (uint32_t)box[0].above * box[1].above * box[2].above; }
 
 /* The cell of a leaf; of an inner node the first of its second child, that no other node has for its height. */
-static int32_t *cell_of(const State *s, const Node *node) {
-    uint32_t place[3], axis;
-    for (axis = 0; axis < 3; axis++) place[axis] = node->begin[axis];
-    for (axis = 3; axis-- > 0;)
-        if (node->size[axis] > 1) {
-            place[axis] += (node->size[axis] + 1u) / 2;
-            break;
-        }
-    return s->cells + (place[0] * s->shape[1] + place[1]) * s->shape[2] + place[2];
+static int32_t *cell_of(const State *s, const Interval *box) {
+    uint32_t at = 0, axis, stride = 1, second = 0;
+    for (axis = 3; axis-- > 0; stride *= s->shape[axis]) {
+        at += box[axis].begin * stride;
+        if (!second && box[axis].size > 1) second = (box[axis].size + 1u) / 2 * stride;
+    }
+    return s->cells + at + second;
 }
 
 /* The bit length of a node's greatest magnitude. */
-static int height_of(const State *s, const Node *node) {
-    uint32_t cell = (uint32_t)*cell_of(s, node);
-    return volume(node->size) == 1 ? length_of(cell & MAGNITUDE) : (int)(cell >> HEIGHT);
+static int height_of(const State *s, const Interval *box) {
+    uint32_t cell = (uint32_t)*cell_of(s, box);
+    return volume(box) == 1 ? length_of(cell & MAGNITUDE) : (int)(cell >> HEIGHT);
 }
 
-static void begin_at_root(State *s) {
-    for (uint32_t axis = 0; axis < 3; axis++) descend(s, s->path, axis, 0, 0, 0);
-    s->next[0] = s->visited[0] = s->busy[0] = 0;
+static Node *root_of_tree(State *s) {
+    Node *root = s->path;
+    for (uint32_t axis = 0; axis < 3; axis++) root->box[axis] = descend(s->shape[axis], 0, 0, 0);
+    root->next = root->visited = root->busy = root->height = 0;
+    return root;
 }
 
 /* Write the heights of inner nodes into their cells. */
 static void measure(State *s) {
-    int level = 0, height;
+    Node *node = root_of_tree(s);
     if (count_of(s) == 1) return;
-    begin_at_root(s);
-    s->height[0] = 0;
     for (;;) {
-        Node *child = s->path + level + 1;
-        if (s->next[level] < 8) {
-            if (!child_of(s->path + level, s->next[level]++, child)) continue;
-            if (volume(child->size) > 1) {
-                level++;
-                s->next[level] = s->height[level] = 0;
+        int height;
+        if (node->next < 8) {
+            if (!child_of(node, node->next++, node + 1)) continue;
+            if (volume(node[1].box) > 1) {
+                node++;
                 continue;
             }
-            height = height_of(s, child);
+            height = height_of(s, node[1].box);
         } else {
-            height = s->height[level];
-            *cell_of(s, s->path + level) |= height << HEIGHT;
-            if (level-- == 0) return;
+            height = node->height;
+            *cell_of(s, node->box) |= height << HEIGHT;
+            if (node-- == s->path) return;
         }
-        if (height > s->height[level]) s->height[level] = (uint8_t)height;
+        if (height > node->height) node->height = (uint8_t)height;
     }
 }
 
 /* How long ago a node was found, at most 4 planes; 1 in this plane if it comes before, 0 if not found or no node. */
-static uint32_t age_of(const State *s, const Node *node, int plane, int before) {
+static uint32_t age_of(const State *s, const Interval *box, int plane, int before) {
     int height;
-    if (volume(node->above) == 1) return 0;
-    height = height_of(s, node);
+    if (above_of(box) == 1) return 0; /* no node: that above it is a leaf */
+    height = height_of(s, box);
     if (height <= plane || (height == plane + 1 && !before)) return 0;
     return height - plane < 4 ? (uint32_t)(height - plane) : 4;
 }
 
-/* What surrounds the node at a level of the path, in its class. */
-static uint32_t surroundings(const State *s, uint32_t level, int plane) {
-    const Node *node = s->path + level;
-    Node beside[2][2], other;
-    int there[2][2] = {{0, 0}, {0, 0}};
-    uint32_t axis, side, total = 0, class = 0, depth = level, k;
-    int width = length_of(node->index[0] | node->index[1] | (uint32_t)node->index[2]) - 1;
-    if (width < 0) width = 0;
-    for (axis = 0; axis < 3; axis++)
-        for (side = 0; side < 2; side++) {
-            uint32_t at = side ? node->begin[axis] + node->size[axis] : node->begin[axis] - 1u;
-            if (at >= s->shape[axis]) continue;
-            other = *node;
-            descend(s, &other, axis, level, at, 0);
-            if ((node->index[axis] ^ other.index[axis]) >> width) continue;
-            k = age_of(s, &other, plane, !side);
-            total += axis ? 4 * k : k ? 2 : 0;
-            if (axis) {
-                beside[axis - 1][side] = other;
-                there[axis - 1][side] = 1;
-            }
+/* What surrounds a node of the path, in its class. */
+static uint32_t surroundings(const State *s, const Node *node, int plane) {
+    Interval box[3], beside[6];
+    uint32_t k, axis, total = 0, class = 0, depth = (uint32_t)(node - s->path);
+    uint32_t indices = node->box[0].index | node->box[1].index | (uint32_t)node->box[2].index, band = indices;
+    for (k = 1; k < 16; k <<= 1) band |= band >> k;
+    band = ~(band >> 1); /* the bits of an index that say which band */
+    for (axis = 0; axis < 3; axis++) box[axis] = node->box[axis];
+    for (k = 6; k-- > 0;) { /* before and after along axis 2, 1, 0 */
+        uint32_t side = k & 1, at, age;
+        axis = k >> 1;
+        at = box[axis].begin + (side ? box[axis].size : -1u);
+        beside[k].size = 0;
+        if (at >= s->shape[axis]) continue;
+        box[axis] = descend(s->shape[axis], depth, at, 0);
+        if (((box[axis].index ^ node->box[axis].index) & band) == 0) {
+            age = age_of(s, box, plane, !side);
+            total += axis ? 4 * age : age ? 2 : 0;
+            beside[k] = box[axis];
         }
-    for (k = 0; k < 4 && s->axes == 2; k++) {
-        const Node *row = &beside[0][k >> 1], *column = &beside[1][k & 1];
-        uint32_t x, y;
-        if (!there[0][k >> 1] || !there[1][k & 1]) continue;
-        other = *row;
-        other.index[2] = column->index[2];
-        other.begin[2] = column->begin[2];
-        other.size[2] = column->size[2];
-        other.above[2] = column->above[2];
-        x = node->index[1] ^ other.index[1];
-        y = node->index[2] ^ other.index[2];
-        /* the axis whose indices differ in the higher bit says which comes first */
-        if (age_of(s, &other, plane, x < y && x < (x ^ y) ? !(k & 1) : !(k >> 1))) total += 2;
+        box[axis] = node->box[axis];
     }
-    if (node->index[0] | node->index[1] | node->index[2])
-        for (k = 1;; k++, depth--) {
-            for (axis = 0; axis < 3; axis++) descend(s, &other, axis, depth, (uint32_t)node->index[axis] >> k, 1);
-            if (volume(other.size) && (volume(other.above) > 1 || !depth)) break;
-        }
-    if (node->index[0] | node->index[1] | node->index[2]) total += 3 * age_of(s, &other, plane, 1);
+    for (k = 0; k < 4 && s->axes == 2; k++) {
+        uint32_t down = k >> 1, right = k & 1, x, y;
+        box[1] = beside[2 + down];
+        box[2] = beside[4 + right];
+        if (!box[1].size || !box[2].size) continue;
+        x = node->box[1].index ^ box[1].index;
+        y = node->box[2].index ^ box[2].index;
+        /* the axis whose indices differ in the higher bit says which comes first */
+        if (age_of(s, box, plane, x < y && x < (x ^ y) ? !right : !down)) total += 2;
+    }
+    if (indices) {
+        for (k = 1, depth++; k == 1 || !volume(box) || above_of(box) == 1; k++)
+            for (depth--, axis = 0; axis < 3; axis++)
+                box[axis] = descend(s->shape[axis], depth, (uint32_t)node->box[axis].index >> k, 1);
+        total += 3 * age_of(s, box, plane, 1);
+    }
     while (class < sizeof EDGEXAI_SURROUNDINGS && total >= EDGEXAI_SURROUNDINGS[class]) class++;
     return class;
 }
@@ -460,48 +464,40 @@ static void tell_pattern(State *s, uint32_t phase) {
     for (level = 0; level <= phase && level < 3; level++) tell(s, EDGEXAI_CONTEXT_PHASE + level, phase > level);
 }
 
-static void tell_sign(State *s, const int32_t *cell) {
-    tell(s, EDGEXAI_CONTEXT_SIGN + (cell == s->cells), (*cell & NEGATIVE) != 0);
-}
-
 /* A node of the path; returns whether its children follow. */
-static int tell_node(State *s, uint32_t level, int plane) {
-    const Node *node = s->path + level;
-    const int32_t *cell = cell_of(s, node);
-    uint32_t size = volume(node->size), up = level - 1, first, children;
-    int height = height_of(s, node);
-    s->fresh[level] = height == plane + 1;
+static int tell_node(State *s, Node *node, int plane) {
+    const int32_t *cell = cell_of(s, node->box);
+    uint32_t size = volume(node->box);
+    int height = height_of(s, node->box);
+    node->fresh = height == plane + 1;
     if (height > plane + 1) {
         if (size == 1) tell(s, EDGEXAI_CONTEXT_REFINE + (height > plane + 2), *cell >> plane & 1);
-    } else {
-        if (level) {
-            first = s->visited[up]++;
-            children = (s->path[up].size[0] > 1 ? 2u : 1u) * (s->path[up].size[1] > 1 ? 2 : 1);
-            children *= s->path[up].size[2] > 1 ? 2 : 1;
-            if (!s->fresh[up] || first + 1 < children || s->busy[up]) {
-                uint32_t run = !s->fresh[up] ? 0 : s->busy[up] ? 1 : 1 + (first < 2 ? first : 2);
-                uint32_t class = size == 1 ? 0 : size <= 4 ? 1 : size <= 16 ? 2 : 3;
-                tell(s, 28 * class + 4 * surroundings(s, level, plane) + run, s->fresh[level]);
-            }
-            if (!s->fresh[level]) return 0;
-            s->busy[up] = 1;
-        }
-        if (size == 1) tell_sign(s, cell);
+        return size > 1;
     }
+    if (node != s->path) {
+        Node *up = node - 1;
+        uint32_t first = up->visited++, children = 1, axis;
+        for (axis = 0; axis < 3; axis++) children <<= up->box[axis].size > 1;
+        if (!up->fresh || first + 1 < children || up->busy) {
+            uint32_t run = !up->fresh ? 0 : up->busy ? 1 : 1 + (first < 2 ? first : 2);
+            uint32_t class = (size > 1) + (size > 4) + (size > 16);
+            tell(s, 28 * class + 4 * surroundings(s, node, plane) + run, node->fresh);
+        }
+        if (!node->fresh) return 0;
+        up->busy = 1;
+    }
+    if (size == 1) tell(s, EDGEXAI_CONTEXT_SIGN + (cell == s->cells), (*cell & NEGATIVE) != 0);
     return size > 1;
 }
 
 static void tell_plane(State *s, int plane) {
-    int level = 0;
-    begin_at_root(s);
-    if (!tell_node(s, 0, plane)) return;
+    Node *node = root_of_tree(s);
+    if (!tell_node(s, node, plane)) return;
     while (!s->full) {
-        if (s->next[level] == 8) {
-            if (level-- == 0) return;
-        } else if (child_of(s->path + level, s->next[level]++, s->path + level + 1) &&
-                   tell_node(s, (uint32_t)level + 1, plane)) {
-            level++;
-            s->next[level] = s->visited[level] = s->busy[level] = 0;
+        if (node->next == 8) {
+            if (node-- == s->path) return;
+        } else if (child_of(node, node->next++, node + 1) && tell_node(s, node + 1, plane)) {
+            node++;
         }
     }
 }
@@ -512,8 +508,10 @@ static uint32_t stream(State *s, uint32_t phase, uint8_t *out, uint32_t room, ui
     int plane;
     for (context = 0; context < EDGEXAI_CONTEXTS; context++) {
         s->now.contexts.chance[context] = (uint16_t)(EDGEXAI_FIRST_CHANCE[context] << 8);
-        s->now.contexts.seen[context] = EDGEXAI_FIRST_COUNT[context];
+        s->now.contexts.seen[context] = EDGEXAI_USUAL_COUNT;
     }
+    for (context = 0; context < sizeof EDGEXAI_OTHER_COUNTS; context += 2)
+        s->now.contexts.seen[EDGEXAI_OTHER_COUNTS[context]] = EDGEXAI_OTHER_COUNTS[context + 1];
     s->out = out;
     s->room = room;
     s->most = most;
@@ -558,9 +556,9 @@ static uint32_t half_of(uint32_t bits) {
     uint32_t sign = bits >> 16 & 0x8000, e = bits >> 23 & 255, m = (bits & 0x7FFFFF) | 0x800000, half;
     if (e == 255 && m > 0x800000) return sign | 0x7E00;
     if (e > 112) /* with the implicit one, which the exponent takes in */
-        half = e > 142 ? 0x7C00 : ((e - 113) << 10) + (uint32_t)rounded(m, 13);
+        half = e > 142 ? 0x7C00 : ((e - 113) << 10) + rounded(m, 13);
     else
-        half = (uint32_t)rounded(m, 126 - (int)e);
+        half = rounded(m, 126 - (int)e);
     return sign | (half > 0x7C00 ? 0x7C00 : half);
 }
 
@@ -657,8 +655,8 @@ static int32_t share(uint32_t *lengths, uint32_t count, int32_t left) {
 
 int32_t edgexai_heatmap_encode(const edgexai_heatmap_frame *frame, int32_t *work, edgexai_heatmap_state *s, uint8_t *out,
                                size_t capacity, size_t budget) {
-    Writer w = {NULL, 0, 0};
-    uint32_t lengths[MOST_MAPS], i, axis, longest = 1, values = frame->count, flags = CONSERVATION, more = 0, most;
+    Writer w, dry;
+    uint32_t lengths[MOST_MAPS], i, axis, values  = frame->count, flags = CONSERVATION, more = 0, most;
     int32_t exponent, error, left;
     if (frame->count < 1 || frame->count > MOST_MAPS || frame->axes < 1 || frame->axes > 3) return EDGEXAI_HEATMAP_SHAPE;
     for (axis = 0; axis < 3; axis++) {
@@ -666,10 +664,8 @@ int32_t edgexai_heatmap_encode(const edgexai_heatmap_frame *frame, int32_t *work
         if (n < 1 || n > EDGEXAI_HEATMAP_LONGEST || n > 512) return EDGEXAI_HEATMAP_SHAPE;
         if ((values *= n) > MOST_VALUES) return EDGEXAI_HEATMAP_SHAPE;
         s->shape[axis] = (uint16_t)n;
-        if (n > longest) longest = n;
     }
     s->axes = frame->axes;
-    s->depth = (uint8_t)length_of(longest - 1);
     s->cells = work;
     most = budget && budget < MOST_BYTES ? (uint32_t)budget : MOST_BYTES;
     if (most >= PRECISE_FROM) more = PRECISE;
@@ -682,10 +678,15 @@ int32_t edgexai_heatmap_encode(const edgexai_heatmap_frame *frame, int32_t *work
     }
     if (frame->sequence || frame->seconds || frame->milliseconds) flags |= STAMP;
     if (!flags) more = 0;
+    w.out = out;
+    w.capacity = capacity;
+    w.at = 0;
 
     if ((error = put_preamble(&w, frame, flags, more)) != 0) return error;
-    for (i = 0; i < frame->count; i++) put_lead(&w, frame->maps + i, flags, more);
-    left = (int32_t)most - (int32_t)w.at - frame->count - 4; /* exponents and CRC */
+    dry = w;
+    dry.capacity = 0;
+    for (i = 0; i < frame->count; i++) put_lead(&dry, frame->maps + i, flags, more);
+    left = (int32_t)most - (int32_t)dry.at - frame->count - 4; /* exponents and CRC */
     if (left < frame->count - 1) return EDGEXAI_HEATMAP_BUDGET;
     lengths[0] = MOST_BYTES;
     for (i = 0; i < frame->count && frame->count > 1; i++) {
@@ -694,10 +695,6 @@ int32_t edgexai_heatmap_encode(const edgexai_heatmap_frame *frame, int32_t *work
     }
     if (share(lengths, frame->count, left) < 0) return EDGEXAI_HEATMAP_BUDGET;
 
-    w.out = out;
-    w.capacity = capacity;
-    w.at = 0;
-    put_preamble(&w, frame, flags, more);
     for (i = 0; i < frame->count; i++) {
         uint32_t room, length;
         put_lead(&w, frame->maps + i, flags, more);

@@ -81,7 +81,12 @@ typedef struct {
 
 /* Memory of the encoder; its content is private, needs no initial value, and may be used otherwise between calls. */
 typedef struct {
-    uint16_t index[3], begin[3], size[3], above[3];
+    uint16_t index, begin, size, above;
+} edgexai_heatmap_interval;
+
+typedef struct {
+    edgexai_heatmap_interval box[3];
+    uint8_t next, visited, busy, fresh, height;
 } edgexai_heatmap_node;
 
 typedef struct {
@@ -93,10 +98,9 @@ typedef struct {
         } contexts;
     } now;
     edgexai_heatmap_node path[10];
-    uint8_t next[10], visited[10], busy[10], fresh[10], height[10];
     int32_t *cells;
     uint16_t shape[3];
-    uint8_t axes, depth, period, attenuation[3][4], all_ones, full;
+    uint8_t axes, period, attenuation[3][4], all_ones, full;
     uint8_t *out;
     uint32_t low, range, written, room, most;
 } edgexai_heatmap_state;
