@@ -8,7 +8,7 @@ import pytest
 from edgexai.cli import main
 from edgexai.errors import ConfigError
 from edgexai.fleet.repair import repair
-from edgexai.fleet.store import Store
+from edgexai.fleet.store import MERGED, Store
 from tests.test_fleet_store import arrival, sequences
 
 
@@ -61,8 +61,23 @@ def test_a_damaged_parquet_file_is_set_aside_and_named(tmp_path: Path, capsys: p
     assert main(["fleet", "repair", "--store", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "0 frames in Parquet files, 5 saved" in out
-    assert "is damaged and does not count" in out
+    assert "does not count any more" in out
     assert sequences(Store(tmp_path)) == list(range(20, 25))
+
+
+def test_a_merge_that_a_crash_ended_halfway_counts_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for n in range(MERGED):
+        store.journal.add([arrival(n)])
+        store.compact()
+    store.journal.merged = lambda *_: (_ for _ in ()).throw(OSError("power cut"))  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="power cut"):
+        store.merge()
+    store.close()
+    (tmp_path / "journal.db").write_bytes(b"")
+    done = repair(tmp_path)
+    assert done.archived == MERGED
+    assert sequences(Store(tmp_path)) == list(range(MERGED))
 
 
 def test_a_store_in_use_is_not_repaired(tmp_path: Path) -> None:
@@ -75,5 +90,40 @@ def test_a_store_in_use_is_not_repaired(tmp_path: Path) -> None:
 
 
 def test_nothing_to_repair(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such file"):
+    with pytest.raises(ConfigError, match="is no store"):
         repair(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_a_journal_that_is_gone_does_not_take_the_parquet_files_with_it(tmp_path: Path, how: str) -> None:
+    store_of(tmp_path, 20, 0)
+    if how == "removed":
+        (tmp_path / "journal.db").unlink()
+    else:
+        (tmp_path / "journal.db").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="edgexai fleet repair"):
+            Store(tmp_path)
+    assert repair(tmp_path).archived == 20
+    store = Store(tmp_path)
+    assert store.journal.add([arrival(n) for n in range(25)]) == 5
+    store.compact()
+    assert sequences(store) == list(range(25))
+
+
+def test_files_newer_than_an_old_copy_of_the_journal_are_kept(tmp_path: Path) -> None:
+    store_of(tmp_path, 10, 0)
+    old = (tmp_path / "journal.db").read_bytes()
+    store = Store(tmp_path)
+    store.journal.add([arrival(n) for n in range(10, 20)])
+    store.compact()
+    store.close()
+    (tmp_path / "journal.db").write_bytes(old)
+    store = Store(tmp_path)
+    store.journal.add([arrival(30)])
+    store.compact()
+    assert len(list(tmp_path.rglob("*.stray"))) == 1
+    assert sequences(store) == [*range(10), 30]
+    store.close()
+    assert repair(tmp_path).archived == 21
+    assert sorted(sequences(Store(tmp_path))) == [*range(20), 30]

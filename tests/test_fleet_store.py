@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from edgexai.errors import ConfigError
 from edgexai.fleet.journal import Arrival, Refusal
 from edgexai.fleet.ranges import contains, insert
-from edgexai.fleet.store import Store
+from edgexai.fleet.store import MERGED, Store
 
 DAY = 1.7e9
 
@@ -167,6 +168,41 @@ def test_only_one_worker_moves_frames_at_a_time(tmp_path: Path) -> None:
         assert mine
         assert two.compact() == 0
     assert two.compact() == 1
+
+
+def test_small_files_become_one_and_every_frame_stays_where_it_can_be_found(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for n in range(MERGED):
+        assert store.merge() == 0
+        store.journal.add([arrival(3 * n), replace(arrival(3 * n + 1), model="cd" * 8), arrival(3 * n + 2)])
+        store.compact()
+    everything = store.since(-1)
+    columns = pyarrow.parquet.ParquetFile(next(tmp_path.rglob("*.parquet"))).schema_arrow
+    assert (store.merge(), store.merge(), store.merge()) == (2 * MERGED, MERGED, 0)
+    assert len(list(tmp_path.rglob("*.p*"))) == 2
+    assert store.since(-1) == everything
+    assert store.since(everything[20].id, 7) == everything[21:28]
+    assert pyarrow.parquet.ParquetFile(next(tmp_path.rglob("*.parquet"))).schema_arrow.equals(columns)
+    assert store.journal.add([arrival(n) for n in range(3 * MERGED)]) == 0
+
+
+def test_a_reader_is_not_disturbed_by_a_merge_in_the_middle_of_its_query(tmp_path: Path) -> None:
+    store, other = Store(tmp_path), Store(tmp_path)
+    for n in range(MERGED):
+        store.journal.add([arrival(n)])
+        store.compact()
+    real = store.journal.snapshot
+
+    def snapshot(after: int, limit: int):  # type: ignore[no-untyped-def]
+        found = real(after, limit)
+        other.merge()
+        return found
+
+    store.journal.snapshot = snapshot  # type: ignore[method-assign]
+    assert sequences(store) == list(range(MERGED))
+    next(tmp_path.rglob("*.parquet")).unlink()
+    with pytest.raises(duckdb.IOException):
+        store.since(-1)
 
 
 def test_quarantine_keeps_the_newest_and_counts_all(tmp_path: Path) -> None:

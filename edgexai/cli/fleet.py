@@ -126,7 +126,7 @@ def _repair(args: argparse.Namespace) -> int:
     done = repair(args.store)
     print(f"{done.archived} frames in Parquet files, {done.saved} saved from the journal, {done.unreadable} unreadable")
     for path in done.set_aside:
-        print(f"{path} is damaged and does not count any more; it was renamed to .damaged")
+        print(f"{path} does not count any more: it is damaged (now .damaged), or holds what others hold (now .twice)")
     print(f"the old journal is kept as {done.old}")
     return 0
 

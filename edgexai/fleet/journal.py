@@ -202,32 +202,47 @@ class Journal:
         """The Parquet files that count."""
         return {path for (path,) in self._all("SELECT path FROM part")}
 
+    def small_parts(self, rows: int) -> list[tuple[str, int, int, int]]:
+        """The Parquet files of fewer rows than that: (path, first id, last id, rows), oldest first."""
+        return self._all("SELECT path, first, last, rows FROM part WHERE rows < ? ORDER BY first", rows)
+
+    def merged(self, old: Iterable[str], new: tuple[str, int, int, int]) -> None:
+        """One Parquet file holds what several held."""
+        with self._lock, _Transaction(self._db):
+            self._db.executemany("DELETE FROM part WHERE path = ?", [(path,) for path in old])
+            self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?)", new)
+
     def moved(self, last: int, parts: Iterable[tuple[str, int, int, int]]) -> None:
         """The frames up to an id are in these Parquet files now: (path, first id, last id, rows)."""
         with self._lock, _Transaction(self._db):
             self._db.executemany("INSERT INTO part VALUES (?, ?, ?, ?)", parts)
             self._db.execute("DELETE FROM frame WHERE id <= ?", (last,))
 
-    def archive(self, path: str, boots: Iterable[tuple[str, str, str, list[int], int]], ids: tuple[int, int]) -> None:
-        """Take in a Parquet file whose frames are not known yet: (fleet, node, boot, sequences, bytes), first and last
-        id."""
-        rows = 0
-        with self._lock, _Transaction(self._db):
-            for fleet, node, boot, sequences, size in boots:
-                row = self._boot_id(fleet, node, boot)
-                self._insert_seen(row, sequences)
+    def archive(self, path: str, boots: Sequence[tuple[str, str, str, list[int], int]], ids: tuple[int, int]) -> bool:
+        """Take in a Parquet file: (fleet, node, boot, sequences, bytes) of its frames, first and last id; False if one
+        of its frames is known already, and nothing is changed then."""
+        try:
+            with self._lock, _Transaction(self._db):
+                for fleet, node, boot, sequences, size in boots:
+                    row = self._boot_id(fleet, node, boot)
+                    if len(self._insert_seen(row, sequences)) < len(sequences):
+                        raise _Known
+                    self._db.execute(
+                        "UPDATE boot SET frames = frames + ?, bytes = bytes + ? WHERE id = ?",
+                        (len(sequences), size, row),
+                    )
+                rows = sum(len(sequences) for *_, sequences, _ in boots)
+                self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?)", (path, *ids, rows))
+                self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'frame' AND seq < ?", (ids[1],))
                 self._db.execute(
-                    "UPDATE boot SET frames = frames + ?, bytes = bytes + ? WHERE id = ?", (len(sequences), size, row)
+                    "INSERT INTO sqlite_sequence SELECT 'frame', ? WHERE NOT EXISTS"
+                    " (SELECT 1 FROM sqlite_sequence WHERE name = 'frame')",
+                    (ids[1],),
                 )
-                rows += len(sequences)
-            self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?)", (path, *ids, rows))
-            self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'frame' AND seq < ?", (ids[1],))
-            self._db.execute(
-                "INSERT INTO sqlite_sequence SELECT 'frame', ? WHERE NOT EXISTS"
-                " (SELECT 1 FROM sqlite_sequence WHERE name = 'frame')",
-                (ids[1],),
-            )
-            self._count("frames", rows)
+                self._count("frames", rows)
+        except _Known:
+            return False
+        return True
 
     def close(self) -> None:
         """Give the file back."""
@@ -284,6 +299,10 @@ class Journal:
                 "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
                 (name, by),
             )
+
+
+class _Known(Exception):
+    """A frame that was to be new is not."""
 
 
 class _Transaction:

@@ -24,7 +24,8 @@ _FURTHEST = 100_000  # ids beyond the last Parquet file that are tried if the jo
 @dataclass(frozen=True)
 class Repaired:
     """What there was: frames in Parquet files, frames read from the damaged journal, ids that could not be read,
-    Parquet files that could not be read and were renamed to ``.damaged``, and where the old journal lies."""
+    Parquet files that do not count (renamed to ``.damaged``, or ``.twice`` where others hold the same frames), and
+    where the old journal lies."""
 
     archived: int
     saved: int
@@ -36,8 +37,8 @@ class Repaired:
 def repair(directory: Path) -> Repaired:
     """Make the journal of a store anew; raises ConfigError if there is none, or a process has the store open."""
     path = directory / "journal.db"
-    if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file; nothing to repair")
+    if not path.is_file() and not (directory / "frames").is_dir():
+        raise ConfigError(f"{directory} is no store; nothing to repair")
     with open(directory / LOCK, "a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,7 +50,7 @@ def repair(directory: Path) -> Repaired:
             leftover.unlink()
         new = Journal(work)
         archived, last, set_aside = _take_parquet(directory, new)
-        saved, unreadable = _take_journal(path, new, last)
+        saved, unreadable = _take_journal(path, new, last) if path.is_file() else (0, 0)
         new.close()  # the last connection writes the WAL back into the file
         flush(work / "journal.db")
         for ending in ("", "-wal", "-shm"):
@@ -66,6 +67,9 @@ def repair(directory: Path) -> Repaired:
 def _take_parquet(directory: Path, new: Journal) -> tuple[int, int, list[str]]:
     """Frames and last id of the files, and those that could not be read."""
     archived, last, set_aside = 0, 0, []
+    for stray in (directory / "frames").rglob("*.stray"):
+        if not stray.with_suffix(".parquet").exists():
+            os.replace(stray, stray.with_suffix(".parquet"))
     with duckdb.connect() as db:
         for path in sorted((directory / "frames").rglob("*.parquet"), key=lambda p: p.name):
             relative = str(path.relative_to(directory))
@@ -79,7 +83,10 @@ def _take_parquet(directory: Path, new: Journal) -> tuple[int, int, list[str]]:
                 os.replace(path, path.with_suffix(".damaged"))
                 set_aside.append(relative)
                 continue
-            new.archive(relative, [(*row[:3], row[3], int(row[4])) for row in boots], _span(boots))
+            if not new.archive(relative, [(*row[:3], row[3], int(row[4])) for row in boots], _span(boots)):
+                os.replace(path, path.with_suffix(".twice"))  # of a merge that a crash ended halfway
+                set_aside.append(relative)
+                continue
             archived += sum(len(row[3]) for row in boots)
             last = max(last, _span(boots)[1])
     return archived, last, set_aside

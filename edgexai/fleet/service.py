@@ -151,7 +151,7 @@ def _end_on_signals(server: uvicorn.Server) -> None:
 
 
 def _move_all(store: Store, at_least: int = 1) -> None:
-    while store.compact(at_least):
+    while store.compact(at_least) or store.merge():
         pass
 
 

@@ -5,9 +5,11 @@
 
 A file counts once the journal lists it; what a crash left halfway is removed before the next move. Frames are moved
 in the order of their ids, so every id up to the last moved one is in Parquet and every later one in the journal.
+Sixteen small files of a folder become one.
 """
 
 import fcntl
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -21,9 +23,12 @@ import pyarrow
 import pyarrow.parquet
 
 from edgexai.errors import ConfigError
-from edgexai.fleet.journal import COLUMNS, Journal, Row
+from edgexai.fleet.journal import COLUMNS, Journal, Row, damaged
+
+log = logging.getLogger(__name__)
 
 LOCK = "store.lock"
+SMALL, MERGED = 250_000, 16  # files of fewer rows are small; so many of them become one
 SCHEMA = pyarrow.schema(
     [
         ("id", pyarrow.int64()),
@@ -73,12 +78,21 @@ class Store:
             self._open.close()
             raise ConfigError(f"{directory} is being repaired; wait until that has ended") from None
         self.journal = Journal(directory)
+        if self.journal.last_id() < 0 and next((directory / "frames").rglob("*.parquet"), None) is not None:
+            self.close()
+            raise damaged(self.journal.path, Exception("the journal is empty, and there are Parquet files"))
 
     def since(self, after: int, limit: int = 10_000) -> list[Stored]:
         """Frames beyond an id, oldest first, at most ``limit``."""
-        paths, rows = self.journal.snapshot(after, limit)
-        old = self._archived(paths, after, limit) if paths else []
-        return [Stored(*row) for row in [*old, *rows][:limit]]
+        while True:
+            paths, rows = self.journal.snapshot(after, limit)
+            try:
+                old = self._archived(paths, after, limit) if paths else []
+            except duckdb.IOException:
+                if self.journal.snapshot(after, 0)[0] == paths:
+                    raise
+                continue  # another worker has merged these files meanwhile
+            return [Stored(*row) for row in [*old, *rows][:limit]]
 
     def last_id(self) -> int:
         """The id of the newest frame, -1 if there is none."""
@@ -98,6 +112,32 @@ class Store:
             self.journal.moved(int(rows[-1][0]), [self._write(*group) for group in _partitions(rows)])
             return len(rows)
 
+    def merge(self) -> int:
+        """Make one file of sixteen small ones of a folder; how many frames are in it, 0 if there are not so many."""
+        folders: dict[str, list[tuple[str, int, int, int]]] = defaultdict(list)
+        for part in self.journal.small_parts(SMALL):
+            folders[part[0].rsplit("/", 1)[0]].append(part)
+        full = [(folder, parts[:MERGED]) for folder, parts in folders.items() if len(parts) >= MERGED]
+        if not full:
+            return 0
+        with self._only_one() as mine:
+            if not mine:
+                return 0
+            self._remove_leftovers()
+            folder, parts = full[0]
+            old = [path for path, *_ in parts]
+            first, last = parts[0][1], max(part[2] for part in parts)
+            relative = f"{folder}/frames-{first:012d}-{last:012d}.parquet"
+            path = self.directory / relative
+            with duckdb.connect(config={"threads": 1, "memory_limit": "512MB"}) as db:
+                read = db.read_parquet([str(self.directory / p) for p in old], hive_partitioning=False)
+                read.order("id").write_parquet(str(path.with_suffix(".partial")), compression="zstd")
+            self._put(path)
+            self.journal.merged(old, (relative, first, last, sum(part[3] for part in parts)))
+            for gone in old:
+                (self.directory / gone).unlink()
+            return sum(part[3] for part in parts)
+
     def close(self) -> None:
         """Give the files back."""
         self.journal.close()
@@ -115,17 +155,26 @@ class Store:
         path = self.directory / relative
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pyarrow.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
+        pyarrow.parquet.write_table(table, path.with_suffix(".partial"), compression="zstd")
+        self._put(path)
+        return relative, first, last, len(rows)
+
+    def _put(self, path: Path) -> None:
         partial = path.with_suffix(".partial")
-        pyarrow.parquet.write_table(table, partial, compression="zstd")
         flush(partial)
         os.replace(partial, path)
         flush(path.parent)
-        return relative, first, last, len(rows)
 
     def _remove_leftovers(self) -> None:
-        counted = self.journal.parts()
-        for path in (self.directory / "frames").rglob("*.p*"):
-            if path.is_file() and str(path.relative_to(self.directory)) not in counted:
+        """What a crash left: half a file, or one whose frames are in the journal or in other files as well."""
+        counted, newest = self.journal.parts(), self.journal.last_id()
+        for path in (self.directory / "frames").rglob("frames-*.p*"):
+            if path.suffix not in (".partial", ".parquet") or str(path.relative_to(self.directory)) in counted:
+                continue
+            if path.suffix == ".parquet" and int(path.stem.rsplit("-", 1)[1]) > newest:
+                log.error("%s is newer than the journal (an old copy?); it is kept as .stray", path)
+                os.replace(path, path.with_suffix(".stray"))
+            else:
                 path.unlink()
 
     @contextmanager
