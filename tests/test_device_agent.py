@@ -260,6 +260,19 @@ def test_with_noise_metrics_and_frames_say_nothing_exact(tmp_path: Path) -> None
     agent.outbox.close()
 
 
+def test_a_camera_is_given_back_when_the_agent_ends(tmp_path: Path) -> None:
+    closed = []
+
+    def camera() -> Iterator[Any]:
+        try:
+            yield from samples(100)
+        finally:
+            closed.append(True)
+
+    Agent(settings(state=tmp_path, limit=3)).run(camera())
+    assert closed == [True]
+
+
 def test_a_source_that_fails_ends_in_one_sentence(tmp_path: Path) -> None:
     def camera() -> Iterator[Any]:
         yield from samples(2)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,15 @@ except OutboxFull:
     assert accepted == waiting > 10
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_memory_and_says_so(disk: Path) -> None:
+    with (disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(bytes(1000))
+    box = Outbox(disk / "state")
+    assert "memory" in str(box.volatile)
+    assert box.append(b"goes on") == 0
+
+
 def test_damage_on_a_full_disk_ends_in_memory_and_not_in_a_crash(disk: Path) -> None:
     box = Outbox(disk)
     filled(box)
@@ -123,12 +133,9 @@ def test_damage_on_a_full_disk_ends_in_memory_and_not_in_a_crash(disk: Path) -> 
     for file in ("outbox.db", "outbox.db-wal"):
         with (disk / file).open("r+b") as damaged:
             damaged.write(bytes(100))
-    with (disk / "ballast").open("wb", buffering=0) as ballast:
-        try:
-            while True:
-                ballast.write(bytes(1000))
-        except OSError:
-            pass
+    with (disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(bytes(1000))
     again = Outbox(disk)
     assert again.repaired or again.volatile
     again.append(b"goes on")

@@ -82,9 +82,10 @@ class Agent:
         self.link.start()
         if self.sparkplug is not None:
             self.sparkplug.start()
-        last = "failed"
+        last, feed = "failed", Feed(source, self._events.put)
         try:
-            self._work(Feed(source, self._events.put))
+            self._work(feed)
+            feed.end()
             self._drain()
             last = "stopped" if self.stop.is_set() else "finished"
         finally:

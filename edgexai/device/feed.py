@@ -5,7 +5,7 @@ One thread pulls one sample each time that it is asked, so that a camera's sampl
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,21 +36,34 @@ class Feed(threading.Thread):
 
     def __init__(self, source: Iterable[NDArray[Any]], deliver: Callable[[Sample | End], None]) -> None:
         super().__init__(name="edgexai-feed", daemon=True)
-        self._source, self._deliver = source, deliver
+        self._source, self._deliver = iter(source), deliver
         self._asked = threading.Semaphore(0)
+        self._ending = False
 
     def ask(self) -> None:
         """Ask for one sample."""
         self._asked.release()
 
+    def end(self, patience: float = 1.0) -> None:
+        """Ask no more: a generator that is not in the middle of a read is closed, and gives its camera back."""
+        self._ending = True
+        self._asked.release()
+        self.join(patience)
+
     def run(self) -> None:
         """The thread."""
         try:
             self._asked.acquire()
-            for x in self._source:
+            while not self._ending:
+                try:
+                    x = next(self._source)
+                except StopIteration:
+                    self._deliver(End())
+                    return
                 self._deliver(Sample(x))
                 self._asked.acquire()
-            self._deliver(End())
+            if isinstance(self._source, Generator):
+                self._source.close()
         except Error as error:
             self._deliver(End(error))
         except Exception as error:  # a plug-in of somebody else: whatever it raises ends the agent with one sentence
