@@ -38,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help=".npz with x (N, …); without it, random inputs")
     parser.add_argument("--samples", type=int, default=50, help="how many inputs (%(default)s)")
     parser.add_argument("--composite", action="append", help="which composites that both know (default: three)")
+    parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="of edgexai's pass")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     for path in args.model:
         graph = load(path)
         x = _inputs(graph, args.data, args.samples)
-        rows += [_row(torch, path, graph, name, x) for name in args.composite or COMPOSITES]
+        rows += [_row(torch, path, graph, name, args.precision, x) for name in args.composite or COMPOSITES]
     if args.json:
         for row in rows:
             print(json.dumps(row))
@@ -71,10 +72,11 @@ def _inputs(graph: Graph, data: str | None, count: int) -> Array:
     return quantized(graph, x.reshape(-1, *port.shape[1:]))[:count]
 
 
-def _row(torch: Any, path: str, graph: Graph, name: str, x: Array) -> dict[str, Any]:
+def _row(torch: Any, path: str, graph: Graph, name: str, precision: str, x: Array) -> dict[str, Any]:
     exact = dequantize(graph)
     values = real(graph, graph.inputs[0], x)
-    explainer, float_explainer = (Explainer(serialize(attach(g, name, channels="keep"))) for g in (graph, exact))
+    explainer = Explainer(serialize(attach(graph, name, channels="keep", precision=precision)))
+    float_explainer = Explainer(serialize(attach(exact, name, channels="keep")))
     theirs = _zennit(torch, twin(exact), name, [float_explainer(v).target for v in values])
     errors, ours_ms, theirs_ms = [], [], []
     for i in range(-5, len(x)):  # the first ones warm up
