@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from shared import SHARED, needs_shared
 
 import edgexai
 from edgexai.compress import quantize
@@ -42,6 +43,21 @@ def test_prediction_is_exact_and_the_map_nearly_the_same(composite: str) -> None
         assert np.array_equal(ours.outputs[0], source.run(x)[0])
         assert (ours.target, ours.score) == (theirs.target, theirs.score)
         likeness.append(np.corrcoef(ours.relevance.ravel(), theirs.relevance.ravel())[0, 1])
+    assert np.median(likeness) > 0.999
+
+
+@needs_shared
+@pytest.mark.parametrize(("model", "data"), [("kws", "kws01"), ("ic", "cifar10_test")])
+@pytest.mark.parametrize("composite", ["epsilon", "edge"])
+def test_maps_of_real_inputs_are_nearly_the_same(model: str, data: str, composite: str) -> None:
+    graph = edgexai.load(SHARED / "models" / f"{model}_int8.tflite")
+    exact, quick = (
+        edgexai.Explainer(serialize(edgexai.attach(graph, composite, precision=p))) for p in ("float32", "int8")
+    )
+    with np.load(SHARED / "data" / f"{data}.npz") as arrays:
+        samples = arrays["x"][:40].reshape(40, *exact.input.shape[1:])
+    samples = samples.astype(np.float32) if samples.dtype == np.uint8 else samples
+    likeness = [np.corrcoef(quick(x).relevance.ravel(), exact(x).relevance.ravel())[0, 1] for x in samples]
     assert np.median(likeness) > 0.999
 
 

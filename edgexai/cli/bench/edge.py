@@ -137,29 +137,28 @@ def _plot(tables: dict[str, list[Row]], path: Path) -> None:
             axes.errorbar(
                 row["time"], row["gain"], row["interval"], fmt="o", ms=5 if chosen else 3.5, color=color, lw=1
             )
-        _labels(axes, [r for r in rows if r["bytes"] is not None and not r["method"].startswith("edge,")])
         axes.set(title=model, xlabel="time of explaining / predicting", ylabel="symmetric relevance gain")
         axes.set_xlim(1, 1.25 * max(r["time"] for r in rows if r["bytes"] is not None))
+        _labels(axes, [r for r in rows if r["bytes"] is not None and not r["method"].startswith("edge,")])
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
 
 
 def _labels(axes: Any, rows: list[Row]) -> None:
-    """Names beside their points, from the top down, none over another."""
-    low, high = axes.get_ylim()
-    last = high
-    for row in sorted(rows, key=lambda r: -r["gain"]):
-        last = min(row["gain"], last - 0.032 * (high - low))
+    """Names beside their points, each where nothing lies yet; `edge` chooses first."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    high_as, wide_as = 0.033 * (high - low), 0.022 * (right - left)  # of a line, of a letter
+    placed: list[tuple[float, float, float]] = []
+    for row in sorted(rows, key=lambda r: (r["method"] != "edge", -r["gain"])):
+        begin = row["time"] + wide_as
+        end = begin + wide_as * len(row["method"])
+        taken = [other for b, e, other in placed if begin < e and b < end]
+        tries = (row["gain"] + side * step * high_as / 4 for step in range(100) for side in (1, -1))
+        y = next(t for t in tries if all(abs(t - other) >= high_as for other in taken))
+        placed.append((begin, end, y))
         edge = row["method"] == "edge"
-        axes.annotate(
-            row["method"],
-            (row["time"], row["gain"]),
-            (row["time"] * 1.03 + 0.05, last),
-            fontsize=7,
-            va="center",
-            color="tab:red" if edge else "tab:blue",
-            weight="bold" if edge else "normal",
-        )
+        style = {"color": "tab:red", "weight": "bold"} if edge else {"color": "tab:blue"}
+        axes.annotate(row["method"], (row["time"], row["gain"]), (begin, y), fontsize=7, va="center", **style)
 
 
 def _text(value: float | None) -> str:
