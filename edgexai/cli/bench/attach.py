@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from edgexai.cli.table import show
 from edgexai.errors import ConfigError
 
 RUNS = 5
+BLOCKS = [(16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2), *[(128, 1)] * 5, (256, 2), (256, 1)]
+"""Channels and stride of MobileNet 0.25 (Howard et al. 2017), with ReLU as in MLPerf Tiny."""
+
 COMMAND = """
 import sys
 from edgexai.cli import main
@@ -84,6 +88,17 @@ def _mobilenet() -> bytes:
     from converters.keras import from_keras
 
     keras.utils.set_random_seed(0)
-    model = keras.applications.MobileNet(input_shape=(96, 96, 3), alpha=0.25, weights=None, classes=2)
+    layers = keras.layers
+    inputs = keras.Input((96, 96, 3))
+
+    def finished(x: Any) -> Any:
+        return layers.ReLU()(layers.BatchNormalization()(x))
+
+    x = finished(layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(inputs))
+    for channels, stride in BLOCKS:
+        x = finished(layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False)(x))
+        x = finished(layers.Conv2D(channels, 1, use_bias=False)(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(2, activation="softmax")(x))
     samples = np.random.default_rng(0).uniform(-1, 1, (32, 96, 96, 3)).astype(np.float32)
     return from_keras(model, samples, int8=True)

@@ -1,7 +1,7 @@
 """Explaining on the runtime against zennit on PyTorch: same weights, inputs, composite and target; one thread each.
 
-Needs `pip install 'edgexai[bench]'`. edgexai explains the model as given, zennit its float copy, each on an input of
-its own at a time and in turns. The last column is the largest difference between zennit's map and that of the float
+Needs `pip install 'edgexai[bench]'`. edgexai explains the model as given, zennit its float copy, one input at a time;
+times are of the processor. The last column is the largest difference between zennit's map and that of the float
 copy's explainer, relative to the largest relevance, median over the inputs: both must compute the same.
 
 examples:
@@ -78,26 +78,32 @@ def _row(torch: Any, path: str, graph: Graph, name: str, precision: str, x: Arra
     explainer = Explainer(serialize(attach(graph, name, channels="keep", precision=precision)))
     float_explainer = Explainer(serialize(attach(exact, name, channels="keep")))
     theirs = _zennit(torch, twin(exact), name, [float_explainer(v).target for v in values])
-    errors, ours_ms, theirs_ms = [], [], []
-    for i in range(-5, len(x)):  # the first ones warm up
-        k = max(i, 0)
-        begun = time.perf_counter()
-        explainer(x[k])
-        between = time.perf_counter()
-        other = theirs(values[k], k)
-        ended = time.perf_counter()
-        if i >= 0:
-            ours_ms.append((between - begun) * 1e3)
-            theirs_ms.append((ended - between) * 1e3)
-            errors.append(np.abs(float_explainer(values[k]).relevance - other).max() / np.abs(other).max())
+    ours_ms, _ = _timed(lambda k: explainer(x[k]).relevance, len(x))
+    theirs_ms, others = _timed(lambda k: theirs(values[k], k), len(x))
+    errors = [
+        np.abs(float_explainer(v).relevance - other).max() / np.abs(other).max()
+        for v, other in zip(values, others, strict=True)
+    ]
     return {
         "model": Path(path).stem,
         "composite": name,
-        "edgexai_ms": float(np.median(ours_ms)),
-        "zennit_ms": float(np.median(theirs_ms)),
-        "faster": float(np.median(theirs_ms) / np.median(ours_ms)),
+        "edgexai_ms": ours_ms,
+        "zennit_ms": theirs_ms,
+        "faster": theirs_ms / ours_ms,
         "error": float(np.median(errors)),
     }
+
+
+def _timed(explain: Callable[[int], Array], count: int) -> tuple[float, list[Array]]:
+    """Median milliseconds of processor a map, which other programs on the machine do not lengthen; and the maps."""
+    for k in range(min(5, count)):
+        explain(k)
+    maps, took = [], []
+    for k in range(count):
+        begun = time.process_time()
+        maps.append(explain(k))
+        took.append((time.process_time() - begun) * 1e3)
+    return float(np.median(took)), maps
 
 
 def _zennit(torch: Any, model: Any, name: str, targets: list[int]) -> Callable[[Array, int], Array]:
