@@ -50,7 +50,7 @@ test("without its reference a map is the difference, and says so", () => {
 test("mutated frames are refused or give a map of their declared shape", () => {
   const dice = random(7), frames = vectors.map((v) => bytes(v.frame)).filter((f) => f.length < 300);
   let refused = 0;
-  for (let round = 0; round < 2000; round += 1) {
+  for (let round = 0; round < 1000; round += 1) {
     const body = frames[dice(frames.length)].slice(0, -4);
     for (let changes = 1 + dice(5); changes; changes -= 1) body[dice(body.length)] = dice(256);
     const cut = dice(4) ? body : body.subarray(0, 3 + dice(body.length - 2));
@@ -65,7 +65,7 @@ test("mutated frames are refused or give a map of their declared shape", () => {
       refused += 1;
     }
   }
-  assert.ok(refused > 100 && refused < 1900);
+  assert.ok(refused > 50 && refused < 950);
 });
 
 test("every shorter frame, and every frame with a flipped bit, is refused", () => {
