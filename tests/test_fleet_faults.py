@@ -99,6 +99,17 @@ def test_what_was_not_acknowledged_comes_again_and_the_rest_does_not(port: int, 
     second.close()
 
 
+@needs_mosquitto
+def test_a_store_of_one_fleet_takes_nothing_of_another(port: int, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "store")
+    with ingest(port, journal, fleet="f", share="w") as one, publisher(port) as publish:
+        publish(FRAMES[:5], topic("g", "n", "heatmap"))
+        publish(FRAMES[:5])
+        assert until(lambda: one.meter.messages["stored"] == 5)
+    assert set(journal.totals()) == {("f", "n")}
+    journal.close()
+
+
 def test_a_broker_without_mqtt_5_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription, "PATIENCE", 0.5)
     broker = EmbeddedBroker(0)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import Broker
+from edgexai.messaging.messages import name
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", type=Path, metavar="PEM", help="authority that signed the broker's certificate")
     parser.add_argument("--certificate", type=Path, metavar="PEM", help="the fleet's certificate")
     parser.add_argument("--key", type=Path, metavar="PEM", help="and its private key")
-    parser.add_argument("--fleet", help="enrol, command, profile: name of the fleet")
+    parser.add_argument("--fleet", help="name of the fleet (serve, ingest: all fleets of the broker)")
     parser.add_argument("--node", help="command: name of the node")
     parser.add_argument("--signing", type=Path, metavar="PEM", help="command, profile: private key that `enrol` made")
     parser.add_argument("--nodes", default="", help="enrol, profile: names, by commas, or @FILE with one a line")
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
             args.worker,
             args.share,
             args.mqtt,
+            _fleet(args),
             args.host,
             args.metrics_port,
             lambda m: _say(f"metrics {m}"),
@@ -95,8 +97,13 @@ def run(args: argparse.Namespace) -> int:
     def ready(where: Where) -> None:
         _say(f"page {where.page}  broker {where.broker}  store {where.store}")
 
-    serve(args.store, broker, args.broker_port, args.host, args.port, args.worker, args.share, args.mqtt, ready)
+    where_page = (args.host, args.port)
+    serve(args.store, broker, args.broker_port, *where_page, args.worker, args.share, args.mqtt, _fleet(args), ready)
     return 0
+
+
+def _fleet(args: argparse.Namespace) -> str:
+    return "+" if args.fleet is None else name(args.fleet, "fleet name")
 
 
 def _say(line: str) -> None:

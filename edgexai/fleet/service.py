@@ -50,6 +50,7 @@ def serve(
     worker: str | None = None,
     share: str | None = None,
     version: str = "auto",
+    fleet: str = "+",
     ready: Callable[[Where], None] | None = None,
 ) -> None:
     """Run until SIGTERM or Ctrl-C (call it in the main thread). Port 0 takes a free one; ``ready`` is told where.
@@ -71,7 +72,7 @@ def serve(
         view = View(shown, decode=stack.enter_context(_decoding_apart()))
         stack.callback(_repeat(0.3, view.catch_up))
         stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
-        ingest = Ingest(broker, opened.journal, worker=worker or _worker_name(store), share=share, version=version)
+        ingest = Ingest(broker, opened.journal, fleet, worker or _worker_name(store), share, version)
         ingest.start()
         stack.callback(ingest.stop)
         where = Where(f"http://{host}:{listener.getsockname()[1]}", broker.url, store)
@@ -95,6 +96,7 @@ def ingest_only(
     worker: str,
     share: str | None = None,
     version: str = "auto",
+    fleet: str = "+",
     host: str = "127.0.0.1",
     metrics_port: int | None = None,
     ready: Callable[[str], None] | None = None,
@@ -110,7 +112,7 @@ def ingest_only(
         opened = Store(store)
         stack.callback(opened.close)
         stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
-        ingest = Ingest(broker, opened.journal, worker=worker, share=share, version=version)
+        ingest = Ingest(broker, opened.journal, fleet, worker, share, version)
         if metrics_port is not None:
             server = listen(host, metrics_port, ingest.meter.text)
             stack.callback(server.shutdown)
