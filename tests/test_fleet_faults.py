@@ -17,6 +17,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edgexai.cli import main
 from edgexai.fleet import subscription
 from edgexai.fleet.broker import EmbeddedBroker
 from edgexai.fleet.ingest import Ingest
@@ -328,6 +329,16 @@ def test_a_journal_damaged_while_a_worker_runs_ends_the_worker_and_acknowledges_
     with ingest(port, store.journal) as one:
         assert until(lambda: one.meter.messages["stored"] == 3)
     store.close()
+
+
+def test_a_fault_of_the_worker_itself_ends_the_command_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Subscription, "receive", lambda *_: 1 / 0)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # those of the tests stay
+    store = str(tmp_path / "store")
+    assert main(["fleet", "ingest", "--broker", "mqtt://127.0.0.1:1", "--store", store, "--worker", "one"]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("jump", [-86_400, 86_400])

@@ -81,7 +81,7 @@ class Ingest(threading.Thread):
 
     ``share`` names a group of workers that the broker divides the heatmaps among (`$share/…`). Every worker reads all
     status and metrics: retained messages do not come through a shared subscription, and the order in which a node said
-    `online` and `lost` would not survive being divided. Ends by itself only if the journal is damaged: see ``error``.
+    `online` and `lost` would not survive being divided. Ends by itself only with an ``error``: a damaged journal, say.
     """
 
     def __init__(
@@ -118,6 +118,9 @@ class Ingest(threading.Thread):
             self._finish()
         except Error as error:
             self.error = error
+        except Exception as error:  # whoever started this must hear of it, and end with an error
+            log.exception("the worker ended")
+            self.error = Error(f"the worker ended by a fault of its own: {type(error).__name__}: {error}")
         finally:
             self._subscription.close()
             self.ended.set()

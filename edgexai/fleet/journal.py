@@ -286,7 +286,7 @@ class Journal:
             return
         self._db.executemany(
             "INSERT INTO quarantine (received, topic, reason, payload) VALUES (?, ?, ?, ?)",
-            [(r.received, r.topic[:256], r.reason, r.payload[:4096]) for r in refusals],
+            [(r.received, r.topic[:256], r.reason, r.payload[:4096]) for r in refusals[-_KEPT_IN_QUARANTINE:]],
         )
         self._db.execute(
             "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (_KEPT_IN_QUARANTINE,)
