@@ -74,6 +74,18 @@ def test_a_predictor_predicts_and_only_what_is_wanted_is_explained(made: Any) ->
     assert agent.counts.latency.count == 2
 
 
+def test_an_energy_budget_holds_by_the_boards_estimate_and_needs_one(made: Any) -> None:
+    wanted, hourly = policy({"per_hour": {"energy_uj": 1000}})
+    agent = made(policy=wanted, hourly=hourly, energy=lambda milliseconds: 300.0)
+    assert sum(agent.step(x) for x in samples(10)) == 4
+    assert agent.metrics()["energy_uj"] == 1200.0
+    without = made()
+    with pytest.raises(ConfigError, match="--board"):
+        without.orders.policy({"per_hour": {"energy_uj": 1000}})
+    with pytest.raises(ConfigError, match="--board"):
+        made(hourly=hourly)
+
+
 def test_an_event_outlives_the_routine_in_a_full_outbox(made: Any) -> None:
     wanted, _ = policy({"any": [{"every": 1}, {"score_above": -1e9, "class": list(range(0, 100))}]})
     agent = made(policy=wanted)

@@ -24,7 +24,7 @@ from edgexai.device.ledger import Ledger
 from edgexai.device.link import Link
 from edgexai.device.orders import Orders
 from edgexai.device.outbox import Item, Outbox, OutboxFull
-from edgexai.device.policy import ORDERED, Prediction
+from edgexai.device.policy import ORDERED, Budget, Prediction
 from edgexai.device.privacy import Guard
 from edgexai.device.recent import Held, Recent
 from edgexai.device.seldom import Seldom
@@ -54,6 +54,7 @@ class Agent:
         self.predictor = None if settings.predictor is None else Interpreter(settings.predictor)
         if self.explainer.takes_weights and self.predictor is None:
             raise ConfigError("an explainer file of target 'input' needs --predictor: the class to explain is its")
+        self.check_budget(settings.hourly)
         self.model_id = _model_id(self.explainer.metadata.source)
         self.recent = Recent()
         self._seldom = Seldom(log)
@@ -107,6 +108,11 @@ class Agent:
         """How many outputs the model has."""
         ports = self.explainer.outputs if self.predictor is None else self.predictor.outputs
         return int(np.prod(ports[0].shape))
+
+    def check_budget(self, hourly: Budget) -> None:
+        """ConfigError if a budget counts µJ and nobody knows what an explanation takes."""
+        if "energy_uj" in hourly.limits and self.settings.energy is None:
+            raise ConfigError("per_hour energy_uj needs a board whose power is known; give --board, or another budget")
 
     def waiting(self) -> list[Item]:
         """The oldest frames that nobody has taken, at most a hundred."""

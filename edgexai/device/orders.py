@@ -117,6 +117,7 @@ class Orders:
         wanted, hourly = policy(parameters)
         if self._agent.settings.privacy.epsilon is not None and depends_on_content(parameters):
             raise ConfigError("with [privacy] epsilon a policy may count samples only")
+        self._agent.check_budget(hourly)
         self._agent.settings.policy, self._agent.settings.hourly = wanted, hourly
         return None
 
