@@ -189,6 +189,8 @@ WHOLE = {"epsilon": 1.0, "clip": 2.0, "epsilon_per_day": 5}
         {"epsilon": 1.0, "clip": 2.0},
         {"epsilon_histograms": 1.0},
         {**WHOLE, "epsilon": 0},
+        {**WHOLE, "delta": 0},
+        {**WHOLE, "delta": 0.5},
         {**WHOLE, "epsilon": math.inf},
         {**WHOLE, "epsilon": True},
         {**WHOLE, "clip": math.nan},
@@ -207,3 +209,31 @@ def test_whole_settings_are_read() -> None:
     made = privacy({**WHOLE, "send": ["heatmap"], "grid": [4, 6], "bytes": 80, "score_range": [1, 9]})
     assert (made.send, made.grid, made.bytes, made.epsilon) == (frozenset(["heatmap"]), (4, 6), 80, 1.0)
     assert privacy({}) == Privacy()
+
+
+def test_a_day_with_delta_is_counted_as_concentrated_privacy() -> None:
+    """Against the sum of the mechanisms' own privacy loss, by the tail of its exact distribution."""
+    made = privacy({"epsilon": 0.1, "clip": 1.0, "epsilon_per_day": 8.0, "delta": 1e-6})
+    ledger = Ledger(made.per_day, None, Kept(), made.unit)
+    frames = sum(ledger.spend(made.cost(made.frame_parts), 0.0) for _ in range(2000))
+    assert frames > 200  # 80 of ε = 0.1 fill a day of 8 by addition
+    assert made.epsilon_of(ledger.spent(0.0)) <= 8.0
+    assert made.epsilon_of(made.per_day) == pytest.approx(8.0)
+    # the worst case of an ε-private mechanism is a coin of bias e^ε: its loss is ±ε, and the losses of many add up
+    loss, weight = np.zeros(1), np.ones(1)
+    for epsilon in (0.09, 0.01):
+        heads = np.arange(frames + 1)
+        logs = [math.lgamma(frames + 1) - math.lgamma(k + 1) - math.lgamma(frames - k + 1) for k in heads]
+        p = math.exp(epsilon) / (1 + math.exp(epsilon))
+        chance = np.exp(np.array(logs) + heads * math.log(p) + (frames - heads) * math.log(1 - p))
+        loss = (loss[:, None] + epsilon * (2 * heads - frames)[None]).ravel()
+        weight = (weight[:, None] * chance[None]).ravel()
+    beyond = loss > 8.0
+    assert float((weight[beyond] * (1 - np.exp(8.0 - loss[beyond]))).sum()) <= 1e-6
+
+
+def test_a_ledger_of_another_unit_counts_as_spent() -> None:
+    kept = Kept()
+    assert Ledger(5.0, None, kept).spend(1.0, 0.0)
+    assert Ledger(5.0, kept.last, kept).spend(1.0, 0.0)
+    assert not Ledger(5.0, kept.last, kept, "rho 1e-06").spend(0.001, 0.0)

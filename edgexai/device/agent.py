@@ -305,7 +305,8 @@ class Agent:
             raise ConfigError("[privacy] epsilon needs --state: what was spent has to outlive a restart")
         lost = self.outbox.repaired or self.outbox.volatile
         kept = "lost" if lost else self.outbox.recall("epsilon")
-        return Ledger(self.settings.privacy.epsilon_per_day, kept, self._remember_epsilon)
+        limits = self.settings.privacy
+        return Ledger(limits.per_day, kept, self._remember_epsilon, limits.unit)
 
     def _remember_epsilon(self, spent: str) -> None:
         if self.outbox.volatile:

@@ -61,6 +61,7 @@ window = 64                       # frames that are on their way at most
 # epsilon = 1.0                   # differential privacy of one frame: noise on its map, class and score
 # clip = 5.0                      # L1 norm that maps are clipped to before
 # epsilon_per_day = 50.0          # then nothing more leaves
+# delta = 1e-6                    # a day is counted up to this probability: many more frames
 # score_range = [0.5, 20.0]       # scores are clipped to it; without it none are sent
 # epsilon_histograms = 0.1        # of an hour's classes and scores; without it none are sent
 

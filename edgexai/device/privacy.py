@@ -9,6 +9,7 @@
     score_range = [0.5, 20.0]                     scores are clipped to it; without it a frame's score is 0
     epsilon_histograms = 0.1                      of the classes and scores of an hour; without it, none are sent
     epsilon_per_day = 50.0                        no more than this in any 24 hours; then nothing leaves
+    delta = 1e-6                                  a day is counted as zCDP, up to this probability: many more frames
 
 docs/privacy.md has the accounting.
 """
@@ -29,7 +30,7 @@ from edgexai.messaging.histogram import Histogram, bucket, centre
 
 SENDS = ("status", "metrics", "heatmap", "profile")
 HOUR = 3600.0
-_KEYS = ("send", "grid", "bytes", "epsilon", "clip", "score_range", "epsilon_histograms", "epsilon_per_day")
+_KEYS = ("send", "grid", "bytes", "epsilon", "clip", "score_range", "epsilon_histograms", "epsilon_per_day", "delta")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,34 @@ class Privacy:
     score_range: tuple[float, float] | None = None
     epsilon_histograms: float | None = None
     epsilon_per_day: float = math.inf
+    delta: float | None = None
+
+    @property
+    def frame_parts(self) -> tuple[float, ...]:
+        """ε of a frame's map, class and score."""
+        tenth = (self.epsilon or 0.0) / 10.0
+        return (9 * tenth, tenth) if self.score_range is None else (8 * tenth, tenth, tenth)
+
+    @property
+    def unit(self) -> str:
+        """What a ledger adds up: ε, or ρ of zero-concentrated differential privacy."""
+        return "epsilon" if self.delta is None else f"rho {self.delta!r}"
+
+    @property
+    def per_day(self) -> float:
+        """The day's budget in that unit."""
+        if self.delta is None or not math.isfinite(self.epsilon_per_day):
+            return self.epsilon_per_day
+        room = -math.log(self.delta)
+        return (math.sqrt(room + self.epsilon_per_day) - math.sqrt(room)) ** 2
+
+    def cost(self, parts: tuple[float, ...]) -> float:
+        """What mechanisms of these ε cost together: an ε-private one is ε²/2-zCDP (Bun, Steinke, TCC 2016)."""
+        return sum(parts) if self.delta is None else sum(p * p for p in parts) / 2
+
+    def epsilon_of(self, spent: float) -> float:
+        """The ε that was spent, with ``delta`` if there is one."""
+        return spent if self.delta is None else spent + 2 * math.sqrt(-spent * math.log(self.delta))
 
 
 @dataclass(frozen=True)
@@ -72,7 +101,10 @@ def privacy(table: dict[str, Any]) -> Privacy:
         score_range=_pair(table, "score_range", float),
         epsilon_histograms=_positive(table, "epsilon_histograms"),
         epsilon_per_day=_positive(table, "epsilon_per_day") or math.inf,
+        delta=_positive(table, "delta"),
     )
+    if made.delta is not None and made.delta > 1e-3:
+        raise ConfigError(f"[privacy] delta is a probability of at most 0.001, not {made.delta:g}")
     if made.epsilon is None:
         if made.epsilon_histograms is not None:
             raise ConfigError("[privacy] epsilon_histograms needs epsilon: frames would say more than the histograms")
@@ -118,17 +150,13 @@ class Guard:
         relevance = e.relevance if limits.grid is None else pooled(e.relevance, limits.grid)
         if limits.epsilon is None:
             return Released(relevance, e.target, e.score, e.conservation)
-        if not self._ledger.spend(limits.epsilon, now):
+        parts = limits.frame_parts
+        if not self._ledger.spend(limits.cost(parts), now):
             self.withheld += 1
             return None
-        tenth = limits.epsilon / 10.0
-        if limits.score_range is None:
-            return Released(
-                noisy_map(relevance, limits.clip, 9 * tenth), noisy_class(e.target, self._classes, tenth), 0.0, None
-            )
-        score = noisy_value(e.score, *limits.score_range, tenth)
-        target = noisy_class(e.target, self._classes, tenth)
-        return Released(noisy_map(relevance, limits.clip, 8 * tenth), target, score, None)
+        score = 0.0 if limits.score_range is None else noisy_value(e.score, *limits.score_range, parts[2])
+        target = noisy_class(e.target, self._classes, parts[1])
+        return Released(noisy_map(relevance, limits.clip, parts[0]), target, score, None)
 
     def count(self, target: int, score: float, now: float) -> None:
         """One more for the private histograms."""
@@ -154,7 +182,7 @@ class Guard:
 
     def metrics(self, now: float) -> dict[str, Any]:
         """As the metrics tell it: explanations that did not leave, and ε of the last 24 hours."""
-        return {"withheld": self.withheld, "epsilon_today": round(self._ledger.spent(now), 6)}
+        return {"withheld": self.withheld, "epsilon_today": round(self.settings.epsilon_of(self._ledger.spent(now)), 6)}
 
     def _close_hour(self, now: float) -> None:
         epsilon = self.settings.epsilon_histograms
@@ -164,7 +192,7 @@ class Guard:
         if now - began < HOUR:
             return
         self._hour_began = now
-        if self._ledger.spend(epsilon, now):
+        if self._ledger.spend(self.settings.cost((epsilon / 2, epsilon / 2)), now):
             told = self._told or (Counter(), Counter())
             for sums, counted, keys in zip(told, self._hour, (range(self._classes), self._domain), strict=True):
                 fresh = noisy_counts(np.array([counted[k] for k in keys], np.int64), epsilon / 2)
