@@ -78,38 +78,57 @@ def test_relevance_follows_the_float_model(kind: str, least: float, composite: s
     assert np.median([np.corrcoef(a, b)[0, 1] for a, b in zip(ours, theirs, strict=True)]) >= least
 
 
-def test_an_old_uint8_graph_with_asymmetric_weights() -> None:
-    """Weights q in 0 … 255 with a zero point, as the first quantized converters wrote them."""
+def uint8(name: str, shape: tuple[int, ...], data: Any, dtype: DType, scale: float, zero: int) -> Tensor:
+    raw = None if data is None else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+    return Tensor(name, shape, dtype, raw, Quantization(np.array([scale], np.float32), np.array([zero], np.int64)))
+
+
+OLD = {
+    "dense": ((1, 10), (3, 10), (1, 3)),
+    "conv": ((1, 6, 5, 2), (3, 3, 3, 2), (1, 6, 5, 3)),
+    "depthwise": ((1, 6, 5, 3), (1, 3, 3, 3), (1, 6, 5, 3)),
+}
+
+
+@pytest.mark.parametrize("layer", OLD)
+def test_an_old_uint8_graph_with_asymmetric_weights(layer: str) -> None:
+    """Weights q in 0 … 255 with a zero point, as the first quantized converters wrote them, against the real values."""
+    shape, kernel, out = OLD[layer]
     weight_zero, weight_scale = 131, 0.02
-    q = RANDOM.integers(0, 256, (3, 10)).astype(np.uint8)
-
-    def tensor(name: str, shape: tuple[int, ...], data: Any, dtype: DType, scale: float, zero: int) -> Tensor:
-        raw = None if data is None else np.ascontiguousarray(data).reshape(-1).view(np.uint8)
-        return Tensor(name, shape, dtype, raw, Quantization(np.array([scale], np.float32), np.array([zero], np.int64)))
-
+    q = RANDOM.integers(0, 256, kernel).astype(np.uint8)
     bias = np.array([5, -7, 11], np.int32)
+    kind = {"dense": "FULLY_CONNECTED", "conv": "CONV_2D", "depthwise": "DEPTHWISE_CONV_2D"}[layer]
     graph = Graph(
         (
-            tensor("x", (1, 10), None, DType.UINT8, 0.01, 100),
-            tensor("w", (3, 10), q, DType.UINT8, weight_scale, weight_zero),
-            tensor("b", (3,), bias, DType.INT32, 0.01 * weight_scale, 0),
-            tensor("y", (1, 3), None, DType.UINT8, 0.02, 128),
+            uint8("x", shape, None, DType.UINT8, 0.01, 100),
+            uint8("w", kernel, q, DType.UINT8, weight_scale, weight_zero),
+            uint8("b", (3,), bias, DType.INT32, 0.01 * weight_scale, 0),
+            uint8("y", out, None, DType.UINT8, 0.05, 128),
         ),
-        (Op(OpKind.FULLY_CONNECTED, (0, 1, 2), (3,), _dense_options()),),
+        (Op(OpKind[kind], (0, 1, 2), (3,), _options(layer)),),
         (0,),
         (3,),
     )
-    explainer = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", target=1)))
-    x = RANDOM.integers(0, 256, (1, 10)).astype(np.uint8)
-    e = explainer(x)
-    real = (x[0].astype(float) - 100) * 0.01
-    w = (q.astype(float) - weight_zero) * weight_scale
+    real_w = (q.astype(np.float32) - weight_zero) * np.float32(weight_scale)
+    twin = Builder(Graph((), (), (), ()))
+    port = twin.input("x", shape)
+    constants = twin.const(real_w), twin.const(np.float32(bias * 0.01 * weight_scale))
+    twin_graph = twin.finish([getattr(twin, layer)(port, *constants)])
+    file = serialize(edgexai.attach(graph, "epsilon", target="input", channels="keep"))
+    explainer = edgexai.Explainer(file)
+    reference = edgexai.Explainer(serialize(edgexai.attach(twin_graph, "epsilon", target="input", channels="keep")))
+    x = RANDOM.integers(0, 256, shape).astype(np.uint8)
+    wanted = RANDOM.integers(0, 2, int(np.prod(out))).astype(np.float32)
+    e = explainer(x, wanted)
+    theirs = reference((x.astype(np.float32) - 100) * np.float32(0.01), wanted)
     assert np.array_equal(e.outputs[0], Interpreter(serialize(graph)).run(x)[0])
-    assert np.allclose(e.relevance, real * w[1], atol=1e-5)
+    assert e.score == pytest.approx(theirs.score, abs=0.05 * float(wanted.sum()))
+    assert np.abs(e.relevance - theirs.relevance).max() <= 1e-4 * np.abs(theirs.relevance).max()
 
 
-def _dense_options() -> Any:
+def _options(layer: str) -> Any:
+    shape, kernel, _ = OLD[layer]
     build = Builder(Graph((), (), (), ()))
-    x = build.input("x", (1, 2))
-    build.dense(x, build.const(np.ones((2, 2), np.float32)), build.const(np.zeros(2, np.float32)))
+    x = build.input("x", shape)
+    getattr(build, layer)(x, build.const(np.ones(kernel, np.float32)), build.const(np.zeros(3, np.float32)))
     return build.ops[-1].options
