@@ -103,7 +103,7 @@ def test_an_old_uint8_graph_with_asymmetric_weights(layer: str) -> None:
             uint8("x", shape, None, DType.UINT8, 0.01, 100),
             uint8("w", kernel, q, DType.UINT8, weight_scale, weight_zero),
             uint8("b", (3,), bias, DType.INT32, 0.01 * weight_scale, 0),
-            uint8("y", out, None, DType.UINT8, 0.05, 128),
+            uint8("y", out, None, DType.UINT8, 0.2, 128),
         ),
         (Op(OpKind[kind], (0, 1, 2), (3,), _options(layer)),),
         (0,),
@@ -122,7 +122,7 @@ def test_an_old_uint8_graph_with_asymmetric_weights(layer: str) -> None:
     e = explainer(x, wanted)
     theirs = reference((x.astype(np.float32) - 100) * np.float32(0.01), wanted)
     assert np.array_equal(e.outputs[0], Interpreter(serialize(graph)).run(x)[0])
-    assert e.score == pytest.approx(theirs.score, abs=0.05 * float(wanted.sum()))
+    assert e.score == pytest.approx(theirs.score, abs=0.2 * float(wanted.sum()))
     assert np.abs(e.relevance - theirs.relevance).max() <= 1e-4 * np.abs(theirs.relevance).max()
 
 
