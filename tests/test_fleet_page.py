@@ -76,13 +76,19 @@ def test_one_nodes_classes_can_be_asked_for(client: TestClient) -> None:
     assert client.get("/api/classes?node=f/none").json() == []
 
 
-def test_a_frame_is_shown_as_it_was_decoded(client: TestClient) -> None:
+def test_a_frame_is_given_as_the_bytes_that_came(client: TestClient) -> None:
     newest = client.get("/api/frames/latest?node=b&limit=1").json()[0]
     assert newest["sequence"] == 59
-    expected = decode(arrival("b", 59, 4, True).frame).map
-    picture = newest["map"]
-    values = np.frombuffer(base64.b64decode(picture["data"]), np.int8).reshape(picture["rows"], picture["columns"])
-    assert np.abs(values * (picture["peak"] / 127) - expected).max() <= picture["peak"] / 254 * 1.01
+    assert base64.b64decode(newest["frame"]) == arrival("b", 59, 4, True).frame
+
+
+def test_a_class_is_shown_as_the_mean_of_its_maps(client: TestClient) -> None:
+    (model,) = client.get("/api/classes?node=f/b").json()
+    (shown,) = [c["map"] for c in model["classes"] if c["target"] == 4]
+    maps = [decode(arrival("b", n, 4, True).frame).map for n in range(4, 60, 5)]
+    expected = np.mean([m / np.abs(m).max() for m in maps], axis=0)
+    values = np.frombuffer(base64.b64decode(shown["data"]), np.int8).reshape(shown["rows"], shown["columns"])
+    assert np.abs(values * (shown["peak"] / 127) - expected).max() <= shown["peak"] / 254 * 1.01
 
 
 def test_a_limit_that_is_no_number_is_answered(client: TestClient) -> None:

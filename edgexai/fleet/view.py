@@ -68,7 +68,7 @@ class OfNode:
     """What is at hand of one node."""
 
     tallies: dict[Key, Tally] = field(default_factory=dict)
-    recent: deque[tuple[Stored, Map]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    recent: deque[Stored] = field(default_factory=lambda: deque(maxlen=RECENT))
 
 
 @dataclass
@@ -105,9 +105,9 @@ class View:
             names = [tuple(name.split("/")) for name in reversed(self.of_nodes)]
             wanted = [(f, n) for f, n in names if fleet in (None, f) and node in (None, n)][:50]
             return [
-                described(stored, relevance)
+                described(stored)
                 for f, n in sorted(wanted)
-                for stored, relevance in list(self.of_nodes[f"{f}/{n}"].recent)[::-1][:limit]
+                for stored in list(self.of_nodes[f"{f}/{n}"].recent)[::-1][:limit]
             ]
 
     def classes(self, node: str | None = None) -> list[dict[str, Any]]:
@@ -148,12 +148,12 @@ class View:
             self.of_nodes.popitem(last=False)
         for tallies in (self.tallies, one.tallies):
             tallies.setdefault(key, Tally()).add(relevance, share, stored.score, len(stored.frame))
-        one.recent.append((stored, relevance))
+        one.recent.append(stored)
         self.shown += 1
 
 
-def described(stored: Stored, relevance: Map) -> dict[str, Any]:
-    """A frame as JSON, its map as `picture`."""
+def described(stored: Stored) -> dict[str, Any]:
+    """A frame as JSON; whoever shows its map decodes its own bytes, which are the shortest that a map can have."""
     return {
         "id": stored.id,
         "fleet": stored.fleet,
@@ -167,7 +167,7 @@ def described(stored: Stored, relevance: Map) -> dict[str, Any]:
         "score": stored.score,
         "conservation": stored.conservation,
         "bytes": len(stored.frame),
-        "map": picture(relevance),
+        "frame": base64.b64encode(stored.frame).decode(),
     }
 
 

@@ -1,5 +1,6 @@
 // The fleet's page: asks the JSON interface every two seconds and draws. Text from nodes is only ever set as text.
-import { mapElement } from "./map.js";
+import { decode, FrameError } from "./heatmap.js";
+import { bytesOf, mapElement, pictureOf } from "./map.js";
 
 const $ = (id) => document.getElementById(id);
 const MOST_NODES = 60;
@@ -127,6 +128,27 @@ function drawClasses(models) {
   }));
 }
 
+// Frames with their maps, decoded once each; without those that a newer version made.
+let pictures = new Map();
+function decoded(frames) {
+  const kept = new Map();
+  const shown = frames.flatMap((f) => {
+    let map = pictures.get(f.id);
+    if (map === undefined) {
+      try {
+        map = pictureOf(decode(bytesOf(f.frame)));
+      } catch (error) {
+        if (!(error instanceof FrameError)) throw error;
+        map = null;
+      }
+    }
+    kept.set(f.id, map);
+    return map ? [{ ...f, map }] : [];
+  });
+  pictures = kept;
+  return shown;
+}
+
 // lost nodes first, then those whose frames are at hand
 const rank = (n, byNode) => (n.status?.state === "lost" ? 0 : byNode.has(`${n.fleet}/${n.node}`) ? 1 : 2);
 
@@ -183,7 +205,7 @@ async function refresh() {
     drawSuspects(all ?? models);
     drawScope(nodes);
     drawClasses(models);
-    drawNodes(nodes, frames, Math.max(health.nodes, nodes.length));
+    drawNodes(nodes, decoded(frames), Math.max(health.nodes, nodes.length));
   } catch (error) {
     live.className = "live off";
     live.textContent = "no answer";

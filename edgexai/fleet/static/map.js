@@ -1,4 +1,5 @@
-// Draws a relevance map: {rows, columns, peak, data: int8 in base64}. Warm speaks for the class, cold against it.
+// Draws a relevance map: {rows, columns, values: Int8Array}, or `data` for the values, int8 in base64. Warm speaks for
+// the class, cold against it.
 
 const RAMPS = {
   light: {
@@ -23,10 +24,20 @@ const TABLES = Object.fromEntries(
   Object.entries(RAMPS).map(([theme, r]) => [theme, { for: table(r.for), against: table(r.against) }]),
 );
 
+export const bytesOf = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+
+// A decoded map for the screen: channels summed, a line as one row, the greatest magnitude 127.
+export function pictureOf({ map, shape }) {
+  const planes = shape.length < 3 ? 1 : shape[2], values = new Float64Array(map.length / planes);
+  map.forEach((value, i) => { values[Math.floor(i / planes)] += value; });
+  const peak = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+  const [rows, columns] = shape.length === 1 || shape[1] === 1 ? [1, values.length] : shape;
+  return { rows, columns, values: Int8Array.from(values, (value) => Math.round((127 * value) / peak)) };
+}
+
 export function draw(canvas, map) {
   const { rows, columns } = map;
-  const bytes = Uint8Array.from(atob(map.data), (c) => c.charCodeAt(0));
-  const values = new Int8Array(bytes.buffer);
+  const values = map.values ?? new Int8Array(bytesOf(map.data).buffer);
   const colours = TABLES[document.documentElement.dataset.theme === "dark" ? "dark" : "light"];
   canvas.width = columns;
   canvas.height = rows;
