@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai._version import VERSION
+from edgexai.device import report
 from edgexai.device.counts import Counts, add
 from edgexai.device.explainer import Explainer
 from edgexai.device.feed import End, Feed, Sample
@@ -59,7 +59,7 @@ class Agent:
         self.recent = Recent()
         self._seldom = Seldom(log)
         self._events: queue.SimpleQueue[Sample | End | bytes | None] = queue.SimpleQueue()
-        self._started = time.time()
+        self.started = time.time()
         self._metrics_due = 0.0
         self.left = 0
         self.stop = threading.Event()
@@ -235,51 +235,11 @@ class Agent:
 
     def status(self) -> dict[str, Any]:
         """The retained birth message."""
-        about = self.explainer.metadata
-        least = {"state": "online", "boot": self.outbox.boot, "version": VERSION, "privacy": self.guard.status()}
-        if "status" not in self.settings.privacy.send:
-            return least
-        return {
-            **least,
-            "model": self.model_id.hex(),
-            "composite": about.composite,
-            "target": about.target,
-            "grid": about.grid,
-            "board": self.settings.board,
-            "started": self._started,
-            "labels": list(self.settings.labels),
-            "commands": self.orders.taken,
-            "outbox": self.outbox.volatile or ("memory" if self.settings.state is None else "disk"),
-        }
+        return report.status(self)
 
     def metrics(self) -> dict[str, Any]:
         """Totals since the start, as they travel."""
-        counts, box, now = self.counts, self.outbox, time.monotonic()
-        waiting, waiting_bytes = box.depth()
-        content: dict[str, Any] = counts.content()
-        if self.settings.privacy.epsilon is not None:
-            told = self.guard.histograms(now)
-            content = {"score": None, "predicted": None, "targets": None}
-            if told is not None:
-                content["targets"], content["score"] = told
-        return {
-            "boot": box.boot,
-            "time": time.time(),
-            "uptime": round(time.time() - self._started, 3),
-            **counts.message(),
-            **content,
-            "confirmed": self.session.confirmed,
-            "resent": self.session.resent,
-            "commands_refused": self.orders.refused,
-            "messages_refused": self.link.refused,
-            "dropped": box.dropped,
-            "shortened": box.shortened,
-            "damaged": box.damaged,
-            "trouble": box.trouble,
-            "waiting": {"frames": waiting, "bytes": waiting_bytes},
-            "energy_uj": None if self.settings.energy is None else round(counts.energy_uj, 1),
-            "privacy": self.guard.metrics(now),
-        }
+        return report.metrics(self)
 
     def _report(self, now: bool = False) -> None:
         if now or time.monotonic() >= self._metrics_due:
