@@ -135,6 +135,8 @@ def test_the_verb_writes_a_model_its_transit_and_a_page(
     text = page.read_text()
     assert text.count("<svg") >= 4
     assert "http" not in text
+    assert main([*command.split(), "--keep-explanations", "0.9999", "--transit", str(packed)]) == 1
+    assert "correlate" in capsys.readouterr().err
 
 
 def test_a_command_without_a_budget_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,7 +73,7 @@ def write_report(
     if tried:
         sizes = [len(p.transit) / 1000 for p in tried]
         marked = [len(p.transit) == report["transit"][1] for p in tried]
-        plots.append(_plot("kB in transit", worth, sizes, [100 * p.accuracy for p in tried], marked))
+        plots.append(_plot("kB in transit", worth, sizes, [100 * p.point.accuracy for p in tried], marked))
     board = f" on {escape(facts.board.title)}" if facts.board else ""
     counted = f", prediction and explanation ({escape(facts.explain)}) together" if facts.explain else ""
     clustered = ", in the first two plots before its weights were clustered" if tried else ""

@@ -63,6 +63,11 @@ class Budget:
         """Whether a cost is within all limits."""
         return all(limit.met(found, whole) for limit in self.limits)
 
+    def keeps(self, point: "Point", whole: "Point") -> bool:
+        """Whether a model is still good enough, in accuracy and heatmaps."""
+        is_right = self.loss is None or whole.accuracy - point.accuracy <= self.loss + 1e-9
+        return is_right and (self.correlation is None or point.correlation >= self.correlation)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -145,19 +150,15 @@ def fit_budget(
                 progress(len(measured) - 1, len(measured) + 3)
         return measured[share]
 
-    def holds(point: Point) -> bool:
-        is_right = budget.loss is None or bench.whole.accuracy - point.accuracy <= budget.loss + 1e-9
-        return is_right and (budget.correlation is None or point.correlation >= budget.correlation)
-
     if budget.limits:
         first = SHARES.index(_largest(budget, bench, pruned))
         # scores are taken anew during repair: other channels may go than in the look-up
         within = (at(share) for share in SHARES[first:])
         chosen = next((p for p in within if budget.met(p.cost, bench.whole.cost)), bench.whole)
-        if not holds(chosen):
+        if not budget.keeps(chosen, bench.whole):
             raise ConfigError(_missed(chosen, bench, budget))
     else:
-        chosen = _smallest(at, holds)
+        chosen = _smallest(at, lambda point: budget.keeps(point, bench.whole))
     for share in DRAWN if drawn else ():
         at(share)
     return chosen, [measured[s] for s in sorted(measured, reverse=True)]

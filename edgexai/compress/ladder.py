@@ -6,6 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgexai.compress.budget import Point
 from edgexai.compress.cluster import cluster
 from edgexai.compress.lean import lean
 from edgexai.compress.profile import Profile
@@ -17,24 +18,23 @@ PRICES = (1e-6, 2e-6, 3e-6, 5e-6, 7e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5)
 
 @dataclass(frozen=True)
 class Packed:
-    """A clustered model, its ``price``, the bytes of its `.exq`, and what it is worth."""
+    """A clustered model: the ``price`` of a bit, the bytes of its `.exq`, and what it is worth."""
 
     price: float
-    graph: Graph
     transit: bytes
-    accuracy: float
+    point: Point
 
 
 def cheapest_transit(
     graph: Graph,
     samples: NDArray[Any],
     profile: Profile,
-    accuracy: Callable[[Graph], float],
-    least: float,
+    measure: Callable[[Graph], Point],
+    is_good: Callable[[Point], bool],
     bits: int = 5,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Packed | None, list[Packed]]:
-    """The smallest `.exq` with at least that accuracy (None if none has), and all that were tried, the largest first.
+    """The smallest `.exq` whose model is good enough (None if none is), and all that were tried, the largest first.
 
     Prices are halved between: what is lost grows with the price, up to noise.
     """
@@ -43,8 +43,8 @@ def cheapest_transit(
     while high - low > 1:
         n = (low + high) // 2
         small = lean(cluster(graph, samples, PRICES[n], bits, profile))
-        tried[n] = Packed(PRICES[n], small, in_transit(small), accuracy(small))
-        if tried[n].accuracy >= least:
+        tried[n] = Packed(PRICES[n], in_transit(small), measure(small))
+        if is_good(tried[n].point):
             low = n
         else:
             high = n
