@@ -1,6 +1,7 @@
 """Explainer: runs an explainer file on a node; numpy and a TFLite runtime, nothing else."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -64,6 +65,15 @@ class Explainer:
             raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
         self.input = self._interpreter.inputs[0]
         self.outputs = self._interpreter.outputs
+        self._predict: Callable[[NDArray[Any]], tuple[NDArray[Any], ...]] | None = None
+
+    def predict(self, x: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """The model's outputs alone, in the time of the model; for files of `edgexai attach --signatures` on LiteRT."""
+        if self._predict is None:
+            if isinstance(self._interpreter, MicroInterpreter):
+                raise ModelError("TFLite Micro runs no signatures; load the model beside the explainer")
+            self._predict = self._interpreter.signature("predict")
+        return self._predict(x)
 
     @property
     def arena(self) -> int | None:

@@ -1,5 +1,6 @@
 """One door to the TFLite runtime, whichever of the two is installed: `ai-edge-litert` or `tflite-runtime`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -73,6 +74,21 @@ class Interpreter:
             self._inner.set_tensor(port.index, port.quantized(x))
         self._inner.invoke()
         return tuple(self._inner.get_tensor(port.index) for port in self.outputs)
+
+    def signature(self, key: str) -> Callable[[NDArray[Any]], tuple[NDArray[Any], ...]]:
+        """What runs one signature of a file that has several: a sample -> its outputs; ModelError if it has none."""
+        if key not in self._inner.get_signature_list():
+            raise ModelError(
+                f"the file has no signature {key!r}; attach it with --signatures, or load the model beside it"
+            )
+        port = self.inputs[0]
+
+        def run(x: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+            # A runner that is kept keeps the interpreter itself from running
+            found = self._inner.get_signature_runner(key)(input_0=port.quantized(x))
+            return tuple(np.array(found[f"output_{i}"]) for i in range(len(found)))
+
+        return run
 
 
 def _loaded(content: bytes, threads: int, plain: bool) -> Any:

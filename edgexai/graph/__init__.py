@@ -5,6 +5,7 @@ from edgexai.graph.ir import DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.read import load
 from edgexai.graph.settle import settled
+from edgexai.graph.signatures import with_predict
 from edgexai.graph.verify import verify
 from edgexai.graph.write import fingerprint, save, serialize
 
@@ -22,4 +23,5 @@ __all__ = [
     "serialize",
     "settled",
     "verify",
+    "with_predict",
 ]
