@@ -6,14 +6,15 @@ what few bytes do to the share of relevance on the planted tag.
 
 examples:
   edgexai bench heatmap --on kws_int8.tflite kws.npz --on ic_int8.tflite cifar.npz -o results.jsonl
-  edgexai bench heatmap --on net96.tflite test96.npz --composite epsilon --rivals 0
+  edgexai bench heatmap --on net96.tflite test96.npz --composite epsilon --only bytes rivals
   edgexai bench heatmap --tag demo-report/work/explainer.tflite -o results.jsonl
   edgexai bench heatmap --show results.jsonl --plot docs
 """
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from edgexai.relevance import attach
 Array = NDArray[Any]
 Row = dict[str, Any]
 
+KINDS = ("faithfulness", "cosine", "bytes", "rivals")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -39,7 +42,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--composite", action="append", help="which relevance (epsilon_plus_flat)")
     parser.add_argument("--samples", type=int, default=500, help="maps of each model (%(default)s)")
     parser.add_argument("--rivals", type=int, default=100, help="maps that the other codecs get (%(default)s)")
-    parser.add_argument("--no-faithfulness", action="store_true", help="bytes and likeness only")
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, help="(all)")
+    parser.add_argument("--budgets", type=int, nargs="+", help="of faithfulness (32 51 64 100 222)")
     parser.add_argument("--tag", help="an explainer of the demo's digits: relevance on the planted tag")
     parser.add_argument("-o", "--output", help="a file of JSON lines to append results to")
     parser.add_argument("--show", nargs="+", help="print the tables of such files and measure nothing")
@@ -72,19 +76,22 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measured(args: argparse.Namespace) -> Iterator[Row]:
-    from edgexai.cli.bench.heatmap_faithful import faithfulness
-    from edgexai.cli.bench.heatmap_rate import ours, theirs
+    from edgexai.cli.bench.heatmap_faithful import BUDGETS, faithfulness
+    from edgexai.cli.bench.heatmap_rate import likeness, ours, theirs
 
     for model, data in args.on:
         graph = load(model)
         x, fill = _inputs(graph, data, args.samples)
         for composite in args.composite or ["epsilon_plus_flat"]:
             maps = _maps(graph, composite, x, f"{Path(model).stem} {composite}", args.json)
-            parts: list[Iterable[Row]] = [ours(maps), theirs(maps[: args.rivals])] if args.rivals else [ours(maps)]
-            if not args.no_faithfulness:
-                parts.append(faithfulness(graph, x, fill, maps))
-            for part in parts:
-                for row in part:
+            parts: dict[str, Callable[[], Iterable[Row]]] = {
+                "faithfulness": partial(faithfulness, graph, x, fill, maps, args.budgets or BUDGETS),
+                "cosine": partial(likeness, maps),
+                "bytes": partial(ours, maps),
+                "rivals": partial(theirs, maps[: args.rivals]),
+            }
+            for kind in args.only:
+                for row in parts[kind]():
                     yield {"model": Path(model).stem, "composite": composite, "shape": list(maps.shape[1:]), **row}
     if args.tag:
         yield from _tagged(args.tag, args.samples)

@@ -1,6 +1,6 @@
 """Does a heatmap of few bytes still show what the model uses? Deletion, the most relevant pixels, a corner's share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,13 @@ def coded(maps: Array, budget: int) -> Array:
     return np.stack([decode(encode(one, budget=budget, **TYPICAL)).map for one in maps])
 
 
-def faithfulness(graph: Graph, x: Array, fill: Array, maps: Array) -> Iterable[Row]:
+def faithfulness(graph: Graph, x: Array, fill: Array, maps: Array, budgets: Sequence[int]) -> Iterable[Row]:
     """By budget the gain over random deletion, as a share of the uncoded maps', and the overlap of the top tenth."""
     targets = probabilities(graph, x).argmax(1)
     random = np.random.default_rng(0).random(maps.shape)
     base = deletion(graph, x, fill, random, targets).mean()
     whole = base - deletion(graph, x, fill, maps, targets).mean()
-    for budget in BUDGETS:
+    for budget in budgets:
         found = coded(maps, budget)
         gain = base - deletion(graph, x, fill, found, targets).mean()
         yield {
