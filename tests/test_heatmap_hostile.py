@@ -1,6 +1,9 @@
 """Bytes from anywhere: refused with our error, or a map of the shape that they declare."""
 
 import contextlib
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,3 +97,10 @@ def test_hostile_parts_are_refused_or_ignored(extra: list[bytes], drop: int) -> 
     sealed = [resealed(bytes([0xE0 | data[0] & 31]) + data[1:]) for data in extra if data]
     with contextlib.suppress(FrameError):
         survives(join([*parts[:drop], *extra, *sealed, *parts[drop + 1 :]]))
+
+
+def test_the_fuzzer_finds_nothing_in_a_short_run() -> None:
+    script = Path(__file__).parent.parent / "scripts" / "heatmap-fuzz"
+    done = subprocess.run([sys.executable, str(script), "2000", "99"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "2000 frames" in done.stdout

@@ -19,6 +19,7 @@ BENCHES = {
     "faithfulness": "pixel flipping: do heatmaps show what the model uses?",
     "zennit": "time of a map against zennit on the same weights and inputs",
     "heatmap": "bytes and faithfulness of coded heatmaps, against other codecs",
+    "heatmap_models": "make the models that bench heatmap measures on",
 }
 
 

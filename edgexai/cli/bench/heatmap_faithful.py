@@ -1,4 +1,4 @@
-"""Does a heatmap of few bytes still show what the model uses? Deletion, the most relevant pixels, a corner's share."""
+"""Does a heatmap of few bytes still show what the model uses? Pixel flipping, the top pixels, a corner's share."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,8 +13,8 @@ from edgexai.heatmap import decode, encode
 Array = NDArray[Any]
 Row = dict[str, Any]
 
-CUTS = (0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.55, 0.75)
-"""Shares of the positions that are deleted, most relevant first."""
+CUTS = (0.02, 0.06, 0.15, 0.3, 0.5, 0.75)
+"""Shares of the positions that are replaced."""
 BUDGETS = (32, 51, 64, 100, 222)
 TYPICAL: dict[str, Any] = {
     "model": b"\1\2\3\4",
@@ -33,26 +33,28 @@ def coded(maps: Array, budget: int) -> Array:
 
 
 def faithfulness(graph: Graph, x: Array, fill: Array, maps: Array, budgets: Sequence[int]) -> Iterable[Row]:
-    """By budget the gain over random deletion, as a share of the uncoded maps', and the overlap of the top tenth."""
+    """By budget the symmetric relevance gain as a share of the uncoded maps', and the overlap of the top tenth."""
     targets = probabilities(graph, x).argmax(1)
-    random = np.random.default_rng(0).random(maps.shape)
-    base = deletion(graph, x, fill, random, targets).mean()
-    whole = base - deletion(graph, x, fill, maps, targets).mean()
+    whole = gain(graph, x, fill, maps, targets).mean()
     for budget in budgets:
         found = coded(maps, budget)
-        gain = base - deletion(graph, x, fill, found, targets).mean()
         yield {
             "what": "faithfulness",
             "n": len(maps),
             "budget": budget,
-            "gain": float(gain / whole),
+            "gain": float(gain(graph, x, fill, found, targets).mean() / whole),
             "uncoded": float(whole),
             "overlap": float(np.mean([overlap(a, b) for a, b in zip(found, maps, strict=True)])),
         }
 
 
-def deletion(graph: Graph, x: Array, fill: Array, maps: Array, targets: Array) -> NDArray[np.float64]:
-    """Mean probability of the predicted class (N,) while the most relevant positions are replaced by the mean."""
+def gain(graph: Graph, x: Array, fill: Array, maps: Array, targets: Array) -> NDArray[np.float64]:
+    """Symmetric relevance gain (N,), 0 for random maps (Blücher et al. 2024): the mean probability of the predicted
+    class while the least relevant positions are replaced by the data's mean, less that while the most relevant are."""
+    return _height(graph, x, fill, -maps, targets) - _height(graph, x, fill, maps, targets)
+
+
+def _height(graph: Graph, x: Array, fill: Array, maps: Array, targets: Array) -> NDArray[np.float64]:
     count = int(np.prod(x.shape[1:3]))
     order = np.argsort(-maps.reshape(len(x), -1), axis=1, kind="stable")
     rank = np.empty_like(order)

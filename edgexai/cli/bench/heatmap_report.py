@@ -87,7 +87,7 @@ def plots(rows: list[Row], directory: Path) -> None:
         axis.set_xticks([r["budget"] for r in own], [str(r["budget"]) for r in own])
         axis.minorticks_off()
         axis.set_xlabel("bytes of the frame, a typical header included")
-        axis.set_ylabel("% of the uncoded maps' gain\nover random deletion")
+        axis.set_ylabel("% of the uncoded maps' symmetric\nrelevance gain")
         axis.legend()
         axis.grid(alpha=0.3)
         figure.tight_layout()
