@@ -39,7 +39,7 @@ def build_for_qemu(directory: Path) -> Path:
     """The program for the Cortex-M4 of an MPS2 board, which reaches files through QEMU's semihosting."""
     startup = directory / "startup.c"
     startup.write_text(_STARTUP)
-    memory = ("-Wl,--section-start=.vectors=0", "-Wl,-Ttext=0x400", "-Wl,-Tdata=0x20000000")
+    memory = ("-Wl,--section-start=.vectors=0", "-Wl,-Tdata=0x20000000")
     return build(directory, [*CORTEX_M4, "--specs=rdimon.specs", *memory, str(startup)], "encoder.elf")
 
 
