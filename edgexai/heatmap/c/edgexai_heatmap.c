@@ -18,12 +18,6 @@ enum { EXTENDED = 16, MODEL = 8, STAMP = 4, CLASS = 2, CONSERVATION = 1 };
 enum { LONG_MODEL = 1, PRECISE = 2, FIELDS = 4, SEVERAL = 8, PRECISE_FROM = 96 };
 enum { MAGNITUDE = 0x7FFF, NEGATIVE = 0x8000, HEIGHT = 16 }; /* a cell: magnitude, sign, height of an inner node */
 
-/* A number m · 2^e without its sign: m is 0 or has 24 bits. */
-typedef struct {
-    uint32_t m;
-    int32_t e;
-} Number;
-
 /* Both fail to compile if their condition does not hold. */
 typedef char every_context_has_room[sizeof((State *)0)->now.contexts.seen == EDGEXAI_CONTEXTS ? 1 : -1];
 typedef char the_state_leaves_room_for_the_stack[sizeof(State) <= 3 * 1024 ? 1 : -1];
@@ -55,19 +49,9 @@ static uint32_t rounded(uint32_t value, int shift) {
     return whole + (rest > 0x80000000 || (rest == 0x80000000 && (whole & 1)));
 }
 
-static Number to_24_bits(uint32_t m, int32_t e) {
-    Number number;
-    int shift = length_of(m) - 24;
-    number.m = rounded(m, shift);
-    number.e = e + shift;
-    return number;
-}
-
-/* Cut towards zero, in units of 2^unit. */
-static int32_t cut(Number number, int32_t unit) {
-    int32_t shift = unit - number.e;
-    if (shift > 31 || number.m == 0) return 0;
-    return (int32_t)(shift < 0 ? number.m << -shift : number.m >> shift);
+/* The bits of ±m · 2^(e - 150) as float32, m of 24 bits or 2^24; what would be subnormal is 0, and never reaches a frame. */
+static uint32_t packed(uint32_t negative, uint32_t m, int32_t e) {
+    return negative << 31 | (m == 0 || e < 1 ? 0 : e > 254 ? 0x7F800000 : ((uint32_t)(e - 1) << 23) + m);
 }
 
 static uint32_t bits_of(float value) {
@@ -79,19 +63,26 @@ static uint32_t bits_of(float value) {
     return both.bits;
 }
 
-/* Value `at` of a map; *negative says its sign. */
-static Number value_of(const edgexai_heatmap_frame *frame, const void *values, uint32_t at, int *negative) {
-    Number number;
-    if (frame->type == EDGEXAI_HEATMAP_FLOAT32) {
-        uint32_t bits = bits_of(((const float *)values)[at]), e = bits >> 23 & 255;
-        *negative = (int)(bits >> 31);
-        number.m = e ? (bits & 0x7FFFFF) | 0x800000 : 0; /* what is subnormal never reaches a frame */
-        number.e = (int32_t)e - 150;
-        return number;
-    }
-    int32_t value = frame->type == EDGEXAI_HEATMAP_INT32 ? ((const int32_t *)values)[at] : ((const int16_t *)values)[at];
-    *negative = value < 0;
-    return to_24_bits(value < 0 ? 0u - (uint32_t)value : (uint32_t)value, frame->exponent);
+/* Value `at` of a map, as the bits of a float32. */
+static uint32_t value_of(const edgexai_heatmap_frame *frame, const void *values, uint32_t at) {
+    int32_t value;
+    uint32_t magnitude;
+    int shift;
+    if (frame->type == EDGEXAI_HEATMAP_FLOAT32) return bits_of(((const float *)values)[at]);
+    value = frame->type == EDGEXAI_HEATMAP_INT32 ? ((const int32_t *)values)[at] : ((const int16_t *)values)[at];
+    magnitude = value < 0 ? 0u - (uint32_t)value : (uint32_t)value;
+    shift = length_of(magnitude) - 24;
+    return packed(value < 0, rounded(magnitude, shift), frame->exponent + shift + 150);
+}
+
+/* The bits of a float32 times 2^(quarters / 4). */
+static uint32_t amplified(uint32_t bits, uint32_t quarters) {
+    int32_t e = (int32_t)(bits >> 23 & 255);
+    uint64_t product = (uint64_t)((bits & 0x7FFFFF) | 0x800000) * EDGEXAI_QUARTERS[quarters & 3];
+    /* of its 44 or 45 bits the lowest say only whether one of them is set */
+    uint32_t high = (uint32_t)(product >> 14) | ((uint32_t)product << 18 != 0), more = high >> 30;
+    if (e == 0) return 0;
+    return packed(bits >> 31, rounded(high, 6 + (int)more), e + (int32_t)(quarters >> 2) + (int32_t)more);
 }
 
 /* ---- Wavelet ---------------------------------------------------------------------------------------------------- */
@@ -145,15 +136,17 @@ static uint32_t magnitude_of(int32_t value) { return (uint32_t)(value < 0 ? -val
 
 /* The attenuations of a period, from the coarse map in the cells; four an axis, of period 2 twice the same two. */
 static void find_pattern(State *s, uint32_t period) {
-    uint32_t axis, n = count_of(s), inner = 1;
+    uint32_t axis, at[3];
     s->period = (uint8_t)period;
-    for (axis = 3; axis-- > 0; inner *= s->shape[axis]) {
+    for (axis = 0; axis < 3; axis++) {
         uint32_t length = s->shape[axis], sums[4] = {0, 0, 0, 0}, peak = 0, i;
-        int32_t *lines = s->now.line;
+        int32_t *lines = s->now.line, *cell = s->cells;
         for (i = 0; i < 4; i++) s->attenuation[axis][i] = 0;
         if (!fits(s, axis, period)) continue;
         for (i = 0; i < length; i++) lines[i] = 0;
-        for (i = 0; i < n; i++) lines[i / inner % length] += (int32_t)magnitude_of(s->cells[i]);
+        for (at[0] = 0; at[0] < s->shape[0]; at[0]++)
+            for (at[1] = 0; at[1] < s->shape[1]; at[1]++)
+                for (at[2] = 0; at[2] < s->shape[2]; at[2]++) lines[at[axis]] += (int32_t)magnitude_of(*cell++);
         for (i = 0; i < length - length % period; i++) {
             uint32_t *sum = sums + (i & (period - 1));
             *sum += root_of((uint32_t)lines[i]);
@@ -169,32 +162,25 @@ static void find_pattern(State *s, uint32_t period) {
     }
 }
 
-/* Value `at` without its pattern and `quarters` octaves more, rounded as float32. */
-static Number amplified(const State *s, const edgexai_heatmap_frame *frame, const void *values, uint32_t at,
-                        uint32_t quarters, int *negative) {
-    Number number = value_of(frame, values, at, negative);
-    uint32_t axis, place = at;
-    uint64_t product;
-    for (axis = 3; axis-- > 0; place /= s->shape[axis]) quarters += s->attenuation[axis][place % s->shape[axis] & 3];
-    product = (uint64_t)number.m * EDGEXAI_QUARTERS[quarters & 3];
-    /* of its 45 bits the lowest say only whether one of them is set */
-    return to_24_bits((uint32_t)(product >> 14) | ((uint32_t)product << 18 != 0),
-                      number.e + (int32_t)(quarters >> 2) + 14 - BITS);
-}
-
-/* The map in units of 2^(x - bits), its pattern taken out; returns x, where 2^x is above all values. */
+/* The map in units of 2^(x - bits), its pattern and `quarters` octaves more taken out; returns x, 2^x is above all. */
 static int32_t flatten(State *s, const edgexai_heatmap_frame *frame, const void *values, uint32_t quarters, int bits) {
-    int32_t x = -1000;
-    uint32_t at, n = count_of(s);
-    int negative;
-    for (at = 0; at < n; at++) {
-        Number number = amplified(s, frame, values, at, quarters, &negative);
-        int32_t high = length_of(number.m) + number.e;
-        if (number.m && high > x) x = high;
-    }
-    for (at = 0; at < n; at++) {
-        int32_t value = cut(amplified(s, frame, values, at, quarters, &negative), x - bits);
-        s->cells[at] = negative ? -value : value;
+    uint32_t i, j, k, at = 0, top = 0;
+    int32_t x;
+    for (i = 0; i < s->shape[0]; i++)
+        for (j = 0; j < s->shape[1]; j++)
+            for (k = 0; k < s->shape[2]; k++) {
+                uint32_t value = value_of(frame, values, at);
+                uint32_t all = quarters + s->attenuation[0][i & 3] + s->attenuation[1][j & 3] + s->attenuation[2][k & 3];
+                if (all) value = amplified(value, all);
+                s->cells[at++] = (int32_t)value;
+                if ((value & 0x7FFFFFFF) > top) top = value & 0x7FFFFFFF;
+            }
+    x = (int32_t)(top >> 23) - 126;
+    while (at-- > 0) { /* cut towards zero */
+        uint32_t value = (uint32_t)s->cells[at], e = value >> 23 & 255;
+        int32_t shift = x - bits + 150 - (int32_t)e, m = (int32_t)((value & 0x7FFFFF) | 0x800000);
+        m = e == 0 || shift > 31 ? 0 : m >> shift; /* the largest by 24 - bits */
+        s->cells[at] = value >> 31 ? -m : m;
     }
     return x;
 }
