@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from models import GOLDEN
+from models import GOLDEN, golden
 from numpy.typing import NDArray
 
 from edgexai.cli import main
 from edgexai.cli.bench.faithfulness import curves
-from edgexai.graph import Builder, Graph
+from edgexai.graph import Builder, Graph, load
 
 
 def decisive() -> Graph:
@@ -57,3 +57,15 @@ def test_edge_writes_table_and_plot(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert next(r for r in rows if r["method"] == "edge")["bytes"] > 1
     assert (tmp_path / "out" / "edge.png").stat().st_size > 1000
     assert "| edge" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet", "dscnn", "mlp"])
+def test_torch_twin_computes_the_same_logits(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="bench zennit needs the extra `bench`")
+    pytest.importorskip("zennit", reason="bench zennit needs the extra `bench`")
+    from edgexai.cli.bench.torch_twin import twin
+
+    path, arrays = golden(name)
+    with torch.no_grad():
+        logits = twin(load(path))(torch.from_numpy(arrays["x"].reshape(-1, *load(path).tensors[0].shape[1:]))).numpy()
+    assert np.allclose(logits, arrays["logits"], atol=1e-4)

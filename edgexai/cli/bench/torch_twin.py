@@ -13,7 +13,7 @@ from edgexai.relevance.window import Axis, Window
 def twin(graph: Graph) -> Any:
     """A module from (N, …) in the model's own layout to its logits (N, classes).
 
-    Knows the operators of the MLPerf Tiny models; raises UnsupportedOperator for others.
+    Knows the operators of plain image classifiers; raises UnsupportedOperator for others.
     """
     import torch
 
@@ -44,12 +44,15 @@ def _layer(torch: Any, graph: Graph, op: Op, where: str) -> Any:
     nn, o = torch.nn, op.options
     tensors = graph.tensors
     if op.kind == OpKind.RESHAPE:
-        return nn.Flatten()  # (N, C, 1, 1) -> (N, C) in the models that this is for
+        return _flat(torch)
     if op.kind == OpKind.ADD:
         return _add(torch, _activation(nn, o))
-    if op.kind == OpKind.AVERAGE_POOL_2D:
+    if op.kind == OpKind.MEAN:
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    if op.kind in (OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D):
+        pool = nn.AvgPool2d if op.kind == OpKind.AVERAGE_POOL_2D else nn.MaxPool2d
         kernel, stride = (o.filterHeight, o.filterWidth), (o.strideH, o.strideW)
-        return nn.Sequential(nn.AvgPool2d(kernel, stride), *_activation(nn, o))
+        return nn.Sequential(pool(kernel, stride), *_activation(nn, o))
     if op.kind not in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED):
         raise UnsupportedOperator(f"the PyTorch twin does not know {where}; compare another model")
     w, b = (np.asarray(tensors[t].real, np.float32) for t in op.inputs[1:3])
@@ -78,6 +81,16 @@ def _padding(axis: Axis) -> tuple[int, int]:
 
 def _activation(nn: Any, options: Any) -> list[Any]:
     return [nn.ReLU()] if options.fusedActivationFunction == 1 else []
+
+
+def _flat(torch: Any) -> Any:
+    class Flat(torch.nn.Module):  # type: ignore[misc]
+        """(N, C, rows, columns) to (N, ·) in the order of the model's own layout."""
+
+        def forward(self, x: Any) -> Any:
+            return (x.permute(0, 2, 3, 1) if x.ndim == 4 else x).flatten(1)
+
+    return Flat()
 
 
 def _add(torch: Any, activation: list[Any]) -> Any:
