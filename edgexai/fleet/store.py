@@ -81,6 +81,9 @@ class Store:
         if self.journal.last_id() < 0 and next((directory / "frames").rglob("*.parquet"), None) is not None:
             self.close()
             raise damaged(self.journal.path, Exception("the journal is empty, and there are Parquet files"))
+        with self._only_one() as mine:
+            if mine:
+                self._set_strays_aside()
 
     def since(self, after: int, limit: int = 10_000) -> list[Stored]:
         """Frames beyond an id, oldest first, at most ``limit``."""
@@ -165,17 +168,25 @@ class Store:
         os.replace(partial, path)
         flush(path.parent)
 
-    def _remove_leftovers(self) -> None:
-        """What a crash left: half a file, or one whose frames are in the journal or in other files as well."""
-        counted, newest = self.journal.parts(), self.journal.last_id()
-        for path in (self.directory / "frames").rglob("frames-*.p*"):
-            if path.suffix not in (".partial", ".parquet") or str(path.relative_to(self.directory)) in counted:
-                continue
+    def _set_strays_aside(self) -> None:
+        """Files newer than the journal: it is an old copy, and would give their ids away again."""
+        newest = self.journal.last_id()
+        for path in self._not_counted():
             if path.suffix == ".parquet" and int(path.stem.rsplit("-", 1)[1]) > newest:
                 log.error("%s is newer than the journal (an old copy?); it is kept as .stray", path)
                 os.replace(path, path.with_suffix(".stray"))
-            else:
-                path.unlink()
+
+    def _remove_leftovers(self) -> None:
+        """What a crash left: half a file, or one whose frames are in the journal or in other files as well."""
+        self._set_strays_aside()
+        for path in self._not_counted():
+            path.unlink()
+
+    def _not_counted(self) -> list[Path]:
+        counted = self.journal.parts()
+        found = (self.directory / "frames").rglob("frames-*.p*")
+        files = [p for p in found if p.suffix in (".partial", ".parquet")]
+        return [p for p in files if str(p.relative_to(self.directory)) not in counted]
 
     @contextmanager
     def _only_one(self) -> Iterator[bool]:
