@@ -4,11 +4,14 @@
       --broker mqtt://127.0.0.1:1883 --state /var/lib/edgexai
   edgexai agent init > agent.toml                 a configuration with every line explained
   edgexai agent --config agent.toml --dry-run     explains the first sample, sends nothing, says what it would
+  my-sensor | edgexai agent … --data -            .npy arrays, one sample each
+  edgexai agent … --data watch:/var/spool/camera  files as they come
 
 Every accepted frame waits in the --state directory until the fleet has stored it, whatever dies in between; without
 --state it waits in memory. Plain mqtt:// is refused beyond this machine unless --plaintext says that the wire is safe;
-mqtts:// verifies the broker, with --ca against your own authority. User and password come from EDGEXAI_MQTT_USER and
-EDGEXAI_MQTT_PASSWORD. An option goes before the same line of --config. Ctrl-C or SIGTERM ends it cleanly.
+mqtts:// verifies the broker, with --ca against your own authority. The password comes from --password-file or
+EDGEXAI_MQTT_PASSWORD. When to explain and what may leave the node is in the configuration ([policy], [privacy]); inputs
+never leave. An option goes before the same line of --config. Ctrl-C or SIGTERM ends it cleanly.
 """
 
 import argparse
