@@ -121,7 +121,7 @@ class Backward:
         """An operator's integer argument; refused if it is computed."""
         tensor = self.constant(op.inputs[position])
         if tensor is None:
-            raise self.unsupported(op, f"{what} that is computed has no rule", "make it a constant")
+            raise self.unsupported(op, f"{what} must be constant", "convert the model with a fixed one")
         return tensor.array.astype(np.int64)
 
     def producer(self, t: int) -> Op | None:
