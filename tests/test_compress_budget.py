@@ -145,3 +145,5 @@ def test_a_command_without_a_budget_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert "there is no budget" in capsys.readouterr().err
     assert main(["compress", path, "-o", "o", "--data", "none.npz", "--energy", "50%"]) == 1
     assert "name one with --board" in capsys.readouterr().err
+    assert main(["compress", path, "-o", "o", "--data", "none.npz", "--macs", "50%", "--transit", "o.exq"]) == 1
+    assert "run edgexai quantize on it first" in capsys.readouterr().err

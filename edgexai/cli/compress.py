@@ -34,7 +34,7 @@ from edgexai.compress.budget import Bench, Budget, Limit, Point, fit_budget
 from edgexai.compress.ladder import Packed, cheapest_transit
 from edgexai.compress.transit import four_bytes_each
 from edgexai.errors import ConfigError, DataError
-from edgexai.graph import Graph, load, save, serialize
+from edgexai.graph import DType, Graph, load, save, serialize
 from edgexai.graph.write import write
 
 HELD_OUT = 0.3
@@ -70,6 +70,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     budget = _budget(args)
+    if args.transit and graph.tensors[graph.inputs[0]].dtype != DType.INT8:
+        raise ConfigError("only int8 models are clustered for --transit; run edgexai quantize on it first")
     x, test, labels = _split(args, graph)
     board = load_board(args.board) if args.board else None
     with bar("relevance") as progress:
