@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgexai.graph import Graph, Op, OpKind
 
-ROWS = 4096
+ROWS = 12_288
 """Rows that a fit looks at; more make it slower and hardly better."""
 
 

@@ -106,13 +106,13 @@ def choose(
 ) -> tuple[Keep, float]:
     """Which labels stay if the graph may keep a share of its price, and the share that it then has.
 
-    With ``redundancy`` layers are refitted afterwards: their scores are divided by the layer's norm, as what a layer
-    loses is made good within it, and count by what the channels that stay cannot make good.
+    With ``redundancy`` layers are refitted afterwards. Then scores count by what the channels that stay cannot make
+    good, and are divided by the square root of their layer's norm: half of the way to layers of equal worth.
     """
     prices = _price(graph, coupling, board)
     scores = CRITERIA[criterion](graph, coupling, profile)
     if redundancy is not None:
-        scores = normalized(coupling, scores)
+        scores = np.sqrt(scores * normalized(coupling, scores))
     whole = float(prices.whole.sum())
     if is_small(coupling) and multiple == 1 and redundancy is None:
         stay = exactly(coupling, scores, prices, share * whole)

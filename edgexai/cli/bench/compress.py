@@ -9,7 +9,7 @@ Results are written a line a point as they come, and a file that has some is con
 examples:
   edgexai bench compress kws_int8.tflite --data clips.npz --hold-out 300 -o kws.jsonl
   edgexai bench compress ic_int8.tflite --data train.npz --test test.npz --repair least_squares -o ic.jsonl
-  edgexai bench compress --show kws.jsonl
+  edgexai bench compress --show kws.jsonl --plot kws.png
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from edgexai.cli.bench.compress_plot import plot
 from edgexai.cli.bench.compress_point import Material, measure, pruned
 from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
@@ -60,6 +61,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--maps", type=int, default=100, help="test inputs whose heatmaps are compared (%(default)s)")
     parser.add_argument("-o", "--output", help="a file of JSON lines to append results to")
     parser.add_argument("--show", nargs="+", help="print the tables of such files and measure nothing")
+    parser.add_argument("--plot", help="with --show: draw accuracy over the MACs kept into this file")
     parser.add_argument("--json", action="store_true", help="print one JSON object a point, no table")
 
 
@@ -67,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     if args.show:
         rows = [json.loads(line) for path in args.show for line in Path(path).read_text().splitlines()]
         tables(rows)
+        if args.plot:
+            plot(rows, args.plot)
         return 0
     if not args.model or not args.data:
         raise ConfigError("there is nothing to measure; give a model and --data, or --show a file of results")
