@@ -26,7 +26,7 @@ class Schedule:
     """How long and how fast: Adam, its rate falling along half a cosine from ``rate`` to zero."""
 
     epochs: int = 100
-    rate: float = 2e-3
+    rate: float = 3e-3
     batch: int = 32
     temperature: float = 2.0
     label_share: float = 0.5

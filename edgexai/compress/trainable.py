@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import DType, Graph, Op, OpKind
@@ -22,17 +23,22 @@ def tensorflow() -> Any:
 
 @dataclass(frozen=True)
 class Trainable:
-    """``variables`` by the index of the constant that each stands for; call with a batch (N, …) of inputs."""
+    """``variables`` by the index of the constant that each stands for; call with a batch (N, …) of inputs.
+
+    A variable is a constant divided by its scale, a power of two near its root mean square: steps of one size suit
+    all, also the first layer's weights where inputs go up to 255.
+    """
 
     graph: Graph
     variables: Mapping[int, Any]
+    scales: Mapping[int, float]
 
     def __call__(self, x: Any, tensors: Sequence[int]) -> list[Any]:
         """Values (N, …) of some tensors as TensorFlow's."""
         tf = tensorflow()
         values: dict[int, Any] = {self.graph.inputs[0]: x}
         for t, variable in self.variables.items():
-            values[t] = variable
+            values[t] = variable * self.scales[t]
         for i, op in enumerate(self.graph.ops):
             values[op.outputs[0]] = FORWARD[op.kind](tf, self.graph, op, values)
             if i == len(self.graph.ops) - 1 or all(t in values for t in tensors):
@@ -43,7 +49,9 @@ class Trainable:
         """The graph with the variables' present values."""
         tensors = list(self.graph.tensors)
         for t, variable in self.variables.items():
-            data = np.ascontiguousarray(variable.numpy().astype(np.float32)).reshape(-1).view(np.uint8)
+            data = (
+                np.ascontiguousarray((variable.numpy() * self.scales[t]).astype(np.float32)).reshape(-1).view(np.uint8)
+            )
             tensors[t] = replace(tensors[t], data=data)
         return replace(self.graph, tensors=tuple(tensors))
 
@@ -61,7 +69,13 @@ def trainable(graph: Graph) -> Trainable:
         for t in op.inputs
         if t >= 0 and graph.tensors[t].is_constant and graph.tensors[t].dtype == DType.FLOAT32
     }
-    return Trainable(graph, {t: tf.Variable(graph.tensors[t].array) for t in sorted(constants)})
+    scales = {t: _scale(graph.tensors[t].array) for t in sorted(constants)}
+    return Trainable(graph, {t: tf.Variable(graph.tensors[t].array / s) for t, s in scales.items()}, scales)
+
+
+def _scale(values: NDArray[np.float32]) -> float:
+    size = float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
+    return float(2.0 ** np.round(np.log2(size))) if size > 0 else 1.0
 
 
 Values = Mapping[int, Any]
