@@ -60,7 +60,7 @@ def test_node_decodes_what_python_does_and_survives_what_it_refuses(tmp_path: Pa
     cases = tmp_path / "cases.json"
     cases.write_text(json.dumps(more_cases()))
     done = subprocess.run(
-        ["node", "--test", str(TESTS / "heatmap.test.mjs")],
+        ["node", "--test", "--test-reporter=tap", str(TESTS / "heatmap.test.mjs")],
         capture_output=True,
         text=True,
         timeout=240,
