@@ -1,7 +1,7 @@
 /* See edgexai_heatmap.h; sections are those of docs/heatmap-format.md.
  *
- * Nothing here has a type that is floating: scores and maps are read as the bits of their float32, so that no setting
- * of a floating-point unit changes a byte. Negative integers are shifted right arithmetically, as every compiler for
+ * Scores and maps are read as the bits of their float32 and all arithmetic is on integers, so that no setting of a
+ * floating-point unit changes a byte. Negative integers are shifted right arithmetically, as every compiler for
  * these machines does.
  */
 

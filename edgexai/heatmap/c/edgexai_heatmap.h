@@ -1,4 +1,5 @@
-/* Heatmap frames from a microcontroller: C99, no heap, no floating-point arithmetic, no library calls.
+/* Heatmap frames from a microcontroller: C99, no heap, no floating-point arithmetic, nothing of a
+ * library but what compilers call by themselves (memset, memcpy).
  *
  * The bytes are those of Python's edgexai.encode(map, budget=...); docs/heatmap-format.md specifies them. Compile
  * edgexai_heatmap.c into the firmware; nothing else is needed.
