@@ -73,7 +73,10 @@ def plots(rows: list[Row], directory: Path) -> None:
         axis.set_title(model)
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("cosine to the map, median")
-    axes[0][-1].legend(fontsize=7, loc="lower right")
+    entries = {
+        label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    axes[0][-1].legend(entries.values(), entries.keys(), fontsize=7, loc="lower right")
     figure.tight_layout()
     figure.savefig(directory / "heatmap-rate.png", dpi=130)
     faithful = [r for r in rows if r["what"] == "faithfulness"]
@@ -87,7 +90,7 @@ def plots(rows: list[Row], directory: Path) -> None:
         axis.set_xticks([r["budget"] for r in own], [str(r["budget"]) for r in own])
         axis.minorticks_off()
         axis.set_xlabel("bytes of the frame, a typical header included")
-        axis.set_ylabel("% of the uncoded maps' symmetric\nrelevance gain")
+        axis.set_ylabel("% of the uncoded maps' gain\nof deletion over chance")
         axis.legend()
         axis.grid(alpha=0.3)
         figure.tight_layout()
