@@ -58,20 +58,22 @@ function build(shape) {
   const planar = shape.length < 3;
   const steps = [[1, 0], [1, 1], [2, 0], [2, 1]].map(([axis, side]) => [0, 1, 2].map((a) => (a === axis ? 2 * side - 1 : 0)));
   steps.push(...(planar ? [[0, -1, -1], [0, -1, 1], [0, 1, -1], [0, 1, 1]] : [[-1, 0, 0], [1, 0, 0]]));
-  nodes.forEach(({ d, r }, i) => {
-    const index = r.map((rank, a) => axes[a][d].all[rank].index);
-    const width = Math.max(31 - Math.clz32(index[0] | index[1] | index[2]), 0);
-    steps.forEach((step, slot) => {
-      const at = r.map((rank, a) => rank + step[a]);
-      if (at.some((rank, a) => rank < 0 || rank >= axes[a][d].all.length)) return;
-      const number = tables[d][place(d, at)];
-      if (number >= 0 && at.every((rank, a) => (axes[a][d].all[rank].index ^ index[a]) >> width === 0)) near[8 * i + slot] = number;
-    });
-    for (let k = 1; coarse[i] === count; k += 1) {
-      const level = d + 1 - k, at = index.map((one, a) => axes[a][level].rank[one >> k]);
-      if (Math.min(...at) >= 0 && tables[level][place(level, at)] >= 0) coarse[i] = tables[level][place(level, at)];
+  for (let i = 0; i < count; i += 1) {
+    const { d, r } = nodes[i], [a, b, c] = [axes[0][d].all, axes[1][d].all, axes[2][d].all];
+    const x = a[r[0]].index, y = b[r[1]].index, z = c[r[2]].index, width = Math.max(31 - Math.clz32(x | y | z), 0);
+    for (let slot = 0; slot < steps.length; slot += 1) {
+      const p = r[0] + steps[slot][0], q = r[1] + steps[slot][1], s = r[2] + steps[slot][2];
+      if (p < 0 || q < 0 || s < 0 || p >= a.length || q >= b.length || s >= c.length) continue;
+      const number = tables[d][(p * b.length + q) * c.length + s];
+      if (number >= 0 && ((a[p].index ^ x) | (b[q].index ^ y) | (c[s].index ^ z)) >> width === 0) near[8 * i + slot] = number;
     }
-  });
+    for (let k = 1; coarse[i] === count; k += 1) {
+      const level = d + 1 - k, p = axes[0][level].rank[x >> k], q = axes[1][level].rank[y >> k], s = axes[2][level].rank[z >> k];
+      if (p < 0 || q < 0 || s < 0) continue;
+      const number = tables[level][(p * axes[1][level].all.length + q) * axes[2][level].all.length + s];
+      if (number >= 0) coarse[i] = number;
+    }
+  }
   return {
     count, near, coarse, leaf: Int32Array.from(leaf), past: Int32Array.from(past), parent: Int32Array.from(parent),
     size: Uint8Array.from(size), child: Uint8Array.from(child), last: Uint8Array.from(last),
