@@ -56,7 +56,7 @@ def samples(model: str) -> NDArray:
     ("model", "composite", "least"),
     [
         ("kws", "edge", 0.99),
-        ("ic", "edge", 0.985),
+        ("ic", "edge", 0.99),
         ("kws", "epsilon_plus", 0.99),
         ("ic", "epsilon_plus", 0.93),
         ("kws", "epsilon(0.25)", 0.99),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edgexai.errors import ConfigError
 from edgexai.graph import OpKind
-from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, ZPlus
+from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, Rule, WSquare, ZBox, ZPlus
 
 CONVOLUTIONS = frozenset(
     {OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_3D, OpKind.TRANSPOSE_CONV, OpKind.CONV_3D_TRANSPOSE}
@@ -96,9 +96,11 @@ def _gamma_box(low: float = 0.0, high: float = 1.0) -> tuple[Line, ...]:
 
 def _edge() -> tuple[Line, ...]:
     # Measured in docs/edge-composite.md: the wide stabilizer keeps linear convolutions, whose z⁺ may be next to
-    # nothing, from blowing relevance up; the flat rule costs least but smears over windows as large as the digit.
+    # nothing, and sums of maps that cancel from blowing relevance up; the flat rule costs least but smears over
+    # windows as large as the digit.
     flat = Line(Flat(), CONVOLUTIONS, first=True, window=0.02)
-    return (flat, Line(ZPlus(stabilizer=1.0), CONVOLUTIONS), Line(Epsilon()))
+    sums = Line(Norm(stabilizer=1.0), frozenset({OpKind.ADD}))
+    return (flat, sums, Line(ZPlus(stabilizer=1.0), CONVOLUTIONS), Line(Epsilon()))
 
 
 NAMED: dict[str, tuple[int, Callable[..., tuple[Line, ...]]]] = {

@@ -21,8 +21,8 @@ from edgexai.cli.bench.mnist import made
 from edgexai.cli.bench.rivals import PATCHES
 from edgexai.cli.table import show
 from edgexai.errors import ConfigError
-from edgexai.graph import Graph, load, serialize
-from edgexai.relevance import Composite, Epsilon, Flat, Gamma, Line, ZPlus, attach
+from edgexai.graph import Graph, OpKind, load, serialize
+from edgexai.relevance import Composite, Epsilon, Flat, Gamma, Line, Norm, ZPlus, attach
 from edgexai.relevance.composite import CONVOLUTIONS
 
 Row = dict[str, Any]
@@ -31,9 +31,10 @@ Costs = tuple[float | None, float | None]
 
 def _edge(*lines: Line, stabilizer: float = 1.0) -> Composite:
     """`edge` with other lines in front, or another stabilizer, and without its flat rule."""
-    return Composite("variant", (*lines, Line(ZPlus(stabilizer=stabilizer), CONVOLUTIONS), Line(Epsilon())))
+    return Composite("variant", (*lines, SUMS, Line(ZPlus(stabilizer=stabilizer), CONVOLUTIONS), Line(Epsilon())))
 
 
+SUMS = Line(Norm(stabilizer=1.0), frozenset({OpKind.ADD}))
 FLAT = Line(Flat(), CONVOLUTIONS, first=True, window=0.02)
 VARIANTS: Ways = {
     "edge, integers": ("edge", "int8"),
@@ -41,6 +42,8 @@ VARIANTS: Ways = {
     "edge, always flat": (_edge(Line(Flat(), CONVOLUTIONS, first=True)), "float32"),
     "edge, stabilizer 0.1": (_edge(FLAT, stabilizer=0.1), "float32"),
     "edge, stabilizer 4": (_edge(FLAT, stabilizer=4.0), "float32"),
+    "edge, sums 1e-6": (_edge(FLAT, Line(Norm(), SUMS.kinds)), "float32"),
+    "edge, sums 10": (_edge(FLAT, Line(Norm(stabilizer=10.0), SUMS.kinds)), "float32"),
     "edge, gamma 0.25": (_edge(FLAT, Line(Gamma(stabilizer=1.0, gamma=0.25), CONVOLUTIONS)), "float32"),
     "edge, gamma 1": (_edge(FLAT, Line(Gamma(stabilizer=1.0, gamma=1.0), CONVOLUTIONS)), "float32"),
     "edge, epsilon 1": (_edge(FLAT, Line(Epsilon(1.0))), "float32"),
