@@ -11,10 +11,11 @@ from models import NETWORKS, golden
 from shared import SHARED, needs_shared
 
 import edgexai
-from edgexai.compress.channels import FROZEN, couple
+from edgexai.compress.channels import couple
 from edgexai.compress.criteria import CRITERIA
 from edgexai.compress.execute import forward
 from edgexai.compress.fidelity import correlation, heatmaps
+from edgexai.compress.labels import FROZEN
 from edgexai.compress.macs import total_macs
 from edgexai.compress.prune import prune
 from edgexai.compress.reconstruct import reconstruct, targets

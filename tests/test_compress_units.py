@@ -11,8 +11,9 @@ from models import run
 
 import edgexai
 from edgexai.compress import profile_relevance, quantize
-from edgexai.compress.channels import FROZEN, couple
+from edgexai.compress.channels import couple
 from edgexai.compress.execute import forward
+from edgexai.compress.labels import FROZEN
 from edgexai.compress.macs import total_macs
 from edgexai.compress.shrink import shrink
 from edgexai.graph import Graph, OpKind, serialize

@@ -14,8 +14,9 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edgexai.compress.channels import FROZEN, couple
+from edgexai.compress.channels import couple
 from edgexai.compress.execute import quantized, real
+from edgexai.compress.labels import FROZEN
 from edgexai.errors import DataError
 from edgexai.graph import Graph, fingerprint, serialize
 from edgexai.profile_file import pack, unpack

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.compress.channels import FROZEN, Coupling
+from edgexai.compress.channels import Coupling
+from edgexai.compress.labels import FROZEN
 from edgexai.graph import Graph
 
 RIDGE = 1e-2

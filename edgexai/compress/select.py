@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.compress.channels import FROZEN, Coupling
+from edgexai.compress.channels import Coupling
+from edgexai.compress.labels import FROZEN
 from edgexai.compress.macs import macs
 from edgexai.compress.redundancy import Redundancy
 from edgexai.compress.shrink import Keep
