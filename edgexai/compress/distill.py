@@ -1,8 +1,8 @@
 """Distillation: a small model learns to answer as the unpruned one does; labels may help and are not needed.
 
 Hinton, Vinyals, Dean 2015: cross entropy with the teacher's softened outputs at temperature T, times T². Few samples
-go a long way where student and teacher both see mixtures of two of them (Beyer et al. 2022), each shifted a little:
-the teacher answers anew for every mixture, so that no batch comes twice.
+go a long way where student and teacher both see mixtures of two of them (Beyer et al. 2022): the teacher answers
+anew for every mixture, so that hardly a batch comes twice.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.compress.augment import mixed
 from edgexai.compress.dequantize import dequantize
 from edgexai.compress.execute import quantized, real
 from edgexai.compress.quantize import Ports, quantize
@@ -99,8 +98,10 @@ def _train(
         order, partner = random.permutation(len(x)), random.permutation(len(x))
         for start in range(0, len(x), schedule.batch):
             rows, others = (o[start : start + schedule.batch] for o in (order, partner))
-            inputs, share = mixed(x, rows, others, random)
-            step(tf.constant(inputs), (tf.constant(truth[rows]), tf.constant(truth[others])), tf.constant(share))
+            share = random.random(len(rows)).astype(np.float32)
+            each = share.reshape(-1, *[1] * (x.ndim - 1))
+            mixed = each * x[rows] + (1 - each) * x[others]
+            step(tf.constant(mixed), (tf.constant(truth[rows]), tf.constant(truth[others])), tf.constant(share))
         if progress is not None:
             progress(epoch + 1, schedule.epochs)
     return model.trained()
