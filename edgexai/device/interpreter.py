@@ -28,13 +28,13 @@ class Port:
     def quantized(self, x: NDArray[Any]) -> NDArray[Any]:
         """x in the port's own type: as it is if it has that type, any other number by scale and zero point.
 
+        Axes of length one, the batch among them, may be missing or too many.
         Raises DataError if the shape or type does not fit or a value is not finite.
         """
         x = np.asarray(x)
-        if x.shape == self.shape[1:]:
-            x = x[None]
-        if x.shape != self.shape:
+        if [n for n in x.shape if n != 1] != [n for n in self.shape if n != 1]:
             raise DataError(f"input {self.name!r} takes shape {self.shape[1:]}, not {x.shape}; reshape the sample")
+        x = x.reshape(self.shape)
         if x.dtype == self.dtype:
             fits = x
         elif np.issubdtype(self.dtype, np.floating) and x.dtype.kind in "iuf":

@@ -50,10 +50,19 @@ def test_a_model_without_relevance_is_refused() -> None:
         edgexai.Explainer(GOLDEN / "cnn" / "model.tflite")
 
 
+def test_axes_of_length_one_do_not_matter() -> None:
+    explainer = edgexai.Explainer(HERE / "data" / "dscnn_explain.tflite")
+    x = np.random.default_rng(0).normal(size=explainer.input.shape).astype(np.float32)
+    for same in (x[0], x[..., None]):
+        assert np.array_equal(explainer(same).relevance, explainer(x).relevance)
+
+
 def test_samples_that_do_not_fit_are_refused() -> None:
     explainer = edgexai.Explainer(HERE / "data" / "cnn_explain.tflite")
     with pytest.raises(DataError, match="takes shape"):
         explainer(np.zeros((3, 3), np.float32))
+    with pytest.raises(DataError, match="takes shape"):
+        explainer(np.zeros((0, *explainer.input.shape[1:]), np.float32))
     bad = np.zeros(explainer.input.shape, np.float32)
     bad[0, 0, 0, 0] = np.nan
     with pytest.raises(DataError, match="not finite"):
