@@ -56,21 +56,23 @@ def apply(graph: Graph, op: int, feeds: Mapping[int, Array], batch: int = BATCH)
 
 
 def quantized(graph: Graph, x: Array) -> Array:
-    """Samples (N, …) in the type of the graph's input: as they are if they have it, floats by scale and zero point."""
+    """Samples (N, …) in the type of the graph's input: as they are if they have it, any other number by scale and
+    zero point. Axes of length one may be missing."""
     port = graph.tensors[graph.inputs[0]]
     if len(graph.inputs) != 1:
         raise DataError(f"the model has {len(graph.inputs)} inputs; only models with one can be run on samples")
     x = np.asarray(x)
-    if x.shape[1:] != port.shape[1:] or len(x) == 0:
+    if not len(x) or [n for n in x.shape[1:] if n != 1] != [n for n in port.shape[1:] if n != 1]:
         raise DataError(f"the model takes samples (N, {', '.join(map(str, port.shape[1:]))}), not {x.shape}")
+    x = x.reshape(-1, *port.shape[1:])
     if x.dtype == NUMPY[port.dtype]:
         return x
     if x.dtype.kind == "f" and not np.all(np.isfinite(x)):
         raise DataError("the samples hold values that are not finite; clean them")
     if port.dtype == DType.FLOAT32 and x.dtype.kind in "iuf":
         return x.astype(np.float32)
-    if port.quantization is None or x.dtype.kind != "f":
-        raise DataError(f"the model takes {port.dtype.name.lower()} or float samples, not {x.dtype}; convert them")
+    if port.quantization is None or x.dtype.kind not in "iuf":
+        raise DataError(f"the model takes {port.dtype.name.lower()} or real numbers, not {x.dtype}; convert them")
     return to_integers(x, port.quantization, NUMPY[port.dtype])
 
 

@@ -26,7 +26,7 @@ from edgexai.cli.table import show
 from edgexai.compress.execute import forward, quantized, real
 from edgexai.device.explainer import Explainer
 from edgexai.errors import DataError
-from edgexai.graph import DType, Graph, load, serialize
+from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.relevance.composite import NAMED, Composite
 
@@ -68,8 +68,7 @@ def inputs(graph: Graph, data: str | Path, count: int) -> tuple[Array, Array]:
     port = graph.tensors[graph.inputs[0]]
     if len(port.shape) != 4:
         raise DataError(f"pixel flipping is for maps (rows, columns, channels); the model takes {port.shape[1:]}")
-    x = x.reshape(-1, *port.shape[1:])
-    x = quantized(graph, x.astype(np.float32) if x.dtype == np.uint8 and port.dtype != DType.UINT8 else x)
+    x = quantized(graph, x)
     fill = np.asarray(np.rint(x.mean(0)) if x.dtype.kind in "iu" else x.mean(0), x.dtype)
     return x[np.random.default_rng(0).permutation(len(x))[:count]], fill
 

@@ -99,8 +99,7 @@ def _measured(args: argparse.Namespace) -> Iterator[Row]:
 
 def _inputs(graph: Graph, data: str, count: int) -> tuple[Array, Array]:
     """Inputs (N, rows, columns, channels) drawn at random, as the model takes them, and their mean."""
-    shape = graph.tensors[graph.inputs[0]].shape
-    x = quantized(graph, samples(data)[0].reshape(-1, *shape[1:]))
+    x = quantized(graph, samples(data)[0])
     fill = np.asarray(np.rint(x.mean(0)) if x.dtype.kind in "iu" else x.mean(0), x.dtype)
     return x[np.random.default_rng(0).permutation(len(x))[:count]], fill
 

@@ -68,8 +68,7 @@ def _inputs(graph: Graph, data: str | None, count: int) -> Array:
     if data is None:
         x = np.random.default_rng(0).integers(-128, 128, (count, *port.shape[1:]))
         return x.astype(np.int8 if port.dtype == DType.INT8 else np.float32)
-    x = samples(data)[0]
-    return quantized(graph, x.reshape(-1, *port.shape[1:]))[:count]
+    return quantized(graph, samples(data)[0])[:count]
 
 
 def _row(torch: Any, path: str, graph: Graph, name: str, precision: str, x: Array) -> dict[str, Any]:
