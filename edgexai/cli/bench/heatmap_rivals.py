@@ -72,9 +72,11 @@ def _image(kind: str, cut: float, options: dict[str, Any]) -> Codec:
         unit = (peak - low) / 255 or 1.0
         grey = np.rint((np.clip(values, low, peak) - low) / unit).astype(np.uint8)
         file = io.BytesIO()
-        Image.fromarray(grey if grey.ndim == 2 else grey.reshape(1, -1)).save(
-            file, kind, quality=max(1, level), **options
-        )
+        picture = Image.fromarray(grey if grey.ndim == 2 else grey.reshape(1, -1))
+        try:
+            picture.save(file, kind, quality=max(1, level), **options)
+        except RuntimeError:  # JPEG XL's encoder refuses some small pictures at some qualities: as if none were like it
+            return 0, np.zeros_like(values)
         with Image.open(io.BytesIO(file.getvalue())) as image:
             decoded = np.asarray(image.convert("L"), np.float32)
         return file.tell(), (decoded.reshape(values.shape) * unit + low).astype(np.float32)
