@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from edgexai.board import load_board
 from edgexai.cli.amount import amount
 from edgexai.cli.compress_report import Facts, write_report
-from edgexai.cli.data import samples
+from edgexai.cli.data import fitted
 from edgexai.cli.progress import bar
 from edgexai.compress import Schedule, distill, profile_relevance
 from edgexai.compress.budget import Bench, Budget, Limit, Point, fit_budget
@@ -125,22 +125,15 @@ def _budget(args: argparse.Namespace) -> Budget:
 def _split(args: argparse.Namespace, graph: Graph) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """Samples to compress with; samples and labels (or None) to measure on."""
     shape = graph.tensors[graph.inputs[0]].shape[1:]
-    x, y = _read(args.data, shape)
+    x, y = fitted(args.data, shape)
     if args.test:
-        test, labels = _read(args.test, shape)
+        test, labels = fitted(args.test, shape)
         return x, test, labels
     if len(x) < 10:
         raise DataError(f"{args.data} has {len(x)} samples; give some dozens, or --test")
     order = np.random.default_rng(0).permutation(len(x))
     held = max(1, int(HELD_OUT * len(x)))
     return x[order[held:]], x[order[:held]], None if y is None else y[order[:held]]
-
-
-def _read(path: str, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    x, y = samples(path)
-    if len(x) and x[0].size == np.prod(shape):  # (N, 49, 10) for an input of (49, 10, 1)
-        x = x.reshape(-1, *shape)
-    return (x.astype(np.float32) if x.dtype == np.uint8 else x), y
 
 
 def _packed(

@@ -22,3 +22,11 @@ def samples(path: str | Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if y is not None and len(y) != len(x):
         raise DataError(f"{path} has {len(x)} samples and {len(y)} labels; they must be as many")
     return x, y
+
+
+def fitted(path: str | Path, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The same, x in the model's shape: (N, 49, 10) for an input of (49, 10, 1); pixels as real numbers."""
+    x, y = samples(path)
+    if len(x) and x[0].size == np.prod(shape):
+        x = x.reshape(-1, *shape)
+    return (x.astype(np.float32) if x.dtype == np.uint8 else x), y

@@ -13,7 +13,6 @@ examples:
 """
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from edgexai.cli.bench import results
 from edgexai.cli.bench.compress_plot import plot
 from edgexai.cli.bench.compress_point import Material, measure, pruned
-from edgexai.cli.data import samples
+from edgexai.cli.data import fitted
 from edgexai.cli.progress import bar
 from edgexai.cli.table import show
 from edgexai.compress.criteria import CRITERIA
@@ -67,21 +67,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.show:
-        rows = [json.loads(line) for path in args.show for line in Path(path).read_text().splitlines()]
+        rows = results.read(args.show)
         tables(rows)
         if args.plot:
             plot(rows, args.plot)
         return 0
     if not args.model or not args.data:
         raise ConfigError("there is nothing to measure; give a model and --data, or --show a file of results")
-    rows = []
-    for row in _measured(args):
-        rows.append(row)
-        if args.output:
-            with open(args.output, "a") as file:
-                file.write(json.dumps(row) + "\n")
-        if args.json:
-            print(json.dumps(row), flush=True)
+    rows = results.kept(_measured(args), args.output, args.json)
     if not args.json:
         tables(rows)
     return 0
@@ -121,18 +114,15 @@ def _known(path: str | None) -> set[tuple[Any, ...]]:
     """The points that a file of results holds already."""
     if path is None or not Path(path).exists():
         return set()
-    rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
-    return {tuple(row[field] for field in POINT) for row in rows}
+    return {tuple(row[field] for field in POINT) for row in results.read([path])}
 
 
 def labelled(path: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Samples in the model's shape and their labels; DataError if there are none."""
-    x, y = samples(path)
+    x, y = fitted(path, shape)
     if y is None:
         raise DataError(f"{path} has no labels y; accuracy cannot be measured on it")
-    if x[0].size == np.prod(shape):  # (N, 49, 10) for an input of (49, 10, 1)
-        x = x.reshape(-1, *shape)
-    return x.astype(np.float32) if x.dtype == np.uint8 else x, y
+    return x, y
 
 
 def tables(rows: list[dict[str, Any]]) -> None:

@@ -12,7 +12,6 @@ examples:
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from edgexai.cli.bench import results
 from edgexai.cli.data import samples
 from edgexai.compress.execute import quantized
 from edgexai.device.explainer import Explainer
@@ -55,21 +55,14 @@ def run(args: argparse.Namespace) -> int:
     from edgexai.cli.bench.heatmap_report import plots, tables
 
     if args.show:
-        rows = [json.loads(line) for path in args.show for line in Path(path).read_text().splitlines()]
+        rows = results.read(args.show)
         tables(rows)
         if args.plot:
             plots(rows, Path(args.plot))
         return 0
     if not args.on and not args.tag:
         raise ConfigError("there is nothing to measure; give --on MODEL DATA, --tag, or --show a file of results")
-    rows = []
-    for row in _measured(args):
-        rows.append(row)
-        if args.output:
-            with open(args.output, "a") as file:
-                file.write(json.dumps(row) + "\n")
-        if args.json:
-            print(json.dumps(row), flush=True)
+    rows = results.kept(_measured(args), args.output, args.json)
     if not args.json:
         tables(rows)
     return 0

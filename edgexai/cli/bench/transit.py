@@ -10,13 +10,13 @@ examples:
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edgexai.cli.bench import results
 from edgexai.cli.bench.compress import interval, labelled
 from edgexai.cli.bench.compress_point import Material
 from edgexai.cli.progress import bar
@@ -48,11 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = []
-    for row in _measured(args):
-        rows.append(row)
-        if args.json:
-            print(json.dumps(row), flush=True)
+    rows = results.kept(_measured(args), None, args.json)
     if not args.json:
         _table(rows)
     return 0
