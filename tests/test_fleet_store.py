@@ -8,8 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import duckdb
 import pyarrow.parquet
@@ -18,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgexai.errors import ConfigError
-from edgexai.fleet.journal import Arrival, Refusal
+from edgexai.fleet.journal import Arrival, Journal, Refusal
 from edgexai.fleet.ranges import contains, insert
 from edgexai.fleet.store import MERGED, Store
 
@@ -159,6 +161,19 @@ def test_workers_share_a_store(tmp_path: Path) -> None:
     assert two.journal.add([arrival(n) for n in range(10, 30)]) == 10
     one.compact()
     assert sequences(two) == list(range(30))
+
+
+def test_workers_that_start_at_once_make_one_store(tmp_path: Path) -> None:
+    for number in range(50):
+        together = Barrier(8)
+
+        def start(directory: Path = tmp_path / str(number), together: Barrier = together) -> None:
+            together.wait()
+            Journal(directory).close()
+
+        with ThreadPoolExecutor(8) as pool:
+            for done in [pool.submit(start) for _ in range(8)]:
+                done.result()
 
 
 def test_only_one_worker_moves_frames_at_a_time(tmp_path: Path) -> None:

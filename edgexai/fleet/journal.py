@@ -9,8 +9,10 @@ quarantine  payloads that were refused, cut to 4 KiB, the last 1,000
 counter     totals
 """
 
+import random
 import sqlite3
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -46,6 +48,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 _KEPT_IN_QUARANTINE = 1000
+_PATIENCE = 30.0  # seconds that one process waits for another's lock
 
 COLUMNS = "id, fleet, node, boot, sequence, received, time, model, target, score, conservation, frame"
 
@@ -86,6 +89,25 @@ def damaged(path: Path, error: Exception) -> ConfigError:
     return ConfigError(f"{path}: {error}; `edgexai fleet repair --store {path.parent}` saves what there is")
 
 
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection that flushes at every commit, its tables made."""
+    db = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE, isolation_level=None)
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.executescript(_SCHEMA)
+            return db
+        except sqlite3.OperationalError as error:
+            # two that open a new file at once stand in each other's way while it becomes a WAL; SQLite does not wait
+            # there, since neither would let go
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                db.close()
+                raise
+            time.sleep(random.uniform(0.01, 0.05))
+
+
 class Journal:
     """The journal of one store directory; several processes may have it open."""
 
@@ -94,10 +116,7 @@ class Journal:
         self.path = directory / "journal.db"
         self._lock = threading.Lock()
         try:
-            self._db = sqlite3.connect(self.path, check_same_thread=False, timeout=30.0, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+            self._db = _connect(self.path)
             if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("pages are damaged")
         except sqlite3.DatabaseError as error:
