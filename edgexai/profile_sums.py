@@ -39,7 +39,7 @@ class ProfileSums:
             self.relevance[n][target] += size
             net = relevance.sum(0)
             leads = [net - other[n].reshape(relevance.shape).sum(0) for other in others] or [net]
-            self.rows[n] += (np.square(leads).mean(0), np.abs(net), flat.mean(0), np.square(flat).mean(0))
+            self.rows[n] += (np.square(leads).mean(0), np.abs(net), np.square(flat).mean(0), flat.mean(0))
             with np.errstate(divide="ignore", invalid="ignore"):
                 octave = np.nan_to_num(-np.log2(size / size.sum()), nan=np.inf, posinf=np.inf)
             self.spread[n][np.clip(octave, 0, OCTAVES - 1).astype(int), np.arange(len(size))] += 1

@@ -64,9 +64,13 @@ def test_a_saved_profile_comes_back(graph: Any, tmp_path: Path) -> None:
     back = load_profile(tmp_path / "p.profile")
     assert (back.model, back.composite, back.samples) == (profile.model, "epsilon", 5)
     for t in profile.channels:
-        largest = profile.relevance(t).max()
-        np.testing.assert_allclose(back.relevance(t), profile.relevance(t), rtol=1e-3, atol=1e-6 * largest)
+        for name in ("relevance", "margin", "net", "square"):
+            wanted = getattr(profile.channels[t], name)
+            np.testing.assert_allclose(getattr(back.channels[t], name), wanted, rtol=0.045, atol=1e-6 * wanted.max())
+        np.testing.assert_allclose(back.mean(t), profile.mean(t), rtol=1e-3, atol=1e-6 * np.abs(profile.mean(t)).max())
         np.testing.assert_array_equal(back.channels[t].spread, profile.channels[t].spread)
+    back.save(tmp_path / "again.profile")
+    assert (tmp_path / "again.profile").read_bytes() == (tmp_path / "p.profile").read_bytes()
 
 
 def test_quantiles_are_those_of_the_samples_to_the_next_power_of_two(graph: Any) -> None:

@@ -34,16 +34,16 @@ class Channels:
     """Sums over samples for one map; each sample counts with its sum (relevance) or mean (values) over positions.
 
     ``relevance`` (classes, channels) is of |R|; ``margin`` of the mean square over the three nearest rivals of (sum of
-    R of the predicted class - sum of R of the rival), ``net`` of |sum of R|, ``value`` of the activation and
-    ``square`` of its square are (channels,). ``spread`` (octaves, channels) counts the samples by the channel's share
-    of the map's |R|: above 1/2, above 1/4, and so on.
+    R of the predicted class - sum of R of the rival), ``net`` of |sum of R|, ``square`` of the activation's square and
+    ``value`` of the activation are (channels,). ``spread`` (octaves, channels) counts the samples by the channel's
+    share of the map's |R|: above 1/2, above 1/4, and so on.
     """
 
     relevance: Sums
     margin: Sums
     net: Sums
-    value: Sums
     square: Sums
+    value: Sums
     spread: Sums
 
     def __add__(self, other: "Channels") -> "Channels":
@@ -51,8 +51,8 @@ class Channels:
             self.relevance + other.relevance,
             self.margin + other.margin,
             self.net + other.net,
-            self.value + other.value,
             self.square + other.square,
+            self.value + other.value,
             self.spread + other.spread,
         )
 
@@ -105,7 +105,7 @@ class Profile:
     def save(self, path: str | Path) -> None:
         """Write the profile; see `profile_file` for the bytes."""
         maps = {
-            t: (c.relevance, np.stack([c.margin, c.net, c.value, c.square]), c.spread) for t, c in self.channels.items()
+            t: (c.relevance, np.stack([c.margin, c.net, c.square, c.value]), c.spread) for t, c in self.channels.items()
         }
         Path(path).write_bytes(pack(self.model, self.composite, self.count, maps))
 
@@ -117,7 +117,10 @@ def load_profile(path: str | Path) -> Profile:
         model,
         composite,
         count,
-        {t: Channels(r, rows[0], rows[1], rows[2], rows[3], spread) for t, (r, rows, spread) in maps.items()},
+        {
+            t: Channels(relevance, rows[0], rows[1], rows[2], rows[3], spread)
+            for t, (relevance, rows, spread) in maps.items()
+        },
     )
 
 
