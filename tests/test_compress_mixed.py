@@ -86,20 +86,36 @@ def test_int4_weights_compute_what_the_same_weights_in_int8_do(name: str) -> Non
     packed = narrow(few)
     assert DType.INT4 in {t.dtype for t in packed.tensors}
     assert len(serialize(packed)) < len(serialize(few))
-    outputs = []
-    for graph in (few, packed):
-        runner = Interpreter(
-            model_content=serialize(graph),
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        runner.allocate_tensors()
-        found = []
-        for sample in forward(few, x[:8], [few.inputs[0]])[0]:
-            runner.set_tensor(runner.get_input_details()[0]["index"], sample[None])
-            runner.invoke()
-            found.append(runner.get_tensor(runner.get_output_details()[0]["index"]))
-        outputs.append(np.array(found))
-    np.testing.assert_array_equal(*outputs)
+    np.testing.assert_array_equal(*(on_plain_kernels(graph, few, x[:8]) for graph in (few, packed)))
+
+
+@pytest.mark.parametrize("name", ["cnn", "dscnn", "mlp"])
+@pytest.mark.parametrize("composite", ["edge", "epsilon_plus_flat"])
+def test_relevance_of_int4_weights_is_that_of_the_same_weights_in_int8(name: str, composite: str) -> None:
+    _, small, x = models(name)
+    few = cluster(small, x, price=1e-9, bits=4)
+    ours, theirs = (
+        on_plain_kernels(edgexai.attach(graph, composite=composite), few, x[:8], "relevance")
+        for graph in (narrow(few), few)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-5 * np.abs(theirs).max())
+
+
+def on_plain_kernels(graph: Graph, int8: Graph, x: Samples, port: str = "") -> NDArray[np.float32]:
+    """An output (the first, or the one whose name holds ``port``) for samples, without XNNPACK, which rounds int4
+    otherwise."""
+    runner = Interpreter(
+        model_content=serialize(graph),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    runner.allocate_tensors()
+    output = next(d["index"] for d in runner.get_output_details() if port in d["name"])
+    found = []
+    for sample in forward(int8, x, [int8.inputs[0]])[0]:
+        runner.set_tensor(runner.get_input_details()[0]["index"], sample[None])
+        runner.invoke()
+        found.append(runner.get_tensor(output))
+    return np.array(found)
 
 
 def test_nibbles_are_packed_low_half_first() -> None:

@@ -6,7 +6,7 @@ examples:
   edgexai quantize ic_float.tflite -o ic_mixed.tflite --data train.npz --keep-explanations 0.999 --board nucleo_l4r5zi
       int16 maps where int8 disturbs the heatmaps most, until they correlate 0.999 with the float model's
   edgexai quantize ic_float.tflite -o ic_int4.tflite --data train.npz --int4
-      weights of -7 … 7, two a byte; attach the relevance pass to the int8 model, it does not read int4
+      weights of -7 … 7, two a byte
 
 Needs no TensorFlow. For Keras models and SavedModels there is `edgexai convert`.
 """
