@@ -5,6 +5,7 @@ vehicles in enlarged CIFAR-10 pictures. digits is the demo's network, trained on
 
 examples:
   edgexai bench heatmap_models --train cifar10_train.npz --test cifar10_test.npz -o models
+  edgexai bench heatmap_models --train cifar10_train.npz --test cifar10_test.npz --seed 1 -o others
 """
 
 import argparse
@@ -30,6 +31,7 @@ Array = NDArray[Any]
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", required=True, help=".npz with x (N, 32, 32, 3) of 0 … 255 and CIFAR-10's labels y")
     parser.add_argument("--test", required=True, help="the same, held out")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and batches (%(default)s)")
     parser.add_argument("-o", "--output", required=True, help="a directory")
 
 
@@ -43,14 +45,14 @@ def run(args: argparse.Namespace) -> int:
         raise DataError("both files need labels y: the classes of CIFAR-10, 0 to 9")
     x, held_out = enlarged(x), enlarged(held_out)
     with bar("net96") as progress:
-        model = train(x, y, 0, progress)
+        model = train(x, y, args.seed, progress)
     right = model.predict(held_out, verbose=0).argmax(1) == np.isin(truth, ANIMALS)
     print(f"net96: {right.mean():.1%} of {len(right)} held-out pictures right")
     (directory / "net96.tflite").write_bytes(from_keras(model, x[:300], int8=True))
     np.savez(directory / "net96.npz", x=held_out, y=np.isin(truth, ANIMALS).astype(np.int64))
     data = digits.load(0)
     with bar("digits") as progress:
-        model = network.train(data, 0, progress)
+        model = network.train(data, args.seed, progress)
     (directory / "digits.tflite").write_bytes(from_keras(model, data.train[:300], int8=True))
     np.savez(directory / "digits.npz", x=data.test, y=data.test_labels)
     return 0

@@ -40,7 +40,7 @@ def theirs(maps: Maps) -> Iterable[Row]:
     for name, variants in codecs().items():
         sizes = []
         for one in maps:
-            found = [[fewest(codec, one, target, cosine) for target in TARGETS] for codec in variants]
+            found = [fewest(codec, one, TARGETS, cosine) for codec in variants]
             sizes.append([min(f[i] or np.inf for f in found) for i in range(len(TARGETS))])
         median = np.median(np.array(sizes, np.float64), axis=0)
         yield {

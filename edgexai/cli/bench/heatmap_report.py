@@ -1,14 +1,50 @@
-"""Tables and plots of what `edgexai bench heatmap` has measured."""
+"""Tables of what `edgexai bench heatmap` has measured, as they stand in docs/heatmap-benchmark.md."""
 
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-import numpy as np
 
 from edgexai.cli.bench.heatmap_rate import TARGETS
 from edgexai.cli.table import show
 
 Row = dict[str, Any]
+
+NAMES = ("model", "composite", "n")
+TABLES: list[tuple[str, str, Sequence[str], Sequence[str]]] = [
+    ("cosine", "cosine at so many bytes: median, and what nine of ten reach", NAMES, ("budgets", "median", "tenth")),
+    ("uncoded", "symmetric relevance gain of the uncoded maps, and deletion against random", NAMES, ("gain", "plain")),
+    (
+        "faithfulness",
+        "what is left of the gain, with a typical header",
+        ("model", "composite", "codec", "n", "budget"),
+        ("fits", "share", "bounds", "lost", "plain", "overlap", "cosine"),
+    ),
+    ("tag", "share of the positive relevance on the tag", (*NAMES, "images", "budget"), ("true", "share")),
+    ("transforms", f"ideal bytes at a cosine of {TARGETS}", (*NAMES, "transform"), ("median",)),
+    (
+        "order",
+        "bits in another order",
+        (*NAMES, "budget", "power", "ahead"),
+        ("share", "bounds", "plain", "overlap", "cosine"),
+    ),
+    (
+        "bound",
+        "bytes of frame and stream, ideal ones of its decisions",
+        (*NAMES, "cosine"),
+        ("frame", "stream", "adaptive", "known", "signs"),
+    ),
+    (
+        "references",
+        f"class means as references: bytes at a cosine of {TARGETS}",
+        (*NAMES, "spare", "reference"),
+        ("without", "with", "saved", "used"),
+    ),
+    (
+        "speed",
+        "processor time, ms: median and fastest",
+        ("model", "shape", "n", "budget"),
+        ("encode", "decode", "first"),
+    ),
+]
 
 
 def tables(rows: list[Row]) -> None:
@@ -20,16 +56,11 @@ def tables(rows: list[Row]) -> None:
         ratios = share_of_best(own)
         if ratios:
             print("share of the best of the others: " + "  ".join(f"{r:.0%} ({name})" for r, name in ratios))
-    kinds: list[tuple[str, list[str], list[str]]] = [
-        ("cosine", ["model", "composite", "n"], ["budgets", "median", "tenth"]),
-        ("faithfulness", ["model", "composite", "n", "budget"], ["gain", "overlap", "uncoded"]),
-        ("corner", ["model", "images", "n", "budget"], ["true", "share", "typical_error"]),
-    ]
-    for what, names, values in kinds:
+    for what, title, names, values in TABLES:
         own = [r for r in rows if r["what"] == what]
         if own:
-            print(f"\n{what}")
-            show([*names, *values], [[str(r[n]) for n in names] + [_text(r[v]) for v in values] for r in own])
+            print(f"\n{what}: {title}")
+            show([*names, *values], [[_text(r[n]) for n in names] + [_text(r[v]) for v in values] for r in own])
 
 
 def share_of_best(rows: list[Row]) -> list[tuple[float, str]]:
@@ -45,63 +76,15 @@ def share_of_best(rows: list[Row]) -> list[tuple[float, str]]:
     return found
 
 
-def plots(rows: list[Row], directory: Path) -> None:
-    """heatmap-rate.png: cosine over bytes, other codecs as points; heatmap-faithful.png: gain over bytes."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    rows = [r for r in rows if r.get("composite", "epsilon_plus_flat") == "epsilon_plus_flat"]
-    models = list(dict.fromkeys(r["model"] for r in rows if r["what"] == "cosine"))
-    names = list(dict.fromkeys(r["codec"] for r in rows if r["what"] == "bytes" and r["codec"] != "edgexai"))
-    figure, axes = plt.subplots(1, len(models), figsize=(3.6 * len(models), 3.6), sharey=True, squeeze=False)
-    for axis, model in zip(axes[0], models, strict=True):
-        for r in rows:
-            if r["model"] != model:
-                continue
-            if r["what"] == "cosine":
-                axis.plot(r["budgets"], r["median"], color="black", label="edgexai")
-                axis.fill_between(r["budgets"], r["tenth"], r["median"], color="black", alpha=0.12, linewidth=0)
-            elif r["what"] == "bytes" and r["codec"] != "edgexai":
-                size = [np.nan if m is None else m for m in r["median"]]
-                axis.plot(size, TARGETS, "o-", ms=4, lw=1, color=f"C{names.index(r['codec'])}", label=r["codec"])
-        axis.set_xscale("log")
-        axis.set_ylim(0.7, 1.005)
-        axis.set_xlim(14, 3000)
-        axis.set_xlabel("bytes")
-        axis.set_title(model)
-        axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("cosine to the map, median")
-    entries = {
-        label: handle for axis in axes[0] for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    axes[0][-1].legend(entries.values(), entries.keys(), fontsize=7, loc="lower right")
-    figure.tight_layout()
-    figure.savefig(directory / "heatmap-rate.png", dpi=130)
-    faithful = [r for r in rows if r["what"] == "faithfulness"]
-    if faithful:
-        figure, axis = plt.subplots(figsize=(5.5, 3.6))
-        for model in dict.fromkeys(r["model"] for r in faithful):
-            own = [r for r in faithful if r["model"] == model]
-            axis.plot([r["budget"] for r in own], [100 * r["gain"] for r in own], "o-", label=model)
-        axis.axhline(100, color="black", lw=0.8)
-        axis.set_xscale("log")
-        axis.set_xticks([r["budget"] for r in own], [str(r["budget"]) for r in own])
-        axis.minorticks_off()
-        axis.set_xlabel("bytes of the frame, a typical header included")
-        axis.set_ylabel("% of the uncoded maps' gain\nof deletion over chance")
-        axis.legend()
-        axis.grid(alpha=0.3)
-        figure.tight_layout()
-        figure.savefig(directory / "heatmap-faithful.png", dpi=130)
-
-
 def _whole(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f}"
+    return "–" if value is None else f"{value:.4g}"
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return " ".join(str(v) if isinstance(v, int) else f"{v:.3f}" for v in value)
-    return f"{value:.3f}"
+    if isinstance(value, str) or value is None:
+        return value or "–"
+    if isinstance(value, Iterable):
+        return " ".join(map(_text, value))
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.3f}" if abs(value) < 2 else f"{value:.1f}"

@@ -6,7 +6,7 @@ offset and scale, which they cannot carry, are given to them for nothing.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,17 +49,39 @@ def codecs() -> dict[str, list[Codec]]:
     return found
 
 
-def fewest(codec: Codec, values: Map, target: float, cosine: Callable[[Map, Map], float]) -> int | None:
-    """The bytes of the lowest level whose map has this cosine to the true one; None if none has."""
-    low, high, best = 0, TOP + 1, None
-    while low < high:
-        middle = (low + high) // 2
-        size, found = codec(values, middle)
-        if cosine(found, values) >= target:
-            best = size if best is None else min(best, size)
-            high = middle
-        else:
-            low = middle + 1
+def fewest(
+    codec: Codec, values: Map, targets: Sequence[float], cosine: Callable[[Map, Map], float]
+) -> list[int | None]:
+    """For each cosine to the true map the fewest bytes that had it when levels were halved; None if none has."""
+    tried: dict[int, tuple[int, float]] = {}
+    for target in targets:
+        low, high = 0, TOP + 1
+        while low < high:
+            middle = (low + high) // 2
+            if middle not in tried:
+                size, found = codec(values, middle)
+                tried[middle] = size, cosine(found, values)
+            if tried[middle][1] >= target:
+                high = middle
+            else:
+                low = middle + 1
+    return [min((size for size, likeness in tried.values() if likeness >= t), default=None) for t in targets]
+
+
+def within(variants: Sequence[Codec], values: Map, budget: int, cosine: Callable[[Map, Map], float]) -> Map | None:
+    """The best map that a codec brings into so many bytes; None if its shortest is longer."""
+    best: Map | None = None
+    for codec in variants:
+        low, high = 0, TOP + 1
+        while low < high:
+            middle = (low + high) // 2
+            size, found = codec(values, middle)
+            if 0 < size <= budget:
+                low = middle + 1
+                if best is None or cosine(found, values) > cosine(best, values):
+                    best = found
+            else:
+                high = middle
     return best
 
 
