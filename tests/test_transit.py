@@ -2,7 +2,6 @@
 
 import hashlib
 import lzma
-import struct
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +17,9 @@ from numpy.typing import NDArray
 from edgexai.cli import main
 from edgexai.errors import ModelError
 from edgexai.transit import exq, pack, restore
-from edgexai.transit.mixing import STRETCH, squash
+from edgexai.transit.mixing import STRETCH, Mixed, squash
+from edgexai.transit.rangecoder import Encoder
+from edgexai.transit.words import Words
 
 RANDOM = np.random.default_rng(5)
 TYPES = st.sampled_from(["i1", "<i2", "<i4"])
@@ -78,6 +79,19 @@ def test_squash_and_stretch_are_monotonous_and_inverse() -> None:
     assert all(abs(squash(STRETCH[p]) - p) <= 8 for p in range(1, 4096))
 
 
+def test_records_with_offsets_take_few_bytes() -> None:
+    """Tables at the end; a vector of offsets to them, each with an offset back to one and the same place."""
+    size, count = 40, 50
+    vector = np.array([4 * (count - n) + size * n for n in range(count)], "<i4").tobytes()
+    back = [np.array([4 * count + size * n, 20, n, 9, 4, 0, 1, 7, 0, 0], "<i4").tobytes() for n in range(count)]
+    model = vector + b"".join(back)
+    size = len(pack(model, [])) - exq.HEAD.size
+    assert size < 0.6 * len(
+        lzma.compress(model, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "lp": 2, "lc": 0}])
+    )
+    assert restore(pack(model, [])) == model
+
+
 MODEL = b"TFL3" * 9 + (q := few(12, 30)).tobytes() + b"end"
 PACKED = pack(MODEL, [q])
 
@@ -105,32 +119,35 @@ def test_a_file_that_is_cut_short_is_refused(size: int) -> None:
         restore(PACKED[:size])
 
 
-def hostile(length: int, entries: bytes, pad: int = 0) -> bytes:
-    squeezed = lzma.compress(entries, lzma.FORMAT_RAW, filters=exq.FILTERS)
-    return exq.HEAD.pack(exq.MAGIC, hashlib.sha256(b"").digest(), length, len(squeezed)) + squeezed + bytes(pad)
+def hostile(length: int, *numbers: int, pad: int = 0) -> bytes:
+    """A file of whatever length and list of tables."""
+    encoder = Encoder()
 
+    def port(chances: Mixed, bit: int) -> int:
+        encoder.encode(chances, bit)
+        return bit
 
-def leb(*numbers: int) -> bytes:
-    out = bytearray()
-    for number in numbers:
-        exq._write(out, number)
-    return bytes(out)
+    words = Words(port)
+    words.code(numbers[0], 0)
+    for n, number in enumerate(numbers[1:]):
+        words.code(number, 4 * n)
+    return exq.HEAD.pack(exq.MAGIC, hashlib.sha256(b"").digest(), length) + encoder.finish() + bytes(pad)
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        hostile(2**32 - 1, leb(0)),  # a length that nothing holds
-        hostile(2**24, leb(0)),
-        hostile(50_000, leb(1, 0, 1, 1 << 30, 1 << 4, 0)),  # a table larger than the file
-        hostile(50_000, leb(1, 0, 3, 10, 10, 0)),  # integers of three bytes
-        hostile(50_000, leb(1, 0, 1, 10, 10, 40)),
-        hostile(50_000, leb(1 << 34)),  # more tables than bytes
-        hostile(50_000, leb(1, 0, 1, 0, 5, 0)),
-        hostile(50_000, bytes([255] * 9)),
-        hostile(50_000, bytes(1 << 20)),  # a frame that grows beyond the file
-        hostile(40_000, leb(1, 0, 1, 200, 200, 0), pad=3),  # a stream that ends long before its table
-        struct.pack("<4s32sII", exq.MAGIC, b"", 100, 2**32 - 1),
+        hostile(2**32 - 1, 0),  # a length that nothing holds
+        hostile(2**24, 0),
+        hostile(50_000, 1, 0, 1, 1 << 30, 1 << 4, 0),  # a table larger than the file
+        hostile(50_000, 1, 0, 3, 10, 10, 0),  # integers of three bytes
+        hostile(50_000, 1, 0, 1, 10, 10, 40),
+        hostile(50_000, 2**32 - 1),  # more tables than bytes
+        hostile(50_000, 1, 0, 1, 0, 5, 0),
+        hostile(50_000, 1, 2**32 - 1, 1, 5, 5, 0),
+        hostile(40_000, 1, 0, 1, 200, 200, 0, pad=3),  # a stream that ends long before its table
+        hostile(40_000, 0),  # and before the rest of the file
+        exq.HEAD.pack(exq.MAGIC, b"", 100),
     ],
 )
 def test_impossible_sizes_are_refused_before_anything_is_built(data: bytes) -> None:
@@ -150,7 +167,7 @@ def test_the_verb_restores_and_says_so(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["restore", str(packed), "-o", str(model)]) == 0
     assert model.read_bytes() == array.tobytes()
     assert "SHA-256 agrees" in capsys.readouterr().out
-    packed.write_bytes(b"EXQ1 and then nothing")
+    packed.write_bytes(b"EXQ2 and then nothing")
     assert main(["restore", str(packed), "-o", str(tmp_path / "none.tflite")]) == 1
     assert "in transit" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.exq", "m.tflite"]

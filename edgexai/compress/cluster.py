@@ -154,15 +154,15 @@ def with_layer(graph: Graph, index: int, q: NDArray[np.int8], step: float, bias:
     x, y = (graph.tensors[t].quantization for t in (op.inputs[0], op.outputs[0]))
     if kernel.quantization is None or old.quantization is None or x is None or y is None:
         raise ConfigError(f"{graph.describe(index)} has no scales; quantize the model again")
-    scale = np.full(kernel.quantization.scale.size, step, np.float32)
-    product = (x.scale[0] * scale).astype(np.float32)[: old.quantization.scale.size]
+    scale = np.array([step], np.float32)
+    product = (x.scale[0] * scale).astype(np.float32)
     unit = 2 ** max(0, int(np.floor(np.log2(y.scale[0] / 2 / product[0]))))
     limits = np.iinfo(np.int32)
     steps = np.clip(np.rint(bias / (float(product[0]) * unit)), limits.min // unit, limits.max // unit)
-    zeros = np.zeros(scale.size, np.int64)
+    zero = np.zeros(1, np.int64)
     new = (
-        _constant(kernel, q, Quantization(scale, zeros, kernel.quantization.axis)),
-        _constant(old, (steps * unit).astype(np.int32), Quantization(product, zeros[: product.size], 0)),
+        _constant(kernel, q, Quantization(scale, zero)),
+        _constant(old, (steps * unit).astype(np.int32), Quantization(product, zero)),
     )
     count = len(graph.tensors)
     op = replace(op, inputs=(op.inputs[0], count, count + 1))

@@ -1,20 +1,19 @@
 """The file of a model in transit, `.exq`: what a `.tflite` says in few bytes, for a node that restores it bit for bit.
 
-4 bytes    "EXQ1"
+4 bytes    "EXQ2"
 32 bytes   SHA-256 of the `.tflite`
 4 bytes    its length
-4 bytes    length of the frame
-frame      raw LZMA2: number of tables; of each the bytes of the file since the last one ended, width of an integer,
-           rows, columns and bits to shift left, as LEB128; then all bytes of the file that are in no table
-rest       one range-coded stream with the integers of the tables, see `numbers` and `mixing`
+rest       one range-coded stream: number of tables; of each the bytes of the file since the last one ended, width of
+           an integer, rows, columns and bits to shift left; then all bytes of the file that are in no table, those
+           between two tables filled up to whole words: all of that as `words`; then the integers of the tables, see
+           `numbers` and `mixing`
 
 Integers are little-endian. Nothing is built before its size is known to fit the length that the file promises.
 """
 
 import hashlib
-import lzma
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,18 +24,16 @@ from edgexai.errors import ModelError
 from edgexai.transit.mixing import Mixed
 from edgexai.transit.numbers import LONGEST, Table, code
 from edgexai.transit.rangecoder import Decoder, Encoder
+from edgexai.transit.words import Words
 
-HEAD = struct.Struct("<4s32sII")
-MAGIC = b"EXQ1"
+HEAD = struct.Struct("<4s32sI")
+MAGIC = b"EXQ2"
 LARGEST = 1 << 24
 """Bytes of a `.tflite` in transit."""
 DENSEST = 1000
 """A file of n bytes stands for at most n times this: what a damaged one can cost a node stays small."""
 SMALLEST = 16
 """Integers below which a table is not worth its entry."""
-FILTERS: Sequence[Mapping[str, int]] = [
-    {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 2, "pb": 2, "dict_size": 1 << 20}
-]
 WIDTHS: Mapping[int, np.dtype[Any]] = {1: np.dtype("i1"), 2: np.dtype("<i2"), 4: np.dtype("<i4")}
 
 
@@ -69,97 +66,83 @@ def pack(model: bytes, arrays: Iterable[NDArray[Any]]) -> bytes:
         encoder.encode(chances, bit)
         return bit
 
-    places = sorted(_places(model, arrays), key=lambda place: place.at)
-    frame, end = bytearray(), 0
     tables: list[Place] = []
-    for place in places:
-        if place.at >= end:
+    for place in sorted(_places(model, arrays), key=lambda place: place.at):
+        if place.at >= (tables[-1].end if tables else 0):
             tables.append(place)
-            end = place.end
-    _write(frame, len(tables))
-    end = 0
-    for place in tables:
-        for number in (place.at - end, place.width, place.rows, place.columns, place.shift):
-            _write(frame, number)
-        end = place.end
-        code(port, _table(model, place))
-    frame += _between(model, tables)
-    squeezed = lzma.compress(bytes(frame), lzma.FORMAT_RAW, filters=FILTERS)
-    head = HEAD.pack(MAGIC, hashlib.sha256(model).digest(), len(model), len(squeezed))
-    packed = head + squeezed + encoder.finish()
+    words = Words(port)
+    _listed(words, tables, len(model))
+    for start, end in _gaps(tables, len(model)):
+        _between(words, model[start:end], start)
+    for table in tables:
+        code(port, _table(model, table))
+    packed = HEAD.pack(MAGIC, hashlib.sha256(model).digest(), len(model)) + encoder.finish()
     return packed + bytes(max(0, -(-len(model) // DENSEST) - len(packed)))
 
 
 def restore(data: bytes) -> bytes:
     """The `.tflite` that an `.exq` stands for; ModelError if the bytes are none, cut short or damaged."""
     if data[:4] != MAGIC or len(data) < HEAD.size:
-        raise ModelError("this is not a model in transit (no EXQ1 at its start); make one with edgexai compress")
-    _, digest, length, squeezed = HEAD.unpack_from(data)
-    if length > min(LARGEST, DENSEST * len(data)) or squeezed > len(data) - HEAD.size:
+        raise ModelError("this is not a model in transit (no EXQ2 at its start); make one with edgexai compress")
+    _, digest, length = HEAD.unpack_from(data)
+    if length > min(LARGEST, DENSEST * len(data)):
         raise ModelError("the model in transit is cut short or says impossible sizes; fetch it again")
     try:
-        model = _restored(data, length, squeezed)
-    except (lzma.LZMAError, EOFError, ValueError) as error:
+        model = _restored(data[HEAD.size :], length)
+    except ValueError as error:
         raise ModelError(f"the model in transit is damaged ({error}); fetch it again") from error
     if hashlib.sha256(model).digest() != digest:
         raise ModelError("the model in transit is damaged (its SHA-256 is wrong); fetch it again")
     return model
 
 
-def _restored(data: bytes, length: int, squeezed: int) -> bytes:
-    opener = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=FILTERS)
-    frame = opener.decompress(data[HEAD.size : HEAD.size + squeezed], max_length=2 * length + 1024)
-    if not opener.eof:
-        raise ValueError("its frame does not end")
-    tables, at = _entries(frame, length)
-    if len(frame) - at != length - sum(t.end - t.at for t in tables):
-        raise ValueError("its frame does not fit its length")
-    decoder = Decoder(data[HEAD.size + squeezed :])
+def _restored(stream: bytes, length: int) -> bytes:
+    decoder = Decoder(stream)
 
     def port(chances: Mixed, _: int) -> int:
         bit = decoder.decode(chances)
         if bit is None:
-            raise ValueError("its tables are cut short")
+            raise ValueError("it is cut short")
         return bit
 
-    model, end = bytearray(), 0
-    for table in tables:
-        model += frame[at : at + table.at - end]
-        at, end = at + table.at - end, table.end
+    words = Words(port)
+    tables = _listed(words, None, length)
+    between = [_between(words, bytes(end - start), start) for start, end in _gaps(tables, length)]
+    model = bytearray(between[0])
+    for table, after in zip(tables, between[1:], strict=True):
         integers = code(port, np.zeros((table.rows, table.columns), np.int64)) << table.shift
-        model += integers.astype(WIDTHS[table.width]).tobytes()
-    return bytes(model + frame[at:])
+        model += integers.astype(WIDTHS[table.width]).tobytes() + after
+    return bytes(model)
 
 
-def _entries(frame: bytes, length: int) -> tuple[list[Place], int]:
-    """The tables that a frame lists, checked, and where its list ends."""
-    count, at = _number(frame, 0)
-    tables: list[Place] = []
+def _listed(words: Words, tables: list[Place] | None, length: int) -> list[Place]:
+    """Pass the list of tables; a reader gives None and gets it, checked."""
+    count = words.code(len(tables or ()), 0)
+    found: list[Place] = []
     end = 0
-    for _ in range(count):
-        numbers = []
-        for _ in range(5):
-            number, at = _number(frame, at)
-            numbers.append(number)
-        table = Place(end + numbers[0], *numbers[1:])
+    for n in range(count):
+        given = tables[n] if tables else None
+        numbers = (given.at - end, given.width, given.rows, given.columns, given.shift) if given else (0,) * 5
+        gap, *rest = (words.code(number, 20 * n + 4 * k) for k, number in enumerate(numbers))
+        table = Place(end + gap, *rest)
         if table.width not in WIDTHS or table.shift >= LONGEST or table.end > length or table.end == table.at:
             raise ValueError("a table lies outside the file")
         end = table.end
-        tables.append(table)
-    return tables, at
+        found.append(table)
+    return found
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A LEB128 number, and where it ends."""
-    number = 0
-    for shift in range(0, 35, 7):
-        if at >= len(data):
-            break
-        number |= (data[at] & 127) << shift
-        at += 1
-        if data[at - 1] < 128:
-            return number, at
-    raise ValueError("its list of tables is broken")
+def _gaps(tables: list[Place], length: int) -> Iterator[tuple[int, int]]:
+    """Where the file is in no table."""
+    return zip([0, *(t.end for t in tables)], [*(t.at for t in tables), length], strict=True)
+
+
+def _between(words: Words, data: bytes, start: int) -> bytes:
+    """Pass bytes that start somewhere in the file as words; a reader gives zeros."""
+    found = bytearray()
+    for at in range(0, len(data), 4):
+        found += words.code(int.from_bytes(data[at : at + 4], "little"), start + at).to_bytes(4, "little")
+    return bytes(found[: len(data)])
 
 
 def _places(model: bytes, arrays: Iterable[NDArray[Any]]) -> Iterator[Place]:
@@ -179,16 +162,3 @@ def _zeros(array: NDArray[Any]) -> int:
 def _table(model: bytes, place: Place) -> Table:
     raw = np.frombuffer(model, WIDTHS[place.width], place.rows * place.columns, place.at)
     return np.asarray(raw.reshape(place.rows, place.columns).astype(np.int64) >> place.shift)
-
-
-def _between(model: bytes, tables: list[Place]) -> bytes:
-    starts = [0, *(t.end for t in tables)]
-    ends = [*(t.at for t in tables), len(model)]
-    return b"".join(model[a:b] for a, b in zip(starts, ends, strict=True))
-
-
-def _write(out: bytearray, number: int) -> None:
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
