@@ -116,6 +116,35 @@ def test_a_killed_agent_is_reported_lost_and_its_next_life_sends_the_rest(
     assert len({s.boot for s in stored}) == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+def test_a_killed_service_leaves_no_process_behind(fleet: Fleet, data: Path) -> None:
+    agent("a", fleet.broker, data, "--limit", "3").communicate(timeout=60)
+    fleet.wait(lambda: bool(children(fleet.process.pid)))
+    left = children(fleet.process.pid)
+    fleet.process.kill()
+    fleet.process.wait()
+    deadline = time.monotonic() + 30
+    while left := [pid for pid in left if runs(pid)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def children(pid: int) -> list[int]:
+    return [int(p.name) for p in Path("/proc").glob("[0-9]*") if stat(int(p.name))[1:2] == [str(pid)]]
+
+
+def runs(pid: int) -> bool:
+    return stat(pid)[:1] not in ([], ["Z"])  # a dead process stays a zombie where nobody waits for it
+
+
+def stat(pid: int) -> list[str]:
+    """State, parent and so on of a process; nothing if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return []
+
+
 def test_sigterm_ends_an_agent_cleanly_and_keeps_what_nobody_took(data: Path, tmp_path: Path) -> None:
     nobody = f"mqtt://127.0.0.1:{free_port()}"
     one = agent("a", nobody, data, "--state", str(tmp_path / "state"), "--interval", "0.05")

@@ -174,6 +174,15 @@ def _decoding_apart() -> Iterator[Callable[[list[bytes]], list[Decoded]]]:
 def _step_back() -> None:
     os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # a service that was killed has told nobody, and a worker of the pool would wait for work for ever
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def _when(event: threading.Event, work: Callable[[], object]) -> Callable[[], None]:

@@ -78,8 +78,8 @@ def run(args: argparse.Namespace) -> int:
             console.print(f"report  {page}", soft_wrap=True)
             console.print(f"took    {time.monotonic() - begun:.0f} s", highlight=False)
             if args.serve:
-                console.print(f"page    {running.page}   (Ctrl-C ends it)")
                 try:
+                    console.print(f"page    {running.page}   (Ctrl-C ends it)")
                     while True:
                         time.sleep(3600)
                 except KeyboardInterrupt:
