@@ -60,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--explain", metavar="COMPOSITE", help="budgets hold prediction and explanation together")
     parser.add_argument("--steps", type=int, default=4, help="of pruning, scores taken anew after each (%(default)s)")
     parser.add_argument("--distill", action="store_true", help="train to answer as the original (needs TensorFlow)")
-    parser.add_argument("--epochs", type=int, default=60, help="of --distill (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=Schedule.epochs, help="of --distill (%(default)s)")
     parser.add_argument("--transit", metavar="EXQ", help="cluster the weights too and write what travels over the air")
     parser.add_argument("--bits", type=int, default=5, help="of the codebooks of --transit, 2 to 5 (%(default)s)")
     parser.add_argument("--report", metavar="HTML", help="write a page: what was tried, what it costs, heatmaps")
@@ -79,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     bench = Bench(graph, test, labels, board, args.explain)
 
     def finish(small: Graph) -> Graph:
-        return distill(small, graph, x, schedule=Schedule(epochs=args.epochs))
+        with bar("distillation") as progress:
+            return distill(small, graph, x, schedule=Schedule(epochs=args.epochs), progress=progress)
 
     with bar("models") as progress:
         chosen, points = fit_budget(

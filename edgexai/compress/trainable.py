@@ -26,7 +26,8 @@ class Trainable:
     """``variables`` by the index of the constant that each stands for; call with a batch (N, …) of inputs.
 
     A variable is a constant divided by its scale, a power of two near its root mean square: steps of one size suit
-    all, also the first layer's weights where inputs go up to 255.
+    all, also the first layer's weights where inputs go up to 255. Kernels of convolutions are matrices
+    (output channels, all else), the form in which Muon trains them.
     """
 
     graph: Graph
@@ -70,7 +71,10 @@ def trainable(graph: Graph) -> Trainable:
         if t >= 0 and graph.tensors[t].is_constant and graph.tensors[t].dtype == DType.FLOAT32
     }
     scales = {t: _scale(graph.tensors[t].array) for t in sorted(constants)}
-    return Trainable(graph, {t: tf.Variable(graph.tensors[t].array / s) for t, s in scales.items()}, scales)
+    kernels = {op.inputs[1] for op in graph.ops if op.kind == OpKind.CONV_2D}
+    values = {t: graph.tensors[t].array / s for t, s in scales.items()}
+    matrices = {t: v.reshape(len(v), -1) if t in kernels else v for t, v in values.items()}
+    return Trainable(graph, {t: tf.Variable(v) for t, v in matrices.items()}, scales)
 
 
 def _scale(values: NDArray[np.float32]) -> float:
@@ -104,7 +108,8 @@ def _with_bias(op: Op, y: Any, values: Values) -> Any:
 
 
 def _conv(tf: Any, graph: Graph, op: Op, values: Values) -> Any:
-    kernel = tf.transpose(values[op.inputs[1]], (1, 2, 3, 0))
+    shape = graph.tensors[op.inputs[1]].shape
+    kernel = tf.reshape(tf.transpose(values[op.inputs[1]]), (*shape[1:], shape[0]))
     o = op.options
     dilation = [o.dilationHFactor, o.dilationWFactor]
     y = tf.nn.conv2d(values[op.inputs[0]], kernel, [o.strideH, o.strideW], _padding(op), dilations=dilation)

@@ -26,6 +26,7 @@ from edgexai.cli.bench.compress_point import Material, measure, pruned
 from edgexai.cli.data import fitted
 from edgexai.cli.progress import bar
 from edgexai.cli.table import show
+from edgexai.compress import Schedule
 from edgexai.compress.criteria import CRITERIA
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import load
@@ -36,6 +37,8 @@ POINT = ("model", "seed", "per_class", "multiple", "repair", "criterion", "keep"
 
 TITLES = (
     ("accuracy, %", "accuracy", 100.0),
+    ("points of accuracy lost", "lost", 100.0),
+    ("MACs, share", "macs", 1.0),
     ("heatmap correlation", "heatmap", 1.0),
     ("heatmap correlation, less the mean heatmap", "specific", 1.0),
     ("latency, share", "latency", 1.0),
@@ -57,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repair", nargs="+", choices=REPAIRS, default=["none"], help="(none)")
     parser.add_argument("--steps", type=int, default=5, help="of least squares before distillation (%(default)s)")
     parser.add_argument("--multiple", type=int, default=1, help="channels a layer, in multiples of this (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=150, help="of distillation (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=Schedule.epochs, help="of distillation (%(default)s)")
     parser.add_argument("--maps", type=int, default=100, help="test inputs whose heatmaps are compared (%(default)s)")
     parser.add_argument("-o", "--output", help="a file of JSON lines to append results to")
     parser.add_argument("--show", nargs="+", help="print the tables of such files and measure nothing")
@@ -126,7 +129,8 @@ def labelled(path: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
 
 
 def tables(rows: list[dict[str, Any]]) -> None:
-    """Print accuracy and heatmap correlation by model, repair and criterion."""
+    """Print accuracy, what it lost, MACs, heatmap correlation and latency by model, repair and criterion."""
+    rows = [{**row, "lost": row["base"] - row["accuracy"]} for row in rows]
     for model in dict.fromkeys(row["model"] for row in rows):
         mine = [row for row in rows if row["model"] == model]
         keeps = sorted({row["keep"] for row in mine}, reverse=True)
