@@ -15,7 +15,7 @@ from test_heatmap_vectors import VECTORS, arguments, array
 
 from edgexai.errors import FrameError
 from edgexai.heatmap import Fields, Heatmap, encode
-from edgexai.heatmap.layout import EPOCH
+from edgexai.heatmap.layout import COMPANDED, EPOCH
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,9 +26,9 @@ def tool(name: str) -> pytest.MarkDecorator:
 
 def wanted() -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Vectors and their arguments. What compares with a decoded map has no place in an encoder without a decoder: a
-    quality becomes the budget that it came to, a difference is left out."""
+    quality becomes the budget that it came to, a difference is left out; so are maps that are not companded."""
     found = []
-    for one in (v for v in VECTORS if not v["references"]):
+    for one in (v for v in VECTORS if not v["references"] and bytes.fromhex(v["frame"])[0] & COMPANDED):
         options = arguments(one)
         options.pop("reference")
         if options.pop("quality", None) or options.pop("kept", None):
@@ -45,7 +45,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def check_vectors(command: list[str]) -> None:
     cases = wanted()
-    assert len(cases) == len(VECTORS) - 1
+    assert len(cases) > 0.8 * len(VECTORS) - 1
     for phase in range(4):
         found = run(command, [case(array(v, v["input"]), phase=phase, **o) for v, o in cases])
         cases = [c for c, frame in zip(cases, found, strict=True) if frame != bytes.fromhex(c[0]["frame"])]
@@ -100,7 +100,7 @@ def values(shape: tuple[int, ...], seed: int, kind: int) -> np.ndarray:
     elif kind == 4:
         found *= 2.0 ** random.integers(-60, 60, shape)
     elif kind == 5:
-        found = found * 2.0 ** random.integers(-110, -92)
+        found = found * 2.0 ** random.choice([random.integers(-110, -92), random.integers(80, 88)])
     elif kind == 6:
         found = np.sign(found)
     return found.astype(np.float32)
@@ -183,7 +183,7 @@ def test_integer_maps_are_taken_as_float32_would(host: list[str], kind: type, ex
 @tool("cc")
 def test_what_no_frame_holds_is_refused_and_no_buffer_overrun(host: list[str]) -> None:
     good = values((16, 16), 1, 0)
-    bad = [np.full((4, 4), v, np.float32) for v in (np.inf, -np.inf, np.nan, 2.0**100)]
+    bad = [np.full((4, 4), v, np.float32) for v in (np.inf, -np.inf, np.nan, 2.0**90)]
     assert run(host, [case(v) for v in bad]) == ["values"] * 4
     assert run(host, [case(np.zeros((1, 513), np.float32)), case(np.zeros((65, 64, 64), np.float32))]) == ["shape"] * 2
     assert run(host, [case(np.zeros((2, 0), np.float32))]) == ["shape"]

@@ -73,17 +73,19 @@ def test_every_shorter_frame_is_refused(frame: bytes) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        bytes([0x30, 32, 5]),  # a flag that is not known
-        bytes([0x20, 132, 1, 1, 1, 1, 0]),  # four axes
-        bytes([0x20, 131, 0xFF, 3, 0xFF, 3, 0xFF, 3, 0]),  # 512 x 512 x 512
-        bytes([0x20, 130, 0x80, 4, 0, 0]),  # 513
-        bytes([0x30, 8, 127, 17, 0]),  # 17 maps
-        bytes([0x30, 8, 127, 0]),  # none
-        bytes([0x20, 130] + [0xFF] * 9),  # a number without an end
-        bytes([0x20, 5, 127]),  # 2^127
-        bytes([0x30, 16, 5, 1, 2, 3, 4, 0x7C, 0, 0]),  # an infinite factor
-        bytes([0x40, 5, 0]),  # version 2
-        bytes([0x30, 4, 5, 0x1F]),  # a small field without its length
+        bytes([0x50, 32, 5]),  # a flag that is not known
+        bytes([0x40, 132, 1, 1, 1, 1, 0]),  # four axes
+        bytes([0x40, 131, 0xFF, 3, 0xFF, 3, 0xFF, 3, 0]),  # 512 x 512 x 512
+        bytes([0x40, 130, 0x80, 4, 0, 0]),  # 513
+        bytes([0x50, 8, 127, 17, 0]),  # 17 maps
+        bytes([0x50, 8, 127, 0]),  # none
+        bytes([0x40, 130] + [0xFF] * 9),  # a number without an end
+        bytes([0x40, 5, 127]),  # 2^127
+        bytes([0x60, 5, 81]),  # 2^121, companded
+        bytes([0x50, 16, 5, 1, 2, 3, 4, 0x7C, 0, 0]),  # an infinite factor
+        bytes([0x80, 5, 0]),  # version 2
+        bytes([0x20, 5, 0]),  # version 0
+        bytes([0x50, 4, 5, 0x1F]),  # a small field without its length
     ],
 )
 def test_what_no_encoder_makes_is_refused(body: bytes) -> None:

@@ -12,7 +12,7 @@ from edgexai.errors import FrameError
 from edgexai.heatmap import layout, stream
 from edgexai.heatmap import relevance as maps
 from edgexai.heatmap.crc import crc32c
-from edgexai.heatmap.layout import CLASS, CONSERVATION, EPOCH, PRECISE, REFERENCE, Fields, Preamble, Reader
+from edgexai.heatmap.layout import CLASS, COMPANDED, CONSERVATION, EPOCH, PRECISE, REFERENCE, Fields, Preamble, Reader
 
 Map = NDArray[np.float32]
 
@@ -81,6 +81,7 @@ def encode(
     more: Sequence[Heatmap] = (),
     reference: bytes | None = None,
     precise: bool | None = None,
+    companded: bool | None = None,
 ) -> bytes:
     """A frame of at most ``budget`` bytes, or of the fewest whose maps reach ``quality`` or have ``kept``.
 
@@ -88,8 +89,10 @@ def encode(
     is right: 1 - Σ|R - R'| / Σ|R|. Without any of them the whole stream is sent. ``more`` maps of the same shape
     (other classes) share the frame. ``reference`` is a frame that the other side has too, the node's last or the mean
     of a class: the difference to it is sent where that is better. ``precise`` says time to the millisecond and score
-    as float32; by default if the budget is at least 96. Raises FrameError for what no frame can hold, or a budget
-    smaller than what comes before the stream.
+    as float32; by default if the budget is at least 96. ``companded`` codes sign(R)·|R|^(2/3), which keeps ranks and
+    shares better than the map itself and the cosine about as well; by default always, but for a quality where the map
+    itself is shorter. Raises FrameError for what no frame can hold, or a budget smaller than what comes before the
+    stream.
     """
     wanted = [Heatmap(layout.checked(relevance), target, score, conservation)]
     wanted += [replace(one, map=layout.checked(one.map)) for one in more]
@@ -98,15 +101,24 @@ def encode(
     if precise is None:
         precise = budget is None or budget >= PRECISE_FROM or any(65504 < abs(one.score) < math.inf for one in wanted)
     about = Preamble(wanted[0].map.shape, model, sequence, time, len(wanted), fields or Fields())
-    pieces = [_Piece.of(one, quality, kept) for one in wanted]
-    plain = _assembled(about, pieces, precise, budget)
+    searched = quality is not None or kept is not None
+    ways = [companded] if companded is not None else [True, False] if searched else [True]
+
+    def made(base: tuple[bytes, Map] | None) -> bytes:
+        found = []
+        for way in ways:
+            pieces = [_Piece.of(one, way, quality, kept, base) for one in wanted]
+            found.append(_assembled(replace(about, flags=COMPANDED if way else 0), pieces, precise, budget))
+        return min(found, key=len)
+
+    plain = made(None)
     if reference is None:
         return plain
     known, name = decode(reference).map, reference[-4:]
     if known.shape != wanted[0].map.shape:
         return plain
-    other = _assembled(about, [_Piece.of(one, quality, kept, (name, known)) for one in wanted], precise, budget)
-    if quality is not None or kept is not None:
+    other = made((name, known))
+    if searched:
         return min(plain, other, key=len)
     return max(plain, other, key=lambda frame: _likeness(frame, wanted, {name: known}))
 
@@ -117,7 +129,7 @@ def decode(frame: bytes, references: Mapping[bytes, Map] | None = None) -> Frame
     ``references`` are maps by name (the last four bytes of their frames) that frames may build upon.
     """
     about, sections = opened(frame)
-    read = [section.heatmap(about.shape, references or {}) for section in sections]
+    read = [section.heatmap(about, references or {}) for section in sections]
     first = read[0]
     return Frame(
         first.map,
@@ -170,12 +182,13 @@ class Section:
     scale: float = 0.0
     exponent: int = maps.BLANK
 
-    def heatmap(self, shape: tuple[int, ...], references: Mapping[bytes, Map]) -> Heatmap:
+    def heatmap(self, about: Preamble, references: Mapping[bytes, Map]) -> Heatmap:
         """The map decoded, its reference added."""
+        shape = about.shape
         if self.exponent == maps.BLANK:
             found = np.zeros(shape, np.float32)
         else:
-            found = maps.synthesis(self.exponent, stream.decode(self.content, shape))
+            found = maps.synthesis(self.exponent, stream.decode(self.content, shape), bool(about.flags & COMPANDED))
         missing = self.name
         if self.name is not None and (known := references.get(self.name)) is not None and known.shape == shape:
             found, missing = maps.added(found, self.scale, known), None
@@ -196,20 +209,21 @@ class _Piece:
     def of(
         cls,
         one: Heatmap,
+        companded: bool,
         quality: float | None,
         kept: float | None,
-        reference: tuple[bytes, Map] | None = None,
+        reference: tuple[bytes, Map] | None,
     ) -> "_Piece":
         name, scale, rest = None, 0.0, one.map
         if reference is not None:
             name, known = reference
             scale = maps.scale(one.map, known)
             rest = maps.added(one.map, -scale, known)
-        found = maps.coefficients(rest)
+        found = maps.coefficients(rest, 0, companded)
         content = None
         if found is not None and (quality is not None or kept is not None):
             known = np.zeros_like(one.map) if reference is None else reference[1]
-            content, found = _shortest(one.map, rest, known, scale, quality, kept)
+            content, found = _shortest(one.map, rest, known, scale, quality, kept, companded)
         return cls(one, found, name, scale, content)
 
     def lead(self, precise: bool, flags: int) -> bytes:
@@ -230,11 +244,11 @@ class _Piece:
 
 def _assembled(about: Preamble, pieces: list[_Piece], precise: bool, budget: int | None) -> bytes:
     ones = [piece.heatmap for piece in pieces]
-    flags = CLASS if any(one.target != 0 or one.score != 0 for one in ones) else 0
+    flags = about.flags | (CLASS if any(one.target != 0 or one.score != 0 for one in ones) else 0)
     if all(one.conservation is not None and abs(one.conservation) < 65504 for one in ones):
         flags |= CONSERVATION
     more = REFERENCE if pieces[0].name is not None else 0
-    if precise and (flags or about.sequence or about.time != EPOCH):
+    if precise and (flags & (CLASS | CONSERVATION) or about.sequence or about.time != EPOCH):
         more |= PRECISE
     about = replace(about, flags=flags, more=more)
     leads = [piece.lead(bool(more & PRECISE), flags) for piece in pieces]
@@ -316,7 +330,8 @@ def _lead(reader: Reader, about: Preamble, last: bool) -> tuple[Section, int | N
         name = reader.take(4)
         scale = layout.unpack_number(reader, False)
     exponent = struct.unpack(">b", reader.take(1))[0]
-    if (exponent != maps.BLANK and abs(exponent) > maps.HIGHEST) or not math.isfinite(scale):
+    highest = maps.HIGHEST_COMPANDED if about.flags & COMPANDED else maps.HIGHEST
+    if (exponent != maps.BLANK and abs(exponent) > highest) or not math.isfinite(scale):
         raise FrameError(f"the frame declares relevance of 2^{exponent}; it was made by no encoder")
     lead = reader.since(begin)
     length = None if last else reader.varint()
@@ -324,17 +339,18 @@ def _lead(reader: Reader, about: Preamble, last: bool) -> tuple[Section, int | N
 
 
 def _shortest(
-    true: Map, rest: Map, known: Map, scale: float, quality: float | None, kept: float | None
+    true: Map, rest: Map, known: Map, scale: float, quality: float | None, kept: float | None, companded: bool
 ) -> tuple[bytes, maps.Coefficients]:
     """The shortest prefix whose map is good enough, over four phases; the whole stream if none is."""
     best: tuple[bytes, maps.Coefficients] | None = None
     for phase in range(4):
-        found = maps.coefficients(rest, phase)
+        found = maps.coefficients(rest, phase, companded)
         assert found is not None
         coder = found
 
         def good(content: bytes, coder: maps.Coefficients = coder) -> bool:
-            values = maps.added(maps.synthesis(coder.exponent, stream.decode(content, true.shape)), scale, known)
+            said = stream.decode(content, true.shape)
+            values = maps.added(maps.synthesis(coder.exponent, said, companded), scale, known)
             return (quality is None or cosine(values, true) >= quality) and (
                 kept is None or share(values, true) >= kept
             )

@@ -2,7 +2,7 @@
 
 | bytes | field |
 |---|---|
-| 1 | version (3 bits, 1) and flags: EXTENDED, MODEL, STAMP, CLASS, CONSERVATION |
+| 1 | version (2 bits, 1) and flags: COMPANDED, EXTENDED, MODEL, STAMP, CLASS, CONSERVATION |
 | 0–1 | if EXTENDED, more flags: LONG_MODEL, PRECISE, FIELDS, SEVERAL, REFERENCE |
 | 1–7 | shape: side - 1 of a square below 128, else 128 + axes and each length - 1 as a varint |
 | 0, 4, 8 | MODEL: the first bytes of the SHA-256 of the source model |
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from edgexai.errors import FrameError
 
 VERSION = 1
-EXTENDED, MODEL, STAMP, CLASS, CONSERVATION = 16, 8, 4, 2, 1
+COMPANDED, EXTENDED, MODEL, STAMP, CLASS, CONSERVATION = 32, 16, 8, 4, 2, 1
 LONG_MODEL, PRECISE, FIELDS, SEVERAL, REFERENCE = 1, 2, 4, 8, 16
 EPOCH = 1_577_836_800
 MOST_AXES, MOST_LENGTH, MOST_VALUES, MOST_MAPS = 3, 512, 1 << 18, 16
@@ -69,13 +69,13 @@ def pack(preamble: Preamble) -> bytes:
         raise FrameError(f"a frame takes a model id of 4 or 8 bytes, not {len(model)}")
     if not 0 <= preamble.sequence < 1 << 53:
         raise FrameError(f"a frame takes a sequence number of 0 to 2^53 - 1, not {preamble.sequence}")
-    flags = preamble.flags & (CLASS | CONSERVATION) | (MODEL if model else 0)
+    flags = preamble.flags & (COMPANDED | CLASS | CONSERVATION) | (MODEL if model else 0)
     more |= (LONG_MODEL if len(model) == 8 else 0) | (SEVERAL if preamble.count > 1 else 0)
     small = _pack_fields(preamble.fields)
     more |= FIELDS if small else 0
     stamped = preamble.sequence != 0 or preamble.time != EPOCH
     flags |= (STAMP if stamped else 0) | (EXTENDED if more else 0)
-    out = bytes([VERSION << 5 | flags]) + (bytes([more]) if more else b"") + _pack_shape(preamble.shape) + model
+    out = bytes([VERSION << 6 | flags]) + (bytes([more]) if more else b"") + _pack_shape(preamble.shape) + model
     if stamped:
         out += varint(preamble.sequence) + _pack_time(preamble.time, bool(more & PRECISE))
     return out + (bytes([preamble.count]) if preamble.count > 1 else b"") + small
@@ -84,7 +84,7 @@ def pack(preamble: Preamble) -> bytes:
 def unpack(reader: "Reader") -> Preamble:
     """Read a header; FrameError if it is none or declares more than the limits."""
     first = reader.take(1)[0]
-    if first >> 5 != VERSION:
+    if first >> 6 != VERSION:
         raise FrameError("this is not a heatmap frame of a version that is known here; update, or check the topic")
     more = reader.take(1)[0] if first & EXTENDED else 0
     if more > 31:
@@ -100,7 +100,7 @@ def unpack(reader: "Reader") -> Preamble:
     if not 1 <= count <= MOST_MAPS or count * math.prod(shape) > MOST_VALUES:
         raise FrameError(f"the frame declares {count} maps of {shape}; at most {MOST_MAPS}, and 2^18 values, are read")
     fields = _unpack_fields(reader) if more & FIELDS else Fields()
-    return Preamble(shape, model, sequence, time, count, fields, first & 31, more)
+    return Preamble(shape, model, sequence, time, count, fields, first & 63, more)
 
 
 def checked(relevance: NDArray[np.floating]) -> Map:

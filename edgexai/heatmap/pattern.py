@@ -54,13 +54,15 @@ def found(values: Ints, period: int) -> Pattern:
     return tuple(pattern)
 
 
-def cost(total: int, exponent: int, pattern: Pattern) -> int:
+def cost(total: int, exponent: int, pattern: Pattern, companded: bool) -> int:
     """What coefficients cost, to compare patterns: Σ|c| · 2^exponent, times the root mean square of the pattern.
 
-    A number of units of 2^-126; exact in integers, so that every encoder chooses alike.
+    A number of units of 2^-126; exact in integers, so that every encoder chooses alike. Of a companded map the pattern
+    is that to the power of 2/3.
     """
     for ks in pattern:
         if ks:
-            mean = sum(QUARTERS[-2 * k & 3] >> (k + 1 >> 1) for k in ks) // len(ks)
+            squares = [(4 * k + 1) // 3 if companded else 2 * k for k in ks]
+            mean = sum(QUARTERS[-q & 3] >> (q + 3 >> 2) for q in squares) // len(ks)
             total = total * (math.isqrt(mean << BITS) >> 8) >> 12
     return total << exponent + 126

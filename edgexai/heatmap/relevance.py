@@ -1,6 +1,8 @@
-"""A map of real numbers ↔ its exponent and stream: what scales it, and which pattern is taken out of it.
+"""A map of real numbers ↔ its exponent and stream: what scales and compands it, and which pattern is taken out of it.
 
-A map is `stream · 2^exponent`: the greatest coefficient lies in [2^(exponent-1), 2^exponent).
+A map's values, or if it is companded sign(R)·|R|^(2/3), are `stream · 2^exponent`: the greatest coefficient lies in
+[2^(exponent-1), 2^exponent). Companding gives small relevance its share of the bits: what is more relevant than what,
+and the shares of regions, come out better, and the cosine hardly changes (docs/heatmap-benchmark.md).
 """
 
 import math
@@ -18,10 +20,13 @@ from edgexai.heatmap.stream import FRACTION, PLANES, Stream
 Map = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-BLANK, HIGHEST = -128, 120
-LEAST, MOST = 2.0**-100, 2.0**100
-FINE, COARSE = 18, 14
-"""Bits of the greatest value when a map is made integer: for the wavelet, and to look for its pattern."""
+BLANK, HIGHEST, HIGHEST_COMPANDED = -128, 120, 80
+LEAST, MOST = 2.0**-100, 2.0**90
+FINE, CUBED, COARSE = 18, 27, 14
+"""Bits of the greatest value when a map is made integer: for the wavelet, before it is companded to as many as that
+takes, and to look for its pattern."""
+ROOT = 14
+"""The decoder's square roots are those of numbers shifted left by this."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +37,17 @@ class Coefficients:
     pattern: Pattern
     phase: int
     integers: Ints
+    companded: bool
 
     def stream(self, most: int) -> bytes:
         """The first ``most`` bytes that say it."""
         return stream.encode(self.integers, self.pattern, self.phase, most)
 
 
-def coefficients(values: Map, phase: int = 0) -> Coefficients | None:
+def coefficients(values: Map, phase: int = 0, companded: bool = True) -> Coefficients | None:
     """What is coded of a map, with the pattern that leaves the smallest sum of magnitudes; None if it is blank.
 
-    Raises FrameError for relevance beyond 2^100; what stays below 2^-100 is blank.
+    Raises FrameError for relevance beyond 2^90; what stays below 2^-100 is blank.
     """
     peak = float(np.abs(values).max(initial=0.0))
     if peak < LEAST:
@@ -54,10 +60,12 @@ def coefficients(values: Map, phase: int = 0) -> Coefficients | None:
     for period in patterns.PERIODS:
         if any(patterns.fits(n, period) for n in shape):
             choices.append(patterns.found(coarse, period))
-    flattened = [_integers(_amplified(values, p, phase), FINE) for p in choices]
+    integers = _companded if companded else _integers
+    flattened = [integers(_amplified(values, p, phase), FINE) for p in choices]
     transformed = wavelet.forward(np.stack([f[0] for f in flattened]), shape)
     costs = [
-        patterns.cost(int(np.abs(c).sum()), e, p) for c, (_, e), p in zip(transformed, flattened, choices, strict=True)
+        patterns.cost(int(np.abs(c).sum()), e, p, companded)
+        for c, (_, e), p in zip(transformed, flattened, choices, strict=True)
     ]
     best = costs.index(min(costs))
     chosen = transformed[best]
@@ -65,17 +73,25 @@ def coefficients(values: Map, phase: int = 0) -> Coefficients | None:
     magnitude = np.abs(chosen)
     magnitude = magnitude >> bits - PLANES if bits > PLANES else magnitude << PLANES - bits
     return Coefficients(
-        bits - FINE + flattened[best][1], choices[best], phase, np.where(chosen < 0, -magnitude, magnitude)
+        bits - FINE + flattened[best][1],
+        choices[best],
+        phase,
+        np.where(chosen < 0, -magnitude, magnitude),
+        companded,
     )
 
 
-def synthesis(exponent: int, said: Stream) -> Map:
-    """The map of a stream: float32, each value rounded once."""
+def synthesis(exponent: int, said: Stream, companded: bool) -> Map:
+    """The map of a stream: float32 of products in double precision."""
     values = wavelet.inverse(said.coefficients)
     quarters = patterns.attenuation(values.shape, said.pattern, said.phase)
-    scaled = values * np.array(QUARTERS, np.int64)[-quarters & 3]
-    unit = exponent - PLANES - FRACTION - BITS - (quarters + 3 >> 2)
-    return np.asarray(np.ldexp(scaled.astype(np.float64), unit), np.float32)
+    unit = -BITS
+    if companded:  # |v|^(3/2); 2^(3/2) are six quarter octaves
+        roots = np.floor(np.sqrt((np.abs(values) << ROOT) + 0.5)).astype(np.int64)
+        values, unit = values * roots, unit - ROOT // 2
+    quarters = quarters - (6 if companded else 4) * (exponent - PLANES - FRACTION)
+    scaled = values.astype(np.float64) * np.array(QUARTERS, np.float64)[-quarters & 3]
+    return np.asarray(np.ldexp(scaled, unit - (quarters + 3 >> 2)), np.float32)
 
 
 def _amplified(values: Map, pattern: Pattern, phase: int) -> Map:
@@ -89,6 +105,17 @@ def _integers(values: Map, bits: int) -> tuple[Ints, int]:
     """Values in units of 2^(e - bits), cut towards zero, the greatest below 2^bits; and e."""
     exponent = math.frexp(float(np.abs(values).max()))[1]
     return np.ldexp(values.astype(np.float64), bits - exponent).astype(np.int64), exponent
+
+
+def _companded(values: Map, bits: int) -> tuple[Ints, int]:
+    """|value|^(2/3) and its sign in units of 2^(e - bits), cut towards zero, the greatest below 2^bits; and e."""
+    thirds = -(-math.frexp(float(np.abs(values).max()))[1] // 3)
+    whole = np.ldexp(np.abs(values).astype(np.float64), CUBED - 3 * thirds).astype(np.int64)
+    square = whole * whole
+    root = np.cbrt(square.astype(np.float64)).astype(np.int64)
+    root -= root**3 > square
+    root += (root + 1) ** 3 <= square
+    return np.where(values < 0, -root, root), 2 * thirds
 
 
 def scale(values: Map, reference: Map) -> float:

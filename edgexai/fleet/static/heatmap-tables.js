@@ -15,6 +15,7 @@ export const ATTENUATION_MOST = 15;
 export const FRACTION = 3;
 export const OPEN = 3;
 export const BITS = 20;
+export const ROOT = 14;
 
 export const FIRST_CHANCE = [
   129, 95, 79, 117, 30, 53, 83, 119, 49, 76, 105, 143, 66, 99, 112, 151, 80, 103, 126, 165, 98, 126, 144,

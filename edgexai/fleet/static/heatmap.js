@@ -4,12 +4,12 @@
 //   const { map, shape, target, score } = decode(bytes);   // Uint8Array → Float32Array, row by row
 //
 // Bytes may be anything: FrameError, or a map of the shape that they declare.
-import { BITS, FRACTION, PLANES, QUARTERS } from "./heatmap-tables.js";
+import { BITS, FRACTION, PLANES, QUARTERS, ROOT } from "./heatmap-tables.js";
 import { attenuations, streamOf } from "./heatmap-stream.js";
 import { inverse } from "./heatmap-wavelet.js";
 
-const VERSION = 1, EPOCH = 1_577_836_800, BLANK = -128, HIGHEST = 120;
-const EXTENDED = 16, MODEL = 8, STAMP = 4, CLASS = 2, CONSERVATION = 1;
+const VERSION = 1, EPOCH = 1_577_836_800, BLANK = -128, HIGHEST = 120, HIGHEST_COMPANDED = 80;
+const COMPANDED = 32, EXTENDED = 16, MODEL = 8, STAMP = 4, CLASS = 2, CONSERVATION = 1;
 const LONG_MODEL = 1, PRECISE = 2, FIELDS = 4, SEVERAL = 8, REFERENCE = 16, UNKNOWN = 32;
 const MOST_BYTES = 1 << 20, MOST_AXES = 3, MOST_LENGTH = 512, MOST_VALUES = 1 << 18, MOST_MAPS = 16;
 
@@ -76,7 +76,7 @@ class Reader {
 // Section 1, up to the maps.
 function preamble(reader) {
   const flags = reader.number(1);
-  if (flags >> 5 !== VERSION) throw new FrameError("this is not a heatmap frame of a version that is known here");
+  if (flags >> 6 !== VERSION) throw new FrameError("this is not a heatmap frame of a version that is known here");
   const more = flags & EXTENDED ? reader.number(1) : 0;
   if (more >= UNKNOWN) throw new FrameError("the frame uses flags that are not known here");
   const shape = shapeOf(reader);
@@ -134,7 +134,8 @@ function section(reader, { flags, more }, last) {
     found.factor = reader.float(false);
   }
   found.exponent = (reader.number(1) << 24) >> 24;
-  if ((found.exponent !== BLANK && Math.abs(found.exponent) > HIGHEST) || !Number.isFinite(found.factor)) {
+  const highest = flags & COMPANDED ? HIGHEST_COMPANDED : HIGHEST;
+  if ((found.exponent !== BLANK && Math.abs(found.exponent) > highest) || !Number.isFinite(found.factor)) {
     throw new FrameError(`the frame declares relevance of 2^${found.exponent}; it was made by no encoder`);
   }
   found.stream = reader.take(last ? reader.bytes.length - reader.at : reader.varint());
@@ -142,15 +143,16 @@ function section(reader, { flags, more }, last) {
 }
 
 // Section 4, the decoder.
-function mapOf({ exponent, stream }, shape) {
+function mapOf({ exponent, stream }, shape, companded) {
   const map = new Float32Array(shape.reduce((a, b) => a * b));
   if (exponent === BLANK) return map;
   const { pattern, phase, coefficients } = streamOf(stream, shape);
   const values = inverse(coefficients, shape);
-  const quarters = attenuations(shape, pattern, phase);
+  const quarters = attenuations(shape, pattern, phase), scale = (companded ? 6 : 4) * (exponent - PLANES - FRACTION);
   for (let i = 0; i < map.length; i += 1) {
-    const k = quarters[i];
-    map[i] = values[i] * QUARTERS[-k & 3] * 2 ** (exponent - PLANES - FRACTION - BITS - ((k + 3) >> 2));
+    const v = values[i], k = quarters[i] - scale;
+    const value = companded ? v * Math.floor(Math.sqrt(Math.abs(v) * 2 ** ROOT + 0.5)) * 2 ** (-ROOT / 2) : v;
+    map[i] = value * QUARTERS[-k & 3] * 2 ** (-BITS - ((k + 3) >> 2));
   }
   return map;
 }
@@ -166,7 +168,7 @@ export function decode(frame, references = new Map()) {
   const sections = Array.from({ length: count }, (_, i) => section(reader, about, i === count - 1));
   const [first, ...more] = sections.map((one) => {
     const { target, score, conservation, reference, factor } = one;
-    const map = mapOf(one, shape), known = references.get(reference);
+    const map = mapOf(one, shape, about.flags & COMPANDED), known = references.get(reference);
     const added = known?.length === map.length;
     if (added) for (let i = 0; i < map.length; i += 1) map[i] += factor * known[i];
     return { map, target, score, conservation, missing: added ? null : reference };

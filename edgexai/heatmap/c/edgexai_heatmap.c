@@ -13,10 +13,17 @@ typedef edgexai_heatmap_state State;
 typedef edgexai_heatmap_node Node;
 typedef edgexai_heatmap_interval Interval;
 
-enum { FINE = 18, COARSE = 14, BITS = 20, BLANK = -128, MOST_BYTES = 1 << 20, MOST_VALUES = 1 << 18, MOST_MAPS = 16 };
-enum { EXTENDED = 16, MODEL = 8, STAMP = 4, CLASS = 2, CONSERVATION = 1 };
+enum { FINE = 18, CUBED = 27, COARSE = 14, BITS = 20, BLANK = -128, MOST_BYTES = 1 << 20, MOST_VALUES = 1 << 18, MOST_MAPS = 16 };
+enum { FIRST = 3 << 5, EXTENDED = 16, MODEL = 8, STAMP = 4, CLASS = 2, CONSERVATION = 1 };
 enum { LONG_MODEL = 1, PRECISE = 2, FIELDS = 4, SEVERAL = 8, PRECISE_FROM = 96 };
 enum { MAGNITUDE = 0x7FFF, NEGATIVE = 0x8000, HEIGHT = 16 }; /* a cell: magnitude, sign, height of an inner node */
+
+/* A function that is shorter called than written out where it is used; compilers for size misjudge these. */
+#ifdef __GNUC__
+#define CALLED __attribute__((noinline))
+#else
+#define CALLED
+#endif
 
 /* Both fail to compile if their condition does not hold. */
 typedef char every_context_has_room[sizeof((State *)0)->now.contexts.seen == EDGEXAI_CONTEXTS ? 1 : -1];
@@ -32,10 +39,14 @@ static int length_of(uint32_t value) {
 #endif
 }
 
-static uint32_t root_of(uint32_t value) {
+/* The square root, or of `cubed` values the cube root; below 2^18. */
+static CALLED uint32_t root_of(uint64_t value, int cubed) {
     uint32_t root = 0, bit;
-    for (bit = 1u << 15; bit; bit >>= 1)
-        if ((root | bit) * (root | bit) <= value) root |= bit;
+    for (bit = 1u << 17; bit; bit >>= 1) {
+        uint64_t power = (uint64_t)(root | bit) * (root | bit);
+        if (cubed) power *= root | bit;
+        if (power <= value) root |= bit;
+    }
     return root;
 }
 
@@ -93,7 +104,7 @@ static int32_t scaled(int32_t value, int32_t weight) {
     return (int32_t)(((int64_t)value * weight + (1 << 13)) >> 14);
 }
 
-static void transform_line(int32_t *line, int32_t *values, uint32_t n, uint32_t stride) {
+static CALLED void transform_line(int32_t *line, int32_t *values, uint32_t n, uint32_t stride) {
     uint32_t i, step;
     for (i = 0; i < n; i++) line[i] = values[i * stride];
     for (step = 0; step < 4; step++)
@@ -130,7 +141,7 @@ static int any_fits(const State *s, uint32_t period) {
     return fits(s, 0, period) || fits(s, 1, period) || fits(s, 2, period);
 }
 
-static uint32_t count_of(const State *s) { return (uint32_t)s->shape[0] * s->shape[1] * s->shape[2]; }
+static CALLED uint32_t count_of(const State *s) { return (uint32_t)s->shape[0] * s->shape[1] * s->shape[2]; }
 
 static uint32_t magnitude_of(int32_t value) { return (uint32_t)(value < 0 ? -value : value); }
 
@@ -149,7 +160,7 @@ static void find_pattern(State *s, uint32_t period) {
                 for (at[2] = 0; at[2] < s->shape[2]; at[2]++) lines[at[axis]] += (int32_t)magnitude_of(*cell++);
         for (i = 0; i < length - length % period; i++) {
             uint32_t *sum = sums + (i & (period - 1));
-            *sum += root_of((uint32_t)lines[i]);
+            *sum += root_of((uint32_t)lines[i], 0);
             if (*sum > peak) peak = *sum;
         }
         for (i = 0; i < 4; i++) {
@@ -162,7 +173,8 @@ static void find_pattern(State *s, uint32_t period) {
     }
 }
 
-/* The map in units of 2^(x - bits), its pattern and `quarters` octaves more taken out; returns x, 2^x is above all. */
+/* The map in units of 2^(x - bits), its pattern and `quarters` octaves more taken out; returns x, 2^x is above all. Of
+ * CUBED bits, x is a multiple of 3, and the map is companded: |value|^(2/3), of FINE bits. */
 static int32_t flatten(State *s, const edgexai_heatmap_frame *frame, const void *values, uint32_t quarters, int bits) {
     uint32_t i, j, k, at = 0, top = 0;
     int32_t x;
@@ -176,10 +188,12 @@ static int32_t flatten(State *s, const edgexai_heatmap_frame *frame, const void 
                 if ((value & 0x7FFFFFFF) > top) top = value & 0x7FFFFFFF;
             }
     x = (int32_t)(top >> 23) - 126;
+    if (bits == CUBED) x += 2 - (x + 128) % 3; /* up to a multiple of 3 */
     while (at-- > 0) { /* cut towards zero */
         uint32_t value = (uint32_t)s->cells[at], e = value >> 23 & 255;
-        int32_t shift = x - bits + 150 - (int32_t)e, m = (int32_t)((value & 0x7FFFFF) | 0x800000);
-        m = e == 0 || shift > 31 ? 0 : m >> shift; /* the largest by 24 - bits */
+        int32_t shift = x - bits + 153 - (int32_t)e, m = (int32_t)((value & 0x7FFFFF) | 0x800000) << 3;
+        m = e == 0 || shift > 31 ? 0 : m >> shift; /* the largest by 27 - bits */
+        if (bits == CUBED) m = (int32_t)root_of((uint64_t)m * (uint32_t)m, 1);
         s->cells[at] = value >> 31 ? -m : m;
     }
     return x;
@@ -197,10 +211,10 @@ static uint64_t cost_of(const State *s, uint32_t *top) {
     for (axis = 0; axis < 3; axis++) { /* an axis without a pattern costs what it costs */
         uint32_t mean = 0;
         for (j = 0; j < 4; j++) {
-            uint32_t k = s->attenuation[axis][j];
-            mean += EDGEXAI_QUARTERS[(0u - 2 * k) & 3] >> ((k + 1) >> 1);
+            uint32_t k = (4u * s->attenuation[axis][j] + 1) / 3; /* of the square, companded */
+            mean += EDGEXAI_QUARTERS[(0u - k) & 3] >> ((k + 3) >> 2);
         }
-        cost = cost * root_of(mean / 4 << (BITS - 16)) >> 12; /* the root of mean / 2^20, in 12 bits */
+        cost = cost * root_of(mean / 4 << (BITS - 16), 0) >> 12; /* the root of mean / 2^20, in 12 bits */
     }
     return cost;
 }
@@ -219,10 +233,10 @@ static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *val
         if ((period && !any_fits(s, period)) || (pass == 3 && period == s->period)) continue;
         find_pattern(s, 0);
         x = flatten(s, frame, values, 0, COARSE);
-        if (x > 100) return EDGEXAI_HEATMAP_VALUES; /* infinite and not a number too */
+        if (x > 90) return EDGEXAI_HEATMAP_VALUES; /* infinite and not a number too */
         if (x <= -100) return 0;
         find_pattern(s, period);
-        x = flatten(s, frame, values, frame->phase, FINE);
+        x = flatten(s, frame, values, frame->phase, CUBED) / 3 * 2;
         transform(s);
         cost = cost_of(s, &top);
         if (!pass || (x > best_x ? cost << (x - best_x) < best_cost : cost < best_cost << (best_x - x))) {
@@ -394,7 +408,7 @@ static uint32_t age_of(const State *s, const Interval *box, int plane, int befor
 }
 
 /* What surrounds a node of the path, in its class. */
-static uint32_t surroundings(const State *s, const Node *node, int plane) {
+static CALLED uint32_t surroundings(const State *s, const Node *node, int plane) {
     Interval box[3], beside[6];
     uint32_t k, axis, total = 0, class = 0, depth = (uint32_t)(node - s->path);
     uint32_t indices = node->box[0].index | node->box[1].index | (uint32_t)node->box[2].index, band = indices;
@@ -574,7 +588,7 @@ static int put_preamble(Writer *w, const edgexai_heatmap_frame *frame, uint32_t 
     if (frame->model_size == 8) more |= LONG_MODEL;
     if (frame->field_count) more |= FIELDS;
     if (frame->count > 1) more |= SEVERAL;
-    put(w, 1u << 5 | flags | (more ? EXTENDED : 0u));
+    put(w, FIRST | flags | (more ? EXTENDED : 0u));
     if (more) put(w, more);
     if (frame->axes == 2 && frame->shape[0] == frame->shape[1] && frame->shape[0] <= 128)
         put(w, frame->shape[0] - 1u);

@@ -33,7 +33,7 @@ extern "C" {
 /* What edgexai_heatmap_encode returns instead of a size. */
 enum {
     EDGEXAI_HEATMAP_SHAPE = -1,   /* axes, lengths or the number of maps are beyond what a frame holds */
-    EDGEXAI_HEATMAP_VALUES = -2,  /* relevance is not finite, or reaches 2^100 */
+    EDGEXAI_HEATMAP_VALUES = -2,  /* relevance is not finite, or reaches 2^90 */
     EDGEXAI_HEATMAP_BUDGET = -3,  /* the budget is too small for what comes before the streams */
     EDGEXAI_HEATMAP_SPACE = -4,   /* the buffer is too small for the frame */
     EDGEXAI_HEATMAP_HEADER = -5   /* model of other than 0, 4, 8 bytes, sequence of 2^53, a small field of type 0 … */
