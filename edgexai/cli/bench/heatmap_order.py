@@ -47,7 +47,7 @@ def _stream(values: Map) -> int:
 def _ordered(values: Map, room: int, power: float, ahead: float) -> Map:
     """The map after so many bytes of a stream in this order."""
     flat = (np.sign(values) * np.abs(values) ** power).astype(np.float32)
-    found = relevance.coefficients(flat)
+    found = relevance.coefficients(flat, companded=False)
     if found is None:
         return np.zeros_like(values)
     weight = 2.0 ** (ahead * levels(values.shape))
@@ -57,7 +57,7 @@ def _ordered(values: Map, room: int, power: float, ahead: float) -> Map:
     count = int(np.searchsorted(price(decisions, ONES, COUNTS), 8 * room, side="right"))
     said = played(decisions, count, values.shape)
     coefficients = np.rint(said.coefficients / (weight * unit)).astype(np.int64)
-    back = relevance.synthesis(found.exponent, Stream(said.pattern, said.phase, coefficients))
+    back = relevance.synthesis(found.exponent, Stream(said.pattern, said.phase, coefficients), companded=False)
     return np.asarray(np.sign(back) * np.abs(back) ** (1 / power), np.float32)
 
 

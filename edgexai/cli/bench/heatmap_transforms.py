@@ -114,10 +114,10 @@ def _through(way: Transform, values: Map) -> Coded:
 
 
 def _ours(values: Map) -> Coded:
-    found = relevance.coefficients(values)
+    found = relevance.coefficients(values, companded=False)
     assert found is not None
 
     def back(decisions: Decisions, count: int) -> Map:
-        return relevance.synthesis(found.exponent, played(decisions, count, values.shape))
+        return relevance.synthesis(found.exponent, played(decisions, count, values.shape), companded=False)
 
     return Coded(recorded(found.integers, found.pattern), values, back)
