@@ -21,7 +21,7 @@ Array = NDArray[Any]
 Reals = NDArray[np.float64]
 Row = dict[str, Any]
 
-CUTS: Reals = np.linspace(0, 1, 13) ** 2
+CUTS: Reals = np.linspace(0, 1, 9) ** 2
 """Shares of the positions that are replaced."""
 BUDGETS = (32, 51, 64, 100, 150, 222, 350, 512)
 RESAMPLED = 2000
@@ -103,19 +103,21 @@ def flipped(case: Case, maps: Array) -> tuple[Reals, Reals]:
 
     Positions of equal relevance go in random order.
     """
-    x, count = case.x, maps[0].size
+    x, count, each = case.x, maps[0].size, np.arange(len(maps))
     flat = maps.reshape(len(maps), -1)
     order = np.lexsort((np.random.default_rng(1).random(flat.shape), -flat), axis=1)
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(count)[None], axis=1)
+    whole = probabilities(case.graph, x)[each, case.targets]
+    nothing = probabilities(case.graph, case.fill[None])[0, case.targets]
     areas = []
     for least_first in (False, True):
-        heights = []
-        for cut in np.rint(CUTS * count).astype(int):
+        heights = [whole]
+        for cut in np.rint(CUTS[1:-1] * count).astype(int):
             gone = (rank >= count - cut if least_first else rank < cut).reshape(*x.shape[:3], 1)
-            p = probabilities(case.graph, np.where(gone, case.fill[None], x).astype(x.dtype))
-            heights.append(p[np.arange(len(x)), case.targets])
-        areas.append(np.asarray(np.trapezoid(np.stack(heights), CUTS, axis=0)))
+            shown = np.where(gone, case.fill[None], x).astype(x.dtype)
+            heights.append(probabilities(case.graph, shown)[each, case.targets])
+        areas.append(np.asarray(np.trapezoid(np.stack([*heights, nothing]), CUTS, axis=0)))
     return areas[0], areas[1]
 
 
