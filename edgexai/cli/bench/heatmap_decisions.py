@@ -33,14 +33,14 @@ class Decisions:
     bits: tuple[int, ...]
 
 
-def recorded(integers: Ints, pattern: Any = None, phase: int = 0) -> Decisions:
-    """What `stream.encode` would say of integer coefficients, of which the greatest has 15 bits."""
+def recorded(integers: Ints, pattern: Any = None, phase: int = 0, most: int = MOST) -> Decisions:
+    """What `stream.encode` would say first of integer coefficients, of which the greatest has 15 bits."""
     said: list[tuple[int, int]] = []
 
     def spy(*_: Any) -> Any:
         def tell(context: int, bit: int) -> None:
             said.append((context, int(bit)))
-            if len(said) >= MOST:
+            if len(said) >= most:
                 raise Full
 
         return tell, bytes

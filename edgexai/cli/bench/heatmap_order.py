@@ -14,7 +14,6 @@ from edgexai.cli.bench.heatmap_case import Case
 from edgexai.cli.bench.heatmap_decisions import played, price, recorded
 from edgexai.cli.bench.heatmap_faithful import TYPICAL, Judge
 from edgexai.heatmap import encode, relevance
-from edgexai.heatmap.frame import opened
 from edgexai.heatmap.priors import COUNTS, ONES
 from edgexai.heatmap.stream import PLANES, Stream
 from edgexai.heatmap.wavelet import sizes
@@ -22,7 +21,9 @@ from edgexai.heatmap.wavelet import sizes
 Map = NDArray[Any]
 Row = dict[str, Any]
 
-POWERS = (1.0, 0.75, 0.5)
+POWERS = (1.0, 2 / 3, 0.5)
+DECISIONS = 40
+"""A byte holds at most so many, on average."""
 AHEAD = (0.5, -0.5)
 """Planes that each finer level is ahead of the next coarser one; below 0, behind."""
 
@@ -31,17 +32,13 @@ def order(case: Case, budgets: Iterable[int]) -> Iterable[Row]:
     """By budget and order, what `faithfulness` measures. The header is a typical one."""
     judge = Judge(case)
     for budget in budgets:
-        room = budget - (len(encode(case.maps[0], budget=1 << 10, precise=False, **TYPICAL)) - _stream(case.maps[0]))
+        room = budget - len(encode(np.zeros_like(case.maps[0]), budget=budget, **TYPICAL))
         for power in POWERS:
             found = np.stack([_ordered(one, room, power, 0.0) for one in case.maps])
             yield {**judge(found), "what": "order", "budget": budget, "power": power, "ahead": 0.0}
         for ahead in AHEAD:
             found = np.stack([_ordered(one, room, 1.0, ahead) for one in case.maps])
             yield {**judge(found), "what": "order", "budget": budget, "power": 1.0, "ahead": ahead}
-
-
-def _stream(values: Map) -> int:
-    return len(opened(encode(values, budget=1 << 10, precise=False, **TYPICAL))[1][0].content)
 
 
 def _ordered(values: Map, room: int, power: float, ahead: float) -> Map:
@@ -53,7 +50,7 @@ def _ordered(values: Map, room: int, power: float, ahead: float) -> Map:
     weight = 2.0 ** (ahead * levels(values.shape))
     weighted = found.integers * weight
     unit = 2.0 ** (PLANES - np.frexp(np.abs(weighted).max())[1])
-    decisions = recorded(np.trunc(weighted * unit).astype(np.int64), found.pattern, found.phase)
+    decisions = recorded(np.trunc(weighted * unit).astype(np.int64), found.pattern, found.phase, DECISIONS * room)
     count = int(np.searchsorted(price(decisions, ONES, COUNTS), 8 * room, side="right"))
     said = played(decisions, count, values.shape)
     coefficients = np.rint(said.coefficients / (weight * unit)).astype(np.int64)
