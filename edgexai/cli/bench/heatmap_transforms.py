@@ -81,7 +81,8 @@ def transforms(case: Case, teacher: Case | None = None) -> Iterable[Row]:
         ways[title] = Basis(teacher.spare_maps, COMPONENTS[-1])
     for name, way in ways.items():
         yield _row(name, [_through(way, one) for one in case.maps if one.any()])
-    yield _row("9/7 behind the pattern (ours)", [_ours(one) for one in case.maps if one.any()])
+    yield _row("9/7 behind the pattern", [_ours(one, False) for one in case.maps if one.any()])
+    yield _row("9/7 behind the pattern, companded", [_ours(one, True) for one in case.maps if one.any()])
 
 
 def _row(name: str, coded: list[Coded]) -> Row:
@@ -113,11 +114,11 @@ def _through(way: Transform, values: Map) -> Coded:
     return Coded(recorded(integers), values, back)
 
 
-def _ours(values: Map) -> Coded:
-    found = relevance.coefficients(values, companded=False)
+def _ours(values: Map, companded: bool) -> Coded:
+    found = relevance.coefficients(values, companded=companded)
     assert found is not None
 
     def back(decisions: Decisions, count: int) -> Map:
-        return relevance.synthesis(found.exponent, played(decisions, count, values.shape), companded=False)
+        return relevance.synthesis(found.exponent, played(decisions, count, values.shape), companded)
 
     return Coded(recorded(found.integers, found.pattern), values, back)
