@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rivals", type=int, default=100, help="maps that the other codecs get (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=MAIN + CHOICES, default=MAIN, help=f"({' '.join(MAIN)})")
     parser.add_argument("--budgets", type=int, nargs="+", help="of faithfulness and order (32 51 64 100 … 512)")
-    parser.add_argument("--against", nargs="+", choices=RIVALS, default=[], help="other codecs in faithfulness (none)")
+    parser.add_argument("--against", nargs="+", choices=RIVALS, help="which others (faithfulness: none; rivals: all)")
     parser.add_argument("--teacher", nargs=2, metavar=("MODEL", "DATA"), help="for transforms: learn a basis there too")
     parser.add_argument("--tag", help="the demo's network: relevance on the planted tag")
     parser.add_argument("-o", "--output", help="a file of JSON lines to append results to")
@@ -77,8 +77,8 @@ def _measured(args: argparse.Namespace) -> Iterator[Row]:
     kinds: dict[str, Callable[[Case], Iterable[Row]]] = {
         "bytes": lambda one: ours(one.maps),
         "cosine": lambda one: likeness(one.maps),
-        "faithfulness": lambda one: faithfulness(one, budgets, args.against),
-        "rivals": lambda one: theirs(one.maps[: args.rivals]),
+        "faithfulness": lambda one: faithfulness(one, budgets, args.against or ()),
+        "rivals": lambda one: theirs(one.maps[: args.rivals], args.against or RIVALS),
         **_choices(budgets, teacher),
     }
     for model, data in args.on:

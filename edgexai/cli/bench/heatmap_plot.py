@@ -61,7 +61,7 @@ def _faithful(axis: Any, rows: list[Row], left: bool) -> None:
         axis.plot(budgets, [100 * r["share"] for r in own], "o-", ms=4, color=COLOURS[codec], label=codec)
     axis.axhline(100, color="black", lw=0.8, ls=":")
     ticks = sorted({r["budget"] for r in coded})
-    axis.set(xscale="log", xlabel="bytes, ours with a typical header", ylim=(-5, 145))
+    axis.set(xscale="log", xlabel="bytes, ours with a typical header", ylim=(-5, 185))
     axis.set_xticks(ticks, [str(t) for t in ticks], rotation=60, fontsize=8)
     axis.minorticks_off()
     for r in rows:

@@ -1,6 +1,6 @@
 """Bytes of a heatmap at equal likeness: the frame (a map and nothing else) against other codecs, and against itself."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -35,9 +35,9 @@ def likeness(maps: Maps) -> Iterable[Row]:
     }
 
 
-def theirs(maps: Maps) -> Iterable[Row]:
-    """Median bytes of every other codec; a map that it cannot bring to a cosine counts as infinitely long."""
-    for name, variants in codecs().items():
+def theirs(maps: Maps, names: Container[str]) -> Iterable[Row]:
+    """Median bytes of other codecs; a map that one cannot bring to a cosine counts as infinitely long."""
+    for name, variants in ((n, v) for n, v in codecs().items() if n in names):
         sizes = []
         for one in maps:
             found = [fewest(codec, one, TARGETS, cosine) for codec in variants]
