@@ -60,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--explain", metavar="COMPOSITE", help="budgets hold prediction and explanation together")
     parser.add_argument("--steps", type=int, default=4, help="of pruning, scores taken anew after each (%(default)s)")
     parser.add_argument("--distill", action="store_true", help="train to answer as the original (needs TensorFlow)")
-    parser.add_argument("--epochs", type=int, default=Schedule.epochs, help="of --distill (%(default)s)")
+    parser.add_argument("--epochs", type=int, help="of --distill (as many as make 4,000 steps)")
     parser.add_argument("--transit", metavar="EXQ", help="cluster the weights too and write what travels over the air")
     parser.add_argument("--bits", type=int, default=5, help="of the codebooks of --transit, 2 to 5 (%(default)s)")
     parser.add_argument("--report", metavar="HTML", help="write a page: what was tried, what it costs, heatmaps")

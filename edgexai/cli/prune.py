@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="keep as much more as heatmaps need to correlate by C with the whole model's (median over --data)",
     )
     parser.add_argument("--distill", action="store_true", help="train the small model to answer as the whole one")
-    parser.add_argument("--epochs", type=int, default=Schedule.epochs, help="of --distill (%(default)s)")
+    parser.add_argument("--epochs", type=int, help="of --distill (as many as make 4,000 steps)")
     parser.add_argument("--test", help="a .npz file with x and y to measure accuracy on, before and after")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 

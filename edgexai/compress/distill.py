@@ -20,6 +20,8 @@ from edgexai.errors import DataError
 from edgexai.graph import DType, Graph, OpKind
 from edgexai.relevance.start import logits_of
 
+STEPS = 4000
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -29,7 +31,8 @@ class Schedule:
     at one speed; everything else takes steps of Adam.
     """
 
-    epochs: int = 100
+    epochs: int | None = None
+    """None: as many as make STEPS steps."""
     rate: float = 1e-2
     """Size of the first steps, as a share of five times the weights' own."""
     batch: int = 64
@@ -76,8 +79,9 @@ def _train(
     variables = list(model.variables.values())
     logits, wanted = logits_of(graph, graph.outputs[0]), logits_of(teacher, teacher.outputs[0])
     is_softmax = any(op.kind == OpKind.SOFTMAX and op.inputs[0] == logits for op in graph.ops)
-    steps = schedule.epochs * int(np.ceil(len(x) / schedule.batch))
-    rate = tf.keras.optimizers.schedules.CosineDecay(schedule.rate, steps)
+    turn = int(np.ceil(len(x) / schedule.batch))
+    epochs = schedule.epochs or int(np.ceil(STEPS / turn))
+    rate = tf.keras.optimizers.schedules.CosineDecay(schedule.rate, epochs * turn)
     optimizer = tf.keras.optimizers.Muon(rate, adam_weight_decay=0.0, weight_decay=0.0, exclude_embeddings=False)
     heat = schedule.temperature
 
@@ -102,7 +106,7 @@ def _train(
     views = Views.known(x, (lambda batch: answers(batch).numpy().argmax(-1)) if is_softmax else None)
     truth = np.zeros(len(x), np.int64) if labels is None else np.asarray(labels, np.int64)
     random = np.random.default_rng(schedule.seed)
-    for epoch in range(schedule.epochs):
+    for epoch in range(epochs):
         order, partner = random.permutation(len(x)), random.permutation(len(x))
         for start in range(0, len(x), schedule.batch):
             rows, others = (o[start : start + schedule.batch] for o in (order, partner))
@@ -111,5 +115,5 @@ def _train(
             first = share.reshape(len(rows), -1).mean(1)
             step(tf.constant(mixed), (tf.constant(truth[rows]), tf.constant(truth[others])), tf.constant(first))
         if progress is not None:
-            progress(epoch + 1, schedule.epochs)
+            progress(epoch + 1, epochs)
     return model.trained()

@@ -26,7 +26,6 @@ from edgexai.cli.bench.compress_point import Material, measure, pruned
 from edgexai.cli.data import fitted
 from edgexai.cli.progress import bar
 from edgexai.cli.table import show
-from edgexai.compress import Schedule
 from edgexai.compress.criteria import CRITERIA
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import load
@@ -60,7 +59,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repair", nargs="+", choices=REPAIRS, default=["none"], help="(none)")
     parser.add_argument("--steps", type=int, default=5, help="of least squares before distillation (%(default)s)")
     parser.add_argument("--multiple", type=int, default=1, help="channels a layer, in multiples of this (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=Schedule.epochs, help="of distillation (%(default)s)")
+    parser.add_argument("--epochs", type=int, help="of distillation (as many as make 4,000 steps)")
     parser.add_argument("--maps", type=int, default=100, help="test inputs whose heatmaps are compared (%(default)s)")
     parser.add_argument("-o", "--output", help="a file of JSON lines to append results to")
     parser.add_argument("--show", nargs="+", help="print the tables of such files and measure nothing")

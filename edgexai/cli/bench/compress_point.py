@@ -46,7 +46,13 @@ class Material:
 
 
 def pruned(
-    material: Material, criterion: str, repair: str, keeps: Sequence[float], steps: int, epochs: int, multiple: int
+    material: Material,
+    criterion: str,
+    repair: str,
+    keeps: Sequence[float],
+    steps: int,
+    epochs: int | None,
+    multiple: int,
 ) -> Iterator[Graph]:
     """The model at each of some falling shares of its MACs; least squares go from one to the next."""
     graph, profile, few = material.graph, material.profile, material.few
