@@ -25,6 +25,8 @@ from edgexai.graph import DType, Graph, Op, OpKind, Quantization, Tensor, finger
 
 LEAST = 1e-2
 """Of the mean importance of a layer's channels: what a channel counts at least."""
+BIAS_STEP = 2
+"""Of an output's scale, what a bias is rounded to at most: weights in few bits err by more than that."""
 
 
 def cluster(
@@ -148,7 +150,7 @@ def _bias(graph: Graph, index: int) -> NDArray[np.float64]:
 
 
 def with_layer(graph: Graph, index: int, q: NDArray[np.int8], step: float, bias: NDArray[np.float64]) -> Graph:
-    """The int8 graph with a layer's weights and bias; the bias in steps that its output can just tell apart."""
+    """The int8 graph with a layer's weights and bias; the bias in steps of one or two of its output's."""
     op = graph.ops[index]
     kernel, old = (graph.tensors[t] for t in op.inputs[1:3])
     x, y = (graph.tensors[t].quantization for t in (op.inputs[0], op.outputs[0]))
@@ -156,7 +158,7 @@ def with_layer(graph: Graph, index: int, q: NDArray[np.int8], step: float, bias:
         raise ConfigError(f"{graph.describe(index)} has no scales; quantize the model again")
     scale = np.array([step], np.float32)
     product = (x.scale[0] * scale).astype(np.float32)
-    unit = 2 ** max(0, int(np.floor(np.log2(y.scale[0] / 2 / product[0]))))
+    unit = 2 ** max(0, int(np.floor(np.log2(BIAS_STEP * y.scale[0] / product[0]))))
     limits = np.iinfo(np.int32)
     steps = np.clip(np.rint(bias / (float(product[0]) * unit)), limits.min // unit, limits.max // unit)
     zero = np.zeros(1, np.int64)
