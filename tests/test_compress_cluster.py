@@ -128,7 +128,7 @@ def test_tuning_gives_back_answers_that_few_values_cost() -> None:
     with np.load(SHARED / "data/kws01.npz") as data:
         x = np.random.default_rng(1).permutation(data["x"].reshape(-1, 49, 10, 1))
     small = cluster(graph, x[:100], price=5e-5)
-    tuned = tune(small, graph, x[:400], steps=100)
+    tuned = tune(small, graph, x[:400], steps=60)
     wanted = forward(graph, x[400:])[0].argmax(1)
     before, after = (np.mean(forward(g, x[400:])[0].argmax(1) == wanted) for g in (small, tuned))
     assert after > before + 0.02

@@ -28,7 +28,7 @@ RATE = 5e-3
 BATCH = 64
 HEAT = 2.0
 """Temperature of the answers that are compared."""
-HINT = 0.5
+HINT = 3.0
 """Weight of the layers' mean relative error."""
 SEEN = 256
 """Samples that set the units of biases and errors."""
@@ -155,6 +155,7 @@ def _rounded(tf: Any, student: Trainable, layers: list[_Layer]) -> Trainable:
     for layer in layers:
         behind = layer.weights
         q = behind + tf.stop_gradient(layer.levels(tf) - behind)
-        values[layer.kernel] = q * (layer.step * tf.exp(layer.stretch))
+        shape = student.variables[layer.kernel].shape
+        values[layer.kernel] = tf.reshape(q * (layer.step * tf.exp(layer.stretch)), shape)
         values[layer.offset] = layer.bias * layer.spread
     return Trainable(student.graph, values, scales)
