@@ -57,19 +57,21 @@ def run(args: argparse.Namespace) -> int:
     else:
         with bar("relevance") as progress:
             profile = profile_relevance(graph, x, progress=progress)
-    small = prune(
-        graph,
-        profile,
-        keep=args.keep,
-        energy=args.energy,
-        board=args.board,
-        criterion=args.criterion,
-        repair=args.repair,
-        samples=x,
-        steps=args.steps,
-        multiple=args.multiple,
-        keep_explanations=args.keep_explanations,
-    )
+    with bar("steps") as progress:
+        small = prune(
+            graph,
+            profile,
+            keep=args.keep,
+            energy=args.energy,
+            board=args.board,
+            criterion=args.criterion,
+            repair=args.repair,
+            samples=x,
+            steps=args.steps,
+            multiple=args.multiple,
+            keep_explanations=args.keep_explanations,
+            progress=progress,
+        )
     if args.distill:
         with bar("distillation") as progress:
             small = distill(small, graph, x, schedule=Schedule(epochs=args.epochs), progress=progress)

@@ -1,6 +1,6 @@
 """prune: Graph -> Graph with fewer channels, those that matter least for the price that they cost gone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from edgexai.compress.dequantize import dequantize
 from edgexai.compress.exact import exactly, is_small
 from edgexai.compress.execute import forward, quantized, real
 from edgexai.compress.hold import hold
+from edgexai.compress.leads import logits, refit_leads
 from edgexai.compress.profile import Profile, profile_relevance
 from edgexai.compress.quantize import Ports, quantize
 from edgexai.compress.reconstruct import reconstruct, targets
@@ -43,14 +44,16 @@ def prune(
     steps: int = 1,
     multiple: int = 1,
     keep_explanations: float | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Graph:
     """A physically smaller graph, float or int8 as it came; inputs and outputs stay.
 
     ``keep`` is the share of multiply-accumulates that may stay (0 … 1), or ``energy`` the share of the energy of
     one inference on ``board``. A channel's score by the ``criterion`` is divided by the price that it frees.
     ``repair`` is ``"none"`` (every bit of what stays is left), ``"bias"`` (mean activations of what goes are folded
-    into the next layer's bias), or ``"least_squares"``: weights refitted on unlabelled ``samples`` (N, …), in
-    ``steps`` with scores taken anew after each. Channels of a layer stay in multiples of ``multiple``, as wide
+    into the next layer's bias), or ``"least_squares"``: weights refitted on unlabelled ``samples`` (N, …), layer
+    by layer and then all at once to the answers, in ``steps`` with scores taken anew after each; ``progress(done,
+    all)`` is called after each. Channels of a layer stay in multiples of ``multiple``, as wide
     as the vectors of a processor. With ``keep_explanations`` as much stays as heatmaps of ``samples`` need to
     correlate so well with the original's.
     Raises ConfigError for a budget that cannot be met, DataError if the profile is of another model.
@@ -67,7 +70,7 @@ def prune(
             raise ConfigError("explanations are compared on samples; give samples=")
 
         def again(part: float) -> Graph:
-            budget = {"keep": part} if energy is None else {"energy": part}
+            budget: dict[str, Any] = {"keep": part} if energy is None else {"energy": part}
             return prune(
                 graph,
                 profile,
@@ -85,7 +88,11 @@ def prune(
         if samples is None:
             raise ConfigError("least squares need unlabelled samples; give samples=, or another repair")
         shares = [1 - (1 - share) * step / steps for step in range(1, steps + 1)]
-        *_, small = refined(graph, profile, shares, samples, criterion, board if energy else None, multiple)
+        made = refined(graph, profile, shares, samples, criterion, board if energy else None, multiple)
+        for done in range(steps):
+            small = next(made)
+            if progress is not None:
+                progress(done + 1, steps)
         return small
     coupling = couple(graph)
     stay, _ = choose(graph, coupling, profile, share, board if energy else None, criterion, multiple)
@@ -130,7 +137,8 @@ def refined(
     board: str | None = None,
     multiple: int = 1,
 ) -> Iterator[Graph]:
-    """The graph at each of some falling shares of its price, each refitted towards what the whole graph computed.
+    """The graph at each of some falling shares of its price, each refitted towards what the whole graph computed,
+    layer by layer (`reconstruct`) and then all layers at once (`refit_leads`).
 
     On the way scores are taken anew at every share. ``samples`` (N, …) need no labels; mixtures of two of them are
     fitted as well, since the whole graph says what layers should give for any input.
@@ -140,7 +148,7 @@ def refined(
     x = random.permutation(x)  # the halves of cross-validation must not differ in class
     many = random.permutation(np.concatenate([x, mixtures(x, random)]))
     whole = current = dequantize(graph)
-    wanted = targets(whole, many)
+    wanted, answers = targets(whole, many), logits(whole, many)
     kept = {i: np.arange(whole.tensors[op.outputs[0]].shape[-1]) for i, op in enumerate(whole.ops)}
     is_integer = graph.tensors[graph.inputs[0]].dtype == DType.INT8
     left = 1.0
@@ -159,7 +167,8 @@ def refined(
         for i, op in enumerate(source.ops):
             if op.outputs[0] in coupling.lines:
                 kept[i] = kept[i][stay[coupling.lines[op.outputs[0]].labels]]
-        current = replace(reconstruct(dequantize(shrunk), many, wanted, kept), signatures=())
+        fitted = replace(reconstruct(dequantize(shrunk), many, wanted, kept), signatures=())
+        current = refit_leads(fitted, many, answers)
         yield quantize(current, x, Ports.of(graph)) if is_integer else current
 
 

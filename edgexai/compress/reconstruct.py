@@ -53,7 +53,7 @@ def targets(graph: Graph, x: Floats, seed: int = 0) -> dict[int, Target]:
             found[i] = Target(sample_rows(before[i].shape, random), np.empty(0, np.float32), _cuts(op))
         values[op.outputs[0]] = _activate(op, before[i])
     for i, target in found.items():
-        total, _ = _sum(graph, i)
+        total, _ = counted(graph, i)
         found[i] = replace(target, values=target.rows.of(before[total]), is_cut=_cuts(graph.ops[total]))
     return found
 
@@ -77,7 +77,7 @@ def reconstruct(graph: Graph, x: Floats, wanted: Mapping[int, Target], kept: Kep
 
 def refit(graph: Graph, index: int, values: Mapping[int, Floats], wanted: Target) -> Graph:
     """The float32 graph with one operator's weights refitted to a target, given the values of the maps before it."""
-    _, partner = _sum(graph, index)
+    _, partner = counted(graph, index)
     offset = None if partner < 0 else wanted.rows.of(values[partner])
     return _refit(graph, index, values[graph.ops[index].inputs[0]], wanted.values, wanted, offset)
 
@@ -113,7 +113,7 @@ def _activate(op: Op, y: Floats) -> Floats:
     return y
 
 
-def _sum(graph: Graph, index: int) -> tuple[int, int]:
+def counted(graph: Graph, index: int) -> tuple[int, int]:
     """(operator whose result counts, tensor that is added): an ADD right behind makes up for its other operand."""
     op = graph.ops[index]
     y = op.outputs[0]
@@ -147,6 +147,12 @@ def _refit(graph: Graph, index: int, x: Floats, target: Floats, wanted: Target, 
         old = kernel.reshape(len(kernel), -1).T[None]
         fitted = _solve(flat, old, bias[None], target[None], is_cut, None if offset is None else offset[None])[0]
         kernel, bias = fitted[:-1].T.reshape(kernel.shape), fitted[-1]
+    return with_weights(graph, index, kernel, bias)
+
+
+def with_weights(graph: Graph, index: int, kernel: NDArray[Any], bias: NDArray[Any]) -> Graph:
+    """The float32 graph with another kernel and bias of one operator."""
+    op = graph.ops[index]
     tensors = list(graph.tensors)
     inputs = list(op.inputs)
     for position, values in ((1, kernel), (2, bias)):

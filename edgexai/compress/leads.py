@@ -1,0 +1,233 @@
+"""Refit to the answers: all layers change a little at once, so that the leads of classes are the whole model's again.
+
+`reconstruct` fits layer by layer, as if all that a layer gives mattered alike. Here the predicted class's lead over
+its nearest rivals is fitted by Gauss and Newton: a linear least-squares problem in the weights of all layers together.
+In a ReLU network a channel's relevance (ε) at a place is its value times its gradient, so that relevance over value,
+times the inputs under the window, is the derivative of a lead by the weights. Elsewhere it is near to it: a step is
+taken only if leads do come nearer. Conjugate gradients solve it in few steps and stop there, which is the ridge (Hanke
+1995): samples are few and weights many. Weights count by what they do: by their inputs' Gram matrix and by how
+much leads depend on the channel that they write.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from edgexai.compress.execute import forward
+from edgexai.compress.patches import patches, sample_rows
+from edgexai.compress.reconstruct import FITTED, counted, with_weights
+from edgexai.graph import Graph, OpKind, serialize
+from edgexai.relevance import attach_inner, reached
+from edgexai.relevance.start import logits_of
+
+RIVALS = 3
+ROUNDS = 2
+STEPS = 5
+"""Of conjugate gradients: more fit the samples better, and others worse."""
+RIDGE = 1e-3
+"""Of the mean of the Gram matrix's diagonal."""
+MOST = 1 << 27
+"""Derivatives that are held at once."""
+CHUNK = 32
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A linear operator: ``total`` is the map whose relevance counts, ``white`` (blocks, taps + 1, taps + 1) makes its
+    inputs uncorrelated, ``shape`` is (outputs, taps + 1); a block an output if depthwise, else one for all."""
+
+    op: int
+    total: int
+    white: Floats
+    shape: tuple[int, int]
+
+    @property
+    def size(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+
+def logits(graph: Graph, x: Floats) -> Floats:
+    """What the graph gives for samples (N, …) before a softmax, (N, classes)."""
+    return np.asarray(forward(graph, x, [logits_of(graph, graph.outputs[0])])[0].reshape(len(x), -1), np.float32)
+
+
+def refit_leads(graph: Graph, x: Floats, wanted: Floats) -> Graph:
+    """The float32 graph with weights that bring its leads on samples x (N, …) nearer to those of ``wanted`` logits
+    (N, classes); as it is where no step does."""
+    if wanted.shape[1] < 2:
+        return graph
+    sides = directions(wanted)
+    asked = lead(wanted, sides)
+    for _ in range(ROUNDS):
+        missing = asked - lead(logits(graph, x), sides)
+        layers = layers_of(graph, x)
+        count = min(len(x), max(1, MOST // (sides.shape[1] * sum(a.size for a in layers) + 1)))
+        change = _change(graph, layers, x[:count], sides[:count], missing[:count])
+        near = float(np.square(missing).sum())
+        for share in (1.0, 0.5, 0.25):
+            other = change(share)
+            if np.square(asked - lead(logits(other, x), sides)).sum() < near:
+                graph = other
+                break
+        else:
+            return graph
+    return graph
+
+
+def directions(values: Floats) -> Floats:
+    """Weights of the logits (N, rivals, classes): the largest less each of the three next."""
+    order = np.argsort(-values, axis=1, kind="stable")
+    one = np.eye(values.shape[1], dtype=np.float32)
+    return np.asarray(one[order[:, :1]] - one[order[:, 1 : RIVALS + 1]])
+
+
+def lead(values: Floats, sides: Floats) -> Floats:
+    """Leads (N, rivals) of logits (N, classes)."""
+    return np.asarray(np.einsum("nrc,nc->nr", sides, values))
+
+
+def layers_of(graph: Graph, x: Floats) -> list[Layer]:
+    """The linear operators with a bias that relevance reaches."""
+    random = np.random.default_rng(0)
+    last = logits_of(graph, graph.outputs[0])
+    ops = [i for i, op in enumerate(graph.ops) if op.kind in FITTED and len(op.inputs) > 2 and op.inputs[2] >= 0]
+    totals = {i: graph.ops[counted(graph, i)[0]].outputs[0] for i in ops}
+    explained = {last, *reached(graph, [t for t in dict.fromkeys(totals.values()) if t != last])}
+    ops = [i for i in ops if totals[i] in explained]
+    values = _values(graph, x, [graph.ops[i].inputs[0] for i in ops])
+    layers = []
+    for i in ops:
+        op = graph.ops[i]
+        shape = graph.tensors[op.outputs[0]].shape
+        rows = sample_rows((len(x) * shape[0], *shape[1:]), random)
+        seen = _inputs(graph, i, patches(graph, op, values[op.inputs[0]], rows))
+        gram = seen.transpose(0, 2, 1) @ seen / len(rows.at[0])
+        taps = gram.shape[1]
+        gram = gram + RIDGE * np.trace(gram, axis1=1, axis2=2)[:, None, None] / taps * np.eye(taps)
+        white = np.linalg.inv(np.linalg.cholesky(gram)).transpose(0, 2, 1).astype(np.float32)
+        layers.append(Layer(i, totals[i], white, (shape[-1], taps)))
+    return layers
+
+
+def _inputs(graph: Graph, op: int, found: Floats) -> Floats:
+    """Patches (rows, taps, channels) of an operator as (blocks, rows, taps + 1)."""
+    if graph.ops[op].kind == OpKind.DEPTHWISE_CONV_2D:
+        outputs = graph.tensors[graph.ops[op].outputs[0]].shape[-1]
+        blocks = np.repeat(found, outputs // found.shape[2], axis=2).transpose(2, 0, 1)
+    else:
+        blocks = found.reshape(1, len(found), -1)
+    return np.concatenate([blocks, np.ones((*blocks.shape[:2], 1), np.float32)], axis=2)
+
+
+def _values(graph: Graph, x: Floats, tensors: Sequence[int]) -> dict[int, Floats]:
+    inner = [t for t in dict.fromkeys(tensors) if t != graph.inputs[0]]
+    found = dict(zip(inner, forward(graph, x, inner), strict=True)) if inner else {}
+    return {graph.inputs[0]: x, **found}
+
+
+def _change(
+    graph: Graph, layers: Sequence[Layer], x: Floats, sides: Floats, missing: Floats
+) -> Callable[[float], Graph]:
+    """The step of Gauss and Newton: the graph with so large a share of it."""
+    slopes = derivatives(graph, layers, x, sides)
+    ends = np.cumsum([0, *(layer.size for layer in layers)])
+    scales = []
+    for start, layer in zip(ends, layers, strict=False):
+        part = slopes[:, start : start + layer.size].reshape(-1, *layer.shape)
+        size = np.sqrt(np.einsum("not,not->o", part, part)) + 1e-20
+        scales.append((1 / np.maximum(size, 1e-3 * size.max())).astype(np.float32)[:, None])
+        slopes[:, start : start + layer.size] *= np.repeat(scales[-1], layer.shape[1])
+    step = conjugate(slopes, missing.ravel(), STEPS)
+
+    def changed(share: float) -> Graph:
+        other = graph
+        for start, layer, scale in zip(ends, layers, scales, strict=False):
+            by = share * scale * step[start : start + layer.size].reshape(layer.shape)
+            by = np.einsum("ot,out->ou", by, np.broadcast_to(layer.white, (layer.shape[0], *layer.white.shape[1:])))
+            op = graph.ops[layer.op]
+            kernel, bias = (graph.tensors[t].array for t in op.inputs[1:3])
+            turned = by[:, :-1].T if op.kind == OpKind.DEPTHWISE_CONV_2D else by[:, :-1]
+            other = with_weights(other, layer.op, kernel + turned.reshape(kernel.shape), bias + by[:, -1])
+        return other
+
+    return changed
+
+
+def conjugate(matrix: Floats, wanted: Floats, steps: int) -> Floats:
+    """The least-squares solution of matrix · u = wanted after some steps of conjugate gradients from zero (CGLS)."""
+    found: Floats = np.zeros(matrix.shape[1], np.float32)
+    left = wanted.copy()
+    slope = matrix.T @ left
+    way, size = slope, float(slope @ slope)
+    for _ in range(steps):
+        if size < 1e-20:
+            break
+        moved = matrix @ way
+        length = np.float32(size / float(moved @ moved))
+        found += length * way
+        left -= length * moved
+        slope = matrix.T @ left
+        way = slope + np.float32(float(slope @ slope) / size) * way
+        size = float(slope @ slope)
+    return found
+
+
+def derivatives(graph: Graph, layers: Sequence[Layer], x: Floats, sides: Floats) -> Floats:
+    """Of each lead of each sample by each weight, in whitened inputs: (N · rivals, weights)."""
+    rivals = sides.shape[1]
+    gradients = _gradients(graph, list(dict.fromkeys(layer.total for layer in layers)))
+    slopes = np.empty((len(x), rivals, sum(layer.size for layer in layers)), np.float32)
+    for start in range(0, len(x), CHUNK):
+        part = slice(start, min(start + CHUNK, len(x)))
+        count = part.stop - start
+        by_map = gradients(x[part], sides[part])
+        values = _values(graph, x[part], [graph.ops[layer.op].inputs[0] for layer in layers])
+        end = 0
+        for layer in layers:
+            op = graph.ops[layer.op]
+            outputs, taps = layer.shape
+            places = by_map[layer.total].reshape(count, rivals, -1, outputs).transpose(0, 3, 1, 2)
+            shape = graph.tensors[op.outputs[0]].shape
+            rows = sample_rows((count * shape[0], *shape[1:]), np.random.default_rng(0), most=places.size)
+            seen = _inputs(graph, layer.op, patches(graph, op, values[op.inputs[0]], rows)) @ layer.white
+            seen = seen.reshape(len(seen), count, -1, taps).transpose(1, 0, 2, 3)  # (N, blocks, places, taps + 1)
+            # one block: all outputs in one product
+            lines = places.reshape(count, len(layer.white), -1, places.shape[3])
+            found = (lines @ seen).reshape(count, outputs, rivals, taps)
+            slopes[part, :, end : end + layer.size] = found.transpose(0, 2, 1, 3).reshape(count, rivals, -1)
+            end += layer.size
+    return slopes.reshape(len(x) * rivals, -1)
+
+
+def _gradients(graph: Graph, tensors: Sequence[int]) -> Callable[[Floats, Floats], dict[int, Floats]]:
+    """By samples (N, …) and leads (N, rivals, classes): the derivative of each lead by what is behind each tensor's
+    activation, (N, rivals, …) by tensor; zero where the tensor is."""
+    last = logits_of(graph, graph.outputs[0])
+    inner = [t for t in tensors if t != last]
+    explain = attach_inner(graph, inner, target="input")
+    explain = replace(explain, outputs=(*explain.outputs, *inner), signatures=())
+    runtime = Interpreter(model_content=serialize(explain), num_threads=1)
+    runtime.allocate_tensors()
+    source, weights = runtime.get_input_details()
+    ports = [d["index"] for d in runtime.get_output_details()]
+    relevances, values = ports[: len(inner)], ports[len(ports) - len(inner) :]
+
+    def gradients(x: Floats, sides: Floats) -> dict[int, Floats]:
+        found = {t: np.empty((*sides.shape[:2], *graph.tensors[t].shape), np.float32) for t in inner}
+        for n, sample in enumerate(x):
+            runtime.set_tensor(source["index"], sample[None])
+            for r, side in enumerate(sides[n]):
+                runtime.set_tensor(weights["index"], side.reshape(weights["shape"]))
+                runtime.invoke()
+                for t, port, place in zip(inner, relevances, values, strict=True):
+                    value = runtime.get_tensor(place)
+                    is_there = np.abs(value) > 1e-6 * np.abs(value).max()
+                    found[t][n, r] = np.where(is_there, runtime.get_tensor(port) / np.where(is_there, value, 1), 0)
+        return {**found, last: sides}
+
+    return gradients
