@@ -1,7 +1,5 @@
 """Clustered weights: few values, fewer bits at a higher price, an ordinary int8 file, the same one after transit."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 from models import golden
@@ -14,7 +12,6 @@ from edgexai.compress.execute import forward, real
 from edgexai.compress.lean import lean
 from edgexai.compress.levels import bits_of, cheapest_levels
 from edgexai.compress.transit import in_transit
-from edgexai.compress.tune import tune
 from edgexai.device.interpreter import Interpreter
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, OpKind, serialize
@@ -119,24 +116,3 @@ def test_keyword_spotting_travels_in_a_quarter_of_its_int8_file() -> None:
     assert len(packed) * 4 < path.stat().st_size
     assert accuracy(small, x[:300], y[:300]) > accuracy(graph, x[:300], y[:300]) - 0.04
     assert {t.dtype for t in small.tensors} <= {DType.INT8, DType.INT32}
-
-
-@needs_shared
-@pytest.mark.skipif(find_spec("tensorflow") is None, reason="the convert extra is not installed")
-def test_tuning_gives_back_answers_that_few_values_cost() -> None:
-    graph = edgexai.load(SHARED / "models/kws_int8.tflite")
-    with np.load(SHARED / "data/kws01.npz") as data:
-        x = np.random.default_rng(1).permutation(data["x"].reshape(-1, 49, 10, 1))
-    small = cluster(graph, x[:100], price=5e-5)
-    tuned = tune(small, graph, x[:400], steps=60)
-    wanted = forward(graph, x[400:])[0].argmax(1)
-    before, after = (np.mean(forward(g, x[400:])[0].argmax(1) == wanted) for g in (small, tuned))
-    assert after > before + 0.02
-    for mine, theirs in zip(tuned.ops, small.ops, strict=True):
-        a, b = tuned.tensors[mine.outputs[0]].quantization, small.tensors[theirs.outputs[0]].quantization
-        assert a is not None
-        assert b is not None
-        assert a.scale[0] == b.scale[0]
-    assert restore(in_transit(lean(tuned))) == serialize(lean(tuned))
-    with pytest.raises(DataError, match="other layers"):
-        tune(small, int8("cnn")[0], x, steps=1)

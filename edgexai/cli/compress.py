@@ -9,8 +9,7 @@ examples:
           --latency 80ms --ram 64K --explain edge --keep-explanations 0.8
       prediction and explanation together within 80 ms, heatmaps that correlate 0.8 with the original's
   edgexai compress kws_int8.tflite -o small.tflite --data clips.npz --max-accuracy-loss 1 --transit small.exq
-      and few bytes over the air: `edgexai restore small.exq` gives small.tflite bit for bit; with --distill the few
-      values are trained, and half the bytes do
+      and few bytes over the air: `edgexai restore small.exq` gives small.tflite bit for bit
 
 Without --test, three tenths of --data are held out to measure on. Labels (y) are used for measuring alone; without
 them, accuracy is how often the prediction is the original's.
@@ -34,7 +33,6 @@ from edgexai.compress import Schedule, distill, profile_relevance
 from edgexai.compress.budget import Bench, Budget, Limit, Point, fit_budget
 from edgexai.compress.ladder import Packed, cheapest_transit
 from edgexai.compress.transit import four_bytes_each
-from edgexai.compress.tune import tune
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, load, save, serialize
 from edgexai.graph.write import write
@@ -152,7 +150,6 @@ def _packed(
             lambda small: bench.measure(small, chosen.share),
             lambda point: wanted.keeps(point, bench.whole),
             args.bits,
-            (lambda small: tune(small, chosen.graph, x)) if args.distill else None,
             progress,
         )
     if best is None:

@@ -13,7 +13,7 @@ from edgexai.compress.profile import Profile
 from edgexai.compress.transit import in_transit
 from edgexai.graph import Graph
 
-PRICES = (1e-6, 2e-6, 3e-6, 5e-6, 7e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5, 7e-5, 1e-4)
+PRICES = (1e-6, 2e-6, 3e-6, 5e-6, 7e-6, 1e-5, 1.5e-5, 2e-5, 3e-5, 5e-5)
 
 
 @dataclass(frozen=True)
@@ -32,20 +32,17 @@ def cheapest_transit(
     measure: Callable[[Graph], Point],
     is_good: Callable[[Point], bool],
     bits: int = 5,
-    finish: Callable[[Graph], Graph] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Packed | None, list[Packed]]:
     """The smallest `.exq` whose model is good enough (None if none is), and all that were tried, the largest first.
 
-    ``finish`` repairs a clustered model by training (`tune`). Prices are halved between: what is lost grows with the
-    price, up to noise.
+    Prices are halved between: what is lost grows with the price, up to noise.
     """
     tried: dict[int, Packed] = {}
     low, high = -1, len(PRICES)  # low is good enough
     while high - low > 1:
         n = (low + high) // 2
-        small = cluster(graph, samples, PRICES[n], bits, profile)
-        small = lean(small if finish is None else finish(small))
+        small = lean(cluster(graph, samples, PRICES[n], bits, profile))
         tried[n] = Packed(PRICES[n], in_transit(small), measure(small))
         if is_good(tried[n].point):
             low = n

@@ -2,13 +2,11 @@
 
 Each seed draws its own unlabelled calibration inputs (so many a predicted class) from --data; accuracy is measured on
 --test, or on --hold-out inputs of --data that this seed uses for nothing else. Restored files are compared byte by
-byte. --plain weighs all channels alike, where the others go by relevance. --steps trains the few values on all inputs
-of --data that are not held out, to answer as the whole model does (needs TensorFlow).
+byte. --plain weighs all channels alike, where the others go by relevance.
 
 examples:
   edgexai bench transit kws_int8.tflite --data clips.npz --hold-out 300
   edgexai bench transit ic_int8.tflite --data train.npz --test test.npz --price 1e-6 3e-6
-  edgexai bench transit kws_int8.tflite --data clips.npz --hold-out 300 --price 3e-5 5e-5 --steps 1000
 """
 
 import argparse
@@ -28,7 +26,6 @@ from edgexai.compress.cluster import cluster
 from edgexai.compress.fidelity import correlation, heatmaps
 from edgexai.compress.lean import lean
 from edgexai.compress.transit import four_bytes_each, in_transit
-from edgexai.compress.tune import tune
 from edgexai.errors import ConfigError, ModelError
 from edgexai.graph import load, serialize
 from edgexai.transit import restore
@@ -44,8 +41,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per-class", type=int, default=30, help="calibration inputs a class (%(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--price", type=float, nargs="+", default=PRICES, help="prices of a bit")
-    parser.add_argument("--steps", type=int, default=0, help="of training the few values (%(default)s)")
-    parser.add_argument("--first-seed", type=int, default=0, help="(%(default)s)")
     parser.add_argument("--bits", type=int, default=5, help="of the codebooks (%(default)s)")
     parser.add_argument("--plain", action="store_true", help="weigh all channels alike")
     parser.add_argument("--maps", type=int, default=60, help="test inputs whose heatmaps are compared (%(default)s)")
@@ -68,13 +63,10 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
         raise ConfigError(f"--hold-out must leave inputs of {len(data[0])} on both sides; or give --test")
     size = Path(args.model).stat().st_size
     with bar("points") as progress:
-        for seed in range(args.first_seed, args.first_seed + args.seeds):
+        for seed in range(args.seeds):
             material = Material.drawn(graph, data, held, args.hold_out, args.per_class, args.maps, seed)
             for n, price in enumerate(args.price, 1):
-                small = cluster(graph, material.few, price, args.bits, material.profile, is_plain=args.plain)
-                if args.steps:
-                    small = tune(small, graph, material.many, args.steps, seed)
-                small = lean(small)
+                small = lean(cluster(graph, material.few, price, args.bits, material.profile, is_plain=args.plain))
                 packed, file = in_transit(small), serialize(small)
                 if restore(packed) != file:
                     raise ModelError("the restored model is not the one that was packed; please report this")
@@ -82,7 +74,6 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     "model": Path(args.model).stem,
                     "seed": seed,
                     "price": price,
-                    "steps": args.steps,
                     "runnable": len(file),
                     "transit": len(packed),
                     "times_float": four_bytes_each(graph) / len(packed),
@@ -91,7 +82,7 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                     "accuracy": accuracy(small, *material.test),
                     "heatmap": correlation(material.maps, heatmaps(small, material.test[0][: len(material.maps)])),
                 }
-                progress((seed - args.first_seed) * len(args.price) + n, args.seeds * len(args.price))
+                progress(seed * len(args.price) + n, args.seeds * len(args.price))
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
