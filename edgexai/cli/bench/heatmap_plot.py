@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgexai.cli.bench.heatmap_faithful import BUDGETS
 from edgexai.cli.bench.heatmap_rate import TARGETS
 
 Row = dict[str, Any]
@@ -60,9 +61,8 @@ def _faithful(axis: Any, rows: list[Row], left: bool) -> None:
         axis.fill_between(budgets, low, high, color=COLOURS[codec], alpha=0.13, linewidth=0)
         axis.plot(budgets, [100 * r["share"] for r in own], "o-", ms=4, color=COLOURS[codec], label=codec)
     axis.axhline(100, color="black", lw=0.8, ls=":")
-    ticks = sorted({r["budget"] for r in coded})
-    axis.set(xscale="log", xlabel="bytes, ours with a typical header", ylim=(-5, 185))
-    axis.set_xticks(ticks, [str(t) for t in ticks], rotation=60, fontsize=8)
+    axis.set(xscale="log", xlabel="bytes, ours with a typical header", ylim=(-5, 185), xlim=(29, 560))
+    axis.set_xticks(BUDGETS, [str(t) for t in BUDGETS], rotation=60, fontsize=8)
     axis.minorticks_off()
     most = max((r for r in rows if r["what"] == "uncoded"), key=lambda r: int(r["n"]))
     text = f"uncoded: {most['gain'][0]:.3f} ± {most['gain'][1]:.3f}"
