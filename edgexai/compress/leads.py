@@ -32,6 +32,8 @@ RIDGE = 1e-3
 MOST = 1 << 27
 """Derivatives that are held at once."""
 CHUNK = 32
+SEEN = 512
+"""Samples whose inputs are whitened."""
 
 Floats = NDArray[np.float32]
 
@@ -65,7 +67,7 @@ def refit_leads(graph: Graph, x: Floats, wanted: Floats) -> Graph:
     asked = lead(wanted, sides)
     for _ in range(ROUNDS):
         missing = asked - lead(logits(graph, x), sides)
-        layers = layers_of(graph, x)
+        layers = layers_of(graph, x[:SEEN])
         count = min(len(x), max(1, MOST // (sides.shape[1] * sum(a.size for a in layers) + 1)))
         change = _change(graph, layers, x[:count], sides[:count], missing[:count])
         near = float(np.square(missing).sum())
