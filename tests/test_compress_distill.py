@@ -1,6 +1,7 @@
 """Distillation: the trainable copy computes what the graph does, and training brings the student to the teacher."""
 
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -80,3 +81,12 @@ def test_labels_that_do_not_pair_up_are_refused() -> None:
     graph = edgexai.load(golden("mlp")[0])
     with pytest.raises(DataError, match="one label a sample"):
         distill(graph, graph, batch(graph, 4), labels=np.zeros(3, np.int64))
+
+
+def test_few_samples_are_seen_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("edgexai.compress.distill"), "STEPS", 6)
+    graph = edgexai.load(golden("mlp")[0])
+    turns = []
+    for count in (10, 128):
+        distill(graph, graph, batch(graph, count), progress=lambda done, whole: turns.append((done, whole)))
+    assert turns == [*((i, 6) for i in range(1, 7)), *((i, 3) for i in range(1, 4))]
