@@ -30,7 +30,7 @@ HEAD = struct.Struct("<4s32sI")
 MAGIC = b"EXQ2"
 LARGEST = 1 << 24
 """Bytes of a `.tflite` in transit."""
-DENSEST = 1000
+DENSEST = 100
 """A file of n bytes stands for at most n times this: what a damaged one can cost a node stays small."""
 SMALLEST = 16
 """Integers below which a table is not worth its entry."""
