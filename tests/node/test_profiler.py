@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edgexai.device.profiler import Profiler
-from edgexai.profile_file import unpack
+from edgexai.profile_file import STEPS, unpack
 
 HERE = Path(__file__).parent
 
@@ -24,6 +24,8 @@ def test_the_profile_is_the_workstations() -> None:
     assert (model, composite) == wanted[:2]
     assert np.array_equal(count, wanted[2])
     for tensor, (relevance, rows, spread) in maps.items():
-        np.testing.assert_allclose(relevance, wanted[3][tensor][0], rtol=2e-3, atol=2e-4)
-        np.testing.assert_allclose(rows, wanted[3][tensor][1], rtol=2e-3, atol=2e-4)
+        one_code = 2 ** (1 / STEPS) - 1 + 2e-3  # a sum may round to the next
+        np.testing.assert_allclose(relevance, wanted[3][tensor][0], rtol=one_code, atol=2e-4)
+        np.testing.assert_allclose(rows[:-1], wanted[3][tensor][1][:-1], rtol=one_code, atol=2e-4)
+        np.testing.assert_allclose(rows[-1], wanted[3][tensor][1][-1], rtol=2e-3, atol=2e-4)
         assert spread.sum() == node.samples * spread.shape[1]
