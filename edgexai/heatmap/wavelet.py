@@ -28,43 +28,44 @@ def sizes(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     return found
 
 
+def splits(shape: tuple[int, ...]) -> list[tuple[Any, int, int]]:
+    """The steps of a transform of maps (…, *shape): the values that are split, along which axis, and how many."""
+    return [
+        ((..., *(slice(n) for n in size)), axis - len(size), n)
+        for size in sizes(shape)[:-1]
+        for axis, n in enumerate(size)
+        if n > 1
+    ]
+
+
 def forward(values: Ints, shape: tuple[int, ...]) -> Ints:
     """Coefficients of integer maps (…, *shape), same shape, coarse values first along each axis."""
     out = values.copy()
-    lead = out.ndim - len(shape)
-    for size in sizes(shape)[:-1]:
-        part: Any = (..., *(slice(n) for n in size))
-        for axis, n in enumerate(size):
-            if n > 1:
-                part_values = np.moveaxis(out[part], lead + axis, -1)
-                even, odd = part_values[..., ::2].copy(), part_values[..., 1::2].copy()
-                for i, weight in enumerate(STEPS):
-                    if i % 2 == 0:
-                        odd += _scaled(_beside_odd(even, odd.shape[-1]), weight)
-                    else:
-                        even += _scaled(_beside_even(odd, even.shape[-1]), weight)
-                joined = np.concatenate([_scaled(even, ANALYSIS[0]), _scaled(odd, ANALYSIS[1])], -1)
-                out[part] = np.moveaxis(joined, -1, lead + axis)
+    for part, axis, _ in splits(shape):
+        lines = np.moveaxis(out[part], axis, -1)
+        even, odd = lines[..., ::2].copy(), lines[..., 1::2].copy()
+        for i, weight in enumerate(STEPS):
+            if i % 2 == 0:
+                odd += _scaled(_beside_odd(even, odd.shape[-1]), weight)
+            else:
+                even += _scaled(_beside_even(odd, even.shape[-1]), weight)
+        lines[...] = np.concatenate([_scaled(even, ANALYSIS[0]), _scaled(odd, ANALYSIS[1])], -1)
     return out
 
 
 def inverse(coefficients: Ints) -> Ints:
     """The integer map of integer coefficients."""
     out = coefficients.copy()
-    for size in sizes(out.shape)[-2::-1]:
-        part = tuple(slice(n) for n in size)
-        for axis in range(out.ndim - 1, -1, -1):
-            n = size[axis]
-            if n > 1:
-                values = np.moveaxis(out[part], axis, -1)
-                even = _scaled(values[..., : (n + 1) // 2], SYNTHESIS[0])
-                odd = _scaled(values[..., (n + 1) // 2 :], SYNTHESIS[1])
-                for i in (3, 2, 1, 0):
-                    if i % 2 == 0:
-                        odd -= _scaled(_beside_odd(even, odd.shape[-1]), STEPS[i])
-                    else:
-                        even -= _scaled(_beside_even(odd, even.shape[-1]), STEPS[i])
-                values[..., ::2], values[..., 1::2] = even, odd
+    for part, axis, n in reversed(splits(out.shape)):
+        lines = np.moveaxis(out[part], axis, -1)
+        even = _scaled(lines[..., : (n + 1) // 2], SYNTHESIS[0])
+        odd = _scaled(lines[..., (n + 1) // 2 :], SYNTHESIS[1])
+        for i in (3, 2, 1, 0):
+            if i % 2 == 0:
+                odd -= _scaled(_beside_odd(even, odd.shape[-1]), STEPS[i])
+            else:
+                even -= _scaled(_beside_even(odd, even.shape[-1]), STEPS[i])
+        lines[..., ::2], lines[..., 1::2] = even, odd
     return out
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.heatmap.wavelet import ANALYSIS, SHIFT, STEPS, sizes
+from edgexai.heatmap.wavelet import ANALYSIS, SHIFT, STEPS, splits
 
 Reals = NDArray[np.float64]
 
@@ -32,32 +32,25 @@ NINE_SEVEN = Wavelet(tuple(step / ONE for step in STEPS), ANALYSIS[0] / ONE, ANA
 def lifted(values: Reals, wavelet: Wavelet) -> Reals:
     """All levels of the wavelet, coarse values first along each axis."""
     out = values.copy()
-    for size in sizes(values.shape)[:-1]:
-        part = tuple(slice(n) for n in size)
-        for axis, n in enumerate(size):
-            if n > 1:
-                lines = np.moveaxis(out[part], axis, -1)
-                even, odd = lines[..., ::2].copy(), lines[..., 1::2].copy()
-                for i, weight in enumerate(wavelet.steps):
-                    _step(even, odd, i, weight, wavelet.symmetric)
-                lines[...] = np.concatenate([even * wavelet.even, odd * wavelet.odd], -1)
+    for part, axis, _ in splits(values.shape):
+        lines = np.moveaxis(out[part], axis, -1)
+        even, odd = lines[..., ::2].copy(), lines[..., 1::2].copy()
+        for i, weight in enumerate(wavelet.steps):
+            _step(even, odd, i, weight, wavelet.symmetric)
+        lines[...] = np.concatenate([even * wavelet.even, odd * wavelet.odd], -1)
     return out
 
 
 def lifted_back(coefficients: Reals, wavelet: Wavelet) -> Reals:
     """The inverse of `lifted`."""
     out = coefficients.copy()
-    for size in sizes(out.shape)[-2::-1]:
-        part = tuple(slice(n) for n in size)
-        for axis in range(out.ndim - 1, -1, -1):
-            n = size[axis]
-            if n > 1:
-                lines = np.moveaxis(out[part], axis, -1)
-                even = lines[..., : (n + 1) // 2] / wavelet.even
-                odd = lines[..., (n + 1) // 2 :] / wavelet.odd
-                for i, weight in reversed(list(enumerate(wavelet.steps))):
-                    _step(even, odd, i, -weight, wavelet.symmetric)
-                lines[..., ::2], lines[..., 1::2] = even, odd
+    for part, axis, n in reversed(splits(out.shape)):
+        lines = np.moveaxis(out[part], axis, -1)
+        even = lines[..., : (n + 1) // 2] / wavelet.even
+        odd = lines[..., (n + 1) // 2 :] / wavelet.odd
+        for i, weight in reversed(list(enumerate(wavelet.steps))):
+            _step(even, odd, i, -weight, wavelet.symmetric)
+        lines[..., ::2], lines[..., 1::2] = even, odd
     return out
 
 

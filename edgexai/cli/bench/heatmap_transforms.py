@@ -45,7 +45,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Coded:
-    """A map's decisions, what they say after some of them, and what each map costs then."""
+    """A map's decisions, the map itself, and what map some of the decisions give (``back``)."""
 
     decisions: Decisions
     true: Map
