@@ -21,6 +21,8 @@ from edgexai.graph import DType, Graph, OpKind
 from edgexai.relevance.start import logits_of
 
 STEPS = 4000
+ASKED = 2
+"""Views of a mixture that the teacher is asked about: its mean answer counts."""
 
 
 @dataclass(frozen=True)
@@ -85,25 +87,27 @@ def _train(
     optimizer = tf.keras.optimizers.Muon(rate, adam_weight_decay=0.0, weight_decay=0.0, exclude_embeddings=False)
     heat = schedule.temperature
 
-    def loss(batch: Any, labels_of: Any, share: Any) -> Any:
-        given, answer = model(batch, [logits])[0], whole(batch, [wanted])[0]
+    def loss(batch: Any, asked: Any, labels_of: Any, share: Any) -> Any:
+        given, answers = model(batch, [logits])[0], [whole(view, [wanted])[0] for view in asked]
         if not is_softmax:
-            return tf.reduce_mean(tf.square(given - answer))
-        soft = tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(answer / heat), given / heat) * heat**2
+            return tf.reduce_mean(tf.square(given - tf.add_n(answers) / ASKED))
+        answer = tf.add_n([tf.nn.softmax(one / heat) for one in answers]) / ASKED
+        soft = tf.nn.softmax_cross_entropy_with_logits(answer, given / heat) * heat**2
         if labels is None:
             return tf.reduce_mean(soft)
         one, other = (tf.nn.sparse_softmax_cross_entropy_with_logits(label, given) for label in labels_of)
         hard = share * one + (1 - share) * other
         return tf.reduce_mean((1 - schedule.label_share) * soft + schedule.label_share * hard)
 
-    def train(batch: Any, labels_of: Any, share: Any) -> None:
+    def train(batch: Any, asked: Any, labels_of: Any, share: Any) -> None:
         with tf.GradientTape() as tape:
-            value = loss(batch, labels_of, share)
+            value = loss(batch, asked, labels_of, share)
         optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
 
     step = tf.function(train, reduce_retracing=True)
     answers = tf.function(lambda batch: whole(batch, [wanted])[0], reduce_retracing=True)
     views = Views.known(x, (lambda batch: answers(batch).numpy().argmax(-1)) if is_softmax else None)
+    nearer = views.nearer()
     truth = np.zeros(len(x), np.int64) if labels is None else np.asarray(labels, np.int64)
     random = np.random.default_rng(schedule.seed)
     for epoch in range(epochs):
@@ -113,7 +117,8 @@ def _train(
             share = shares(len(rows), x.shape[1:], random)
             mixed = share * views.of(x, rows, random) + (1 - share) * views.of(x, others, random)
             first = share.reshape(len(rows), -1).mean(1)
-            step(tf.constant(mixed), (tf.constant(truth[rows]), tf.constant(truth[others])), tf.constant(first))
+            asked = [tf.constant(nearer.of(mixed, np.arange(len(rows)), random)) for _ in range(ASKED)]
+            step(tf.constant(mixed), asked, (tf.constant(truth[rows]), tf.constant(truth[others])), tf.constant(first))
         if progress is not None:
             progress(epoch + 1, epochs)
     return model.trained()

@@ -17,6 +17,9 @@ from edgexai.errors import DataError, UnsupportedOperator
 from edgexai.graph import DType, Graph, Op, OpKind, Quantization, Tensor, verify
 
 CHUNK = 64
+SHARE = 0.9999
+"""Of a map's values that its range must hold, of every `CHUNK` samples: what lies beyond is so rare that a finer step
+for all others is worth more."""
 KERNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: None}
 """Axis of the scales of a kernel; None: one for all."""
 
@@ -115,13 +118,13 @@ def quantize(graph: Graph, samples: NDArray[Any], ports: Ports | None = None) ->
 
 
 def ranges(graph: Graph, samples: NDArray[Any], tensors: list[int]) -> dict[int, tuple[float, float]]:
-    """Smallest and largest value of each tensor on the samples."""
+    """Smallest and largest value of each tensor on the samples, but for the rarest of large maps (`SHARE`)."""
     x = quantized(graph, samples)
     low, high = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
     for start in range(0, len(x), CHUNK):
         values = forward(graph, x[start : start + CHUNK], tensors)
-        low = np.minimum(low, [v.min() for v in values])
-        high = np.maximum(high, [v.max() for v in values])
+        low = np.minimum(low, [np.quantile(v, 1 - SHARE, method="lower") for v in values])
+        high = np.maximum(high, [np.quantile(v, SHARE, method="higher") for v in values])
     if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):
         raise DataError("the model computes values that are not finite on these samples; they set no ranges")
     return {t: (float(a), float(b)) for t, a, b in zip(tensors, low, high, strict=True)}

@@ -2,7 +2,8 @@
 
 A student that sees the same few inputs over and over learns these alone. Its teacher answers anew for any input, so
 that views need not keep the class, only look like inputs (Beyer et al. 2022). What does is asked of the teacher: a
-mirrored image still is one, a mirrored word is not.
+mirrored image still is one, a mirrored word is not. Nor need the teacher be asked about the view that the student is
+shown: the mean of its answers to several views is the better teacher (Radosavovic et al. 2018).
 """
 
 from collections.abc import Callable
@@ -46,6 +47,10 @@ class Views:
             fars = (far for far in (size // 4, size // 8, size // 16) if far)
             shifts.append(next((far for far in fars if stays(*(_shifted(x, axis, by) for by in (-far, far)))), 0))
         return cls(tuple(shifts), tuple(stays(np.flip(x, axis)) for axis in axes))
+
+    def nearer(self) -> "Views":
+        """Half as far: as long as the class stays for most, but for fewer than it could."""
+        return Views(tuple(far // 2 for far in self.shifts), self.mirrored)
 
     def of(self, x: Samples, rows: NDArray[np.int64], random: np.random.Generator) -> Samples:
         """Views of some rows of samples: what leaves one edge is gone, at the other the edge's values are repeated."""
