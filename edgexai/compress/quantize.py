@@ -118,13 +118,15 @@ def quantize(graph: Graph, samples: NDArray[Any], ports: Ports | None = None) ->
 
 
 def ranges(graph: Graph, samples: NDArray[Any], tensors: list[int]) -> dict[int, tuple[float, float]]:
-    """Smallest and largest value of each tensor on the samples, but for the rarest of large maps (`SHARE`)."""
+    """Smallest and largest value of each tensor on the samples; of inner maps without the rarest (`SHARE`)."""
+    ends = {*graph.inputs, *graph.outputs}
+    shares = [1.0 if t in ends else SHARE for t in tensors]
     x = quantized(graph, samples)
     low, high = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
     for start in range(0, len(x), CHUNK):
         values = forward(graph, x[start : start + CHUNK], tensors)
-        low = np.minimum(low, [np.quantile(v, 1 - SHARE, method="lower") for v in values])
-        high = np.maximum(high, [np.quantile(v, SHARE, method="higher") for v in values])
+        low = np.minimum(low, [np.quantile(v, 1 - p, method="lower") for v, p in zip(values, shares, strict=True)])
+        high = np.maximum(high, [np.quantile(v, p, method="higher") for v, p in zip(values, shares, strict=True)])
     if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):
         raise DataError("the model computes values that are not finite on these samples; they set no ranges")
     return {t: (float(a), float(b)) for t, a, b in zip(tensors, low, high, strict=True)}
