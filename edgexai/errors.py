@@ -17,6 +17,18 @@ class FrameError(Error):
     """Bytes that are not a heatmap frame, or a map that no frame can hold."""
 
 
+class MissingBasis(FrameError):
+    """A frame of a basis that is not at hand; its header can be read all the same."""
+
+    def __init__(self, name: bytes, shape: tuple[int, ...]) -> None:
+        """``name`` as in the frame, ``shape`` of the map."""
+        super().__init__(
+            f"the frame needs the basis {name.hex()} for maps of {'×'.join(map(str, shape))}, which is not here; "
+            "give the file with which the node encodes"
+        )
+        self.name = name
+
+
 class BoardError(Error):
     """A board profile that is missing or incomplete."""
 

@@ -15,6 +15,7 @@ from edgexai.heatmap.layout import EPOCH, _pack_fields
 SOURCES = Path(edgexai.heatmap.__file__).parent / "c"
 HARNESS = Path(__file__).parent / "encoder.c"
 ERRORS = {-1: "shape", -2: "values", -3: "budget", -4: "space", -5: "header"}
+WITH_BASIS = "-DEDGEXAI_HEATMAP_BASIS"
 TYPES = {"float32": 0, "int32": 1, "int16": 2}
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 CORTEX_M4 = ("arm-none-eabi-gcc", *STRICT, "-Os", "-mcpu=cortex-m4", "-mthumb")
@@ -35,12 +36,12 @@ def build(directory: Path, command: Sequence[str], name: str = "encoder") -> Pat
     return program
 
 
-def build_for_qemu(directory: Path) -> Path:
+def build_for_qemu(directory: Path, *options: str) -> Path:
     """The program for the Cortex-M4 of an MPS2 board, which reaches files through QEMU's semihosting."""
     startup = directory / "startup.c"
     startup.write_text(_STARTUP)
     memory = ("-Wl,--section-start=.vectors=0", "-Wl,-Tdata=0x20000000")
-    return build(directory, [*CORTEX_M4, "--specs=rdimon.specs", *memory, str(startup)], "encoder.elf")
+    return build(directory, [*CORTEX_M4, "--specs=rdimon.specs", *memory, *options, str(startup)], "encoder.elf")
 
 
 def qemu(program: Path) -> list[str]:
@@ -76,8 +77,11 @@ def case(
     exponent: int = 0,
     phase: int = 0,
     capacity: int | None = None,
+    basis: bytes | None = None,
 ) -> bytes:
-    """One request to the program; arguments are those of `edgexai.encode`. The buffer is as large as the budget."""
+    """One request to the program; arguments are those of `edgexai.encode`. The buffer is as large as the budget.
+
+    A ``basis``, or b"" for none, is understood by a program that is compiled with it only, which must be told."""
     wanted = [Heatmap(relevance, target, score, conservation), *more]
     room = (budget or 1 << 20) if capacity is None else capacity
     shape = [*relevance.shape, 0, 0, 0][:3]
@@ -89,6 +93,8 @@ def case(
     out = struct.pack(f"<{len(numbers)}I", *numbers) + model + struct.pack("<I", len(items))
     for tag, content in items:
         out += struct.pack("<2I", tag, len(content)) + content
+    if basis is not None:
+        out += struct.pack("<I", len(basis)) + basis
     for one in wanted:
         kept = one.conservation
         out += struct.pack("<iffI", one.target, one.score, kept or 0.0, kept is not None)

@@ -37,7 +37,7 @@ int main(void) {
         edgexai_heatmap_frame frame;
         edgexai_heatmap_map maps[256];
         edgexai_heatmap_field fields[256];
-        uint32_t budget = (uint32_t)next(), capacity = (uint32_t)next(), values, i;
+        uint32_t budget = (uint32_t)next(), capacity = (uint32_t)next(), values, values_and_components, i;
         uint8_t *out = malloc(capacity ? capacity : 1), size_bytes[4];
         int32_t *work, size;
         memset(&frame, 0, sizeof frame);
@@ -45,7 +45,7 @@ int main(void) {
         frame.count = (uint8_t)next();
         frame.axes = (uint8_t)next();
         for (i = 0; i < 3; i++) frame.shape[i] = (uint16_t)next();
-        values = (uint32_t)next();
+        values = values_and_components = (uint32_t)next();
         frame.type = (edgexai_heatmap_type)next();
         frame.exponent = (int8_t)next();
         frame.phase = (uint8_t)next();
@@ -61,6 +61,11 @@ int main(void) {
             fields[i].size = (uint8_t)next();
             fields[i].content = bytes(fields[i].size);
         }
+#ifdef EDGEXAI_HEATMAP_BASIS
+        frame.basis_size = (uint32_t)next();
+        if (frame.basis_size) frame.basis = bytes(frame.basis_size);
+        values_and_components += frame.basis_size ? frame.basis[4] : 0;
+#endif
         for (i = 0; i < frame.count; i++) {
             maps[i].target = next();
             maps[i].score = next_float();
@@ -70,7 +75,7 @@ int main(void) {
         }
         frame.maps = maps;
         frame.fields = fields;
-        work = malloc(values ? 4 * values : 1);
+        work = malloc(values ? 4 * values_and_components : 1);
         if (!out || !work) return 4;
         size = edgexai_heatmap_encode(&frame, work, &state, out, capacity, budget);
         for (i = 0; i < 4; i++) size_bytes[i] = (uint8_t)((uint32_t)size >> 8 * i);
@@ -79,6 +84,9 @@ int main(void) {
         free(work);
         free(out);
         free((void *)(size_t)frame.model);
+#ifdef EDGEXAI_HEATMAP_BASIS
+        free((void *)(size_t)frame.basis);
+#endif
         for (i = 0; i < frame.field_count; i++) free((void *)(size_t)fields[i].content);
         for (i = 0; i < frame.count; i++) free((void *)(size_t)maps[i].values);
     }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { FrameError, crc32c, decode } from "../edgexai/fleet/static/heatmap.js";
+import { FrameError, MissingBasis, crc32c, decode, readBasis } from "../edgexai/fleet/static/heatmap.js";
 import { check } from "./heatmap-check.mjs";
 
 const bytes = (text) => Uint8Array.from(Buffer.from(text, "hex"));
@@ -47,15 +47,34 @@ test("without its reference a map is the difference, and says so", () => {
   assert.equal(decode(bytes(frame)).missing, references[0].slice(-8));
 });
 
+test("without its basis a frame is refused by name, and so is a basis that is damaged", () => {
+  const { frame, bases } = vectors.find((v) => v.name === "a basis"), data = bytes(bases[0]);
+  assert.throws(() => decode(bytes(frame)), (error) => error instanceof MissingBasis && error.basis === bases[0].slice(-4));
+  const other = { ...readBasis(data), model: "0505050505050505" };
+  assert.throws(() => decode(bytes(frame), new Map(), [other]), MissingBasis);
+  for (let at = 0; at < data.length; at += 1) {
+    const broken = data.slice();
+    broken[at] ^= 16;
+    assert.throws(() => readBasis(broken), FrameError);
+    assert.throws(() => readBasis(data.subarray(0, at)), FrameError);
+  }
+  for (const [at, value] of [[4, 255], [6, 0], [6, 4], [7, 2], [9, 255], [11, 1], [22, 255]]) {
+    const broken = data.slice(0, -4);
+    broken[at] = value;
+    assert.throws(() => readBasis(sealed(broken)), FrameError);
+  }
+});
+
 test("mutated frames are refused or give a map of their declared shape", () => {
   const dice = random(7), frames = vectors.map((v) => bytes(v.frame)).filter((f) => f.length < 300);
+  const bases = vectors.flatMap((v) => v.bases).map((b) => readBasis(bytes(b)));
   let refused = 0;
   for (let round = 0; round < 1000; round += 1) {
     const body = frames[dice(frames.length)].slice(0, -4);
     for (let changes = 1 + dice(5); changes; changes -= 1) body[dice(body.length)] = dice(256);
     const cut = dice(4) ? body : body.subarray(0, 3 + dice(body.length - 2));
     try {
-      const { map, shape, more } = decode(sealed(cut));
+      const { map, shape, more } = decode(sealed(cut), new Map(), bases);
       for (const one of [map, ...more.map((m) => m.map)]) {
         assert.equal(one.length, shape.reduce((a, b) => a * b));
         assert.ok(one.every(Number.isFinite));
@@ -81,7 +100,7 @@ test("every shorter frame, and every frame with a flipped bit, is refused", () =
 test("what is beyond the limits is refused before memory is taken", () => {
   const before = process.memoryUsage().arrayBuffers;
   for (const body of [
-    [0x50, 32, 5], [0x40, 132, 1, 1, 1, 1, 0], [0x40, 131, 0xff, 3, 0xff, 3, 0xff, 3, 0], [0x40, 130, 0x80, 4, 0, 0],
+    [0x50, 64, 5], [0x50, 32, 5, 1, 2, 0], [0x70, 32, 5, 1, 2, 73], [0x40, 132, 1, 1, 1, 1, 0], [0x40, 131, 0xff, 3, 0xff, 3, 0xff, 3, 0], [0x40, 130, 0x80, 4, 0, 0],
     [0x50, 8, 127, 17, 0], [0x50, 8, 127, 0], [0x40, 130, ...Array(9).fill(0xff)], [0x40, 5, 127], [0x60, 5, 81], [0x80, 5, 0], [0x20, 5, 0],
     [0x50, 16, 5, 1, 2, 3, 4, 0x7c, 0, 0], [0x50, 4, 5, 0x1f], [0x42, 5, 0xff, 0xff, 0xff, 0xff, 0x1f, 0, 0, 0],
   ]) assert.throws(() => decode(sealed(Uint8Array.from(body))), FrameError);

@@ -24,8 +24,8 @@ from edgexai.cli.bench.heatmap_linear import (
 from edgexai.cli.bench.heatmap_order import levels
 from edgexai.cli.bench.heatmap_rivals import TOP, fewest, within
 from edgexai.heatmap import relevance, stream, wavelet
-from edgexai.heatmap.frame import cosine
 from edgexai.heatmap.priors import COUNTS, ONES
+from edgexai.heatmap.search import cosine
 
 GOLDEN = Path(__file__).parent / "golden" / "cnn"
 SHAPES = [(32, 32), (49, 10), (17, 1)]

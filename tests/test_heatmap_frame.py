@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from edgexai.errors import FrameError
 from edgexai.heatmap import Fields, Heatmap, decode, encode, shorten
 from edgexai.heatmap.crc import crc32c
-from edgexai.heatmap.frame import cosine, share
+from edgexai.heatmap.search import cosine, share
 
 
 def smooth(shape: tuple[int, ...], seed: int = 3) -> np.ndarray:

@@ -18,6 +18,7 @@ from test_heatmap_vectors import VECTORS
 
 from edgexai.fleet.page import STATIC
 from edgexai.heatmap import Heatmap, decode, encode
+from edgexai.heatmap.basis import learn
 
 TESTS = Path(__file__).parent
 
@@ -48,10 +49,14 @@ def more_cases() -> list[dict[str, object]]:
                 values = np.cumsum(values, axis) * row.reshape(-1, *(1,) * (axes - axis - 1))
             maps.append(values.astype(np.float32))
         budget = None if i % 10 == 0 else int(random.integers(20, 400))
-        frame = encode(maps[0], budget=budget, more=[Heatmap(m, 1) for m in maps[1:]], target=3, score=1.0)
-        said = decode(frame)
+        some = learn(np.stack([*maps, *(np.roll(m, 1) + maps[0] for m in maps)]), 4) if i % 3 == 0 else None
+        more = [Heatmap(m, 1) for m in maps[1:]]
+        frame = encode(maps[0], budget=budget, more=more, target=3, score=1.0, basis=some)
+        bases = [] if some is None else [some]
+        said = decode(frame, None, bases)
         found = [m.astype("<f4").tobytes().hex() for m in (said.map, *(m.map for m in said.more))]
-        cases.append({"name": f"case {i}", "shape": shape, "frame": frame.hex(), "maps": found})
+        given = {"frame": frame.hex(), "maps": found, "bases": [b.data.hex() for b in bases]}
+        cases.append({"name": f"case {i}", "shape": shape, **given})
     return cases
 
 
@@ -67,7 +72,7 @@ def test_node_decodes_what_python_does_and_survives_what_it_refuses(tmp_path: Pa
         env={**os.environ, "CASES": str(cases)},
     )
     assert done.returncode == 0, done.stdout[-4000:]
-    assert re.search(rf"^# pass {len(VECTORS) + 8}$", done.stdout, re.M), done.stdout[-400:]
+    assert re.search(rf"^# pass {len(VECTORS) + 9}$", done.stdout, re.M), done.stdout[-400:]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from test_heatmap_frame import FIELDS, smooth
 
 from edgexai.errors import FrameError
 from edgexai.heatmap import Heatmap, decode, encode, join, split
-from edgexai.heatmap.frame import cosine
+from edgexai.heatmap.search import cosine
 
 VALUES = smooth((48, 48)) + np.random.default_rng(1).normal(size=(48, 48)).astype(np.float32) / 20
 FRAME = encode(VALUES, budget=600, **FIELDS)

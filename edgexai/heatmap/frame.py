@@ -2,17 +2,20 @@
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.errors import FrameError
+from edgexai.errors import FrameError, MissingBasis
 from edgexai.heatmap import layout, stream
 from edgexai.heatmap import relevance as maps
+from edgexai.heatmap.basis import Basis
 from edgexai.heatmap.crc import crc32c
 from edgexai.heatmap.layout import CLASS, COMPANDED, CONSERVATION, EPOCH, PRECISE, REFERENCE, Fields, Preamble, Reader
+from edgexai.heatmap.search import Goal, cosine, shortest
 
 Map = NDArray[np.float32]
 
@@ -80,6 +83,7 @@ def encode(
     fields: Fields | None = None,
     more: Sequence[Heatmap] = (),
     reference: bytes | None = None,
+    basis: Basis | None = None,
     precise: bool | None = None,
     companded: bool | None = None,
 ) -> bytes:
@@ -88,10 +92,11 @@ def encode(
     ``relevance`` has 1 to 3 axes of at most 512. ``quality`` is the cosine to the map, ``kept`` the share of |R| that
     is right: 1 - Σ|R - R'| / Σ|R|. Without any of them the whole stream is sent. ``more`` maps of the same shape
     (other classes) share the frame. ``reference`` is a frame that the other side has too, the node's last or the mean
-    of a class: the difference to it is sent where that is better. ``precise`` says time to the millisecond and score
-    as float32; by default if the budget is at least 96. ``companded`` codes sign(R)·|R|^(2/3), which keeps ranks and
-    shares better than the map itself and the cosine about as well; by default always, but for a quality where the map
-    itself is shorter. Raises FrameError for what no frame can hold, or a budget smaller than what comes before the
+    of a class: the difference to it is sent where that is better. ``basis`` is one that the other side has too, learned
+    from the model's own maps: it is used where it fits and is better. ``precise`` says time to the millisecond and
+    score as float32; by default if the budget is at least 96. ``companded`` codes sign(R)·|R|^(2/3), which keeps ranks
+    and shares better than the map itself and the cosine about as well; by default always, but for a quality where the
+    map itself is shorter. Raises FrameError for what no frame can hold, or a budget smaller than what comes before the
     stream.
     """
     wanted = [Heatmap(layout.checked(relevance), target, score, conservation)]
@@ -101,35 +106,41 @@ def encode(
     if precise is None:
         precise = budget is None or budget >= PRECISE_FROM or any(65504 < abs(one.score) < math.inf for one in wanted)
     about = Preamble(wanted[0].map.shape, model, sequence, time, len(wanted), fields or Fields())
-    searched = quality is not None or kept is not None
-    ways = [companded] if companded is not None else [True, False] if searched else [True]
+    goal = Goal(quality, kept)
+    ways = [companded] if companded is not None else [True, False] if goal else [True]
 
-    def made(base: tuple[bytes, Map] | None) -> bytes:
-        found = []
-        for way in ways:
-            pieces = [_Piece.of(one, way, quality, kept, base) for one in wanted]
-            found.append(_assembled(replace(about, flags=COMPANDED if way else 0), pieces, precise, budget))
-        return min(found, key=len)
+    def made(way: bool, base: tuple[bytes, Map] | None = None, basis: Basis | None = None) -> bytes:
+        pieces = [_Piece.of(one, way, goal, base, basis) for one in wanted]
+        said = replace(about, flags=COMPANDED if way else 0, basis=b"" if basis is None else basis.name)
+        return _assembled(said, pieces, precise, budget)
 
-    plain = made(None)
-    if reference is None:
-        return plain
-    known, name = decode(reference).map, reference[-4:]
-    if known.shape != wanted[0].map.shape:
-        return plain
-    other = made((name, known))
-    if searched:
-        return min(plain, other, key=len)
-    return max(plain, other, key=lambda frame: _likeness(frame, wanted, {name: known}))
+    frames = [made(way) for way in ways]
+    known: dict[bytes, Map] = {}
+    if reference is not None and (built_on := decode(reference).map).shape == about.shape:
+        known[reference[-4:]] = built_on
+        frames += [made(way, (reference[-4:], built_on)) for way in ways]
+    bases = [basis] if basis is not None and basis.fits(about.shape, model) and ways[0] else []
+    with suppress(FrameError):  # there may be no room for its name
+        for one in bases:
+            frame = made(True, None, one)
+            said = decode(frame, None, bases)
+            found = zip([said.map, *(m.map for m in said.more)], wanted, strict=True)
+            if all(goal.reached(coded, true.map) for coded, true in found):
+                frames.append(frame)
+    if goal:
+        return min(frames, key=len)
+    return frames[0] if len(frames) == 1 else max(frames, key=lambda one: _likeness(one, wanted, known, bases))
 
 
-def decode(frame: bytes, references: Mapping[bytes, Map] | None = None) -> Frame:
+def decode(frame: bytes, references: Mapping[bytes, Map] | None = None, bases: Iterable[Basis] = ()) -> Frame:
     """Read a frame; FrameError if it is none, is damaged, or declares a map beyond the limits.
 
-    ``references`` are maps by name (the last four bytes of their frames) that frames may build upon.
+    ``references`` are maps by name (the last four bytes of their frames) that frames may build upon. ``bases`` are
+    those that frames may be coded in; MissingBasis says which one is not among them.
     """
     about, sections = opened(frame)
-    read = [section.heatmap(about, references or {}) for section in sections]
+    basis = _basis(about, bases)
+    read = [section.heatmap(about, references or {}, basis) for section in sections]
     first = read[0]
     return Frame(
         first.map,
@@ -182,13 +193,14 @@ class Section:
     scale: float = 0.0
     exponent: int = maps.BLANK
 
-    def heatmap(self, about: Preamble, references: Mapping[bytes, Map]) -> Heatmap:
+    def heatmap(self, about: Preamble, references: Mapping[bytes, Map], basis: Basis | None) -> Heatmap:
         """The map decoded, its reference added."""
         shape = about.shape
         if self.exponent == maps.BLANK:
             found = np.zeros(shape, np.float32)
         else:
-            found = maps.synthesis(self.exponent, stream.decode(self.content, shape), bool(about.flags & COMPANDED))
+            said = stream.decode(self.content, shape, basis)
+            found = maps.synthesis(self.exponent, said, bool(about.flags & COMPANDED), basis)
         missing = self.name
         if self.name is not None and (known := references.get(self.name)) is not None and known.shape == shape:
             found, missing = maps.added(found, self.scale, known), None
@@ -207,23 +219,20 @@ class _Piece:
 
     @classmethod
     def of(
-        cls,
-        one: Heatmap,
-        companded: bool,
-        quality: float | None,
-        kept: float | None,
-        reference: tuple[bytes, Map] | None,
+        cls, one: Heatmap, companded: bool, goal: Goal, reference: tuple[bytes, Map] | None, basis: Basis | None
     ) -> "_Piece":
         name, scale, rest = None, 0.0, one.map
         if reference is not None:
             name, known = reference
             scale = maps.scale(one.map, known)
             rest = maps.added(one.map, -scale, known)
-        found = maps.coefficients(rest, 0, companded)
+        found = maps.coefficients(rest, 0, companded, basis)
         content = None
-        if found is not None and (quality is not None or kept is not None):
+        if found is not None and goal:
             known = np.zeros_like(one.map) if reference is None else reference[1]
-            content, found = _shortest(one.map, rest, known, scale, quality, kept, companded)
+            content, found = shortest(
+                rest, companded, basis, lambda values: goal.reached(maps.added(values, scale, known), one.map)
+            )
         return cls(one, found, name, scale, content)
 
     def lead(self, precise: bool, flags: int) -> bytes:
@@ -331,6 +340,7 @@ def _lead(reader: Reader, about: Preamble, last: bool) -> tuple[Section, int | N
         scale = layout.unpack_number(reader, False)
     exponent = struct.unpack(">b", reader.take(1))[0]
     highest = maps.HIGHEST_COMPANDED if about.flags & COMPANDED else maps.HIGHEST
+    highest = maps.HIGHEST_OF_BASIS if about.basis else highest
     if (exponent != maps.BLANK and abs(exponent) > highest) or not math.isfinite(scale):
         raise FrameError(f"the frame declares relevance of 2^{exponent}; it was made by no encoder")
     lead = reader.since(begin)
@@ -338,66 +348,17 @@ def _lead(reader: Reader, about: Preamble, last: bool) -> tuple[Section, int | N
     return Section(lead, b"", target, score, conservation, name, scale, exponent), length
 
 
-def _shortest(
-    true: Map, rest: Map, known: Map, scale: float, quality: float | None, kept: float | None, companded: bool
-) -> tuple[bytes, maps.Coefficients]:
-    """The shortest prefix whose map is good enough, over four phases; the whole stream if none is."""
-    best: tuple[bytes, maps.Coefficients] | None = None
-    for phase in range(4):
-        found = maps.coefficients(rest, phase, companded)
-        assert found is not None
-        coder = found
-
-        def good(content: bytes, coder: maps.Coefficients = coder) -> bool:
-            said = stream.decode(content, true.shape)
-            values = maps.added(maps.synthesis(coder.exponent, said, companded), scale, known)
-            return (quality is None or cosine(values, true) >= quality) and (
-                kept is None or share(values, true) >= kept
-            )
-
-        if best is None:
-            room = 32
-            while len(content := found.stream(room)) >= room and not good(content):
-                room *= 2
-            best = content, found
-            if not good(content):
-                continue
-        else:
-            content = found.stream(len(best[0]))
-            if not good(content[:-1]):
-                continue
-            content = content[:-1]
-        low, high, step = 0, len(content), 1
-        while high - step > low:  # later phases end near the first: look there before halving what is left
-            if good(content[: high - step]):
-                high, step = high - step, 2 * step
-            else:
-                low = high - step + 1
-                break
-        while low < high:
-            middle = (low + high) // 2
-            if good(content[:middle]):
-                high = middle
-            else:
-                low = middle + 1
-        best = content[:low], found
-    assert best is not None
-    return best
+def _basis(about: Preamble, bases: Iterable[Basis]) -> Basis | None:
+    if not about.basis:
+        return None
+    for one in bases:
+        if one.name == about.basis and one.fits(about.shape, about.model):
+            return one
+    raise MissingBasis(about.basis, about.shape)
 
 
-def cosine(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Between two maps; 0 if one is blank."""
-    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    length = float(np.linalg.norm(x) * np.linalg.norm(y))
-    return float((x * y).sum()) / length if length else 0.0
-
-
-def share(found: NDArray[np.floating], true: NDArray[np.floating]) -> float:
-    """Share of |R| that is right: 1 - Σ|R - R'| / Σ|R|."""
-    total = float(np.abs(true).sum(dtype=np.float64))
-    return 1.0 - float(np.abs(np.asarray(true, np.float64) - found).sum()) / total if total else 1.0
-
-
-def _likeness(frame: bytes, wanted: Sequence[Heatmap], references: Mapping[bytes, Map]) -> float:
-    said = decode(frame, references)
+def _likeness(
+    frame: bytes, wanted: Sequence[Heatmap], references: Mapping[bytes, Map], bases: Iterable[Basis]
+) -> float:
+    said = decode(frame, references, bases)
     return sum(cosine(got, one.map) for got, one in zip([said.map, *(m.map for m in said.more)], wanted, strict=True))

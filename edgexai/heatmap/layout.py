@@ -3,9 +3,10 @@
 | bytes | field |
 |---|---|
 | 1 | version (2 bits, 1) and flags: COMPANDED, EXTENDED, MODEL, STAMP, CLASS, CONSERVATION |
-| 0–1 | if EXTENDED, more flags: LONG_MODEL, PRECISE, FIELDS, SEVERAL, REFERENCE |
+| 0–1 | if EXTENDED, more flags: LONG_MODEL, PRECISE, FIELDS, SEVERAL, REFERENCE, BASIS |
 | 1–7 | shape: side - 1 of a square below 128, else 128 + axes and each length - 1 as a varint |
 | 0, 4, 8 | MODEL: the first bytes of the SHA-256 of the source model |
+| 0, 2 | BASIS: its name |
 | 0–13 | STAMP: sequence (varint) and seconds since 2020 (4), or milliseconds (5) if PRECISE |
 | 0–1 | SEVERAL: number of maps |
 | 0–n | FIELDS: small fields, ended by a 0 |
@@ -25,7 +26,7 @@ from edgexai.errors import FrameError
 
 VERSION = 1
 COMPANDED, EXTENDED, MODEL, STAMP, CLASS, CONSERVATION = 32, 16, 8, 4, 2, 1
-LONG_MODEL, PRECISE, FIELDS, SEVERAL, REFERENCE = 1, 2, 4, 8, 16
+LONG_MODEL, PRECISE, FIELDS, SEVERAL, REFERENCE, BASIS = 1, 2, 4, 8, 16, 32
 EPOCH = 1_577_836_800
 MOST_AXES, MOST_LENGTH, MOST_VALUES, MOST_MAPS = 3, 512, 1 << 18, 16
 CONFIDENCE, SECOND, ENERGY, REGIONS = 1, 2, 3, 4
@@ -60,6 +61,7 @@ class Preamble:
     fields: Fields = field(default_factory=Fields)
     flags: int = 0
     more: int = 0
+    basis: bytes = b""
 
 
 def pack(preamble: Preamble) -> bytes:
@@ -72,10 +74,11 @@ def pack(preamble: Preamble) -> bytes:
     flags = preamble.flags & (COMPANDED | CLASS | CONSERVATION) | (MODEL if model else 0)
     more |= (LONG_MODEL if len(model) == 8 else 0) | (SEVERAL if preamble.count > 1 else 0)
     small = _pack_fields(preamble.fields)
-    more |= FIELDS if small else 0
+    more |= (FIELDS if small else 0) | (BASIS if preamble.basis else 0)
     stamped = preamble.sequence != 0 or preamble.time != EPOCH
     flags |= (STAMP if stamped else 0) | (EXTENDED if more else 0)
-    out = bytes([VERSION << 6 | flags]) + (bytes([more]) if more else b"") + _pack_shape(preamble.shape) + model
+    out = bytes([VERSION << 6 | flags]) + (bytes([more]) if more else b"") + _pack_shape(preamble.shape)
+    out += model + preamble.basis
     if stamped:
         out += varint(preamble.sequence) + _pack_time(preamble.time, bool(more & PRECISE))
     return out + (bytes([preamble.count]) if preamble.count > 1 else b"") + small
@@ -87,10 +90,13 @@ def unpack(reader: "Reader") -> Preamble:
     if first >> 6 != VERSION:
         raise FrameError("this is not a heatmap frame of a version that is known here; update, or check the topic")
     more = reader.take(1)[0] if first & EXTENDED else 0
-    if more > 31:
+    if more > 63:
         raise FrameError("the frame uses flags that are not known here; update this side")
     shape = _unpack_shape(reader)
     model = reader.take(8 if more & LONG_MODEL else 4) if first & MODEL else b""
+    basis = reader.take(2) if more & BASIS else b""
+    if basis and not first & COMPANDED:
+        raise FrameError("the frame names a basis for a map that is not companded; it was made by no encoder")
     sequence, time = 0, float(EPOCH)
     if first & STAMP:
         sequence = reader.varint()
@@ -100,7 +106,7 @@ def unpack(reader: "Reader") -> Preamble:
     if not 1 <= count <= MOST_MAPS or count * math.prod(shape) > MOST_VALUES:
         raise FrameError(f"the frame declares {count} maps of {shape}; at most {MOST_MAPS}, and 2^18 values, are read")
     fields = _unpack_fields(reader) if more & FIELDS else Fields()
-    return Preamble(shape, model, sequence, time, count, fields, first & 63, more)
+    return Preamble(shape, model, sequence, time, count, fields, first & 63, more, basis)
 
 
 def checked(relevance: NDArray[np.floating]) -> Map:

@@ -5,9 +5,22 @@ decisions it counts as learned. Contexts of a node: 28 times its size class, 4 t
 0 if its parent was found in an earlier plane, else 1 plus the siblings before it, at most 2, while none is found.
 """
 
-CONTEXTS = {"node": 0, "sign": 112, "refine": 114, "grid": 116, "attenuation": 118, "phase": 130}
+CONTEXTS = {
+    "node": 0,
+    "sign": 112,
+    "refine": 114,
+    "grid": 116,
+    "attenuation": 118,
+    "phase": 130,
+    "component": 133,
+    "rest": 145,
+    "component sign": 157,
+    "component refine": 159,
+}
 """First context of each kind: a node reaches the plane; sign, and of the coarsest value; next bit, one plane after the
-first and later; there is a pattern, of period 4; an attenuation is above 0 … 5, period 2, then period 4; phase."""
+first and later; there is a pattern, of period 4; an attenuation is above 0 … 5, period 2, then period 4; phase.
+With a basis: a component begins, by its typical size; what they leave begins, likewise; sign of the first and of the
+other components; next bit."""
 
 _TABLE = (
     (129, 15),
@@ -143,6 +156,34 @@ _TABLE = (
     (1, 15),
     (128, 0),
     (128, 0),
+    (1, 15),
+    (16, 15),
+    (36, 15),
+    (64, 15),
+    (90, 15),
+    (104, 15),
+    (114, 15),
+    (118, 15),
+    (122, 15),
+    (127, 15),
+    (132, 15),
+    (130, 15),
+    (2, 15),
+    (43, 15),
+    (143, 15),
+    (180, 15),
+    (238, 15),
+    (246, 15),
+    (248, 3),
+    (245, 2),
+    (128, 0),
+    (128, 0),
+    (128, 0),
+    (128, 0),
+    (1, 15),
+    (127, 15),
+    (96, 15),
+    (114, 15),
 )
 
 ONES = tuple(256 * one for one, _ in _TABLE)

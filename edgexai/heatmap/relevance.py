@@ -6,7 +6,7 @@ and the shares of regions, come out better, and the cosine hardly changes (docs/
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from edgexai.errors import FrameError
 from edgexai.heatmap import pattern as patterns
 from edgexai.heatmap import stream, wavelet
+from edgexai.heatmap.basis import Basis
 from edgexai.heatmap.pattern import BITS, QUARTERS, Pattern
 from edgexai.heatmap.stream import FRACTION, PLANES, Stream
 
 Map = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-BLANK, HIGHEST, HIGHEST_COMPANDED = -128, 120, 80
+BLANK, HIGHEST, HIGHEST_COMPANDED, HIGHEST_OF_BASIS = -128, 120, 80, 72
 LEAST, MOST = 2.0**-100, 2.0**90
 FINE, CUBED, COARSE = 18, 27, 14
 """Bits of the greatest value when a map is made integer: for the wavelet, before it is companded to as many as that
@@ -38,16 +39,21 @@ class Coefficients:
     phase: int
     integers: Ints
     companded: bool
+    basis: Basis | None = None
+    components: Ints = field(default_factory=lambda: stream.NOTHING)
 
     def stream(self, most: int) -> bytes:
         """The first ``most`` bytes that say it."""
-        return stream.encode(self.integers, self.pattern, self.phase, most)
+        return stream.encode(self.integers, self.pattern, self.phase, most, self.basis, self.components)
 
 
-def coefficients(values: Map, phase: int = 0, companded: bool = True) -> Coefficients | None:
+def coefficients(
+    values: Map, phase: int = 0, companded: bool = True, basis: Basis | None = None
+) -> Coefficients | None:
     """What is coded of a map, with the pattern that leaves the smallest sum of magnitudes; None if it is blank.
 
-    Raises FrameError for relevance beyond 2^90; what stays below 2^-100 is blank.
+    With a ``basis``, companded and without a pattern. Raises FrameError for relevance beyond 2^90; what stays below
+    2^-100 is blank.
     """
     peak = float(np.abs(values).max(initial=0.0))
     if peak < LEAST:
@@ -55,8 +61,16 @@ def coefficients(values: Map, phase: int = 0, companded: bool = True) -> Coeffic
     if peak >= MOST:
         raise FrameError(f"the map's relevance reaches {peak:.3g}, beyond what a frame can say; scale it")
     shape = values.shape
+    plain: Pattern = tuple(() for _ in shape)
+    if basis is not None:
+        whole, exponent = _companded(_amplified(values, plain, phase), FINE)
+        components, rest = basis.forward(whole)
+        left = wavelet.forward(rest, shape)
+        bits = int(max(np.abs(components).max(), np.abs(left).max())).bit_length()
+        both = _of_planes(left, bits), _of_planes(components, bits)
+        return Coefficients(bits - FINE + exponent, plain, phase, both[0], True, basis, both[1])
     coarse = _integers(values, COARSE)[0]
-    choices: list[Pattern] = [tuple(() for _ in shape)]
+    choices = [plain]
     for period in patterns.PERIODS:
         if any(patterns.fits(n, period) for n in shape):
             choices.append(patterns.found(coarse, period))
@@ -70,20 +84,22 @@ def coefficients(values: Map, phase: int = 0, companded: bool = True) -> Coeffic
     best = costs.index(min(costs))
     chosen = transformed[best]
     bits = int(np.abs(chosen).max()).bit_length()
-    magnitude = np.abs(chosen)
+    exponent = bits - FINE + flattened[best][1]
+    return Coefficients(exponent, choices[best], phase, _of_planes(chosen, bits), companded)
+
+
+def _of_planes(values: Ints, bits: int) -> Ints:
+    """Values below 2^bits as ones of 15 bits, cut towards zero."""
+    magnitude = np.abs(values)
     magnitude = magnitude >> bits - PLANES if bits > PLANES else magnitude << PLANES - bits
-    return Coefficients(
-        bits - FINE + flattened[best][1],
-        choices[best],
-        phase,
-        np.where(chosen < 0, -magnitude, magnitude),
-        companded,
-    )
+    return np.where(values < 0, -magnitude, magnitude)
 
 
-def synthesis(exponent: int, said: Stream, companded: bool) -> Map:
+def synthesis(exponent: int, said: Stream, companded: bool, basis: Basis | None = None) -> Map:
     """The map of a stream: float32 of products in double precision."""
     values = wavelet.inverse(said.coefficients)
+    if basis is not None:
+        values = values + basis.inverse(said.components)
     quarters = patterns.attenuation(values.shape, said.pattern, said.phase)
     unit = -BITS
     if companded:  # |v|^(3/2); 2^(3/2) are six quarter octaves

@@ -8,6 +8,7 @@ examples:
   edgexai bench heatmap --on kws_int8.tflite kws.npz --on ic_int8.tflite cifar.npz -o results.jsonl
   edgexai bench heatmap --on net96.tflite net96.npz --only faithfulness --against WebP zfp -o results.jsonl
   edgexai bench heatmap --on net96.tflite net96.npz --composite epsilon --only bytes rivals
+  edgexai bench heatmap --on digits.tflite digits.npz --only basis basis_gain --budgets 64
   edgexai bench heatmap --on ic_int8.tflite cifar.npz --only transforms order bound references
   edgexai bench heatmap --tag digits.tflite --composite epsilon_plus_flat --composite "epsilon(0.25)"
   edgexai bench heatmap --show results.jsonl --plot docs
@@ -24,7 +25,7 @@ from edgexai.errors import ConfigError
 Row = dict[str, Any]
 
 MAIN = ("bytes", "cosine", "faithfulness", "rivals")
-CHOICES = ("transforms", "order", "bound", "references", "speed")
+CHOICES = ("basis", "basis_gain", "transforms", "order", "bound", "references", "speed")
 RIVALS = ("WebP", "zfp", "blosc2 zstd", "JPEG XL", "JPEG", "PNG", "AVIF")
 
 
@@ -36,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=int, default=500, help="maps of each model (%(default)s)")
     parser.add_argument("--rivals", type=int, default=100, help="maps that the other codecs get (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=MAIN + CHOICES, default=MAIN, help=f"({' '.join(MAIN)})")
-    parser.add_argument("--budgets", type=int, nargs="+", help="of faithfulness and order (32 51 64 100 … 512)")
+    parser.add_argument("--budgets", type=int, nargs="+", help="of faithfulness, basis and order (32 51 … 512)")
     parser.add_argument("--against", nargs="+", choices=RIVALS, help="which others (faithfulness: none; rivals: all)")
     parser.add_argument("--teacher", nargs=2, metavar=("MODEL", "DATA"), help="for transforms: learn a basis there too")
     parser.add_argument("--tag", help="the demo's network: relevance on the planted tag")
@@ -99,12 +100,15 @@ def _measured(args: argparse.Namespace) -> Iterator[Row]:
 def _choices(budgets: Iterable[int], teacher: Any) -> dict[str, Callable[[Any], Iterable[Row]]]:
     """What was compared when the coder was chosen, and what is left to win."""
     from edgexai.cli.bench.heatmap_bound import bound
+    from edgexai.cli.bench.heatmap_learned import gains, sizes
     from edgexai.cli.bench.heatmap_order import order
     from edgexai.cli.bench.heatmap_references import references
     from edgexai.cli.bench.heatmap_speed import speed
     from edgexai.cli.bench.heatmap_transforms import transforms
 
     return {
+        "basis": sizes,
+        "basis_gain": lambda one: gains(one, budgets),
         "transforms": lambda one: transforms(one, teacher),
         "order": lambda one: order(one, budgets),
         "bound": bound,

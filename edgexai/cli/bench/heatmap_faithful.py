@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgexai.cli.bench.faithfulness import probabilities
 from edgexai.cli.bench.heatmap_case import Case
 from edgexai.heatmap import decode, encode
-from edgexai.heatmap.frame import cosine
+from edgexai.heatmap.search import cosine
 
 Array = NDArray[Any]
 Reals = NDArray[np.float64]

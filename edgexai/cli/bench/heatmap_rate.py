@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from edgexai.cli.bench.heatmap_rivals import codecs, fewest
 from edgexai.heatmap import decode, encode, shorten
-from edgexai.heatmap.frame import cosine
+from edgexai.heatmap.search import cosine
 
 Maps = NDArray[np.float32]
 Row = dict[str, Any]

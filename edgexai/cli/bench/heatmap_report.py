@@ -19,6 +19,18 @@ TABLES: list[tuple[str, str, Sequence[str], Sequence[str]]] = [
         ("fits", "share", "bounds", "lost", "plain", "overlap", "cosine"),
     ),
     ("tag", "share of the positive relevance on the tag", (*NAMES, "images", "budget"), ("true", "share")),
+    (
+        "basis",
+        f"with components learned from other maps: bytes of their file, and of frames at a cosine of {TARGETS}",
+        (*NAMES, "spare", "components"),
+        ("file", "without", "median", "saved"),
+    ),
+    (
+        "basis gain",
+        "what is left of the gain with them, with a typical header",
+        (*NAMES, "spare", "components", "budget"),
+        ("share", "bounds", "lost", "plain", "overlap", "cosine"),
+    ),
     ("transforms", f"ideal bytes at a cosine of {TARGETS}", (*NAMES, "transform"), ("median",)),
     (
         "order",

@@ -18,7 +18,7 @@ from edgexai.cli.bench.heatmap_decisions import Decisions, learned, played, pric
 from edgexai.cli.bench.heatmap_linear import FIVE_THREE, HAAR, NINE_SEVEN, cosines, cosines_back, lifted, lifted_back
 from edgexai.cli.bench.heatmap_rate import TARGETS
 from edgexai.heatmap import relevance
-from edgexai.heatmap.frame import cosine
+from edgexai.heatmap.search import cosine
 from edgexai.heatmap.stream import PLANES
 
 Map = NDArray[Any]

@@ -1,5 +1,6 @@
 // What the bytes of a stream say: range decoder, pattern, bit planes; docs/heatmap-format.md, sections 4 and 5.
 import * as tables from "./heatmap-tables.js";
+import { Components } from "./heatmap-basis.js";
 import { treeOf } from "./heatmap-tree.js";
 
 const { ONE, FLOOR, SLOWEST, PLANES, RATES, FRACTION, OPEN, ATTENUATION_MOST } = tables;
@@ -41,9 +42,9 @@ function rangeDecoder(data) {
 
 const fits = (n, period) => n >= 4 * period;
 
-// The pattern (attenuations by axis and phase) and the phase; null at the end of the bytes.
+// The pattern: attenuations by axis and phase; null at the end of the bytes.
 function patternOf(ask, shape) {
-  let period = 0, bit = 0, phase = 0;
+  let period = 0, bit = 0;
   if (shape.some((n) => fits(n, 2)) && (bit = ask(tables.CONTEXT_GRID)) === 1) {
     period = shape.some((n) => fits(n, 4)) && (bit = ask(tables.CONTEXT_GRID + 1)) === 1 ? 4 : 2;
   }
@@ -52,8 +53,14 @@ function patternOf(ask, shape) {
     while (k < ATTENUATION_MOST && (bit = ask(tables.CONTEXT_ATTENUATION + Math.min(k, 5) + (period === 4 ? 6 : 0))) === 1) k += 1;
     return k;
   }));
+  return bit === END ? null : pattern;
+}
+
+// The phase; null at the end of the bytes.
+function phaseOf(ask) {
+  let phase = 0, bit = 0;
   while (phase < 3 && (bit = ask(tables.CONTEXT_PHASE + phase)) === 1) phase += 1;
-  return bit === END ? null : { pattern, phase };
+  return bit === END ? null : phase;
 }
 
 // Quarter octaves by which each value is attenuated.
@@ -68,18 +75,26 @@ export function attenuations(shape, pattern, phase) {
   return total;
 }
 
-// Coefficients in units of 2^-3 of the last plane.
-function coefficientsOf(ask, nodes, coefficients) {
+// Coefficients in units of 2^-3 of the last plane, behind those of the components if there are any.
+function coefficientsOf(ask, nodes, coefficients, components) {
   const { count, leaf, past, parent, near, coarse, size, child, last } = nodes;
   const found = new Uint8Array(count + 1), busy = new Uint8Array(count + 1);
   const magnitude = new Uint16Array(count), minus = new Uint8Array(count);
   const straight = new Uint8Array(PLANES + 1), diagonal = new Uint8Array(PLANES + 1), above = new Uint8Array(PLANES + 1);
   let i = 0, plane = PLANES - 1;
-  found[0] = PLANES;
 
   const walk = () => { // false at the end of the bytes, which came at node i of the plane
     const fresh = plane + 1;
-    for (i = 0; i < count;) {
+    i = 0;
+    if (components) {
+      if (!components.ask(ask, plane)) return false;
+      if (!found[0]) {
+        const begins = ask(components.rest(plane));
+        if (begins !== 1) return begins !== END;
+      }
+    }
+    found[0] = found[0] || fresh;
+    while (i < count) {
       const age = found[i];
       let bit = 0;
       if (age) {
@@ -128,7 +143,10 @@ function coefficientsOf(ask, nodes, coefficients) {
     }
     if (!walk()) break;
   }
-  if (plane < 0) plane = 0; // all is known: i is past every node
+  if (plane < 0) { // all is known
+    plane = 0;
+    i = count;
+  }
   for (let k = 0; k < count; k += 1) {
     if (!magnitude[k]) continue;
     const whole = magnitude[k] * 2 ** FRACTION + OPEN * 2 ** (k < i ? plane : plane + 1);
@@ -136,9 +154,10 @@ function coefficientsOf(ask, nodes, coefficients) {
   }
 }
 
-export function streamOf(data, shape) {
+export function streamOf(data, shape, basis) {
   const ask = rangeDecoder(data), coefficients = new Float64Array(shape.reduce((a, b) => a * b));
-  const said = patternOf(ask, shape);
-  if (said) coefficientsOf(ask, treeOf(shape), coefficients);
-  return { pattern: shape.map(() => []), phase: 0, ...said, coefficients };
+  const components = basis ? new Components(basis, END) : null, none = shape.map(() => []);
+  const pattern = basis ? none : patternOf(ask, shape), phase = pattern && phaseOf(ask);
+  if (phase !== null) coefficientsOf(ask, treeOf(shape), coefficients, components);
+  return { pattern: pattern ?? none, phase: phase ?? 0, coefficients, components };
 }

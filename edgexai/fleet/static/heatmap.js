@@ -4,16 +4,25 @@
 //   const { map, shape, target, score } = decode(bytes);   // Uint8Array → Float32Array, row by row
 //
 // Bytes may be anything: FrameError, or a map of the shape that they declare.
+import { basisOf, fits } from "./heatmap-basis.js";
 import { BITS, FRACTION, PLANES, QUARTERS, ROOT } from "./heatmap-tables.js";
 import { attenuations, streamOf } from "./heatmap-stream.js";
 import { inverse } from "./heatmap-wavelet.js";
 
-const VERSION = 1, EPOCH = 1_577_836_800, BLANK = -128, HIGHEST = 120, HIGHEST_COMPANDED = 80;
+const VERSION = 1, EPOCH = 1_577_836_800, BLANK = -128, HIGHEST = 120, HIGHEST_COMPANDED = 80, HIGHEST_OF_BASIS = 72;
 const COMPANDED = 32, EXTENDED = 16, MODEL = 8, STAMP = 4, CLASS = 2, CONSERVATION = 1;
-const LONG_MODEL = 1, PRECISE = 2, FIELDS = 4, SEVERAL = 8, REFERENCE = 16, UNKNOWN = 32;
+const LONG_MODEL = 1, PRECISE = 2, FIELDS = 4, SEVERAL = 8, REFERENCE = 16, BASIS = 32, UNKNOWN = 64;
 const MOST_BYTES = 1 << 20, MOST_AXES = 3, MOST_LENGTH = 512, MOST_VALUES = 1 << 18, MOST_MAPS = 16;
 
 export class FrameError extends Error {}
+
+// A frame of a basis that is not at hand; `basis` is its name.
+export class MissingBasis extends FrameError {
+  constructor(name) {
+    super(`the frame needs the basis ${name}, which is not here`);
+    this.basis = name;
+  }
+}
 
 const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -81,6 +90,8 @@ function preamble(reader) {
   if (more >= UNKNOWN) throw new FrameError("the frame uses flags that are not known here");
   const shape = shapeOf(reader);
   const model = flags & MODEL ? hex(reader.take(more & LONG_MODEL ? 8 : 4)) : "";
+  const basis = more & BASIS ? hex(reader.take(2)) : null;
+  if (basis && !(flags & COMPANDED)) throw new FrameError("the frame names a basis for a map that is not companded");
   let sequence = 0, time = EPOCH;
   if (flags & STAMP) {
     sequence = reader.varint();
@@ -91,7 +102,7 @@ function preamble(reader) {
     throw new FrameError(`the frame declares ${count} maps of ${shape}; at most ${MOST_MAPS}, and 2^18 values, are read`);
   }
   const fields = more & FIELDS ? fieldsOf(reader) : { regions: [], unknown: [] };
-  return { flags, more, shape, model, sequence, time, count, fields };
+  return { flags, more, shape, model, basis, sequence, time, count, fields };
 }
 
 function shapeOf(reader) {
@@ -122,7 +133,7 @@ function fieldsOf(reader) {
 }
 
 // Section 3: what comes before a stream, and the stream.
-function section(reader, { flags, more }, last) {
+function section(reader, { flags, more, basis }, last) {
   const precise = more & PRECISE, found = { target: 0, score: 0, conservation: null, reference: null, factor: 0 };
   if (flags & CLASS) {
     found.target = reader.zigzag();
@@ -134,7 +145,7 @@ function section(reader, { flags, more }, last) {
     found.factor = reader.float(false);
   }
   found.exponent = (reader.number(1) << 24) >> 24;
-  const highest = flags & COMPANDED ? HIGHEST_COMPANDED : HIGHEST;
+  const highest = basis ? HIGHEST_OF_BASIS : flags & COMPANDED ? HIGHEST_COMPANDED : HIGHEST;
   if ((found.exponent !== BLANK && Math.abs(found.exponent) > highest) || !Number.isFinite(found.factor)) {
     throw new FrameError(`the frame declares relevance of 2^${found.exponent}; it was made by no encoder`);
   }
@@ -143,11 +154,12 @@ function section(reader, { flags, more }, last) {
 }
 
 // Section 4, the decoder.
-function mapOf({ exponent, stream }, shape, companded) {
+function mapOf({ exponent, stream }, shape, companded, basis) {
   const map = new Float32Array(shape.reduce((a, b) => a * b));
   if (exponent === BLANK) return map;
-  const { pattern, phase, coefficients } = streamOf(stream, shape);
+  const { pattern, phase, coefficients, components } = streamOf(stream, shape, basis);
   const values = inverse(coefficients, shape);
+  components?.addTo(values);
   const quarters = attenuations(shape, pattern, phase), scale = (companded ? 6 : 4) * (exponent - PLANES - FRACTION);
   for (let i = 0; i < map.length; i += 1) {
     const v = values[i], k = quarters[i] - scale;
@@ -159,20 +171,29 @@ function mapOf({ exponent, stream }, shape, companded) {
 
 // A frame: its header, and the first map with its target, score and conservation; `more` has the other maps.
 // `references`: maps by name, the last four bytes of their frames in hexadecimal; `missing` is the name of one that
-// was not given, the map then only the difference to it.
-export function decode(frame, references = new Map()) {
+// was not given, the map then only the difference to it. `bases`: what `readBasis` gives; MissingBasis without the right one.
+export function decode(frame, references = new Map(), bases = []) {
   if (frame.length < 7 || frame.length > MOST_BYTES) throw new FrameError(`${frame.length} bytes are no heatmap frame`);
   const body = frame.subarray(0, -4);
   if (crc32c(body) !== new Reader(frame.subarray(-4)).number(4)) throw new FrameError("the frame is damaged (CRC-32C does not match)");
   const reader = new Reader(body), about = preamble(reader), { shape, count } = about;
   const sections = Array.from({ length: count }, (_, i) => section(reader, about, i === count - 1));
+  const basis = about.basis && bases.find((one) => one.name === about.basis && fits(one, shape, about.model));
+  if (about.basis && !basis) throw new MissingBasis(about.basis);
   const [first, ...more] = sections.map((one) => {
     const { target, score, conservation, reference, factor } = one;
-    const map = mapOf(one, shape, about.flags & COMPANDED), known = references.get(reference);
+    const map = mapOf(one, shape, about.flags & COMPANDED, basis), known = references.get(reference);
     const added = known?.length === map.length;
     if (added) for (let i = 0; i < map.length; i += 1) map[i] += factor * known[i];
     return { map, target, score, conservation, missing: added ? null : reference };
   });
   const { model, sequence, time, fields } = about;
   return { shape, model, sequence, time, fields, ...first, more };
+}
+
+// A basis of its file's bytes.
+export function readBasis(bytes) {
+  const found = bytes.length >= 8 && crc32c(bytes.subarray(0, -4)) === new Reader(bytes.subarray(-4)).number(4) ? basisOf(bytes) : null;
+  if (!found) throw new FrameError("this is no basis of heatmaps, or it is damaged");
+  return found;
 }

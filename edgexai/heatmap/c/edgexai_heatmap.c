@@ -219,6 +219,20 @@ static uint64_t cost_of(const State *s, uint32_t *top) {
     return cost;
 }
 
+#ifdef EDGEXAI_HEATMAP_BASIS
+#define WITH_BASIS(s) ((s)->basis != NULL)
+static uint32_t project(State *s);
+#else
+#define WITH_BASIS(s) 0
+#endif
+
+/* A cell of magnitude and sign, of a coefficient with so many bits as the greatest. */
+static int32_t cell_for(int32_t value, int bits) {
+    uint32_t magnitude = magnitude_of(value);
+    magnitude = bits > EDGEXAI_PLANES ? magnitude >> (bits - EDGEXAI_PLANES) : magnitude << (EDGEXAI_PLANES - bits);
+    return (int32_t)(magnitude | (value < 0 ? NEGATIVE : 0));
+}
+
 /* From values to cells of magnitude and sign, with the best pattern in s->period. *exponent is BLANK for a blank map.
  * Returns 0, or an error. */
 static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *values, int32_t *exponent) {
@@ -228,8 +242,9 @@ static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *val
     int bits;
     *exponent = BLANK;
     for (pass = 0; pass < 4; pass++) {
-        uint32_t period = pass < 3 ? 2 * pass : best;
+        uint32_t period = pass < 3 ? 2 * pass : best, more = 0;
         uint64_t cost;
+        if (WITH_BASIS(s) && pass) break;
         if ((period && !any_fits(s, period)) || (pass == 3 && period == s->period)) continue;
         find_pattern(s, 0);
         x = flatten(s, frame, values, 0, COARSE);
@@ -237,8 +252,12 @@ static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *val
         if (x <= -100) return 0;
         find_pattern(s, period);
         x = flatten(s, frame, values, frame->phase, CUBED) / 3 * 2;
+#ifdef EDGEXAI_HEATMAP_BASIS
+        if (s->basis) more = project(s);
+#endif
         transform(s);
         cost = cost_of(s, &top);
+        top |= more;
         if (!pass || (x > best_x ? cost << (x - best_x) < best_cost : cost < best_cost << (best_x - x))) {
             best = period;
             best_cost = cost;
@@ -246,11 +265,10 @@ static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *val
         }
     }
     bits = length_of(top);
-    for (at = 0; at < n; at++) {
-        uint32_t magnitude = magnitude_of(s->cells[at]);
-        magnitude = bits > EDGEXAI_PLANES ? magnitude >> (bits - EDGEXAI_PLANES) : magnitude << (EDGEXAI_PLANES - bits);
-        s->cells[at] = (int32_t)(magnitude | (s->cells[at] < 0 ? NEGATIVE : 0));
-    }
+#ifdef EDGEXAI_HEATMAP_BASIS
+    if (s->basis) n += s->basis[4]; /* they lie behind the map's */
+#endif
+    for (at = 0; at < n; at++) s->cells[at] = cell_for(s->cells[at], bits);
     *exponent = bits - FINE + best_x;
     return 0;
 }
@@ -453,7 +471,7 @@ static CALLED uint32_t surroundings(const State *s, const Node *node, int plane)
 
 static void tell_pattern(State *s, uint32_t phase) {
     uint32_t axis, j, level, k;
-    if (any_fits(s, 2)) {
+    if (any_fits(s, 2) && !WITH_BASIS(s)) {
         tell(s, EDGEXAI_CONTEXT_GRID, s->period > 0);
         if (s->period && any_fits(s, 4)) tell(s, EDGEXAI_CONTEXT_GRID + 1, s->period == 4);
         for (axis = 0; axis < 3; axis++)
@@ -463,6 +481,10 @@ static void tell_pattern(State *s, uint32_t phase) {
     }
     for (level = 0; level <= phase && level < 3; level++) tell(s, EDGEXAI_CONTEXT_PHASE + level, phase > level);
 }
+
+#ifdef EDGEXAI_HEATMAP_BASIS
+#include "edgexai_heatmap_basis.h"
+#endif
 
 /* A node of the path; returns whether its children follow. */
 static int tell_node(State *s, Node *node, int plane) {
@@ -492,6 +514,9 @@ static int tell_node(State *s, Node *node, int plane) {
 
 static void tell_plane(State *s, int plane) {
     Node *node = root_of_tree(s);
+#ifdef EDGEXAI_HEATMAP_BASIS
+    if (!tell_components(s, plane)) return;
+#endif
     if (!tell_node(s, node, plane)) return;
     while (!s->full) {
         if (node->next == 8) {
@@ -588,6 +613,9 @@ static int put_preamble(Writer *w, const edgexai_heatmap_frame *frame, uint32_t 
     if (frame->model_size == 8) more |= LONG_MODEL;
     if (frame->field_count) more |= FIELDS;
     if (frame->count > 1) more |= SEVERAL;
+#ifdef EDGEXAI_HEATMAP_BASIS
+    if (frame->basis) more |= BASIS;
+#endif
     put(w, FIRST | flags | (more ? EXTENDED : 0u));
     if (more) put(w, more);
     if (frame->axes == 2 && frame->shape[0] == frame->shape[1] && frame->shape[0] <= 128)
@@ -595,6 +623,9 @@ static int put_preamble(Writer *w, const edgexai_heatmap_frame *frame, uint32_t 
     else
         for (put(w, 128u + frame->axes), i = 0; i < frame->axes; i++) put_varint(w, frame->shape[i] - 1u);
     put_bytes(w, frame->model, frame->model_size);
+#ifdef EDGEXAI_HEATMAP_BASIS
+    if (frame->basis) put_bytes(w, frame->basis + frame->basis_size - 2, 2);
+#endif
     if (flags & STAMP) {
         put_varint(w, frame->sequence);
         if (more & PRECISE)
@@ -667,6 +698,9 @@ int32_t edgexai_heatmap_encode(const edgexai_heatmap_frame *frame, int32_t *work
     }
     s->axes = frame->axes;
     s->cells = work;
+#ifdef EDGEXAI_HEATMAP_BASIS
+    if (!take_basis(s, frame->basis, frame->basis_size)) return EDGEXAI_HEATMAP_SHAPE;
+#endif
     most = budget && budget < MOST_BYTES ? (uint32_t)budget : MOST_BYTES;
     if (most >= PRECISE_FROM) more = PRECISE;
     for (i = 0; i < frame->count; i++) {

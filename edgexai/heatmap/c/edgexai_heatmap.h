@@ -30,9 +30,16 @@ extern "C" {
 #define EDGEXAI_HEATMAP_LONGEST 512
 #endif
 
+/* With -DEDGEXAI_HEATMAP_BASIS frames can be coded in a basis of components (section 7 of the format). */
+#ifdef EDGEXAI_HEATMAP_BASIS
+#define EDGEXAI_HEATMAP_CONTEXTS 161
+#else
+#define EDGEXAI_HEATMAP_CONTEXTS 133
+#endif
+
 /* What edgexai_heatmap_encode returns instead of a size. */
 enum {
-    EDGEXAI_HEATMAP_SHAPE = -1,   /* axes, lengths or the number of maps are beyond what a frame holds */
+    EDGEXAI_HEATMAP_SHAPE = -1,   /* axes, lengths or the number of maps are beyond what a frame holds, or the basis is of others */
     EDGEXAI_HEATMAP_VALUES = -2,  /* relevance is not finite, or reaches 2^90 */
     EDGEXAI_HEATMAP_BUDGET = -3,  /* the budget is too small for what comes before the streams */
     EDGEXAI_HEATMAP_SPACE = -4,   /* the buffer is too small for the frame */
@@ -78,6 +85,10 @@ typedef struct {
     uint8_t field_count;
     uint8_t phase; /* 0 to 3, section 4 of the format; 0 unless you have tried */
     const edgexai_heatmap_field *fields;
+#ifdef EDGEXAI_HEATMAP_BASIS
+    const uint8_t *basis; /* the bytes of a basis file, of maps of this model; NULL for none. Checked for shape and size only */
+    uint32_t basis_size;
+#endif
 } edgexai_heatmap_frame;
 
 /* Memory of the encoder; its content is private, needs no initial value, and may be used otherwise between calls. */
@@ -94,8 +105,8 @@ typedef struct {
     union {
         int32_t line[EDGEXAI_HEATMAP_LONGEST];
         struct {
-            uint16_t chance[133];
-            uint8_t seen[133];
+            uint16_t chance[EDGEXAI_HEATMAP_CONTEXTS];
+            uint8_t seen[EDGEXAI_HEATMAP_CONTEXTS];
         } contexts;
     } now;
     edgexai_heatmap_node path[10];
@@ -104,11 +115,15 @@ typedef struct {
     uint8_t axes, period, attenuation[3][4], all_ones, full;
     uint8_t *out;
     uint32_t low, range, written, room, most;
+#ifdef EDGEXAI_HEATMAP_BASIS
+    const uint8_t *basis;
+    int32_t *components;
+#endif
 } edgexai_heatmap_state;
 
 /* Encode a frame of at most `budget` bytes; the whole streams if `budget` is 0.
  *
- * `work` has one int32 for each value of a map, and is overwritten. `out` has `capacity` bytes. Returns the bytes
+ * `work` has one int32 for each value of a map (and for each component of a basis), and is overwritten. `out` has `capacity` bytes. Returns the bytes
  * written, or one of the errors above. Several maps share what is left equally and are coded twice.
  */
 int32_t edgexai_heatmap_encode(const edgexai_heatmap_frame *frame, int32_t *work, edgexai_heatmap_state *state,
