@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgexai.cli import main
+from edgexai.cli.bench.heatmap import CHOICES
 
 GOLDEN = Path(__file__).parent / "golden" / "cnn"
 ON = ["--on", str(GOLDEN / "model.tflite"), str(GOLDEN / "golden.npz")]
@@ -37,17 +38,19 @@ def test_rows_say_bytes_likeness_and_faithfulness_and_become_pictures(
 
 def test_what_was_compared_comes_from_the_same_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "rows.jsonl"
-    only = ["--only", "transforms", "order", "bound", "references", "speed", "--budgets", "40"]
+    only = ["--only", *CHOICES, "--budgets", "40"]
     teacher = ["--teacher", str(GOLDEN / "model.tflite"), str(GOLDEN / "golden.npz")]
     assert main(["bench", "heatmap", *ON, "--samples", "2", *only, *teacher, "-o", str(file)]) == 0
     rows = [json.loads(line) for line in file.read_text().splitlines()]
-    assert {r["what"] for r in rows} == {"transforms", "order", "bound", "references", "speed"}
+    assert {r["what"] for r in rows} == {kind.replace("_", " ") for kind in CHOICES}
     for row in rows:
         if row["what"] == "bound":
             assert row["signs"] < row["known"] < row["stream"] < row["frame"]
             assert row["adaptive"] == pytest.approx(row["stream"], abs=1.5)
         if row["what"] == "references":
             assert all(w <= p for w, p in zip(row["with"], row["without"], strict=True))
+        if row["what"] == "basis":
+            assert all(w <= p for w, p in zip(row["median"], row["without"], strict=True))
         if row["what"] == "order":
             assert row["cosine"] > 0.8
     printed = capsys.readouterr().out
