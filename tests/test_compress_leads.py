@@ -7,7 +7,17 @@ import pytest
 from models import golden
 
 import edgexai
-from edgexai.compress.leads import Layer, conjugate, derivatives, directions, layers_of, lead, logits, refit_leads
+from edgexai.compress.leads import (
+    Layer,
+    conjugate,
+    derivatives,
+    directions,
+    layers_of,
+    lead,
+    logits,
+    mixtures_of,
+    refit_leads,
+)
 from edgexai.compress.reconstruct import with_weights
 from edgexai.graph import Graph, OpKind
 
@@ -73,7 +83,16 @@ def test_leads_come_nearer_also_on_samples_that_were_not_fitted(name: str) -> No
     def distance(other: Graph, part: slice) -> float:
         return float(np.square(lead(wanted, sides) - lead(logits(other, x), sides))[part].sum())
 
-    better = refit_leads(worse, x[:150], wanted[:150])
+    better = refit_leads(worse, lambda count: (x[:150], wanted[:150]))
     assert distance(better, slice(150)) < 0.5 * distance(worse, slice(150))
     assert distance(better, slice(150, None)) < 0.8 * distance(worse, slice(150, None))
     assert [t.shape for t in better.tensors[: len(graph.tensors)]] == [t.shape for t in graph.tensors]
+
+
+def test_mixtures_are_new_each_time_and_answered_by_the_whole_model() -> None:
+    graph, x = case("resnet", 20)
+    draw = mixtures_of(graph, x)
+    (first, answers), (second, _) = draw(30), draw(30)
+    assert first.shape == (30, *x.shape[1:])
+    np.testing.assert_allclose(answers, logits(graph, first), atol=1e-5)
+    assert not np.isclose(first, second).all(axis=(1, 2, 3)).any()

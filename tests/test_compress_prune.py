@@ -11,18 +11,18 @@ from models import NETWORKS, golden
 from shared import SHARED, needs_shared
 
 import edgexai
-from edgexai.compress.channels import couple
+from edgexai.compress.channels import couple, streams
 from edgexai.compress.criteria import CRITERIA
 from edgexai.compress.execute import forward
 from edgexai.compress.fidelity import correlation, heatmaps
 from edgexai.compress.labels import FROZEN
 from edgexai.compress.macs import total_macs
-from edgexai.compress.prune import prune
+from edgexai.compress.prune import choose, prune
 from edgexai.compress.reconstruct import reconstruct, targets
 from edgexai.compress.redundancy import Redundancy
 from edgexai.compress.shrink import shrink
 from edgexai.errors import ConfigError, DataError
-from edgexai.graph import Builder, Graph
+from edgexai.graph import Builder, Graph, OpKind
 
 
 def samples_of(graph: Graph, n: int = 6) -> Any:
@@ -37,7 +37,7 @@ def silenced(graph: Graph, keep: Any) -> Graph:
         line = coupling.lines.get(op.outputs[0])
         if line is None or len(op.inputs) < 3 or not graph.tensors[op.inputs[2]].is_constant:
             continue
-        axis = 3 if op.kind == edgexai.graph.OpKind.DEPTHWISE_CONV_2D else 0
+        axis = 3 if op.kind == OpKind.DEPTHWISE_CONV_2D else 0
         for t, a in ((op.inputs[1], axis), (op.inputs[2], 0)):
             values = np.moveaxis(tensors[t].array.copy(), a, -1)
             values[..., ~keep[line.labels]] = 0
@@ -70,6 +70,20 @@ def test_residual_channels_are_coupled() -> None:
     assert [len(g.labels) for g in coupling.groups] == [8, 8]
 
 
+def test_a_residual_stream_is_found_and_kept_before_a_refit() -> None:
+    graph = edgexai.load(golden("resnet")[0])
+    coupling, x = couple(graph), samples_of(graph, 40)
+    stream = streams(graph, coupling)
+    total = next(op.outputs[0] for op in graph.ops if op.kind == OpKind.ADD)
+    assert set(coupling.lines[total].labels) <= set(stream)
+    assert len(stream) < sum(len(group.labels) for group in coupling.groups)
+    assert not len(streams(edgexai.load(golden("cnn")[0]), couple(edgexai.load(golden("cnn")[0]))))
+    redundancy = Redundancy(coupling, {})
+    stay, _ = choose(graph, coupling, edgexai.profile_relevance(graph, x), 0.8, None, "relevance", 1, redundancy)
+    assert stay[stream].all()
+    assert not stay.all()
+
+
 def test_inputs_and_outputs_are_frozen() -> None:
     for name in NETWORKS:
         graph = edgexai.load(golden(name)[0])
@@ -100,9 +114,9 @@ def test_channels_of_a_concatenation_go_one_by_one() -> None:
 
 def test_an_operator_without_a_row_freezes_what_it_touches() -> None:
     graph = edgexai.load(golden("cnn")[0])
-    pooled = next(i for i, op in enumerate(graph.ops) if op.kind == edgexai.graph.OpKind.MAX_POOL_2D)
+    pooled = next(i for i, op in enumerate(graph.ops) if op.kind == OpKind.MAX_POOL_2D)
     ops = list(graph.ops)
-    ops[pooled] = replace(ops[pooled], kind=edgexai.graph.OpKind.L2_POOL_2D)
+    ops[pooled] = replace(ops[pooled], kind=OpKind.L2_POOL_2D)
     assert len(couple(replace(graph, ops=tuple(ops))).groups) == len(couple(graph).groups) - 1
 
 

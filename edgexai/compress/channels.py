@@ -12,7 +12,7 @@ import numpy as np
 
 from edgexai.compress.follow import FOLLOW, freeze
 from edgexai.compress.labels import FROZEN, Labelling, Labels, Line
-from edgexai.graph import DType, Graph
+from edgexai.graph import DType, Graph, OpKind
 
 COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
 
@@ -61,3 +61,11 @@ def couple(graph: Graph) -> Coupling:
         together.setdefault(tuple(tensors), []).append(label)
     groups = tuple(Group(np.array(sorted(labels)), tensors) for tensors, labels in together.items())
     return Coupling(lines, {i: known.roots(r) for i, r in known.reads.items()}, groups)
+
+
+def streams(graph: Graph, coupling: Coupling) -> Labels:
+    """The labels of sums of computed maps, such as the stream along which residual blocks add up."""
+    computed = {t for op in graph.ops for t in op.outputs}
+    sums = [op.outputs[0] for op in graph.ops if op.kind == OpKind.ADD and computed.issuperset(op.inputs)]
+    found = [coupling.lines[t].labels for t in sums if t in coupling.lines]
+    return np.setdiff1d(np.concatenate(found), FROZEN) if found else np.empty(0, np.int64)

@@ -7,6 +7,9 @@ times the inputs under the window, is the derivative of a lead by the weights. E
 taken only if leads do come nearer. Conjugate gradients solve it in few steps and stop there, which is the ridge (Hanke
 1995): samples are few and weights many. Weights count by what they do: by their inputs' Gram matrix and by how
 much leads depend on the channel that they write.
+
+Samples are few: every round fits new mixtures of their views (`views.py`), to which the whole model knows an answer,
+and a step is taken if it brings leads nearer on mixtures that no round fits.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +22,17 @@ from numpy.typing import NDArray
 from edgexai.compress.execute import forward
 from edgexai.compress.patches import patches, sample_rows
 from edgexai.compress.reconstruct import FITTED, counted, with_weights
+from edgexai.compress.views import Views, mixed
 from edgexai.graph import Graph, OpKind, serialize
 from edgexai.relevance import attach_inner, reached
 from edgexai.relevance.start import logits_of
 
 RIVALS = 3
-ROUNDS = 2
+ROUNDS = 6
+DRAWN = 512
+"""Mixtures a round."""
+JUDGED = 256
+"""Mixtures that say whether a step is one forward."""
 STEPS = 5
 """Of conjugate gradients: more fit the samples better, and others worse."""
 RIDGE = 1e-3
@@ -32,10 +40,9 @@ RIDGE = 1e-3
 MOST = 1 << 27
 """Derivatives that are held at once."""
 CHUNK = 32
-SEEN = 512
-"""Samples whose inputs are whitened."""
 
 Floats = NDArray[np.float32]
+Draw = Callable[[int], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
@@ -58,27 +65,47 @@ def logits(graph: Graph, x: Floats) -> Floats:
     return np.asarray(forward(graph, x, [logits_of(graph, graph.outputs[0])])[0].reshape(len(x), -1), np.float32)
 
 
-def refit_leads(graph: Graph, x: Floats, wanted: Floats) -> Graph:
-    """The float32 graph with weights that bring its leads on samples x (N, …) nearer to those of ``wanted`` logits
-    (N, classes); as it is where no step does."""
+def refit_leads(graph: Graph, draw: Draw) -> Graph:
+    """The float32 graph with weights that bring its leads nearer to those wanted; as it is where no step does.
+
+    ``draw(count)`` gives at most so many inputs (N, …), new ones each time, and the logits (N, classes) wanted there.
+    """
+    judged, wanted = draw(JUDGED)
     if wanted.shape[1] < 2:
         return graph
     sides = directions(wanted)
     asked = lead(wanted, sides)
+
+    def distance(other: Graph) -> float:
+        return float(np.square(asked - lead(logits(other, judged), sides)).sum())
+
+    near = distance(graph)
     for _ in range(ROUNDS):
-        missing = asked - lead(logits(graph, x), sides)
-        layers = layers_of(graph, x[:SEEN])
-        count = min(len(x), max(1, MOST // (sides.shape[1] * sum(a.size for a in layers) + 1)))
-        change = _change(graph, layers, x[:count], sides[:count], missing[:count])
-        near = float(np.square(missing).sum())
+        x, wanted = draw(DRAWN)
+        layers = layers_of(graph, x)
+        count = min(len(x), max(1, MOST // (RIVALS * sum(a.size for a in layers) + 1)))
+        change = _change(graph, layers, x[:count], wanted[:count])
         for share in (1.0, 0.5, 0.25):
             other = change(share)
-            if np.square(asked - lead(logits(other, x), sides)).sum() < near:
-                graph = other
+            nearer = distance(other)
+            if nearer < near:
+                graph, near = other, nearer
                 break
         else:
             return graph
     return graph
+
+
+def mixtures_of(whole: Graph, x: Floats) -> Draw:
+    """Ever new mixtures of views of samples x (N, …), and the whole model's logits there."""
+    views = Views.known(x, lambda view: logits(whole, view).argmax(axis=1))
+    random = np.random.default_rng(0)
+
+    def draw(count: int) -> tuple[Floats, Floats]:
+        found = mixed(x, views, count, random)
+        return found, logits(whole, found)
+
+    return draw
 
 
 def directions(values: Floats) -> Floats:
@@ -132,10 +159,10 @@ def _values(graph: Graph, x: Floats, tensors: Sequence[int]) -> dict[int, Floats
     return {graph.inputs[0]: x, **found}
 
 
-def _change(
-    graph: Graph, layers: Sequence[Layer], x: Floats, sides: Floats, missing: Floats
-) -> Callable[[float], Graph]:
+def _change(graph: Graph, layers: Sequence[Layer], x: Floats, wanted: Floats) -> Callable[[float], Graph]:
     """The step of Gauss and Newton: the graph with so large a share of it."""
+    sides = directions(wanted)
+    missing = lead(wanted - logits(graph, x), sides)
     slopes = derivatives(graph, layers, x, sides)
     ends = np.cumsum([0, *(layer.size for layer in layers)])
     scales = []

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgexai.board import load_board
 from edgexai.compress.bias import fold_means
-from edgexai.compress.channels import Coupling, couple
+from edgexai.compress.channels import Coupling, couple, streams
 from edgexai.compress.cost import cost
 from edgexai.compress.criteria import CRITERIA
 from edgexai.compress.criteria.maps import normalized
@@ -17,7 +17,7 @@ from edgexai.compress.dequantize import dequantize
 from edgexai.compress.exact import exactly, is_small
 from edgexai.compress.execute import forward, quantized, real
 from edgexai.compress.hold import hold
-from edgexai.compress.leads import logits, refit_leads
+from edgexai.compress.leads import mixtures_of, refit_leads
 from edgexai.compress.profile import Profile, profile_relevance
 from edgexai.compress.quantize import Ports, quantize
 from edgexai.compress.reconstruct import reconstruct, targets
@@ -30,6 +30,12 @@ from edgexai.graph import DType, Graph, fingerprint
 REPAIRS = ("bias", "least_squares", "none")
 
 MIXTURES = 360
+
+EQUAL = 0.75
+"""How far layers are taken to be of equal worth before a refit: their scores' norm to the power of 1 - this."""
+
+STREAM = 4.0
+"""How much more a channel of a sum of maps is worth before a refit, which cannot make it good layer by layer."""
 
 
 def prune(
@@ -114,12 +120,13 @@ def choose(
     """Which labels stay if the graph may keep a share of its price, and the share that it then has.
 
     With ``redundancy`` layers are refitted afterwards. Then scores count by what the channels that stay cannot make
-    good, and are divided by the square root of their layer's norm: half of the way to layers of equal worth.
+    good, and by layers of nearly equal worth; sums that run along several layers stay as long as others can go.
     """
     prices = _price(graph, coupling, board)
     scores = CRITERIA[criterion](graph, coupling, profile)
     if redundancy is not None:
-        scores = np.sqrt(scores * normalized(coupling, scores))
+        scores = scores ** (1 - EQUAL) * normalized(coupling, scores) ** EQUAL
+        scores[streams(graph, coupling)] *= STREAM
     whole = float(prices.whole.sum())
     if is_small(coupling) and multiple == 1 and redundancy is None:
         stay = exactly(coupling, scores, prices, share * whole)
@@ -148,7 +155,7 @@ def refined(
     x = random.permutation(x)  # the halves of cross-validation must not differ in class
     many = random.permutation(np.concatenate([x, mixtures(x, random)]))
     whole = current = dequantize(graph)
-    wanted, answers = targets(whole, many), logits(whole, many)
+    wanted, draw = targets(whole, many), mixtures_of(whole, x)
     kept = {i: np.arange(whole.tensors[op.outputs[0]].shape[-1]) for i, op in enumerate(whole.ops)}
     is_integer = graph.tensors[graph.inputs[0]].dtype == DType.INT8
     left = 1.0
@@ -168,7 +175,7 @@ def refined(
             if op.outputs[0] in coupling.lines:
                 kept[i] = kept[i][stay[coupling.lines[op.outputs[0]].labels]]
         fitted = replace(reconstruct(dequantize(shrunk), many, wanted, kept), signatures=())
-        current = refit_leads(fitted, many, answers)
+        current = refit_leads(fitted, draw)
         yield quantize(current, x, Ports.of(graph)) if is_integer else current
 
 

@@ -69,6 +69,13 @@ def _shifted(x: Samples, axis: int, by: int) -> Samples:
     return np.take(x, (np.arange(size) + by).clip(0, size - 1), axis)
 
 
+def mixed(x: Samples, views: Views, count: int, random: np.random.Generator) -> Samples:
+    """So many mixtures of two views each of random samples (N, …)."""
+    rows, others = random.integers(len(x), size=(2, count))
+    share = shares(count, x.shape[1:], random)
+    return share * views.of(x, rows, random) + (1 - share) * views.of(x, others, random)
+
+
 def shares(count: int, shape: tuple[int, ...], random: np.random.Generator) -> Samples:
     """How much of the first of two samples of a shape (axes …, channels) is in their mixture (count, axes … or 1, 1).
 
