@@ -32,7 +32,20 @@ from edgexai.device.config import TEMPLATE, Table, over, read, settings
 from edgexai.device.settings import Settings
 from edgexai.device.source import source
 
-_AGENT = ("fleet", "node", "model", "data", "predictor", "profiler", "board", "budget", "interval", "limit", "state")
+_AGENT = (
+    "fleet",
+    "node",
+    "model",
+    "data",
+    "predictor",
+    "profiler",
+    "basis",
+    "board",
+    "budget",
+    "interval",
+    "limit",
+    "state",
+)
 _BROKER = ("ca", "certificate", "key", "username", "password_file", "confirm", "window")
 
 
@@ -46,6 +59,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT or mqtt://127.0.0.1:PORT")
     parser.add_argument("--predictor", help="the plain model: predicts what the policy does not explain")
     parser.add_argument("--profiler", help="file of `edgexai profile --node`: collects a relevance profile on command")
+    parser.add_argument("--basis", help="file of `edgexai basis`: shorter frames, for a fleet that has it too")
     parser.add_argument("--board", help="board profile that the energy estimate uses")
     parser.add_argument("--budget", type=int, metavar="BYTES", help="bytes of a frame (256)")
     parser.add_argument("--every", type=int, metavar="N", help="explain every N-th sample (1)")

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from edgexai.device.link import Link
 from edgexai.device.orders import Orders
 from edgexai.device.outbox import Item, Outbox, OutboxFull
 from edgexai.device.policy import ORDERED, Budget, Prediction
-from edgexai.device.privacy import Guard
+from edgexai.device.privacy import Guard, pooled
 from edgexai.device.recent import Held, Recent
 from edgexai.device.seldom import Seldom
 from edgexai.device.session import Session
@@ -33,6 +34,7 @@ from edgexai.device.settings import Settings
 from edgexai.device.sparkplug import Sparkplug
 from edgexai.errors import ConfigError, DataError, Error, FrameError
 from edgexai.heatmap import encode, shorten
+from edgexai.heatmap.basis import Basis, load
 from edgexai.messaging.messages import name
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Agent:
             raise ConfigError("an explainer file of target 'input' needs --predictor: the class to explain is its")
         self.check_budget(settings.hourly)
         self.model_id = _model_id(self.explainer.metadata.source)
+        self.basis = None if settings.basis is None else self._basis(settings.basis)
         self.recent = Recent()
         self._seldom = Seldom(log)
         self._events: queue.SimpleQueue[Sample | End | bytes | None] = queue.SimpleQueue()
@@ -113,6 +116,20 @@ class Agent:
         """ConfigError if a budget counts µJ and nobody knows what an explanation takes."""
         if "energy_uj" in hourly.limits and self.settings.energy is None:
             raise ConfigError("per_hour energy_uj needs a board whose power is known; give --board, or another budget")
+
+    def _basis(self, path: Path) -> Basis:
+        """The basis of a file; ConfigError if it is none, or is of other maps than those that leave."""
+        try:
+            basis = load(path.read_bytes())
+        except FrameError as error:
+            raise ConfigError(f"{path}: {error}") from None
+        shape, grid = tuple(self.explainer.outputs[-3].shape[1:]), self.settings.privacy.grid
+        if grid is not None:
+            shape = pooled(np.zeros(shape, np.float32), grid).shape
+        if not basis.fits(shape, self.model_id):
+            told = "another model" if basis.shape == shape else f"maps of {basis.shape}, this node sends {shape}"
+            raise ConfigError(f"{path} is a basis of {told}; make one of this explainer file with `edgexai basis`")
+        return basis
 
     def waiting(self) -> list[Item]:
         """The oldest frames that nobody has taken, at most a hundred."""
@@ -221,6 +238,7 @@ class Agent:
                 target=released.target,
                 score=released.score,
                 conservation=released.conservation,
+                basis=self.basis,
             )
             self.outbox.append(frame, worth)
         except (FrameError, OutboxFull) as error:

@@ -27,6 +27,7 @@ data = "samples.npz"              # .npz with x, .npy, a directory of such, "-" 
                                   # (an entry point of the group edgexai.sources) for a camera or sensor
 # predictor = "model.tflite"      # the plain model: predicts what the policy does not explain
 # profiler = "profiler.tflite"    # made by `edgexai profile --node`: collects a relevance profile on command
+# basis = "model.basis"           # made by `edgexai basis`: shorter frames; the fleet needs the file too
 # board = "nucleo_l4r5zi"         # for the energy estimate
 # labels = ["no", "yes"]          # names of the classes, for the page
 budget = 256                      # bytes of a frame at most
@@ -81,6 +82,7 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {
         "data": _TEXT,
         "predictor": _TEXT,
         "profiler": _TEXT,
+        "basis": _TEXT,
         "board": _TEXT,
         "labels": _TEXTS,
         "budget": _WHOLE,
@@ -107,7 +109,7 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {
 }
 _OWN_CHECKS = ("policy", "privacy")
 _POSITIVE = ("budget", "state_bytes", "state_days", "window")
-_PATHS = ("model", "data", "predictor", "profiler", "state", "ca", "certificate", "key", "password_file")
+_PATHS = ("model", "data", "predictor", "profiler", "basis", "state", "ca", "certificate", "key", "password_file")
 
 
 def read(path: Path) -> Table:
@@ -167,6 +169,7 @@ def settings(table: Table) -> tuple[Settings, str]:
         state_days=float(agent.get("state_days", 7.0)),
         predictor=_path(agent, "predictor"),
         profiler=_path(agent, "profiler"),
+        basis=_path(agent, "basis"),
         board=agent.get("board"),
         budget=agent.get("budget", 256),
         policy=wanted,

@@ -24,6 +24,7 @@ class Settings:
     state_days: float = 7.0
     predictor: Path | None = None
     profiler: Path | None = None
+    basis: Path | None = None
     board: str | None = None
     energy: Callable[[float], float] | None = None
     budget: int = 256

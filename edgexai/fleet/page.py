@@ -1,5 +1,6 @@
 """The fleet's page and its JSON: everything that it shows can be fetched (docs/messaging.md lists the answers)."""
 
+import base64
 import json
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edgexai._version import VERSION
+from edgexai.fleet.bases import at_hand
 from edgexai.fleet.metrics import TEXT, Meter, family
 from edgexai.fleet.view import View
 
@@ -65,6 +67,11 @@ def application(view: View, broker_url: str, meter: Meter | None = None, started
             ]
         )
 
+    def bases(request: Request) -> Response:
+        name = request.path_params["name"]
+        found = [b.data for b in at_hand(view.bases) if b.name.hex() == name]
+        return JSONResponse([base64.b64encode(data).decode() for data in found])
+
     def metrics(request: Request) -> Response:
         own = "" if meter is None else meter.text()
         return PlainTextResponse(prometheus(view) + own, media_type=TEXT)
@@ -76,6 +83,7 @@ def application(view: View, broker_url: str, meter: Meter | None = None, started
             Route("/api/nodes", nodes),
             Route("/api/classes", classes),
             Route("/api/frames/latest", latest),
+            Route("/api/bases/{name}", bases),
             Route("/api/quarantine", quarantine),
             Route("/metrics", metrics),
             Mount("/static", StaticFiles(directory=STATIC)),

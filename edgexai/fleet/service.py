@@ -158,15 +158,15 @@ def _move_all(store: Store, at_least: int = 1) -> None:
 
 
 @contextmanager
-def _decoding_apart() -> Iterator[Callable[[list[bytes]], list[Decoded]]]:
+def _decoding_apart() -> Iterator[Callable[[list[bytes], Path], list[Decoded]]]:
     """`decoded`, in a process of low priority: in this one it would take turns with the worker at every system call."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_step_back) as pool:
 
-        def apart(frames: list[bytes]) -> list[Decoded]:
+        def apart(frames: list[bytes], bases: Path) -> list[Decoded]:
             try:
-                return pool.submit(decoded, frames).result()
+                return pool.submit(decoded, frames, bases).result()
             except (BrokenProcessPool, RuntimeError):  # killed, or the service is ending
-                return decoded(frames)
+                return decoded(frames, bases)
 
         yield apart
 

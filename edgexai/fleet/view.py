@@ -3,17 +3,20 @@
 import base64
 import threading
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import FrameError
+from edgexai.fleet.bases import FOLDER, at_hand
 from edgexai.fleet.regions import Map, Shares, areas, flat, names, shares, suspects
 from edgexai.fleet.store import Store, Stored
 from edgexai.heatmap import decode
+from edgexai.heatmap.basis import Basis
 
 RECENT = 24  # frames of a node that are at hand
 NODES = 500  # nodes whose own sums and frames are at hand: those that were heard last
@@ -45,14 +48,18 @@ class Tally:
 Decoded = tuple[Map, Shares] | None
 
 
-def decoded(frames: list[bytes]) -> list[Decoded]:
-    """Map and shares of each frame; None for one that builds upon another, or that only a newer version can read."""
-    return [_decoded(frame) for frame in frames]
+def decoded(frames: list[bytes], folder: Path) -> list[Decoded]:
+    """Map and shares of each frame, in the bases of a folder.
+
+    None for one that builds upon another, whose basis is not there, or that only a newer version can read.
+    """
+    bases = at_hand(folder)
+    return [_decoded(frame, bases) for frame in frames]
 
 
-def _decoded(frame: bytes) -> Decoded:
+def _decoded(frame: bytes, bases: Iterable[Basis]) -> Decoded:
     try:
-        read = decode(frame)
+        read = decode(frame, None, bases)
     except FrameError:
         return None
     relevance = flat(read.map)
@@ -79,18 +86,23 @@ class View:
     look_back: int = LOOK_BACK
     cursor: int = -1
     nodes: int = NODES
-    decode: Callable[[list[bytes]], list[Decoded]] = decoded
+    decode: Callable[[list[bytes], Path], list[Decoded]] = decoded
     tallies: dict[Key, Tally] = field(default_factory=dict)
     of_nodes: OrderedDict[str, OfNode] = field(default_factory=OrderedDict)
     shown: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def bases(self) -> Path:
+        """Where the bases are in which frames are coded."""
+        return self.store.directory / FOLDER
 
     def catch_up(self) -> int:
         """Take in what the store has got since, the newest ``look_back`` of it; how many frames."""
         taken, last = 0, self.store.last_id()
         self.cursor = max(self.cursor, last - self.look_back)
         while self.cursor < last and (batch := self.store.since(self.cursor, SLICE)):
-            maps = self.decode([stored.frame for stored in batch])
+            maps = self.decode([stored.frame for stored in batch], self.bases)
             with self._lock:
                 for stored, found in zip(batch, maps, strict=True):
                     if found is not None:

@@ -1,5 +1,5 @@
 // The fleet's page: asks the JSON interface every two seconds and draws. Text from nodes is only ever set as text.
-import { decode, FrameError } from "./heatmap.js";
+import { decode, FrameError, MissingBasis, readBasis } from "./heatmap.js";
 import { bytesOf, mapElement, pictureOf } from "./map.js";
 
 const $ = (id) => document.getElementById(id);
@@ -128,7 +128,22 @@ function drawClasses(models) {
   }));
 }
 
-// Frames with their maps, decoded once each; without those that a newer version made.
+// The bases in which frames are coded, by name: asked for when the first frame needs one, and now and then again until it is there.
+const bases = new Map();
+async function learn(frames) {
+  for (const f of frames.filter((one) => !pictures.get(one.id))) {
+    try {
+      decode(bytesOf(f.frame), new Map(), [...bases.values()].flatMap((b) => b.found));
+    } catch (error) {
+      if (!(error instanceof MissingBasis) || Date.now() - (bases.get(error.basis)?.asked ?? 0) < 15000) continue;
+      const found = (await ask(`/api/bases/${error.basis}`)).map((one) => readBasis(bytesOf(one)));
+      bases.set(error.basis, { found, asked: Date.now() });
+      pictures = new Map([...pictures].filter(([, map]) => map));
+    }
+  }
+}
+
+// Frames with their maps, decoded once each; without those that a newer version made, or whose basis is not here.
 let pictures = new Map();
 function decoded(frames) {
   const kept = new Map();
@@ -136,7 +151,7 @@ function decoded(frames) {
     let map = pictures.get(f.id);
     if (map === undefined) {
       try {
-        map = pictureOf(decode(bytesOf(f.frame)));
+        map = pictureOf(decode(bytesOf(f.frame), new Map(), [...bases.values()].flatMap((b) => b.found)));
       } catch (error) {
         if (!(error instanceof FrameError)) throw error;
         map = null;
@@ -201,6 +216,7 @@ async function refresh() {
       for (const m of all ?? models) if (m.model === n.status.model) state.labels[m.model] = n.status.labels.map(String);
     }
     $("where").textContent = `${health.broker} · ${number(health.frames)} heatmaps · version ${health.version}`;
+    await learn(frames);
     drawTiles(health, nodes);
     drawSuspects(all ?? models);
     drawScope(nodes);
