@@ -123,9 +123,7 @@ def encode(
     with suppress(FrameError):  # there may be no room for its name
         for one in bases:
             frame = made(True, None, one)
-            said = decode(frame, None, bases)
-            found = zip([said.map, *(m.map for m in said.more)], wanted, strict=True)
-            if all(goal.reached(coded, true.map) for coded, true in found):
+            if not goal or all(goal.reached(*pair) for pair in _pairs(frame, wanted, known, bases)):
                 frames.append(frame)
     if goal:
         return min(frames, key=len)
@@ -360,5 +358,12 @@ def _basis(about: Preamble, bases: Iterable[Basis]) -> Basis | None:
 def _likeness(
     frame: bytes, wanted: Sequence[Heatmap], references: Mapping[bytes, Map], bases: Iterable[Basis]
 ) -> float:
+    return sum(cosine(found, true) for found, true in _pairs(frame, wanted, references, bases))
+
+
+def _pairs(
+    frame: bytes, wanted: Sequence[Heatmap], references: Mapping[bytes, Map], bases: Iterable[Basis]
+) -> list[tuple[Map, Map]]:
+    """The maps of a frame, each with the one that it stands for."""
     said = decode(frame, references, bases)
-    return sum(cosine(got, one.map) for got, one in zip([said.map, *(m.map for m in said.more)], wanted, strict=True))
+    return [(found, one.map) for found, one in zip([said.map, *(m.map for m in said.more)], wanted, strict=True)]
