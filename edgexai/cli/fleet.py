@@ -9,6 +9,9 @@
   edgexai fleet profile --fleet line3 --nodes press7,press8 --signing command.key --broker … --count 100 --out profiles
   edgexai fleet repair --store /srv/fleet        when it says that the journal is damaged
 
+Bases that `edgexai basis` made for the nodes go into the folder `bases` of the store, also while it runs; frames that
+name another are stored, but not shown.
+
 `ingest` is one more worker on the same store, without a page; workers of one --share divide the stream among them
 (a broker that knows shared subscriptions, such as mosquitto, is needed). `enrol` makes
 an authority, a certificate for each node, and mosquitto's configuration and rules. `command` tells a node
