@@ -1,9 +1,11 @@
 """Views for distillation: what the teacher still knows is used, what it does not is left."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from edgexai.compress.views import Views, shares
+from edgexai.compress.views import Samples, Views, shares
 
 RANDOM = np.random.default_rng(3)
 PLACES = np.zeros((64, 16, 8, 2), np.float32)
@@ -16,6 +18,22 @@ def test_only_views_that_the_teacher_knows_are_taken() -> None:
     assert top.shifts == (0, 2)  # a row says the class; columns may go by a quarter
     assert top.mirrored == (False, True)
     assert Views.known(PLACES, None) == Views((0, 0), (False, False))
+
+
+def test_a_mean_answer_counts_only_where_it_foretells_further_views() -> None:
+    views = Views((0, 4), (False, False))
+    x = np.zeros((200, 4, 16, 1), np.float32)
+    signs = RANDOM.choice([-1, 1], 200)
+
+    def told(noise: float) -> Callable[[Samples], Samples]:
+        def answers(view: Samples) -> Samples:  # of two classes, right but for noise that is each view's own
+            score = signs + noise * RANDOM.normal(size=len(view))
+            return np.stack([score > 0, score <= 0], axis=1).astype(np.float32)
+
+        return answers
+
+    assert views.foretell(x, told(1.0))
+    assert not views.foretell(x, told(0.0))
 
 
 def test_a_view_is_a_shift_or_a_mirror_of_its_row() -> None:

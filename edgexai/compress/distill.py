@@ -22,7 +22,7 @@ from edgexai.relevance.start import logits_of
 
 STEPS = 4000
 ASKED = 2
-"""Views of a mixture that the teacher is asked about: its mean answer counts."""
+"""Views of a mixture that the teacher is asked about where its mean answer is the better one."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def _train(
     def loss(batch: Any, asked: Any, labels_of: Any, share: Any) -> Any:
         given, answers = model(batch, [logits])[0], [whole(view, [wanted])[0] for view in asked]
         if not is_softmax:
-            return tf.reduce_mean(tf.square(given - tf.add_n(answers) / ASKED))
-        answer = tf.add_n([tf.nn.softmax(one / heat) for one in answers]) / ASKED
+            return tf.reduce_mean(tf.square(given - tf.add_n(answers) / len(asked)))
+        answer = tf.add_n([tf.nn.softmax(one / heat) for one in answers]) / len(asked)
         soft = tf.nn.softmax_cross_entropy_with_logits(answer, given / heat) * heat**2
         if labels is None:
             return tf.reduce_mean(soft)
@@ -105,9 +105,10 @@ def _train(
         optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
 
     step = tf.function(train, reduce_retracing=True)
-    answers = tf.function(lambda batch: whole(batch, [wanted])[0], reduce_retracing=True)
+    answers = tf.function(lambda batch: tf.nn.softmax(whole(batch, [wanted])[0]), reduce_retracing=True)
     views = Views.known(x, (lambda batch: answers(batch).numpy().argmax(-1)) if is_softmax else None)
     nearer = views.nearer()
+    is_mean = is_softmax and nearer.foretell(x, lambda batch: answers(batch).numpy())
     truth = np.zeros(len(x), np.int64) if labels is None else np.asarray(labels, np.int64)
     random = np.random.default_rng(schedule.seed)
     for epoch in range(epochs):
@@ -117,8 +118,13 @@ def _train(
             share = shares(len(rows), x.shape[1:], random)
             mixed = share * views.of(x, rows, random) + (1 - share) * views.of(x, others, random)
             first = share.reshape(len(rows), -1).mean(1)
-            asked = [tf.constant(nearer.of(mixed, np.arange(len(rows)), random)) for _ in range(ASKED)]
-            step(tf.constant(mixed), asked, (tf.constant(truth[rows]), tf.constant(truth[others])), tf.constant(first))
+            asked = [nearer.of(mixed, np.arange(len(rows)), random) for _ in range(ASKED)] if is_mean else [mixed]
+            step(
+                tf.constant(mixed),
+                [tf.constant(view) for view in asked],
+                (tf.constant(truth[rows]), tf.constant(truth[others])),
+                tf.constant(first),
+            )
         if progress is not None:
             progress(epoch + 1, epochs)
     return model.trained()
