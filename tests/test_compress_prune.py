@@ -261,7 +261,7 @@ def test_int8_survivors_keep_their_bits_and_relevance_beats_chance() -> None:
     chance = prune(graph, profile, keep=0.7, repair="none", criterion="random")
     assert edgexai.compress.accuracy(chance, x[400:], y[400:]) < 0.7
     bare, folded, fitted = (
-        edgexai.compress.accuracy(prune(graph, profile, keep=0.5, repair=r, samples=x[:120], steps=5), x[400:], y[400:])
+        edgexai.compress.accuracy(prune(graph, profile, keep=0.5, repair=r, samples=x[:120], steps=2), x[400:], y[400:])
         for r in ("none", "bias", "least_squares")
     )
     assert bare < folded < fitted

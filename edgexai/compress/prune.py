@@ -94,7 +94,8 @@ def prune(
         if samples is None:
             raise ConfigError("least squares need unlabelled samples; give samples=, or another repair")
         shares = [1 - (1 - share) * step / steps for step in range(1, steps + 1)]
-        made = refined(graph, profile, shares, samples, criterion, board if energy else None, multiple)
+        price_of = board if energy else None
+        made = refined(graph, profile, shares, samples, criterion, price_of, multiple, only_last=True)
         for done in range(steps):
             small = next(made)
             if progress is not None:
@@ -143,9 +144,10 @@ def refined(
     criterion: str = "relevance",
     board: str | None = None,
     multiple: int = 1,
+    only_last: bool = False,
 ) -> Iterator[Graph]:
     """The graph at each of some falling shares of its price, each refitted towards what the whole graph computed,
-    layer by layer (`reconstruct`) and then all layers at once (`refit_leads`).
+    layer by layer (`reconstruct`) and then all layers at once (`refit_leads`), with ``only_last`` at the last share.
 
     On the way scores are taken anew at every share. ``samples`` (N, …) need no labels; mixtures of two of them are
     fitted as well, since the whole graph says what layers should give for any input.
@@ -159,7 +161,7 @@ def refined(
     kept = {i: np.arange(whole.tensors[op.outputs[0]].shape[-1]) for i, op in enumerate(whole.ops)}
     is_integer = graph.tensors[graph.inputs[0]].dtype == DType.INT8
     left = 1.0
-    for share in shares:
+    for place, share in enumerate(shares, 1):
         # int8 and float graph have the same channels; only the first step may use the given profile
         source = graph if current is whole and len(graph.ops) == len(current.ops) else current
         known = profile if source is graph else profile_relevance(current, x, profile.composite)
@@ -175,7 +177,7 @@ def refined(
             if op.outputs[0] in coupling.lines:
                 kept[i] = kept[i][stay[coupling.lines[op.outputs[0]].labels]]
         fitted = replace(reconstruct(dequantize(shrunk), many, wanted, kept), signatures=())
-        current = refit_leads(fitted, draw)
+        current = fitted if only_last and place < len(shares) else refit_leads(fitted, draw)
         yield quantize(current, x, Ports.of(graph)) if is_integer else current
 
 

@@ -64,7 +64,7 @@ def pruned(
             yield prune(graph, profile, keep=keep, criterion=criterion, repair=repair, multiple=multiple)
             continue
         shares = [1 - (1 - keep) * step / steps for step in range(1, steps + 1)]
-        *_, small = refined(graph, profile, shares, few, criterion, multiple=multiple)
+        *_, small = refined(graph, profile, shares, few, criterion, multiple=multiple, only_last=True)
         yield distill(small, graph, material.many, schedule=Schedule(epochs=epochs))
 
 

@@ -2,11 +2,13 @@
 
 Each seed draws its own unlabelled calibration inputs (so many a predicted class) from --data; accuracy is measured on
 --test, or on --hold-out inputs of --data that this seed uses for nothing else. Restored files are compared byte by
-byte. --plain weighs all channels alike, where the others go by relevance.
+byte. --plain weighs all channels alike, where the others go by relevance. With --keep the model is first pruned to a
+share of its MACs, refitted on ten inputs a class and distilled from itself on all that --data has for this seed.
 
 examples:
   edgexai bench transit kws_int8.tflite --data clips.npz --hold-out 300
   edgexai bench transit ic_int8.tflite --data train.npz --test test.npz --price 1e-6 3e-6
+  edgexai bench transit ic_int8.tflite --data train.npz --test test.npz --keep 0.6 --epochs 100 --price 1e-6
 """
 
 import argparse
@@ -18,10 +20,10 @@ import numpy as np
 
 from edgexai.cli.bench import results
 from edgexai.cli.bench.compress import interval, labelled
-from edgexai.cli.bench.compress_point import Material
+from edgexai.cli.bench.compress_point import Material, pruned
 from edgexai.cli.progress import bar
 from edgexai.cli.table import show
-from edgexai.compress import accuracy
+from edgexai.compress import accuracy, profile_relevance
 from edgexai.compress.cluster import cluster
 from edgexai.compress.fidelity import correlation, heatmaps
 from edgexai.compress.lean import lean
@@ -31,6 +33,8 @@ from edgexai.graph import load, serialize
 from edgexai.transit import restore
 
 PRICES = (2e-6, 5e-6, 1e-5, 2e-5)
+FEW, STEPS = 10, 5
+"""Inputs a class, and steps, of the refit before distillation."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +46,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=5, help="(%(default)s)")
     parser.add_argument("--price", type=float, nargs="+", default=PRICES, help="prices of a bit")
     parser.add_argument("--bits", type=int, default=5, help="of the codebooks (%(default)s)")
+    parser.add_argument("--keep", type=float, help="prune to this share of the MACs and distill first")
+    parser.add_argument("--epochs", type=int, help="of distillation (as many as make 4,000 steps)")
     parser.add_argument("--plain", action="store_true", help="weigh all channels alike")
     parser.add_argument("--maps", type=int, default=60, help="test inputs whose heatmaps are compared (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a point, no table")
@@ -65,8 +71,13 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     with bar("points") as progress:
         for seed in range(args.seeds):
             material = Material.drawn(graph, data, held, args.hold_out, args.per_class, args.maps, seed)
+            source, profile = graph, material.profile
+            if args.keep is not None:
+                few = Material.drawn(graph, data, held, args.hold_out, FEW, 1, seed)
+                source = next(pruned(few, "relevance", "distill", [args.keep], STEPS, args.epochs, 1))
+                profile = profile_relevance(source, material.few)
             for n, price in enumerate(args.price, 1):
-                small = lean(cluster(graph, material.few, price, args.bits, material.profile, is_plain=args.plain))
+                small = lean(cluster(source, material.few, price, args.bits, profile, is_plain=args.plain))
                 packed, file = in_transit(small), serialize(small)
                 if restore(packed) != file:
                     raise ModelError("the restored model is not the one that was packed; please report this")
