@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgexai.compress.dequantize import dequantize
 from edgexai.compress.execute import apply, quantized, real
 from edgexai.compress.levels import Levels, cheapest_levels
-from edgexai.compress.patches import patches
+from edgexai.compress.patches import blocks
 from edgexai.compress.profile import Profile, profile_relevance
 from edgexai.compress.reconstruct import FITTED, Floats, Target, refit, targets
 from edgexai.compress.shrink import compact
@@ -115,15 +115,10 @@ def _levels(
 ) -> tuple[Levels, NDArray[np.float64]]:
     """Levels of one layer's weights (outs, columns), and by how much its biases must rise for them."""
     op = graph.ops[index]
-    features = patches(graph, op, values[op.inputs[0]], wanted.rows)  # (rows, taps, channels)
-    if op.kind == OpKind.DEPTHWISE_CONV_2D:
-        multiplier = graph.tensors[op.inputs[1]].shape[3] // features.shape[2]
-        blocks = np.repeat(features, multiplier, axis=2).transpose(2, 0, 1)
-    else:
-        blocks = features.reshape(1, len(features), -1)
-    mean = blocks.mean(axis=1, dtype=np.float64)
-    centred = (blocks - mean[:, None]).astype(np.float32)
-    gram = np.asarray(centred.transpose(0, 2, 1) @ centred, np.float64) / blocks.shape[1]
+    features = blocks(graph, op, values[op.inputs[0]], wanted.rows)
+    mean = features.mean(axis=1, dtype=np.float64)
+    centred = (features - mean[:, None]).astype(np.float32)
+    gram = np.asarray(centred.transpose(0, 2, 1) @ centred, np.float64) / features.shape[1]
     weights = _rows(graph, index)
     found = cheapest_levels(weights, gram, counts, price, top)
     return found, np.sum((weights - found.q * found.step) * mean, axis=1)

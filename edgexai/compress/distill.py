@@ -15,7 +15,7 @@ from edgexai.compress.dequantize import dequantize
 from edgexai.compress.execute import quantized, real
 from edgexai.compress.quantize import Ports, quantize
 from edgexai.compress.trainable import tensorflow, trainable
-from edgexai.compress.views import Views, shares
+from edgexai.compress.views import Views
 from edgexai.errors import DataError
 from edgexai.graph import DType, Graph, OpKind
 from edgexai.relevance.start import logits_of
@@ -115,8 +115,7 @@ def _train(
         order, partner = random.permutation(len(x)), random.permutation(len(x))
         for start in range(0, len(x), schedule.batch):
             rows, others = (o[start : start + schedule.batch] for o in (order, partner))
-            share = shares(len(rows), x.shape[1:], random)
-            mixed = share * views.of(x, rows, random) + (1 - share) * views.of(x, others, random)
+            mixed, share = views.mixtures(x, rows, others, random)
             first = share.reshape(len(rows), -1).mean(1)
             asked = [nearer.of(mixed, np.arange(len(rows)), random) for _ in range(ASKED)] if is_mean else [mixed]
             step(

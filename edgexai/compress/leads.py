@@ -20,10 +20,10 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from edgexai.compress.execute import forward
-from edgexai.compress.patches import patches, sample_rows
+from edgexai.compress.patches import Rows, blocks, sample_rows
 from edgexai.compress.reconstruct import FITTED, counted, with_weights
-from edgexai.compress.views import Views, mixed
-from edgexai.graph import Graph, OpKind, serialize
+from edgexai.compress.views import Views
+from edgexai.graph import Graph, Op, OpKind, serialize
 from edgexai.relevance import attach_inner, reached
 from edgexai.relevance.start import logits_of
 
@@ -102,7 +102,8 @@ def mixtures_of(whole: Graph, x: Floats) -> Draw:
     random = np.random.default_rng(0)
 
     def draw(count: int) -> tuple[Floats, Floats]:
-        found = mixed(x, views, count, random)
+        rows, others = random.integers(len(x), size=(2, count))
+        found, _ = views.mixtures(x, rows, others, random)
         return found, logits(whole, found)
 
     return draw
@@ -134,7 +135,7 @@ def layers_of(graph: Graph, x: Floats) -> list[Layer]:
         op = graph.ops[i]
         shape = graph.tensors[op.outputs[0]].shape
         rows = sample_rows((len(x) * shape[0], *shape[1:]), random)
-        seen = _inputs(graph, i, patches(graph, op, values[op.inputs[0]], rows))
+        seen = _inputs(graph, op, values[op.inputs[0]], rows)
         gram = seen.transpose(0, 2, 1) @ seen / len(rows.at[0])
         taps = gram.shape[1]
         gram = gram + RIDGE * np.trace(gram, axis1=1, axis2=2)[:, None, None] / taps * np.eye(taps)
@@ -143,14 +144,10 @@ def layers_of(graph: Graph, x: Floats) -> list[Layer]:
     return layers
 
 
-def _inputs(graph: Graph, op: int, found: Floats) -> Floats:
-    """Patches (rows, taps, channels) of an operator as (blocks, rows, taps + 1)."""
-    if graph.ops[op].kind == OpKind.DEPTHWISE_CONV_2D:
-        outputs = graph.tensors[graph.ops[op].outputs[0]].shape[-1]
-        blocks = np.repeat(found, outputs // found.shape[2], axis=2).transpose(2, 0, 1)
-    else:
-        blocks = found.reshape(1, len(found), -1)
-    return np.concatenate([blocks, np.ones((*blocks.shape[:2], 1), np.float32)], axis=2)
+def _inputs(graph: Graph, op: Op, x: Floats, rows: Rows) -> Floats:
+    """What weights and bias meet at each row, (blocks, rows, taps + 1)."""
+    found = blocks(graph, op, x, rows)
+    return np.concatenate([found, np.ones((*found.shape[:2], 1), np.float32)], axis=2)
 
 
 def _values(graph: Graph, x: Floats, tensors: Sequence[int]) -> dict[int, Floats]:
@@ -223,7 +220,7 @@ def derivatives(graph: Graph, layers: Sequence[Layer], x: Floats, sides: Floats)
             places = by_map[layer.total].reshape(count, rivals, -1, outputs).transpose(0, 3, 1, 2)
             shape = graph.tensors[op.outputs[0]].shape
             rows = sample_rows((count * shape[0], *shape[1:]), np.random.default_rng(0), most=places.size)
-            seen = _inputs(graph, layer.op, patches(graph, op, values[op.inputs[0]], rows)) @ layer.white
+            seen = _inputs(graph, op, values[op.inputs[0]], rows) @ layer.white
             seen = seen.reshape(len(seen), count, -1, taps).transpose(1, 0, 2, 3)  # (N, blocks, places, taps + 1)
             # one block: all outputs in one product
             lines = places.reshape(count, len(layer.white), -1, places.shape[3])

@@ -29,6 +29,15 @@ def sample_rows(shape: tuple[int, ...], random: np.random.Generator, most: int =
     return Rows(tuple(np.unravel_index(chosen, shape[:-1])))
 
 
+def blocks(graph: Graph, op: Op, x: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
+    """What each output's weights meet at each row: (outputs, rows, taps) if depthwise, else (1, rows, weights)."""
+    found = patches(graph, op, x, rows)
+    if op.kind != OpKind.DEPTHWISE_CONV_2D:
+        return found.reshape(1, len(found), -1)
+    multiplier = graph.tensors[op.inputs[1]].shape[3] // found.shape[2]
+    return np.repeat(found, multiplier, axis=2).transpose(2, 0, 1)
+
+
 def patches(graph: Graph, op: Op, x: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
     """The input values under the window of each row: (rows, taps, channels); a dense layer has one tap."""
     kernel = graph.tensors[op.inputs[1]].shape

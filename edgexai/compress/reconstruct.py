@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.compress.execute import apply
-from edgexai.compress.patches import Rows, patches, sample_rows
+from edgexai.compress.patches import Rows, blocks, sample_rows
 from edgexai.graph import Graph, Op, OpKind
 
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0)
@@ -134,18 +134,15 @@ def _refit(graph: Graph, index: int, x: Floats, target: Floats, wanted: Target, 
     if offset is not None:
         target = target - offset
     kernel, bias = (graph.tensors[t].array.astype(np.float64) for t in op.inputs[1:3])
-    features = patches(graph, op, x, rows)  # (rows, taps, channels)
+    features = blocks(graph, op, x, rows)
     if op.kind == OpKind.DEPTHWISE_CONV_2D:
-        multiplier = kernel.shape[3] // features.shape[2]
-        each = np.repeat(features, multiplier, axis=2).transpose(2, 0, 1)  # (channels, rows, taps)
         old = kernel.reshape(-1, kernel.shape[3]).T[:, :, None]
-        fitted = _solve(each, old, bias[:, None], target.T[:, :, None], is_cut, _columns(offset))
+        fitted = _solve(features, old, bias[:, None], target.T[:, :, None], is_cut, _columns(offset))
         kernel = fitted[:, :-1, 0].T.reshape(kernel.shape)
         bias = fitted[:, -1, 0]
     else:
-        flat = features.reshape(1, len(features), -1)
         old = kernel.reshape(len(kernel), -1).T[None]
-        fitted = _solve(flat, old, bias[None], target[None], is_cut, None if offset is None else offset[None])[0]
+        fitted = _solve(features, old, bias[None], target[None], is_cut, None if offset is None else offset[None])[0]
         kernel, bias = fitted[:-1].T.reshape(kernel.shape), fitted[-1]
     return with_weights(graph, index, kernel, bias)
 

@@ -82,17 +82,17 @@ class Views:
             at.append(places.reshape(count, *[size if a == axis else 1 for a in range(len(inner))]))
         return x[tuple(at)]
 
+    def mixtures(
+        self, x: Samples, rows: NDArray[np.int64], others: NDArray[np.int64], random: np.random.Generator
+    ) -> tuple[Samples, Samples]:
+        """Views of some rows of samples, each mixed with one of another row, and the `shares` of the first."""
+        share = shares(len(rows), x.shape[1:], random)
+        return share * self.of(x, rows, random) + (1 - share) * self.of(x, others, random), share
+
 
 def _shifted(x: Samples, axis: int, by: int) -> Samples:
     size = x.shape[axis]
     return np.take(x, (np.arange(size) + by).clip(0, size - 1), axis)
-
-
-def mixed(x: Samples, views: Views, count: int, random: np.random.Generator) -> Samples:
-    """So many mixtures of two views each of random samples (N, …)."""
-    rows, others = random.integers(len(x), size=(2, count))
-    share = shares(count, x.shape[1:], random)
-    return share * views.of(x, rows, random) + (1 - share) * views.of(x, others, random)
 
 
 def shares(count: int, shape: tuple[int, ...], random: np.random.Generator) -> Samples:
