@@ -16,12 +16,13 @@ KINDS = ("narrow", "conv", "pointwise", "depthwise", "dense")
 
 @dataclass(frozen=True)
 class Board:
-    """A microcontroller board, as `edgexai.compress.cost` needs it.
+    """A board, or another machine, as `edgexai.compress.cost` needs it.
 
     ``clock_mhz``, ``flash_kb`` and ``ram_kb`` (KiB); clock cycles of int8 inference: a multiply-accumulate of each
     of KINDS (``cycles``), an element written (``element``), a start of an operator (``operator``); ``types``
     multiplies them for other types of maps; ``active_mw`` is the power while it computes (None where nobody has
     published it), ``payload`` the most bytes that its ``link`` sends at once, ``sources`` where it all comes from.
+    ``lanes`` are the channels that its kernels compute together: fewer take as long.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Board:
     link: str
     payload: int
     sources: Mapping[str, str]
+    lanes: int = 1
 
 
 def boards() -> list[str]:
@@ -97,6 +99,7 @@ def _board(table: dict[str, Any], where: str, name: str) -> Board:
         link=_text(link, "name", where),
         payload=int(_number(link, "payload", where, "link")),
         sources={str(k): str(v) for k, v in sources.items()},
+        lanes=max(1, int(_number(table, "lanes", where))) if "lanes" in table else 1,
     )
 
 

@@ -38,6 +38,7 @@ def test_a_board_can_be_a_file_of_ones_own(tmp_path: Path) -> None:
     [
         ("clock_mhz = 120", "", "number of at least 0 for clock_mhz"),
         ("clock_mhz = 120", "clock_mhz = 0", "clock of 0 MHz"),
+        ("clock_mhz = 120", 'clock_mhz = 120\nlanes = "wide"', "lanes"),
         ("conv = ", 'conv = "fast" #', "cycles.conv"),
         ("[memory]", "[memories]", "no section \\[memory\\]"),
         ("active_mw = ", "active_mw = -", "power.active_mw"),

@@ -8,7 +8,9 @@ import pytest
 from models import GOLDEN, golden
 from numpy.typing import NDArray
 
+from edgexai.board import KINDS
 from edgexai.cli import main
+from edgexai.cli.bench.board import fitted
 from edgexai.cli.bench.faithfulness import curves
 from edgexai.graph import Builder, Graph, load
 
@@ -43,6 +45,17 @@ def test_explain_measures_time_and_bytes(capsys: pytest.CaptureFixture[str]) -> 
     assert first["file_ratio"] > 1
     assert others
     assert all(row["grid"] != "input" for row in others)
+
+
+def test_board_fits_cycles_to_times(capsys: pytest.CaptureFixture[str]) -> None:
+    work = np.random.default_rng(0).integers(1, 1000, (20, 7)).astype(float)
+    cycles = np.array([3.0, 1, 0, 0.5, 2, 0, 7])
+    np.testing.assert_allclose(fitted(work, work @ cycles), cycles, atol=1e-9)
+    model = str(GOLDEN / "dscnn" / "model.tflite")
+    assert main(["bench", "board", model, "--lanes", "2", "--cuts", "3", "--runs", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(KINDS) < set(found["cycles"])
+    assert len(found["error"]["model"]) == 4
 
 
 def test_edge_writes_table_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

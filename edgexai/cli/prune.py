@@ -7,6 +7,8 @@ examples:
       as little as 40 %, but as much as heatmaps need to stay what they are
   edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --energy 0.6 --board nucleo_l4r5zi
       60 % of the energy of an inference on that board
+  edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --latency 0.6 --board x86_64_vnni
+      60 % of the time, in as many channels as its kernels compute together
   edgexai prune kws_int8.tflite -o small.tflite --data clips.npz --keep 0.4 --distill --test held_out.npz
       then trained to answer as the whole model does (needs TensorFlow)
 """
@@ -29,14 +31,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="a .npz file with unlabelled samples x (N, …)")
     parser.add_argument("--keep", type=float, help="share of multiply-accumulates that stays, 0 to 1")
     parser.add_argument("--energy", type=float, help="share of the energy on --board that stays, 0 to 1")
-    parser.add_argument("--board", help="the board whose energy counts")
+    parser.add_argument("--latency", type=float, help="share of the time on --board that stays, 0 to 1")
+    parser.add_argument("--board", help="the board whose energy or time counts")
     parser.add_argument("--profile", help="a profile that `edgexai profile` made (default: from --data)")
     parser.add_argument("--criterion", default="relevance", choices=list(CRITERIA), help="(%(default)s)")
     parser.add_argument(
         "--repair", default="least_squares", choices=REPAIRS, help="closed-form repair, no labels (%(default)s)"
     )
     parser.add_argument("--steps", type=int, default=4, help="of least squares, scores taken anew (%(default)s)")
-    parser.add_argument("--multiple", type=int, default=1, help="channels a layer, in multiples of this (%(default)s)")
+    parser.add_argument("--multiple", type=int, help="channels a layer, in multiples of this (the board's lanes)")
     parser.add_argument(
         "--keep-explanations",
         type=float,
@@ -63,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
             profile,
             keep=args.keep,
             energy=args.energy,
+            latency=args.latency,
             board=args.board,
             criterion=args.criterion,
             repair=args.repair,

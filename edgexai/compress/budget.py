@@ -5,6 +5,7 @@ measured on samples that neither the profile nor the repair has seen.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,18 +129,17 @@ def fit_budget(
 ) -> tuple[Point, list[Point]]:
     """The point that keeps most within the budget, and all that were measured on the way, the whole model first.
 
-    The price is the energy on ``board`` where it is given and known, else multiply-accumulates. ``finish`` is done to
-    every pruned graph (distillation); ``drawn`` measures DRAWN as well. With limits of cost, the largest share within
-    them is taken; with none, the smallest that keeps ``loss`` and ``correlation``. Raises ConfigError if the budget
-    cannot be met, with what was nearest.
+    The price is the time on ``board`` where one is given, to which energy is in proportion, else
+    multiply-accumulates. ``finish`` is done to every pruned graph (distillation); ``drawn`` measures DRAWN as well.
+    With limits of cost, the largest share within them is taken; with none, the smallest that keeps ``loss`` and
+    ``correlation``. Raises ConfigError if the budget cannot be met, with what was nearest.
     """
-    is_energy = board is not None and bench.whole.cost.energy_uj is not None
     measured = {1.0: bench.whole}
 
     def pruned(share: float, repair: str) -> Graph:
         if share == 1:
             return graph
-        price: dict[str, Any] = {"energy": share, "board": board} if is_energy else {"keep": share}
+        price: dict[str, Any] = {"latency": share, "board": board} if board is not None else {"keep": share}
         return prune(graph, profile, repair=repair, samples=samples, steps=steps, **price)
 
     def at(share: float) -> Point:
@@ -158,9 +158,17 @@ def fit_budget(
         if not budget.keeps(chosen, bench.whole):
             raise ConfigError(_missed(chosen, bench, budget))
     else:
-        chosen = _smallest(at, lambda point: budget.keeps(point, bench.whole))
+
+        def holds(share: float) -> bool:
+            try:
+                return budget.keeps(at(share), bench.whole)
+            except ConfigError:  # one channel a layer is left
+                return False
+
+        chosen = at(_smallest(holds))
     for share in DRAWN if drawn else ():
-        at(share)
+        with suppress(ConfigError):
+            at(share)
     return chosen, [measured[s] for s in sorted(measured, reverse=True)]
 
 
@@ -179,16 +187,16 @@ def _largest(budget: Budget, bench: Bench, pruned: Callable[[float, str], Graph]
     raise ConfigError(f"no pruned model is within {wanted}; the smallest has {lowest}")
 
 
-def _smallest(at: Callable[[float], Point], holds: Callable[[Point], bool]) -> Point:
+def _smallest(holds: Callable[[float], bool]) -> float:
     """Halve the range of shares: what is lost grows as they fall, up to noise."""
     low, high = 0, len(SHARES) - 1  # SHARES[low] holds
     while high - low > 1:
         middle = (low + high) // 2
-        if holds(at(SHARES[middle])):
+        if holds(SHARES[middle]):
             low = middle
         else:
             high = middle
-    return at(SHARES[low])
+    return SHARES[low]
 
 
 def _missed(found: Point, bench: Bench, budget: Budget) -> str:

@@ -55,7 +55,7 @@ def cost(graph: Graph, board: Board | str | None = None) -> Cost:
     alive = _alive(graph)
     layers = []
     for i, op in enumerate(graph.ops):
-        latency = None if board is None else cycles(graph, i, board) / (board.clock_mhz * 1e3)
+        latency = None if board is None else sum(parts(graph, i, board)) / (board.clock_mhz * 1e3)
         energy = None if latency is None or board is None or board.active_mw is None else latency * board.active_mw
         constants = sum(_bytes(graph.tensors[t]) for t in set(op.inputs) if t >= 0 and graph.tensors[t].is_constant)
         name = graph.tensors[op.outputs[0]].name
@@ -70,13 +70,17 @@ def cost(graph: Graph, board: Board | str | None = None) -> Cost:
     )
 
 
-def cycles(graph: Graph, index: int, board: Board) -> float:
-    """Clock cycles of one operator; BoardError if the board says nothing about its type."""
+def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
+    """Clock cycles of one operator: of its multiply-accumulates, of what it writes, and of its start.
+
+    Raises BoardError if the board says nothing about its type.
+    """
     op = graph.ops[index]
     y = graph.tensors[op.outputs[0]]
     kind = kind_of(graph, op)
     work = board.cycles[kind] * macs(graph, index) if kind else 0.0
-    return (work + board.element * prod(y.shape)) * _factor(y, board) + board.operator
+    factor = _factor(y, board)
+    return work * factor, board.element * prod(y.shape) * factor, board.operator
 
 
 def kind_of(graph: Graph, op: Op) -> str | None:

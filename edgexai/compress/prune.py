@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgexai.board import load_board
 from edgexai.compress.bias import fold_means
 from edgexai.compress.channels import Coupling, couple, streams
-from edgexai.compress.cost import cost
+from edgexai.compress.cost import parts
 from edgexai.compress.criteria import CRITERIA
 from edgexai.compress.criteria.maps import normalized
 from edgexai.compress.dequantize import dequantize
@@ -43,25 +43,27 @@ def prune(
     profile: Profile,
     keep: float | None = None,
     energy: float | None = None,
+    latency: float | None = None,
     board: str | None = None,
     criterion: str = "relevance",
     repair: str = "bias",
     samples: NDArray[Any] | None = None,
     steps: int = 1,
-    multiple: int = 1,
+    multiple: int | None = None,
     keep_explanations: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Graph:
     """A physically smaller graph, float or int8 as it came; inputs and outputs stay.
 
-    ``keep`` is the share of multiply-accumulates that may stay (0 … 1), or ``energy`` the share of the energy of
-    one inference on ``board``. A channel's score by the ``criterion`` is divided by the price that it frees.
+    ``keep`` is the share of multiply-accumulates that may stay (0 … 1), or ``energy`` or ``latency`` the share of the
+    energy or time of one inference on ``board``. A channel's score by the ``criterion`` is divided by the price that
+    it frees.
     ``repair`` is ``"none"`` (every bit of what stays is left), ``"bias"`` (mean activations of what goes are folded
     into the next layer's bias), or ``"least_squares"``: weights refitted on unlabelled ``samples`` (N, …), layer
     by layer and then all at once to the answers, in ``steps`` with scores taken anew after each; ``progress(done,
-    all)`` is called after each. Channels of a layer stay in multiples of ``multiple``, as wide
-    as the vectors of a processor. With ``keep_explanations`` as much stays as heatmaps of ``samples`` need to
-    correlate so well with the original's.
+    all)`` is called after each. Channels of a layer stay in multiples of ``multiple``, for a share of energy or latency
+    of the board's lanes where it is None. With ``keep_explanations`` as much stays as heatmaps of ``samples`` need
+    to correlate so well with the original's.
     Raises ConfigError for a budget that cannot be met, DataError if the profile is of another model.
     """
     if profile.model != fingerprint(graph):
@@ -70,13 +72,14 @@ def prune(
         raise ConfigError(f"repair {repair!r} is not known; use one of {', '.join(REPAIRS)}")
     if criterion not in CRITERIA:
         raise ConfigError(f"criterion {criterion!r} is not known; use one of {', '.join(CRITERIA)}")
-    share = _share(keep, energy, board)
+    share = _share(keep, energy, latency, board)
+    price_of = board if keep is None else None
     if keep_explanations is not None:
         if samples is None:
             raise ConfigError("explanations are compared on samples; give samples=")
 
         def again(part: float) -> Graph:
-            budget: dict[str, Any] = {"keep": part} if energy is None else {"energy": part}
+            budget: dict[str, Any] = {"keep": part} if price_of is None else {"latency": part}
             return prune(
                 graph,
                 profile,
@@ -94,7 +97,6 @@ def prune(
         if samples is None:
             raise ConfigError("least squares need unlabelled samples; give samples=, or another repair")
         shares = [1 - (1 - share) * step / steps for step in range(1, steps + 1)]
-        price_of = board if energy else None
         made = refined(graph, profile, shares, samples, criterion, price_of, multiple, only_last=True)
         for done in range(steps):
             small = next(made)
@@ -102,7 +104,7 @@ def prune(
                 progress(done + 1, steps)
         return small
     coupling = couple(graph)
-    stay, _ = choose(graph, coupling, profile, share, board if energy else None, criterion, multiple)
+    stay, _ = choose(graph, coupling, profile, share, price_of, criterion, multiple)
     if repair == "bias":
         graph = fold_means(graph, coupling, stay, {t: profile.mean(t) for t in profile.channels})
     return shrink(graph, coupling, stay)
@@ -115,7 +117,7 @@ def choose(
     share: float,
     board: str | None,
     criterion: str,
-    multiple: int = 1,
+    multiple: int | None = None,
     redundancy: Redundancy | None = None,
 ) -> tuple[Keep, float]:
     """Which labels stay if the graph may keep a share of its price, and the share that it then has.
@@ -124,6 +126,7 @@ def choose(
     good, and by layers of nearly equal worth; sums that run along several layers stay as long as others can go.
     """
     prices = _price(graph, coupling, board)
+    multiple = multiple or (load_board(board).lanes if board else 1)
     scores = CRITERIA[criterion](graph, coupling, profile)
     if redundancy is not None:
         scores = scores ** (1 - EQUAL) * normalized(coupling, scores) ** EQUAL
@@ -143,7 +146,7 @@ def refined(
     samples: NDArray[Any],
     criterion: str = "relevance",
     board: str | None = None,
-    multiple: int = 1,
+    multiple: int | None = None,
     only_last: bool = False,
 ) -> Iterator[Graph]:
     """The graph at each of some falling shares of its price, each refitted towards what the whole graph computed,
@@ -189,23 +192,22 @@ def mixtures(x: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.
     return np.asarray(share * x[one] + (1 - share) * x[other], np.float32)
 
 
-def _share(keep: float | None, energy: float | None, board: str | None) -> float:
-    if (keep is None) == (energy is None):
-        raise ConfigError("give either keep (share of multiply-accumulates) or energy (share of a board's energy)")
-    share = keep if keep is not None else energy
-    if share is None or not 0 < share <= 1:
-        raise ConfigError(f"the share that stays is {share}; it must lie between 0 and 1")
-    if energy is not None and board is None:
-        raise ConfigError("a budget of energy needs a board; name one of edgexai.board.boards()")
-    return share
+def _share(keep: float | None, energy: float | None, latency: float | None, board: str | None) -> float:
+    given = [share for share in (keep, energy, latency) if share is not None]
+    if len(given) != 1:
+        raise ConfigError("give one of keep (share of multiply-accumulates), energy and latency (of a board)")
+    if not 0 < given[0] <= 1:
+        raise ConfigError(f"the share that stays is {given[0]}; it must lie between 0 and 1")
+    if keep is None and board is None:
+        raise ConfigError("a budget of energy or latency needs a board; name one of edgexai.board.boards()")
+    if energy is not None and board is not None and load_board(board).active_mw is None:
+        raise ConfigError(f"nobody has published the power of {board}; give latency, or a board with [power]")
+    return given[0]
 
 
 def _price(graph: Graph, coupling: Coupling, board: str | None) -> Price:
-    """Multiply-accumulates, or the energy of a board."""
+    """Multiply-accumulates, or the time on a board, to which its energy is in proportion."""
     if board is None:
         return price(graph, coupling)
-    layers = cost(graph, load_board(board)).layers
-    each = [layer.energy_uj for layer in layers if layer.energy_uj is not None]
-    if len(each) < len(layers):
-        raise ConfigError(f"nobody has published the power of {board}; give keep, or a board with [power]")
-    return price(graph, coupling, each)
+    known = load_board(board)
+    return price(graph, coupling, [parts(graph, i, known) for i in range(len(graph.ops))])

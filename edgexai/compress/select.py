@@ -19,9 +19,9 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Price:
-    """What a choice of channels costs: each operator's price times the shares of its channels that stay.
+    """What a choice of channels costs: each part's price times the shares of its channels that stay.
 
-    ``whole`` (ops,) is the price of each operator as it is, ``writes`` and ``reads`` (ops, labels) the share of its
+    ``whole`` (parts,) is the price of each part as it is, ``writes`` and ``reads`` (parts, labels) the share of its
     output and input channels that each label stands for.
     """
 
@@ -44,17 +44,20 @@ class Price:
         return 1 - self.writes @ gone, 1 - self.reads @ gone
 
 
-def price(graph: Graph, coupling: Coupling, each: Sequence[float] | None = None) -> Price:
-    """The price of a graph; ``each`` operator's (default: its multiply-accumulates)."""
+def price(graph: Graph, coupling: Coupling, each: Sequence[Sequence[float]] | None = None) -> Price:
+    """The price of a graph; of ``each`` operator (ops, 3) what falls with the channels that it reads and writes, what
+    with those that it writes alone, and what with neither (default: multiply-accumulates, 0 and 0)."""
     ops, labels = len(graph.ops), coupling.size
-    whole = np.array([macs(graph, i) for i in range(ops)] if each is None else each, np.float64)
+    parts = np.array([(macs(graph, i), 0, 0) for i in range(ops)] if each is None else each, np.float64)
     writes, reads = np.zeros((ops, labels)), np.zeros((ops, labels))
     for i, op in enumerate(graph.ops):
         for table, line in ((writes, _written(coupling, op.outputs[0])), (reads, coupling.reads.get(i))):
             if line is not None:
                 np.add.at(table[i], line, 1 / len(line))
     writes[:, FROZEN] = reads[:, FROZEN] = 0
-    return Price(whole, writes, reads)
+    none = np.zeros((1, labels))
+    whole = np.concatenate([parts[:, 0], parts[:, 1], [parts[:, 2].sum()]])
+    return Price(whole, np.vstack([writes, writes, none]), np.vstack([reads, np.zeros_like(reads), none]))
 
 
 def _written(coupling: Coupling, tensor: int) -> NDArray[np.int64] | None:

@@ -12,6 +12,7 @@ from importlib import import_module
 
 BENCHES = {
     "attach": "seconds and memory of attaching itself",
+    "board": "cycles of the machine that this runs on, for a board of your own",
     "compress": "accuracy and heatmaps over the MACs kept, by criterion and repair",
     "edge": "how the composite edge was chosen: faithfulness against time and bytes",
     "explain": "time and bytes of explaining against predicting",

@@ -31,7 +31,7 @@ from edgexai.errors import ConfigError, DataError
 from edgexai.graph import load
 
 KEEPS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
-POINT = ("model", "seed", "per_class", "multiple", "repair", "criterion", "keep")
+POINT = ("model", "seed", "per_class", "board", "multiple", "repair", "criterion", "keep")
 """What a point is known by."""
 
 TITLES = (
@@ -54,11 +54,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hold-out", type=int, default=0, help="without --test: inputs of --data to measure on")
     parser.add_argument("--per-class", type=int, default=10, help="calibration inputs a class (%(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="(%(default)s)")
-    parser.add_argument("--keep", type=float, nargs="+", default=KEEPS, help="shares of MACs (0.9 … 0.2)")
+    parser.add_argument(
+        "--keep", type=float, nargs="+", default=KEEPS, help="shares of MACs, with --board of time (0.9 … 0.2)"
+    )
+    parser.add_argument("--board", help="count the time on a board instead of MACs, in channels of its lanes")
     parser.add_argument("--criterion", nargs="+", choices=list(CRITERIA), default=list(CRITERIA), help="(all)")
     parser.add_argument("--repair", nargs="+", choices=REPAIRS, default=["none"], help="(none)")
     parser.add_argument("--steps", type=int, default=5, help="of least squares before distillation (%(default)s)")
-    parser.add_argument("--multiple", type=int, default=1, help="channels a layer, in multiples of this (%(default)s)")
+    parser.add_argument("--multiple", type=int, help="channels a layer, in multiples of this (the board's lanes)")
     parser.add_argument("--epochs", type=int, help="of distillation (as many as make 4,000 steps)")
     parser.add_argument("--maps", type=int, default=100, help="test inputs whose heatmaps are compared (%(default)s)")
     parser.add_argument("-o", "--output", help="a file of JSON lines to append results to")
@@ -96,18 +99,18 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     with bar("points") as progress:
         done, whole = 0, args.seeds * len(curves) * len(keeps)
         for seed in range(args.seeds):
-            todo = [
-                c for c in curves if not all((name, seed, args.per_class, args.multiple, *c, k) in known for k in keeps)
-            ]
+            setting = {"model": name, "seed": seed, "per_class": args.per_class}
+            setting |= {"board": args.board, "multiple": args.multiple}
+            todo = [c for c in curves if not all((*setting.values(), *c, k) in known for k in keeps)]
             done += (len(curves) - len(todo)) * len(keeps)
             if not todo:
                 continue
             material = Material.drawn(graph, (x, y), held, args.hold_out, args.per_class, args.maps, seed)
             for repair, criterion in todo:
-                made = pruned(material, criterion, repair, keeps, args.steps, args.epochs, args.multiple)
+                made = pruned(material, criterion, repair, keeps, args.steps, args.epochs, args.board, args.multiple)
                 for keep, small in zip(keeps, made, strict=True):
-                    about = {"model": name, "seed": seed, "per_class": args.per_class, "multiple": args.multiple}
-                    yield {**about, "repair": repair, "criterion": criterion, "keep": keep, **measure(material, small)}
+                    point = {"repair": repair, "criterion": criterion, "keep": keep}
+                    yield {**setting, **point, **measure(material, small)}
                     done += 1
                     progress(done, whole)
 

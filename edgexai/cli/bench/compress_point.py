@@ -52,19 +52,22 @@ def pruned(
     keeps: Sequence[float],
     steps: int,
     epochs: int | None,
-    multiple: int,
+    board: str | None = None,
+    multiple: int | None = None,
 ) -> Iterator[Graph]:
-    """The model at each of some falling shares of its MACs; least squares go from one to the next."""
+    """The model at each of some falling shares of its MACs, or of its time on a board; least squares go from one to the
+    next."""
     graph, profile, few = material.graph, material.profile, material.few
     if repair == "least_squares":
-        yield from refined(graph, profile, keeps, few, criterion, multiple=multiple)
+        yield from refined(graph, profile, keeps, few, criterion, board, multiple)
         return
     for keep in keeps:
         if repair != "distill":
-            yield prune(graph, profile, keep=keep, criterion=criterion, repair=repair, multiple=multiple)
+            budget: dict[str, Any] = {"keep": keep} if board is None else {"latency": keep, "board": board}
+            yield prune(graph, profile, **budget, criterion=criterion, repair=repair, multiple=multiple)
             continue
         shares = [1 - (1 - keep) * step / steps for step in range(1, steps + 1)]
-        *_, small = refined(graph, profile, shares, few, criterion, multiple=multiple, only_last=True)
+        *_, small = refined(graph, profile, shares, few, criterion, board, multiple, only_last=True)
         yield distill(small, graph, material.many, schedule=Schedule(epochs=epochs))
 
 

@@ -74,7 +74,7 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
             source, profile = graph, material.profile
             if args.keep is not None:
                 few = Material.drawn(graph, data, held, args.hold_out, FEW, 1, seed)
-                source = next(pruned(few, "relevance", "distill", [args.keep], STEPS, args.epochs, 1))
+                source = next(pruned(few, "relevance", "distill", [args.keep], STEPS, args.epochs))
                 profile = profile_relevance(source, material.few)
             for n, price in enumerate(args.price, 1):
                 small = lean(cluster(source, material.few, price, args.bits, profile, is_plain=args.plain))
