@@ -1,5 +1,6 @@
 """Relevance profiles: what they hold, that they add up, and that any bytes are read or refused."""
 
+import json
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import edgexai
 from edgexai.compress import load_profile, profile_relevance
 from edgexai.compress.profile import profiled
 from edgexai.errors import DataError
+from edgexai.profile_file import MAGIC, QUANTILES, pack, unpack
 from edgexai.relevance import attach_inner
 
 
@@ -63,14 +65,52 @@ def test_a_saved_profile_comes_back(graph: Any, tmp_path: Path) -> None:
     profile.save(tmp_path / "p.profile")
     back = load_profile(tmp_path / "p.profile")
     assert (back.model, back.composite, back.samples) == (profile.model, "epsilon", 5)
-    for t in profile.channels:
-        for name in ("relevance", "margin", "net", "square"):
-            wanted = getattr(profile.channels[t], name)
-            np.testing.assert_allclose(getattr(back.channels[t], name), wanted, rtol=0.045, atol=1e-6 * wanted.max())
-        np.testing.assert_allclose(back.mean(t), profile.mean(t), rtol=1e-3, atol=1e-6 * np.abs(profile.mean(t)).max())
-        np.testing.assert_array_equal(back.channels[t].spread, profile.channels[t].spread)
+    for t, wanted in profile.channels.items():
+        np.testing.assert_allclose(back.relevance(t), profile.relevance(t), rtol=0.045)
+        part = np.abs(back.channels[t].relevance - wanted.relevance) / profile.count.clip(1)[:, None]
+        assert np.all(part <= (1 / 16 + 0.045) * profile.relevance(t))
+        for name, error in (("margin", 0.19), ("net", 0.091), ("square", 0.19)):
+            exact = getattr(wanted, name)
+            np.testing.assert_allclose(getattr(back.channels[t], name), exact, rtol=error, atol=1e-9 * exact.max())
+        np.testing.assert_allclose(back.mean(t), profile.mean(t), atol=np.abs(profile.mean(t)).max() / 250)
+        for q in QUANTILES:
+            np.testing.assert_array_equal(back.quantile(t, q), profile.quantile(t, q))
     back.save(tmp_path / "again.profile")
     assert (tmp_path / "again.profile").read_bytes() == (tmp_path / "p.profile").read_bytes()
+
+
+def test_profiles_read_from_files_add_up(graph: Any, tmp_path: Path) -> None:
+    x = batch(24)
+    for place, part in enumerate((x[:8], x[8:])):
+        profile_relevance(graph, part).save(tmp_path / f"{place}.profile")
+    both, whole = (
+        load_profile(tmp_path / "0.profile") + load_profile(tmp_path / "1.profile"),
+        profile_relevance(graph, x),
+    )
+    np.testing.assert_array_equal(both.count, whole.count)
+    both.save(tmp_path / "both.profile")
+    back = load_profile(tmp_path / "both.profile")
+    for t in whole.channels:
+        largest = whole.relevance(t)
+        assert np.all(np.abs(back.relevance(t) - largest) <= 2 * (1 / 16 + 0.045) * largest)
+        np.testing.assert_allclose(back.channels[t].spread.sum(axis=0), len(x))
+        apart = np.abs(np.log2(back.quantile(t, 0.5) / whole.quantile(t, 0.5)))
+        assert np.mean(apart <= 1) > 0.9
+
+
+def test_a_profile_without_samples_or_maps_comes_back() -> None:
+    for classes, channels in ((0, 4), (2, 0), (2, 3)):
+        empty = (np.zeros((classes, channels)), np.zeros((4, channels)), np.zeros((16, channels)))
+        for maps in ({}, {7: empty}):
+            packed = pack("m", "epsilon", np.zeros(classes, np.int64), maps)
+            assert pack(*unpack(packed, "p")) == packed
+
+
+def test_a_header_that_asks_for_too_much_is_refused_before_anything_is_built() -> None:
+    header = json.dumps({"model": "m", "composite": "epsilon", "classes": 2**19, "maps": [[1, 2**19]]}).encode()
+    raw = MAGIC + len(header).to_bytes(4, "little") + header + zlib.compress(b"")
+    with pytest.raises(DataError, match="asks for more than"):
+        unpack(raw + zlib.crc32(raw).to_bytes(4, "little"), "p")
 
 
 def test_quantiles_are_those_of_the_samples_to_the_next_power_of_two(graph: Any) -> None:

@@ -30,10 +30,11 @@ def test_the_profile_of_a_node_is_that_of_the_workstation_and_prunes(file: Path,
     assert (theirs.model, theirs.composite, theirs.samples) == (ours.model, ours.composite, 6)
     assert np.array_equal(theirs.count, ours.count)
     for t, channels in ours.channels.items():
-        np.testing.assert_allclose(theirs.channels[t].value, channels.value, rtol=1e-3, atol=1e-4)
-        for name in ("relevance", "margin", "net", "square"):
-            np.testing.assert_allclose(getattr(theirs.channels[t], name), getattr(channels, name), rtol=0.05, atol=1e-4)
-        np.testing.assert_array_equal(theirs.channels[t].spread, channels.spread)
+        np.testing.assert_allclose(theirs.mean(t), ours.mean(t), atol=np.abs(ours.mean(t)).max() / 250)
+        np.testing.assert_allclose(theirs.relevance(t), ours.relevance(t), rtol=0.05, atol=1e-4)
+        for name in ("margin", "net", "square"):
+            np.testing.assert_allclose(getattr(theirs.channels[t], name), getattr(channels, name), rtol=0.2, atol=1e-4)
+        np.testing.assert_array_equal(theirs.quantile(t, 0.5), ours.quantile(t, 0.5))
     small = edgexai.prune(graph, theirs, keep=0.6, repair="none")
     assert sum(t.data.size for t in small.tensors if t.is_constant) < sum(
         t.data.size for t in graph.tensors if t.is_constant

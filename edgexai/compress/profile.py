@@ -19,7 +19,7 @@ from edgexai.compress.execute import quantized, real
 from edgexai.compress.labels import FROZEN
 from edgexai.errors import DataError
 from edgexai.graph import Graph, fingerprint, serialize
-from edgexai.profile_file import pack, unpack
+from edgexai.profile_file import OCTAVES, pack, reach, unpack
 from edgexai.profile_sums import ProfileSums
 from edgexai.relevance import Composite, attach_inner, reached
 from edgexai.relevance.start import logits_of
@@ -88,11 +88,10 @@ class Profile:
     def quantile(self, tensor: int, q: float) -> Sums:
         """The share of its map's |R| that a channel stays below on a share ``q`` of the samples, (channels,).
 
-        To the next power of two, and not below 2⁻¹⁵.
+        To the next power of two, and not below 2⁻¹⁵. A file keeps the shares `QUANTILES` of the samples; others count
+        as the next of them.
         """
-        spread = self.channels[tensor].spread[::-1]  # small shares first
-        reached = np.cumsum(spread, axis=0) >= max(q * self.samples, 1)
-        return np.asarray(2.0 ** (reached.argmax(axis=0) - len(spread) + 1))
+        return np.asarray(2.0 ** (reach(self.channels[tensor].spread, q, self.samples) - OCTAVES + 1))
 
     def margin(self, tensor: int) -> Sums:
         """Root mean square of what each channel adds to the predicted logit's lead over another, (channels,)."""
