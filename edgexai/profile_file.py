@@ -6,7 +6,8 @@ header    JSON: model (SHA-256 as hex), composite, classes, maps ([tensor, chann
 body      zlib: count: classes × uint32; then tables, each of all maps one after another
           factors (5 a map): float32: the largest of its largest means, margins, nets, squares and |values|
           largest (channels): mean relevance of the class where it is largest; a code for 8 an octave
-          classes (channels × classes): mean relevance of each class in eighths of the largest
+          classes (channels × classes): mean relevance a, and mean signed relevance n, of each class in thirds of the
+          largest, as a² + a + n
           margin, net, square (channels each): codes for 2, 4 and 2 an octave
           value (channels): int8, in 127ths of its factor
           octaves (channels × QUANTILES): the class of `OCTAVES` below which a share of the samples stays, smallest
@@ -41,27 +42,27 @@ STEPS = 8
 ROW_STEPS = (2, 4, 2)
 """Codes of margin, net and square an octave: margin and square are squares, which makes them four of their roots."""
 
-SHARES = 8
-"""Parts of a channel's largest mean in which the means of the other classes are kept."""
+SHARES = 3
+"""Parts of a channel's largest mean in which the means of all classes are kept."""
 
 OCTAVES = 16
 """Classes of a channel's share of its map's relevance: above 1/2, above 1/4, …, and all that is smaller."""
 
-QUANTILES = np.array([0.1, 0.25, 0.5, 0.75, 0.9, 1])
+QUANTILES = np.array([0.1, 0.5, 0.9, 1])
 """Shares of the samples that are kept."""
 
 Sums = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
-Map = tuple[Sums, Sums, Sums]
+Map = tuple[Sums, Sums, Sums, Sums]
 
 
 def pack(model: str, composite: str, count: NDArray[np.int64], maps: dict[int, Map]) -> bytes:
-    """The bytes of a profile; each map is relevance (classes, channels), sums (4, channels), spread (16, channels)."""
+    """The bytes of a profile; a map is relevance, signed (classes, channels), sums (4, channels), spread (16, …)."""
     about = {
         "model": model,
         "composite": composite,
         "classes": len(count),
-        "maps": [[t, rows.shape[1]] for t, (_, rows, _) in maps.items()],
+        "maps": [[t, rows.shape[1]] for t, (_, _, rows, _) in maps.items()],
     }
     header = json.dumps(about, separators=(",", ":")).encode()
     start = MAGIC + len(header).to_bytes(4, "little") + header
@@ -74,18 +75,20 @@ def pack(model: str, composite: str, count: NDArray[np.int64], maps: dict[int, M
     return whole + zlib.crc32(whole).to_bytes(4, "little")
 
 
-def _tables(count: NDArray[np.int64], relevance: Sums, rows: Sums, spread: Sums) -> list[NDArray[Any]]:
+def _tables(count: NDArray[np.int64], relevance: Sums, signed: Sums, rows: Sums, spread: Sums) -> list[NDArray[Any]]:
     """Factors and tables of one map, in their order in the file."""
-    mean = relevance / np.maximum(count, 1)[:, None]
-    largest = mean.max(axis=0, initial=0)
+    each = np.maximum(count, 1)[:, None]
+    largest = (relevance / each).max(axis=0, initial=0)
     factors = np.abs([largest, *rows]).max(axis=1, initial=0).astype("<f4")
     scale = np.where(factors == 0, 1, factors).astype(np.float64)
-    classes = np.round(SHARES * mean / np.where(largest == 0, 1, largest)).astype(np.uint8)
+    part = SHARES / np.where(largest == 0, 1, largest) / each
+    size = np.round(relevance * part)
+    net = np.clip(np.round(signed * part), -size, size)
     octaves = np.array([reach(spread, q, int(count.sum())) for q in QUANTILES])
     return [
         factors,
         _code(largest / scale[0], STEPS),
-        classes.T,
+        (size * size + size + net).astype(np.uint8).T,
         *(_code(row / by, steps) for row, by, steps in zip(rows[:-1], scale[1:], ROW_STEPS, strict=False)),
         np.round(127 * rows[-1] / scale[-1]).astype(np.int8),
         np.diff(octaves, axis=0, prepend=0).astype(np.uint8).T,
@@ -119,7 +122,7 @@ def unpack(data: bytes, where: str) -> tuple[str, str, NDArray[np.int64], dict[i
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{where} has a header that is no profile's; make it again with edgexai profile") from error
     channels = sum(n for _, n in maps)
-    if channels * (classes + ROWS + OCTAVES) > MOST_SUMS:
+    if channels * (2 * classes + ROWS + OCTAVES) > MOST_SUMS:
         raise DataError(f"{where} asks for more than {MOST_SUMS} sums; profile fewer maps or classes")
     expected = 4 * classes + 4 * (ROWS + 1) * len(maps) + channels * (1 + classes + ROWS + len(QUANTILES))
     body = _inflated(data[12 + length : -4], expected)
@@ -136,7 +139,7 @@ def unpack(data: bytes, where: str) -> tuple[str, str, NDArray[np.int64], dict[i
     for (tensor, n), factor in zip(maps, factors.reshape(len(maps), ROWS + 1), strict=True):
         found[tensor] = _map(count, factor, [table[:, at : at + n] for table in tables])
         at += n
-    if any(not np.all(np.isfinite(t)) for triple in found.values() for t in triple):
+    if any(not np.all(np.isfinite(t)) for sums in found.values() for t in sums):
         raise DataError(f"{where} holds sums that are not finite; make it again with edgexai profile")
     return model, composite, count, found
 
@@ -144,14 +147,16 @@ def unpack(data: bytes, where: str) -> tuple[str, str, NDArray[np.int64], dict[i
 def _map(count: NDArray[np.int64], factor: Sums, tables: list[Bytes]) -> Map:
     """The inverse of `_tables`."""
     largest, classes, *codes, value, octaves = tables
-    mean = factor[0] * _decoded(largest, STEPS) * classes / SHARES
+    whole = factor[0] * _decoded(largest, STEPS) * count[:, None]
+    size = np.floor(np.sqrt(classes))
+    net = classes - size * size - size
     rows = [by * _decoded(code[0], steps) for code, by, steps in zip(codes, factor[1:], ROW_STEPS, strict=False)]
     rows.append(factor[-1] * value[0].view(np.int8) / 127)
     places = np.cumsum(octaves, axis=0).clip(0, OCTAVES - 1)
     spread = np.zeros((OCTAVES, places.shape[1]))
     for place, samples in zip(places, np.diff(QUANTILES, prepend=0) * count.sum(), strict=True):
         spread[OCTAVES - 1 - place, np.arange(len(place))] += samples
-    return mean * count[:, None], np.array(rows), spread
+    return size / SHARES * whole, net / SHARES * whole, np.array(rows), spread
 
 
 def _inflated(data: bytes, expected: int) -> bytes | None:

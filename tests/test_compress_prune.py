@@ -13,8 +13,10 @@ from shared import ROOT, SHARED, needs_shared
 
 import edgexai
 from edgexai.board import load_board
+from edgexai.compress.balance import Balance
 from edgexai.compress.channels import couple, streams
 from edgexai.compress.criteria import CRITERIA
+from edgexai.compress.criteria.relevance import shifts
 from edgexai.compress.execute import forward
 from edgexai.compress.fidelity import correlation, heatmaps
 from edgexai.compress.labels import FROZEN
@@ -84,6 +86,24 @@ def test_a_residual_stream_is_found_and_kept_before_a_refit() -> None:
     stay, _ = choose(graph, coupling, edgexai.profile_relevance(graph, x), 0.8, None, "relevance", 1, redundancy)
     assert stay[stream].all()
     assert not stay.all()
+
+
+def test_relevance_for_and_against_a_class_cancels() -> None:
+    balance = Balance(np.array([[3.0, 4.0], [-3.0, -4.0], [0.0, 2.0]]))
+    np.testing.assert_allclose(balance.more() * np.sqrt(2), [5, 5, 2])
+    balance.drop(np.array([0]))
+    np.testing.assert_allclose(balance.more() * np.sqrt(2), [5, -5, np.sqrt(45) - 5])
+
+
+@pytest.mark.parametrize("name", ["dscnn", "resnet"])
+def test_no_channel_is_worth_less_than_nothing(name: str) -> None:
+    graph = edgexai.load(golden(name)[0])
+    coupling, profile = couple(graph), edgexai.profile_relevance(graph, samples_of(graph, 12))
+    scores, balance = CRITERIA["relevance"](graph, coupling, profile), Balance(shifts(coupling, profile))
+    for label in np.random.default_rng(0).permutation(np.flatnonzero(np.isfinite(scores))):
+        worth = scores + balance.more()
+        assert worth.min() >= -1e-6 * scores[np.isfinite(scores)].max()
+        balance.drop(np.array([label]))
 
 
 def test_inputs_and_outputs_are_frozen() -> None:

@@ -19,7 +19,7 @@ from edgexai.compress.execute import quantized, real
 from edgexai.compress.labels import FROZEN
 from edgexai.errors import DataError
 from edgexai.graph import Graph, fingerprint, serialize
-from edgexai.profile_file import OCTAVES, pack, reach, unpack
+from edgexai.profile_file import OCTAVES, Map, pack, reach, unpack
 from edgexai.profile_sums import ProfileSums
 from edgexai.relevance import Composite, attach_inner, reached
 from edgexai.relevance.start import logits_of
@@ -33,22 +33,30 @@ Sums = NDArray[np.float64]
 class Channels:
     """Sums over samples for one map; each sample counts with its sum (relevance) or mean (values) over positions.
 
-    ``relevance`` (classes, channels) is of |R|; ``margin`` of the mean square over the three nearest rivals of (sum of
-    R of the predicted class - sum of R of the rival), ``net`` of |sum of R|, ``square`` of the activation's square and
-    ``value`` of the activation are (channels,). ``spread`` (octaves, channels) counts the samples by the channel's
-    share of the map's |R|: above 1/2, above 1/4, and so on.
+    ``relevance`` (classes, channels) is of |R|, ``signed`` of R; ``margin`` of the mean square over the three nearest
+    rivals of (sum of R of the predicted class - sum of R of the rival), ``net`` of |sum of R|, ``square`` of the
+    activation's square and ``value`` of the activation are (channels,). ``spread`` (octaves, channels) counts the
+    samples by the channel's share of the map's |R|: above 1/2, above 1/4, and so on.
     """
 
     relevance: Sums
+    signed: Sums
     margin: Sums
     net: Sums
     square: Sums
     value: Sums
     spread: Sums
 
+    @classmethod
+    def of(cls, found: Map) -> "Channels":
+        """The sums as they are collected and kept."""
+        relevance, signed, (margin, net, square, value), spread = found
+        return cls(relevance, signed, margin, net, square, value, spread)
+
     def __add__(self, other: "Channels") -> "Channels":
         return Channels(
             self.relevance + other.relevance,
+            self.signed + other.signed,
             self.margin + other.margin,
             self.net + other.net,
             self.square + other.square,
@@ -104,7 +112,8 @@ class Profile:
     def save(self, path: str | Path) -> None:
         """Write the profile; see `profile_file` for the bytes."""
         maps = {
-            t: (c.relevance, np.stack([c.margin, c.net, c.square, c.value]), c.spread) for t, c in self.channels.items()
+            t: (c.relevance, c.signed, np.stack([c.margin, c.net, c.square, c.value]), c.spread)
+            for t, c in self.channels.items()
         }
         Path(path).write_bytes(pack(self.model, self.composite, self.count, maps))
 
@@ -112,15 +121,7 @@ class Profile:
 def load_profile(path: str | Path) -> Profile:
     """Read a profile; DataError if the file is none or damaged, OSError if it cannot be opened."""
     model, composite, count, maps = unpack(Path(path).read_bytes(), str(path))
-    return Profile(
-        model,
-        composite,
-        count,
-        {
-            t: Channels(relevance, rows[0], rows[1], rows[2], rows[3], spread)
-            for t, (relevance, rows, spread) in maps.items()
-        },
-    )
+    return Profile(model, composite, count, {t: Channels.of(found) for t, found in maps.items()})
 
 
 def profile_relevance(
@@ -147,10 +148,7 @@ def profile_relevance(
         if progress is not None:
             progress(done, len(x))
     name = composite if isinstance(composite, str) else composite.name
-    found = zip(tensors, sums.relevance, sums.rows, sums.spread, strict=True)
-    channels = {
-        t: Channels(relevance, rows[0], rows[1], rows[2], rows[3], spread) for t, relevance, rows, spread in found
-    }
+    channels = {t: Channels.of(found) for t, found in zip(tensors, sums.maps(), strict=True)}
     return Profile(fingerprint(graph), name, sums.count, channels)
 
 

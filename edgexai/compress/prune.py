@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.board import load_board
+from edgexai.compress.balance import Balance
 from edgexai.compress.bias import fold_means
 from edgexai.compress.channels import Coupling, couple, streams
 from edgexai.compress.cost import parts
 from edgexai.compress.criteria import CRITERIA
 from edgexai.compress.criteria.maps import normalized
+from edgexai.compress.criteria.relevance import shifts
 from edgexai.compress.dequantize import dequantize
 from edgexai.compress.exact import exactly, is_small
 from edgexai.compress.execute import forward, quantized, real
@@ -135,7 +137,8 @@ def choose(
     if is_small(coupling) and multiple == 1 and redundancy is None:
         stay = exactly(coupling, scores, prices, share * whole)
     else:
-        stay = cheapest(coupling, scores, prices, share * whole, multiple, redundancy)
+        balance = Balance(shifts(coupling, profile)) if criterion == "relevance" and redundancy is None else None
+        stay = cheapest(coupling, scores, prices, share * whole, multiple, redundancy, balance)
     return stay, prices(stay) / whole
 
 

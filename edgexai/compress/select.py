@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.compress.balance import Balance
 from edgexai.compress.channels import Coupling
 from edgexai.compress.labels import FROZEN
 from edgexai.compress.macs import macs
@@ -72,17 +73,20 @@ def cheapest(
     target: float,
     multiple: int = 1,
     redundancy: Redundancy | None = None,
+    balance: Balance | None = None,
 ) -> Keep:
     """Drop channels, the lowest score a unit of price first, until the price is at most ``target``.
 
     Channels of a group go so many at once that a ``multiple`` of some number stays; at least one channel, or one
     multiple, stays in every group. With ``redundancy`` a score counts by the share of the channel that those that
-    are left do not predict. Raises ConfigError if the target cannot be reached that way.
+    are left do not predict; ``balance`` adds what the channel does to all that have gone. Raises ConfigError if the
+    target cannot be reached that way.
     """
     keep = np.ones(coupling.size, bool)
-    worth = scores if redundancy is None else scores * redundancy.unexplained()
     while cost(keep) > target:
         saved = cost.saved(keep)
+        worth = scores if redundancy is None else scores * redundancy.unexplained()
+        worth = worth if balance is None else worth + balance.more()
         best, best_ratio = np.empty(0, np.int64), np.inf
         for group in coupling.groups:
             left = group.labels[keep[group.labels]]
@@ -99,7 +103,8 @@ def cheapest(
         keep[best] = False
         if redundancy is not None:
             redundancy.drop(best)
-            worth = scores * redundancy.unexplained()
+        if balance is not None:
+            balance.drop(best)
     return keep
 
 
