@@ -16,6 +16,7 @@ from edgexai.compress.leads import (
     lead,
     logits,
     mixtures_of,
+    opposed,
     refit_leads,
 )
 from edgexai.compress.reconstruct import with_weights
@@ -83,16 +84,28 @@ def test_leads_come_nearer_also_on_samples_that_were_not_fitted(name: str) -> No
     def distance(other: Graph, part: slice) -> float:
         return float(np.square(lead(wanted, sides) - lead(logits(other, x), sides))[part].sum())
 
-    better = refit_leads(worse, lambda count: (x[:150], wanted[:150]))
+    better = refit_leads(worse, graph, lambda count: x[:150])
     assert distance(better, slice(150)) < 0.5 * distance(worse, slice(150))
     assert distance(better, slice(150, None)) < 0.8 * distance(worse, slice(150, None))
     assert [t.shape for t in better.tensors[: len(graph.tensors)]] == [t.shape for t in graph.tensors]
 
 
-def test_mixtures_are_new_each_time_and_answered_by_the_whole_model() -> None:
+@pytest.mark.parametrize("name", ["dscnn", "resnet"])
+def test_opposed_samples_are_those_where_two_models_differ_more(name: str) -> None:
+    graph, x = case(name, 60)
+    other, far = shaken(graph, 0.2), np.full_like(x, 0.05)
+    moved = opposed(other, graph, x, far)
+    np.testing.assert_allclose(np.abs(moved - x), far, atol=1e-6)
+    sides = directions(logits(graph, x))
+    before, after, away = (
+        float(np.square(lead(logits(other, at) - logits(graph, at), sides)).sum()) for at in (x, moved, 2 * x - moved)
+    )
+    assert after > 1.1 * before > 1.1 * 1.02 * away
+
+
+def test_mixtures_are_new_each_time() -> None:
     graph, x = case("resnet", 20)
     draw = mixtures_of(graph, x)
-    (first, answers), (second, _) = draw(30), draw(30)
+    first, second = draw(30), draw(30)
     assert first.shape == (30, *x.shape[1:])
-    np.testing.assert_allclose(answers, logits(graph, first), atol=1e-5)
     assert not np.isclose(first, second).all(axis=(1, 2, 3)).any()

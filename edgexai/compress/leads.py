@@ -9,7 +9,8 @@ taken only if leads do come nearer. Conjugate gradients solve it in few steps an
 much leads depend on the channel that they write.
 
 Samples are few: every round fits new mixtures of their views (`views.py`), to which the whole model knows an answer,
-and a step is taken if it brings leads nearer on mixtures that no round fits.
+moved to where the leads of the two models differ more (the sign of the gradient, Goodfellow et al. 2015). A step is
+taken if it brings leads nearer on mixtures that no round fits.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,13 +23,13 @@ from numpy.typing import NDArray
 from edgexai.compress.execute import forward
 from edgexai.compress.patches import Rows, blocks, sample_rows
 from edgexai.compress.reconstruct import FITTED, counted, with_weights
-from edgexai.compress.views import Views
+from edgexai.compress.views import Views, strides
 from edgexai.graph import Graph, Op, OpKind, serialize
 from edgexai.relevance import attach_inner, reached
 from edgexai.relevance.start import logits_of
 
 RIVALS = 3
-ROUNDS = 6
+ROUNDS = 8
 DRAWN = 512
 """Mixtures a round."""
 JUDGED = 256
@@ -42,7 +43,7 @@ MOST = 1 << 27
 CHUNK = 32
 
 Floats = NDArray[np.float32]
-Draw = Callable[[int], tuple[Floats, Floats]]
+Draw = Callable[[int], Floats]
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,16 @@ def logits(graph: Graph, x: Floats) -> Floats:
     return np.asarray(forward(graph, x, [logits_of(graph, graph.outputs[0])])[0].reshape(len(x), -1), np.float32)
 
 
-def refit_leads(graph: Graph, draw: Draw) -> Graph:
-    """The float32 graph with weights that bring its leads nearer to those wanted; as it is where no step does.
+def refit_leads(graph: Graph, whole: Graph, draw: Draw) -> Graph:
+    """The float32 graph with weights that bring its leads nearer to the whole's; as it is where no step does.
 
-    ``draw(count)`` gives at most so many inputs (N, …), new ones each time, and the logits (N, classes) wanted there.
+    ``draw(count)`` gives at most so many inputs (N, …), new ones each time.
     """
-    judged, wanted = draw(JUDGED)
+    judged = draw(JUDGED)
+    wanted = logits(whole, judged)
     if wanted.shape[1] < 2:
         return graph
+    random = np.random.default_rng(0)
     sides = directions(wanted)
     asked = lead(wanted, sides)
 
@@ -81,7 +84,9 @@ def refit_leads(graph: Graph, draw: Draw) -> Graph:
 
     near = distance(graph)
     for _ in range(ROUNDS):
-        x, wanted = draw(DRAWN)
+        x = draw(DRAWN)
+        x = opposed(graph, whole, x, strides(x.std(axis=0), len(x), random))
+        wanted = logits(whole, x)
         layers = layers_of(graph, x)
         count = min(len(x), max(1, MOST // (RIVALS * sum(a.size for a in layers) + 1)))
         change = _change(graph, layers, x[:count], wanted[:count])
@@ -101,12 +106,20 @@ def mixtures_of(whole: Graph, x: Floats) -> Draw:
     views = Views.known(x, lambda view: logits(whole, view).argmax(axis=1))
     random = np.random.default_rng(0)
 
-    def draw(count: int) -> tuple[Floats, Floats]:
+    def draw(count: int) -> Floats:
         rows, others = random.integers(len(x), size=(2, count))
-        found, _ = views.mixtures(x, rows, others, random)
-        return found, logits(whole, found)
+        return views.mixtures(x, rows, others, random)[0]
 
     return draw
+
+
+def opposed(graph: Graph, whole: Graph, x: Floats, far: Floats) -> Floats:
+    """Samples (N, …) moved by ``far`` (N, …) to where the leads of the two graphs differ more."""
+    ours, theirs = logits(graph, x), logits(whole, x)
+    sides = directions(theirs)
+    apart = np.einsum("nr,nrc->nc", lead(ours - theirs, sides), sides)[:, None]
+    slopes = [_gradients(g, g.inputs)(x, apart)[g.inputs[0]][:, 0].reshape(x.shape) for g in (graph, whole)]
+    return np.asarray(x + far * np.sign(slopes[0] - slopes[1]), np.float32)
 
 
 def directions(values: Floats) -> Floats:

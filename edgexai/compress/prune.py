@@ -183,7 +183,7 @@ def refined(
             if op.outputs[0] in coupling.lines:
                 kept[i] = kept[i][stay[coupling.lines[op.outputs[0]].labels]]
         fitted = replace(reconstruct(dequantize(shrunk), many, wanted, kept), signatures=())
-        current = fitted if only_last and place < len(shares) else refit_leads(fitted, draw)
+        current = fitted if only_last and place < len(shares) else refit_leads(fitted, whole, draw)
         yield quantize(current, x, Ports.of(graph)) if is_integer else current
 
 

@@ -25,6 +25,9 @@ BETTER = 0.01
 PROBED = 16
 """Views that tell."""
 
+FAR = 0.3
+"""Of the deviation of an input value over samples: how far at most it moves to where two models disagree more."""
+
 
 @dataclass(frozen=True)
 class Views:
@@ -88,6 +91,12 @@ class Views:
         """Views of some rows of samples, each mixed with one of another row, and the `shares` of the first."""
         share = shares(len(rows), x.shape[1:], random)
         return share * self.of(x, rows, random) + (1 - share) * self.of(x, others, random), share
+
+
+def strides(spread: Samples, count: int, random: np.random.Generator) -> Samples:
+    """How far each of so many samples moves to where two models disagree more, (count, …): a share of `FAR` deviations,
+    ``spread`` (…)."""
+    return np.asarray(FAR * spread * random.random((count, *[1] * spread.ndim)), np.float32)
 
 
 def _shifted(x: Samples, axis: int, by: int) -> Samples:
