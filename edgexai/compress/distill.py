@@ -1,7 +1,9 @@
 """Distillation: a small model learns to answer as the unpruned one does; labels may help and are not needed.
 
-Hinton, Vinyals, Dean 2015: cross entropy with the teacher's softened outputs at temperature T, times T². Few samples
-go a long way as mixtures of two views of them (``views.py``), over a long time: hardly a batch comes twice.
+Hinton, Vinyals, Dean 2015: divergence from the teacher's softened outputs at temperature T, times T². Few samples
+go a long way as mixtures of two views of them (``views.py``), over a long time: hardly a batch comes twice. Where the
+teacher is asked about what the student is shown, that is moved to where the two disagree more (the sign of the
+gradient, Goodfellow et al. 2015): the teacher knows an answer there, too.
 """
 
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from edgexai.compress.dequantize import dequantize
 from edgexai.compress.execute import quantized, real
 from edgexai.compress.quantize import Ports, quantize
 from edgexai.compress.trainable import tensorflow, trainable
-from edgexai.compress.views import Views
+from edgexai.compress.views import Views, strides
 from edgexai.errors import DataError
 from edgexai.graph import DType, Graph, OpKind
 from edgexai.relevance.start import logits_of
@@ -87,21 +89,27 @@ def _train(
     optimizer = tf.keras.optimizers.Muon(rate, adam_weight_decay=0.0, weight_decay=0.0, exclude_embeddings=False)
     heat = schedule.temperature
 
-    def loss(batch: Any, asked: Any, labels_of: Any, share: Any) -> Any:
+    def distance(batch: Any, asked: Any, labels_of: Any, share: Any) -> Any:
         given, answers = model(batch, [logits])[0], [whole(view, [wanted])[0] for view in asked]
         if not is_softmax:
             return tf.reduce_mean(tf.square(given - tf.add_n(answers) / len(asked)))
         answer = tf.add_n([tf.nn.softmax(one / heat) for one in answers]) / len(asked)
-        soft = tf.nn.softmax_cross_entropy_with_logits(answer, given / heat) * heat**2
+        cross = tf.nn.softmax_cross_entropy_with_logits(answer, given / heat)
+        soft = (cross + tf.reduce_sum(tf.math.xlogy(answer, answer), axis=-1)) * heat**2
         if labels is None:
             return tf.reduce_mean(soft)
         one, other = (tf.nn.sparse_softmax_cross_entropy_with_logits(label, given) for label in labels_of)
         hard = share * one + (1 - share) * other
         return tf.reduce_mean((1 - schedule.label_share) * soft + schedule.label_share * hard)
 
-    def train(batch: Any, asked: Any, labels_of: Any, share: Any) -> None:
+    def train(batch: Any, asked: Any, far: Any, labels_of: Any, share: Any) -> None:
+        if not asked:
+            with tf.GradientTape() as tape:
+                tape.watch(batch)
+                value = distance(batch, [batch], labels_of, share)
+            batch += far * tf.sign(tape.gradient(value, batch))
         with tf.GradientTape() as tape:
-            value = loss(batch, asked, labels_of, share)
+            value = distance(batch, asked or [batch], labels_of, share)
         optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
 
     step = tf.function(train, reduce_retracing=True)
@@ -110,17 +118,18 @@ def _train(
     nearer = views.nearer()
     is_mean = is_softmax and nearer.foretell(x, lambda batch: answers(batch).numpy())
     truth = np.zeros(len(x), np.int64) if labels is None else np.asarray(labels, np.int64)
-    random = np.random.default_rng(schedule.seed)
+    random, spread = np.random.default_rng(schedule.seed), x.std(axis=0)
     for epoch in range(epochs):
         order, partner = random.permutation(len(x)), random.permutation(len(x))
         for start in range(0, len(x), schedule.batch):
             rows, others = (o[start : start + schedule.batch] for o in (order, partner))
             mixed, share = views.mixtures(x, rows, others, random)
             first = share.reshape(len(rows), -1).mean(1)
-            asked = [nearer.of(mixed, np.arange(len(rows)), random) for _ in range(ASKED)] if is_mean else [mixed]
+            asked = [nearer.of(mixed, np.arange(len(rows)), random) for _ in range(ASKED)] if is_mean else []
             step(
                 tf.constant(mixed),
                 [tf.constant(view) for view in asked],
+                tf.constant(strides(spread, len(rows), random)),
                 (tf.constant(truth[rows]), tf.constant(truth[others])),
                 tf.constant(first),
             )
