@@ -75,8 +75,9 @@ def test_conjugate_gradients_find_the_least_squares_solution() -> None:
     assert not conjugate(matrix, np.zeros(40, np.float32), 3).any()
 
 
+@pytest.mark.parametrize("is_opposed", [False, True])
 @pytest.mark.parametrize("name", ["dscnn", "resnet"])
-def test_leads_come_nearer_also_on_samples_that_were_not_fitted(name: str) -> None:
+def test_leads_come_nearer_also_on_samples_that_were_not_fitted(name: str, is_opposed: bool) -> None:
     graph, x = case(name, 200)
     wanted, sides = logits(graph, x), directions(logits(graph, x))
     worse = shaken(graph, 0.2)
@@ -84,7 +85,7 @@ def test_leads_come_nearer_also_on_samples_that_were_not_fitted(name: str) -> No
     def distance(other: Graph, part: slice) -> float:
         return float(np.square(lead(wanted, sides) - lead(logits(other, x), sides))[part].sum())
 
-    better = refit_leads(worse, graph, lambda count: x[:150])
+    better = refit_leads(worse, graph, lambda count: x[:150], is_opposed)
     assert distance(better, slice(150)) < 0.5 * distance(worse, slice(150))
     assert distance(better, slice(150, None)) < 0.8 * distance(worse, slice(150, None))
     assert [t.shape for t in better.tensors[: len(graph.tensors)]] == [t.shape for t in graph.tensors]
@@ -105,7 +106,7 @@ def test_opposed_samples_are_those_where_two_models_differ_more(name: str) -> No
 
 def test_mixtures_are_new_each_time() -> None:
     graph, x = case("resnet", 20)
-    draw = mixtures_of(graph, x)
+    draw, _ = mixtures_of(graph, x)
     first, second = draw(30), draw(30)
     assert first.shape == (30, *x.shape[1:])
     assert not np.isclose(first, second).all(axis=(1, 2, 3)).any()

@@ -9,8 +9,8 @@ taken only if leads do come nearer. Conjugate gradients solve it in few steps an
 much leads depend on the channel that they write.
 
 Samples are few: every round fits new mixtures of their views (`views.py`), to which the whole model knows an answer,
-moved to where the leads of the two models differ more (the sign of the gradient, Goodfellow et al. 2015). A step is
-taken if it brings leads nearer on mixtures that no round fits.
+where single answers count moved to where the leads of the two models differ more (the sign of the gradient, Goodfellow
+et al. 2015). A step is taken if it brings leads nearer on mixtures that no round fits.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,10 +66,10 @@ def logits(graph: Graph, x: Floats) -> Floats:
     return np.asarray(forward(graph, x, [logits_of(graph, graph.outputs[0])])[0].reshape(len(x), -1), np.float32)
 
 
-def refit_leads(graph: Graph, whole: Graph, draw: Draw) -> Graph:
+def refit_leads(graph: Graph, whole: Graph, draw: Draw, is_opposed: bool = False) -> Graph:
     """The float32 graph with weights that bring its leads nearer to the whole's; as it is where no step does.
 
-    ``draw(count)`` gives at most so many inputs (N, …), new ones each time.
+    ``draw(count)`` gives at most so many inputs (N, …), new ones each time; what is fitted is `opposed` on demand.
     """
     judged = draw(JUDGED)
     wanted = logits(whole, judged)
@@ -85,7 +85,8 @@ def refit_leads(graph: Graph, whole: Graph, draw: Draw) -> Graph:
     near = distance(graph)
     for _ in range(ROUNDS):
         x = draw(DRAWN)
-        x = opposed(graph, whole, x, strides(x.std(axis=0), len(x), random))
+        if is_opposed:
+            x = opposed(graph, whole, x, strides(x.std(axis=0), len(x), random))
         wanted = logits(whole, x)
         layers = layers_of(graph, x)
         count = min(len(x), max(1, MOST // (RIVALS * sum(a.size for a in layers) + 1)))
@@ -101,8 +102,9 @@ def refit_leads(graph: Graph, whole: Graph, draw: Draw) -> Graph:
     return graph
 
 
-def mixtures_of(whole: Graph, x: Floats) -> Draw:
-    """Ever new mixtures of views of samples x (N, …), and the whole model's logits there."""
+def mixtures_of(whole: Graph, x: Floats) -> tuple[Draw, bool]:
+    """Ever new mixtures of views of samples x (N, …), and whether the whole model's single answer to them counts: where
+    its mean answer to several views is the better one, a single one is not worth much away from samples."""
     views = Views.known(x, lambda view: logits(whole, view).argmax(axis=1))
     random = np.random.default_rng(0)
 
@@ -110,7 +112,12 @@ def mixtures_of(whole: Graph, x: Floats) -> Draw:
         rows, others = random.integers(len(x), size=(2, count))
         return views.mixtures(x, rows, others, random)[0]
 
-    return draw
+    def answers(view: Floats) -> Floats:
+        values = logits(whole, view)
+        chances = np.exp(values - values.max(axis=1, keepdims=True))
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
+
+    return draw, not views.nearer().foretell(x, answers)
 
 
 def opposed(graph: Graph, whole: Graph, x: Floats, far: Floats) -> Floats:

@@ -163,7 +163,7 @@ def refined(
     x = random.permutation(x)  # the halves of cross-validation must not differ in class
     many = random.permutation(np.concatenate([x, mixtures(x, random)]))
     whole = current = dequantize(graph)
-    wanted, draw = targets(whole, many), mixtures_of(whole, x)
+    wanted, (draw, is_opposed) = targets(whole, many), mixtures_of(whole, x)
     kept = {i: np.arange(whole.tensors[op.outputs[0]].shape[-1]) for i, op in enumerate(whole.ops)}
     is_integer = graph.tensors[graph.inputs[0]].dtype == DType.INT8
     left = 1.0
@@ -183,7 +183,7 @@ def refined(
             if op.outputs[0] in coupling.lines:
                 kept[i] = kept[i][stay[coupling.lines[op.outputs[0]].labels]]
         fitted = replace(reconstruct(dequantize(shrunk), many, wanted, kept), signatures=())
-        current = fitted if only_last and place < len(shares) else refit_leads(fitted, whole, draw)
+        current = fitted if only_last and place < len(shares) else refit_leads(fitted, whole, draw, is_opposed)
         yield quantize(current, x, Ports.of(graph)) if is_integer else current
 
 
