@@ -3,7 +3,8 @@
 Each seed draws its own unlabelled calibration inputs (so many a predicted class) from --data; accuracy is measured on
 --test, or on --hold-out inputs of --data that this seed uses for nothing else. Restored files are compared byte by
 byte. --plain weighs all channels alike, where the others go by relevance. With --keep the model is first pruned to a
-share of its MACs, refitted on ten inputs a class and distilled from itself on all that --data has for this seed.
+share of its MACs, or of its time on a --board, refitted on ten inputs a class and distilled from itself on all that
+--data has for this seed.
 
 examples:
   edgexai bench transit kws_int8.tflite --data clips.npz --hold-out 300
@@ -47,6 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--price", type=float, nargs="+", default=PRICES, help="prices of a bit")
     parser.add_argument("--bits", type=int, default=5, help="of the codebooks (%(default)s)")
     parser.add_argument("--keep", type=float, help="prune to this share of the MACs and distill first")
+    parser.add_argument("--board", help="let --keep be of the time on a board, with channels in multiples of its lanes")
+    parser.add_argument("--multiple", type=int, help="channels a layer, in multiples of this (the board's lanes)")
     parser.add_argument("--epochs", type=int, help="of distillation (as many as make 4,000 steps)")
     parser.add_argument("--plain", action="store_true", help="weigh all channels alike")
     parser.add_argument("--maps", type=int, default=60, help="test inputs whose heatmaps are compared (%(default)s)")
@@ -74,7 +77,9 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
             source, profile = graph, material.profile
             if args.keep is not None:
                 few = Material.drawn(graph, data, held, args.hold_out, FEW, 1, seed)
-                source = next(pruned(few, "relevance", "distill", [args.keep], STEPS, args.epochs))
+                source = next(
+                    pruned(few, "relevance", "distill", [args.keep], STEPS, args.epochs, args.board, args.multiple)
+                )
                 profile = profile_relevance(source, material.few)
             for n, price in enumerate(args.price, 1):
                 small = lean(cluster(source, material.few, price, args.bits, profile, is_plain=args.plain))
