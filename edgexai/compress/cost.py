@@ -75,12 +75,15 @@ def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
 
     Raises BoardError if the board says nothing about its type.
     """
+    kind, count, written = work(graph, index)
+    factor = _factor(graph.tensors[graph.ops[index].outputs[0]], board)
+    return (board.cycles[kind] * count if kind else 0.0) * factor, board.element * written * factor, board.operator
+
+
+def work(graph: Graph, index: int) -> tuple[str | None, int, int]:
+    """Which of the board's kinds an operator is, its multiply-accumulates, and the elements that it writes."""
     op = graph.ops[index]
-    y = graph.tensors[op.outputs[0]]
-    kind = kind_of(graph, op)
-    work = board.cycles[kind] * macs(graph, index) if kind else 0.0
-    factor = _factor(y, board)
-    return work * factor, board.element * prod(y.shape) * factor, board.operator
+    return kind_of(graph, op), macs(graph, index), prod(graph.tensors[op.outputs[0]].shape)
 
 
 def kind_of(graph: Graph, op: Op) -> str | None:

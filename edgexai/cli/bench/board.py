@@ -10,7 +10,6 @@ examples:
 
 import argparse
 import json
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,7 @@ from edgexai.board import KINDS
 from edgexai.cli.bench.explain import alternate
 from edgexai.cli.table import show
 from edgexai.compress.channels import couple
-from edgexai.compress.cost import kind_of
-from edgexai.compress.macs import macs
+from edgexai.compress.cost import work
 from edgexai.compress.shrink import shrink
 from edgexai.graph import Graph, load, serialize
 
@@ -74,22 +72,22 @@ def _cut(graph: Graph, lanes: int, random: np.random.Generator) -> Graph:
 
 def _work(graph: Graph) -> list[float]:
     """How much of each of TERMS one inference is."""
-    work = dict.fromkeys(TERMS, 0.0)
-    for i, op in enumerate(graph.ops):
-        kind = kind_of(graph, op)
+    found = dict.fromkeys(TERMS, 0.0)
+    for i in range(len(graph.ops)):
+        kind, count, written = work(graph, i)
         if kind is not None:
-            work[kind] += macs(graph, i)
-        work["element"] += prod(graph.tensors[op.outputs[0]].shape)
-        work["operator"] += 1
-    return list(work.values())
+            found[kind] += count
+        found["element"] += written
+        found["operator"] += 1
+    return list(found.values())
 
 
-def fitted(work: Vector, measured: Vector) -> Vector:
-    """Cycles of each term, none below zero, with the least sum of squared relative errors."""
-    share = work / measured[:, None]
-    used = np.ones(work.shape[1], bool)
+def fitted(terms: Vector, measured: Vector) -> Vector:
+    """Cycles of each of the ``terms`` (models, TERMS), none below zero, of least squared relative errors."""
+    share = terms / measured[:, None]
+    used = np.ones(terms.shape[1], bool)
     while True:
-        cycles = np.zeros(work.shape[1])
+        cycles = np.zeros(terms.shape[1])
         cycles[used] = np.linalg.lstsq(share[:, used], np.ones(len(share)))[0]
         if (cycles >= 0).all():
             return cycles
