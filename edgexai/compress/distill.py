@@ -129,7 +129,7 @@ def _train(
             step(
                 tf.constant(mixed),
                 [tf.constant(view) for view in asked],
-                tf.constant(strides(spread, len(rows), random)),
+                None if is_mean else tf.constant(strides(spread, len(rows), random)),
                 (tf.constant(truth[rows]), tf.constant(truth[others])),
                 tf.constant(first),
             )
