@@ -5,6 +5,7 @@ examples:
   edgexai explain mnist_explain.tflite --data digits.npz --samples 12 --picture digits.png
   edgexai explain kws_explain.tflite --data clips.npz --json | jq .target
   edgexai explain kws_explain.tflite --data clips.npz --runtime micro
+  edgexai explain kws_what.tflite --data clips.npz --samples 500 --concepts      (attached with --concepts auto)
 """
 
 import argparse
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.cli.concepts import print_concepts
 from edgexai.cli.data import samples
 from edgexai.device.explainer import Explainer, Explanation
+from edgexai.errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,18 +26,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="a .npz file with x (N, …) and, if known, y (N,)")
     parser.add_argument("--samples", type=int, default=8, help="how many, from the first (%(default)s)")
     parser.add_argument("--picture", help="write a PNG of inputs and heatmaps")
+    parser.add_argument("--concepts", action="store_true", help="the strongest channels, and what excites each most")
     parser.add_argument("--runtime", default="tflite", choices=["tflite", "micro"], help="micro: and its arena")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
 
 
 def run(args: argparse.Namespace) -> int:
     explainer = Explainer(args.explainer, runtime=args.runtime)
+    if args.concepts and not explainer.metadata.concepts:
+        raise ConfigError(f"{args.explainer} holds no concepts; attach it with --concepts auto")
     x, y = samples(args.data)
     x = x[: args.samples]
     explanations = [explainer(one) for one in x]
     for i, e in enumerate(explanations):
         label = None if y is None else int(y[i])
         print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
+    if args.concepts and not args.json:
+        print_concepts(explainer.metadata.concepts, explanations)
     if explainer.arena is not None and not args.json:
         print(f"arena {explainer.arena:,} bytes")
     if args.picture:
@@ -53,6 +61,7 @@ def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
         "score": e.score,
         "conservation": conservation,
         "relevance": e.relevance.tolist(),
+        **({} if e.concepts is None else {"concepts": e.concepts.tolist()}),
     }
 
 

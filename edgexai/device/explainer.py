@@ -18,6 +18,24 @@ Map = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Concepts:
+    """A part of an explainer's ``concepts``: one statistic of an inner map, a number a channel from ``start`` on.
+
+    ``statistic`` is ``"sum"`` of relevance over a channel's places, ``"positive"``, the sum of its positive part, or
+    ``"maximum"``, its largest value at one place.
+    """
+
+    map: str
+    statistic: str
+    start: int
+    channels: int
+
+    def of(self, concepts: Map) -> Map:
+        """This part of a vector, or of many (…, N)."""
+        return concepts[..., self.start : self.start + self.channels]
+
+
+@dataclass(frozen=True)
 class About:
     """What an explainer file says of itself; ``source`` is the SHA-256 (hex) of the model that it explains."""
 
@@ -27,6 +45,7 @@ class About:
     channels: str
     source: str
     version: str
+    concepts: tuple[Concepts, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,13 +53,15 @@ class Explanation:
     """A prediction and why.
 
     ``outputs`` are the model's own, bit for bit; ``relevance`` is float32 in the input's shape without batch (and
-    without channels if the file sums them); ``score`` is the logit of ``target``, which the relevance adds up to.
+    without channels if the file sums them); ``score`` is the logit of ``target``, which the relevance adds up to;
+    ``concepts`` float32 (N,) says which channels of inner maps took part (``Explainer.metadata.concepts`` names them).
     """
 
     outputs: tuple[NDArray[Any], ...]
     target: int
     score: float
     relevance: Map
+    concepts: Map | None = None
 
     @property
     def conservation(self) -> float:
@@ -95,8 +116,13 @@ class Explainer:
             wants = "takes one weight an output" if self.takes_weights else "takes no weights"
             raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
         extra = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
-        *outputs, relevance, target, score = self._interpreter.run(x, *extra)
-        return Explanation(tuple(outputs), int(target[0]), float(score[0]), relevance[0])
+        found = self._interpreter.run(x, *extra)
+        concepts = None
+        if self.metadata.concepts:
+            *found, vector = found
+            concepts = vector[0]
+        *outputs, relevance, target, score = found
+        return Explanation(tuple(outputs), int(target[0]), float(score[0]), relevance[0], concepts)
 
 
 def _about(model: bytes, where: str) -> About:
@@ -113,6 +139,15 @@ def _about(model: bytes, where: str) -> About:
             channels=str(said["channels"]),
             source=str(said["source"]),
             version=str(said["version"]),
+            concepts=_concepts(said.get("concepts", [])),
         )
     except (ValueError, KeyError, TypeError, IndexError):
         raise ModelError(f"{where} has damaged metadata; attach the relevance pass again") from None
+
+
+def _concepts(said: list[dict[str, Any]]) -> tuple[Concepts, ...]:
+    parts: list[Concepts] = []
+    for part in said:
+        start = parts[-1].start + parts[-1].channels if parts else 0
+        parts.append(Concepts(str(part["map"]), str(part["statistic"]), start, int(part["channels"])))
+    return tuple(parts)

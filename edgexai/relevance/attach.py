@@ -1,6 +1,8 @@
 """attach: Graph -> Graph that predicts bit for bit as before and also returns the relevance of its input."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from math import prod
 
 from edgexai._version import VERSION
@@ -9,6 +11,8 @@ from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint, settle
 from edgexai.relevance.backward import Backward, Flow, consistent, dynamic
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
+from edgexai.relevance.concepts import Part
+from edgexai.relevance.concepts import concepts as channels_of
 from edgexai.relevance.dynamic_range import dynamic_range
 from edgexai.relevance.grid import stop_tensor
 from edgexai.relevance.rules import Norm, Pass, Rule
@@ -26,6 +30,7 @@ def attach(
     channels: str = "sum",
     output: str | int = 0,
     precision: str = "float32",
+    concepts: str | Sequence[str] | None = None,
 ) -> Graph:
     """Append layer-wise relevance propagation (Bach et al. 2015) to a model.
 
@@ -35,6 +40,8 @@ def attach(
     gets a second input, one weight an output) or ``"error"`` (the squared error of an autoencoder); ``output`` is
     which of several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
     ``grid`` stops at the inner layer of the nearest resolution.
+    ``concepts`` adds the output ``concepts`` float32 (1, N), what channels of inner maps took part: ``"auto"``, or
+    the names of maps (see `edgexai.relevance.concepts`).
     ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
@@ -57,6 +64,10 @@ def attach(
         build.rename(_own(build, begin.target), "target"),
         build.rename(begin.score, "score"),
     ]
+    parts: list[Part] = []
+    if concepts is not None:
+        vector, parts = channels_of(back, _layers(graph), begin.logits, concepts)
+        outputs.append(build.rename(vector, "concepts"))
     shape = build.shape(stop)
     about = {
         "composite": chosen.name,
@@ -64,6 +75,7 @@ def attach(
         "grid": None if grid is None else list(shape[1:3]),
         "channels": channels,
         "precision": precision,
+        "concepts": [asdict(part) for part in parts],
         "source": source,
         "version": VERSION,
     }
@@ -106,6 +118,10 @@ def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
             raise ConfigError(f"composite {chosen.name!r} gives {where} a rule for weights; use norm or pass there")
         rules[op] = rule
     return rules
+
+
+def _layers(graph: Graph) -> list[Op]:
+    return [op for op in graph.ops if op.kind in LAYERS]
 
 
 def _window_share(graph: Graph, op: Op) -> float:
