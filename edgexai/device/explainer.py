@@ -116,11 +116,10 @@ class Explainer:
             wants = "takes one weight an output" if self.takes_weights else "takes no weights"
             raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
         extra = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
-        found = self._interpreter.run(x, *extra)
+        found = list(self._interpreter.run(x, *extra))
         concepts = None
         if self.metadata.concepts:
-            *found, vector = found
-            concepts = vector[0]
+            concepts = found.pop()[0]
         *outputs, relevance, target, score = found
         return Explanation(tuple(outputs), int(target[0]), float(score[0]), relevance[0], concepts)
 

@@ -27,7 +27,8 @@ def test_channels_of_inner_maps_equal_zennit(network: str, composite: str) -> No
     assert [p.map for p in explainer.metadata.concepts] == [m for m in maps for _ in LETTER]
     for i, x in enumerate(known["x"]):
         found = explainer(x).concepts
-        assert found is not None and found.dtype == np.float32
+        assert found is not None
+        assert found.dtype == np.float32
         for part in explainer.metadata.concepts:
             right = theirs[f"{LETTER[part.statistic]}_{composite}/{part.map}"][i]
             most = np.abs(theirs[f"P_{composite}/{part.map}"][i]).max()  # a sum of both signs may cancel
@@ -43,7 +44,8 @@ def test_auto_takes_the_last_convolution_and_the_middle_one() -> None:
     assert (last.map, last.statistic) == (convolutions[-1], "positive")
     assert (middle.map, middle.statistic) == (convolutions[2], "maximum")
     vector = explainer(known["x"][0]).concepts
-    assert vector is not None and vector.shape == (last.channels + middle.channels,)
+    assert vector is not None
+    assert vector.shape == (last.channels + middle.channels,)
     assert np.all(last.of(vector) >= 0)
 
 
@@ -72,7 +74,8 @@ def test_concepts_leave_prediction_and_relevance_as_they_are(network: str) -> No
     for x in known["x"]:
         a, b = without(x), with_them(x)
         assert a.concepts is None
-        assert np.array_equal(a.outputs[0], b.outputs[0]) and np.array_equal(a.relevance, b.relevance)
+        assert np.array_equal(a.outputs[0], b.outputs[0])
+        assert np.array_equal(a.relevance, b.relevance)
         assert (a.target, a.score) == (b.target, b.score)
 
 
