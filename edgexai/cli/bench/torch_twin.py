@@ -26,7 +26,7 @@ def twin(graph: Graph) -> Any:
             layers.append(layer)
             steps.append((layer, tuple(t for t in op.inputs if not graph.tensors[t].is_constant), op.outputs[0]))
 
-    class Twin(torch.nn.Module):  # type: ignore[misc]
+    class Twin(torch.nn.Module):  # type: ignore[misc, unused-ignore]
         def __init__(self) -> None:
             super().__init__()
             self.layers = layers
