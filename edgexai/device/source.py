@@ -115,7 +115,9 @@ def stream(file: IO[bytes]) -> Samples:
     while True:
         try:
             version = np.lib.format.read_magic(file)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            header: Any = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                header = np.lib.format.read_array_header_2_0
             shape, fortran, dtype = header(file)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, TokenError) as error:
             if "expected 8 bytes got 0" in str(error):
