@@ -75,7 +75,7 @@ def attach(
         "grid": None if grid is None else list(shape[1:3]),
         "channels": channels,
         "precision": precision,
-        "concepts": [asdict(part) for part in parts],
+        **({"concepts": [asdict(part) for part in parts]} if parts else {}),
         "source": source,
         "version": VERSION,
     }
