@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.cli.data import samples
-from edgexai.device.explainer import Explainer, Explanation
+from edgexai.runtime.explainer import Explainer, Explanation
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
