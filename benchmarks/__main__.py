@@ -37,10 +37,8 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] not in known:
         width = max(map(len, known))
         is_asked = not argv or argv[0] in ("-h", "--help")
-        print(
-            "\n".join(f"{name:<{width}}  {line}" for name, line in known.items()),
-            file=sys.stdout if is_asked else sys.stderr,
-        )
+        for name, line in known.items():
+            print(f"{name:<{width}}  {line}", file=sys.stdout if is_asked else sys.stderr)
         return 0 if is_asked else 2
     module = import_module(f"benchmarks.{argv[0]}")
     parser = argparse.ArgumentParser(

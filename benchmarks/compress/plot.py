@@ -1,4 +1,4 @@
-"""The curves of `python -m benchmarks compress` as a picture: accuracy over the MACs kept, a panel a model and repair."""
+"""The curves of the benchmark `compress` as a picture: accuracy over the MACs kept, a panel a model and repair."""
 
 from collections import defaultdict
 from importlib import import_module

@@ -5,8 +5,8 @@ vehicles in enlarged CIFAR-10 pictures. digits is the demo's network, trained on
 net96_ten is net96 for all ten classes, with skips; it learns the answers of a network for 32×32 pictures (--teacher).
 
 examples:
-  python -m benchmarks heatmap.models --train cifar10_train.npz --test cifar10_test.npz --teacher ic_int8.tflite -o models
-  python -m benchmarks heatmap.models --train cifar10_train.npz --test cifar10_test.npz --seed 1 -o others
+  python -m benchmarks heatmap.models --train train.npz --test test.npz --teacher ic_int8.tflite -o models
+  python -m benchmarks heatmap.models --train train.npz --test test.npz --seed 1 -o others
 """
 
 import argparse

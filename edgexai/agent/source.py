@@ -116,7 +116,7 @@ def stream(file: IO[bytes]) -> Samples:
         try:
             version = np.lib.format.read_magic(file)
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = header(file)
+            shape, fortran, dtype = header(file)  # type: ignore[no-untyped-call, unused-ignore]
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, TokenError) as error:
             if "expected 8 bytes got 0" in str(error):
                 return

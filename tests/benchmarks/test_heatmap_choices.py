@@ -1,4 +1,4 @@
-"""What `python -m benchmarks heatmap` compares the coder with: decisions, other transforms, learned bases, other codecs."""
+"""What the benchmark `heatmap` compares the coder with: decisions, other transforms, learned bases, other codecs."""
 
 from pathlib import Path
 
