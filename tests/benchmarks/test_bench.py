@@ -8,6 +8,7 @@ import pytest
 from models import GOLDEN, golden
 from numpy.typing import NDArray
 
+from benchmarks.__main__ import main as benchmark
 from edgexai.board import KINDS
 from edgexai.cli import main
 from edgexai.cli.bench.board import fitted
@@ -64,7 +65,7 @@ def test_edge_writes_table_and_plot(tmp_path: Path, capsys: pytest.CaptureFixtur
         np.savez(tmp_path / "x.npz", x=golden["x"])
     pair = f"{GOLDEN / 'cnn' / 'model.tflite'}={tmp_path / 'x.npz'}"
     options = ["--composite", "edge", "--samples", "4", "--runs", "2", "-o", str(tmp_path / "out")]
-    assert main(["bench", "edge", pair, *options]) == 0
+    assert benchmark(["edge", pair, *options]) == 0
     rows = [json.loads(line) for line in (tmp_path / "out" / "edge.jsonl").read_text().splitlines()]
     assert {"edge", "random", "occlusion", "Grad-CAM", "integrated gradients"} <= {r["method"] for r in rows}
     assert next(r for r in rows if r["method"] == "edge")["bytes"] > 1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from models import golden
 
-from edgexai.cli import main
+from benchmarks.__main__ import main
 from edgexai.compress.measure.accuracy import predictions
 from edgexai.graph import load
 
@@ -18,7 +18,7 @@ def test_points_are_measured_once_and_drawn(tmp_path: Path, capsys: pytest.Captu
     x = np.random.default_rng(0).normal(size=(60, 20)).astype(np.float32)
     np.savez(tmp_path / "d.npz", x=x, y=predictions(load(model), x))
     out = tmp_path / "points.jsonl"
-    command = ["bench", "compress", str(model), "--data", str(tmp_path / "d.npz"), "--hold-out", "20", "-o", str(out)]
+    command = ["compress", str(model), "--data", str(tmp_path / "d.npz"), "--hold-out", "20", "-o", str(out)]
     command += ["--keep", "0.5", "0.8", "--criterion", "relevance", "--maps", "5"]
     assert main([*command, "--seeds", "1"]) == 0
     assert main([*command, "--seeds", "1"]) == 0
@@ -29,6 +29,6 @@ def test_points_are_measured_once_and_drawn(tmp_path: Path, capsys: pytest.Captu
     assert found == wanted
     assert all(row["macs"] <= row["keep"] and row["base"] == 1 for row in rows)
     if find_spec("matplotlib"):
-        assert main(["bench", "compress", "--show", str(out), "--plot", str(tmp_path / "p.png")]) == 0
+        assert main(["compress", "--show", str(out), "--plot", str(tmp_path / "p.png")]) == 0
         assert (tmp_path / "p.png").stat().st_size > 5000
     assert "least_squares, relevance" in capsys.readouterr().out

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.heatmap import CHOICES
-from edgexai.cli import main
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "cnn"
 ON = ["--on", str(GOLDEN / "model.tflite"), str(GOLDEN / "golden.npz")]
@@ -17,7 +17,7 @@ def test_rows_say_bytes_likeness_and_faithfulness_and_become_pictures(
 ) -> None:
     file = tmp_path / "rows.jsonl"
     only = ["--only", "cosine", "bytes", "faithfulness", "--budgets", "32", "200"]
-    assert main(["bench", "heatmap", *ON, "--samples", "4", *only, "-o", str(file), "--json"]) == 0
+    assert main(["heatmap", *ON, "--samples", "4", *only, "-o", str(file), "--json"]) == 0
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     likeness = next(r for r in rows if r["what"] == "cosine")["median"]
     assert likeness == sorted(likeness)
@@ -30,7 +30,7 @@ def test_rows_say_bytes_likeness_and_faithfulness_and_become_pictures(
     assert fine["overlap"] > 0.9
     assert fine["bounds"][0] <= fine["share"] <= fine["bounds"][1]
     capsys.readouterr()
-    assert main(["bench", "heatmap", "--show", str(file), "--plot", str(tmp_path)]) == 0
+    assert main(["heatmap", "--show", str(file), "--plot", str(tmp_path)]) == 0
     assert "edgexai" in capsys.readouterr().out
     assert (tmp_path / "heatmap-rate.png").stat().st_size > 1000
     assert (tmp_path / "heatmap-faithful.png").stat().st_size > 1000
@@ -40,7 +40,7 @@ def test_what_was_compared_comes_from_the_same_command(tmp_path: Path, capsys: p
     file = tmp_path / "rows.jsonl"
     only = ["--only", *CHOICES, "--budgets", "40"]
     teacher = ["--teacher", str(GOLDEN / "model.tflite"), str(GOLDEN / "golden.npz")]
-    assert main(["bench", "heatmap", *ON, "--samples", "2", *only, *teacher, "-o", str(file)]) == 0
+    assert main(["heatmap", *ON, "--samples", "2", *only, *teacher, "-o", str(file)]) == 0
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert {r["what"] for r in rows} == {kind.replace("_", " ") for kind in CHOICES}
     for row in rows:
@@ -59,10 +59,10 @@ def test_what_was_compared_comes_from_the_same_command(tmp_path: Path, capsys: p
 
 
 def test_references_need_samples_that_are_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "heatmap", *ON, "--only", "references"]) != 0
+    assert main(["heatmap", *ON, "--only", "references"]) != 0
     assert "lower --samples" in capsys.readouterr().err
 
 
 def test_without_a_model_it_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "heatmap"]) != 0
+    assert main(["heatmap"]) != 0
     assert "--on" in capsys.readouterr().err

@@ -21,7 +21,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from edgexai.cli import main
 from edgexai.fleet.broker import EmbeddedBroker
-from edgexai.fleet.ingest.ingest import Ingest, subscription
+from edgexai.fleet.ingest import subscription
+from edgexai.fleet.ingest.ingest import Ingest
 from edgexai.fleet.ingest.subscription import Message, Subscription
 from edgexai.fleet.store.journal import Arrival, Journal
 from edgexai.fleet.store.store import Store
