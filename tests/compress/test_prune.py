@@ -16,6 +16,7 @@ from edgexai.board import load_board
 from edgexai.compress.channels.coupling import couple, streams
 from edgexai.compress.channels.labels import FROZEN
 from edgexai.compress.measure.accuracy import accuracy
+from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.execute import forward
 from edgexai.compress.measure.fidelity import correlation, heatmaps
 from edgexai.compress.measure.macs import total_macs
@@ -157,7 +158,7 @@ def test_energy_budget_counts_a_boards_energy() -> None:
     graph = edgexai.load(golden("dscnn")[0])
     profile = edgexai.profile_relevance(graph, samples_of(graph))
     small = prune(graph, profile, energy=0.6, board="nucleo_u575zi_q")
-    before, after = (edgexai.compress.measure.cost(g, "nucleo_u575zi_q").energy_uj for g in (graph, small))
+    before, after = (cost(g, "nucleo_u575zi_q").energy_uj for g in (graph, small))
     assert after is not None
     assert before is not None
     assert after <= 0.6 * before * (1 + 1e-9)
@@ -170,7 +171,7 @@ def test_latency_budget_counts_a_boards_time_and_keeps_whole_lanes(tmp_path: Pat
     (tmp_path / "wide.toml").write_text("lanes = 4\n" + without_power)
     board = str(tmp_path / "wide.toml")
     small = prune(graph, profile, latency=0.7, board=board)
-    before, after = (edgexai.compress.measure.cost(g, load_board(board)).latency_ms for g in (graph, small))
+    before, after = (cost(g, load_board(board)).latency_ms for g in (graph, small))
     assert after is not None
     assert before is not None
     assert after <= 0.7 * before * (1 + 1e-9)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from models import run
+from sequence_lstm import FEATURES, TIME, UNITS, sequence_lstm
 
 import edgexai
 from edgexai.compress.channels.coupling import couple
@@ -157,8 +158,6 @@ def test_heads_and_lstm_units_go_by_relevance_to_a_budget(name: str) -> None:
 
 
 def test_fused_lstm_units_go_with_their_gates_and_states() -> None:
-    from test_relevance_recurrent import FEATURES, TIME, UNITS, sequence_lstm
-
     random = np.random.default_rng(8)
     graph = sequence_lstm(*(random.normal(size=s) for s in ((FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), 4 * UNITS)))
     last = graph.ops[-1]

@@ -4,16 +4,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
 from models import run
 from numpy.typing import NDArray
+from sequence_lstm import FEATURES, TIME, UNITS, sequence_lstm
 
 import edgexai
 from edgexai.errors import UnsupportedOperator
-from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
+from edgexai.graph import Graph, Op, OpKind
 
 keras = pytest.importorskip("keras", reason="Keras makes the recurrent models")
-TIME, FEATURES, UNITS = 7, 5, 4
 Array = NDArray[np.float64]
 
 
@@ -126,24 +125,6 @@ def test_stacked_layers_hand_relevance_on() -> None:
     x = np.random.default_rng(7).normal(size=(TIME, FEATURES)).astype(np.float32)
     _, relevance, _, score = run(edgexai.attach(graph, "epsilon(1e-9)", channels="keep"), x)
     assert relevance.sum() == pytest.approx(score[0], rel=1e-3)
-
-
-def sequence_lstm(w: Array, u: Array, b: Array, **options: Any) -> Graph:
-    """The fused operator that older converters write, and a sum over its last step."""
-    build = Builder(Graph((), (), (), ()), prefix="model")
-    x = build.input("x", (1, TIME, FEATURES))
-    parts = [np.float32(np.split(a, 4, axis=-1)) for a in (w, u, b)]
-    inputs = [x]
-    inputs += [build.const(np.ascontiguousarray(parts[0][k].T)) for k in range(4)]
-    inputs += [build.const(np.ascontiguousarray(parts[1][k].T)) for k in range(4)]
-    inputs += [-1] * 3 + [build.const(parts[2][k]) for k in range(4)] + [-1, -1]
-    for name in ("h", "c"):
-        build.tensors.append(Tensor(name, (1, UNITS), DType.FLOAT32, is_variable=True))
-        inputs.append(len(build.tensors) - 1)
-    made = schema.UnidirectionalSequenceLSTMOptionsT(fusedActivationFunction=4, **options)
-    y = build.op(OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, inputs, (1, TIME, UNITS), made)
-    last = build.reshape(build.slice(y, [0, TIME - 1, 0], [1, 1, UNITS]), (1, UNITS))
-    return build.finish([build.dense(last, build.const(np.eye(UNITS, dtype=np.float32)))])
 
 
 def test_the_fused_operator_is_the_twins() -> None:
