@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgexai.device.explainer import Concepts, Explanation
+from edgexai.runtime.explainer import Concepts, Explanation
 
 STRONGEST, SAMPLES = 5, 5
 

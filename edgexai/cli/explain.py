@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from edgexai.cli.concepts import print_concepts
 from edgexai.cli.data import samples
-from edgexai.device.explainer import Explainer, Explanation
 from edgexai.errors import ConfigError
+from edgexai.runtime.explainer import Explainer, Explanation
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
