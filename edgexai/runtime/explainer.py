@@ -161,7 +161,7 @@ class Explainer:
                 raise DataError(f"the model takes inputs {', '.join(map(repr, names))}, not {', '.join(map(repr, x))}")
             return [x[name] for name in names]
         if len(self.inputs) == 1:
-            return [np.asarray(x)]
+            return [np.asarray(x[0]) if isinstance(x, list) and len(x) == 1 else np.asarray(x)]
         if isinstance(x, np.ndarray) or len(x) != len(self.inputs):
             raise DataError(f"the model takes {len(self.inputs)} inputs; give a list of {len(self.inputs)} arrays")
         return list(x)

@@ -1,7 +1,9 @@
 """Operators that public models have: tables, gathers, sparse weights, memories, composites, and several inputs."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,10 @@ from models import run, single
 from shared import SHARED, needs_shared
 
 import edgexai
-from edgexai.device.interpreter import Interpreter
+from edgexai.cli import main
 from edgexai.errors import ConfigError, DataError, ModelError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor, load, serialize
+from edgexai.runtime.interpreter import Interpreter
 
 RANDOM = np.random.default_rng(0)
 W = RANDOM.normal(size=(3, 4)).astype(np.float32)
@@ -335,3 +338,27 @@ def test_public_models_that_were_refused_predict_as_before(model: str) -> None:
         for ours, theirs in zip(e.outputs, source.run(*xs), strict=True):
             assert np.array_equal(ours, theirs)
         assert all(np.isfinite(m).all() for m in e.maps)
+
+
+def test_the_command_explains_several_inputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, explainer, data = tmp_path / "m.tflite", tmp_path / "e.tflite", tmp_path / "x.npz"
+    edgexai.save(two_inputs(), model)
+    a, b = RANDOM.normal(size=(2, 3, 2)).astype(np.float32)
+    assert main(["attach", str(model), "-o", str(explainer)]) == 0
+    np.savez(data, x=a)
+    assert main(["explain", str(explainer), "--data", str(data)]) != 0
+    assert "needs x_1 of 3 samples" in capsys.readouterr().err
+    np.savez(data, x=a, x_1=b)
+    assert main(["explain", str(explainer), "--data", str(data), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    e = edgexai.Explainer(explainer)([a[2], b[2]])
+    assert np.allclose(said["relevance_1"], e.more[0])
+
+
+def test_the_command_says_where_no_relevance_goes_through(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def layer(build: Builder, x: int) -> int:
+        return build.dense(build.add(x, build.op(OpKind.FLOOR, [x], (1, 4))), build.const(W))
+
+    edgexai.save(single((1, 4), layer), tmp_path / "m.tflite")
+    assert main(["attach", str(tmp_path / "m.tflite"), "-o", str(tmp_path / "e.tflite")]) == 0
+    assert "no relevance goes through FLOOR" in capsys.readouterr().out
