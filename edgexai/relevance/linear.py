@@ -29,17 +29,18 @@ class Kernel:
 
     @staticmethod
     def of(tensor: Tensor, axis: int) -> "Kernel":
-        """The weights of a constant: int8 with zero point 0 stays int8, all else becomes float32."""
+        """The weights of a constant: 8 bits stay integers (of 9 bits where a zero point moves them), halves halves."""
         out = tensor.shape[axis]
         quantization = tensor.quantization
         if quantization is None or tensor.dtype not in (DType.INT8, DType.UINT8, DType.INT4):
-            return Kernel(tensor.array.astype(np.float32), np.ones(out, np.float32), axis)
+            keeps = np.float16 if tensor.dtype == DType.FLOAT16 else np.float32
+            return Kernel(tensor.array.astype(keeps), np.ones(out, np.float32), axis)
         scale = np.broadcast_to(np.where(quantization.scale > 0, quantization.scale, 1), out).astype(np.float32)
         q = _unpacked(tensor) if tensor.dtype == DType.INT4 else tensor.array
         if tensor.dtype == DType.UINT8:
             zero = int(quantization.zero_point[0])
             q = q.astype(np.int16) - np.int16(zero)
-            q = q.astype(np.int8) if np.abs(q).max(initial=0) <= 127 else q.astype(np.float32)
+            q = q.astype(np.int8) if np.abs(q).max(initial=0) <= 127 else q
         return Kernel(q, scale, axis)
 
     def map(self, modify: Modify) -> Array:
