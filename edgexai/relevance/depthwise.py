@@ -21,7 +21,8 @@ from edgexai.relevance.window import Window
 def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """Relevance of a depthwise convolution's output -> relevance of its input."""
     kernel = kernel_of(back, op, op.inputs[1], axis=3)
-    window = Window.of(op, back.build.shape(op.inputs[0]), kernel.q.shape[1:3])
+    x = op.inputs[0]
+    window = Window.of(op, back.build.shape(x), kernel.q.shape[1:3], back.border(x))
     pass_through(back, Depthwise(back, op, kernel, bias_of(back, op, kernel), window), rule, flow)
 
 
