@@ -11,18 +11,19 @@ from edgexai._version import VERSION as __version__
 from edgexai.errors import Error
 
 if TYPE_CHECKING:
-    from edgexai.compress import Profile, profile_relevance, prune
-    from edgexai.device.explainer import Explainer, Explanation
+    from edgexai.compress.measure.profile import Profile, profile_relevance
+    from edgexai.compress.prune.pruning import prune
     from edgexai.graph import Graph, load, save
     from edgexai.heatmap import Frame, decode, encode
     from edgexai.relevance import Composite, attach
+    from edgexai.runtime.explainer import Explainer, Explanation
 
 _HOME = {
-    "Profile": "edgexai.compress",
-    "profile_relevance": "edgexai.compress",
-    "prune": "edgexai.compress",
-    "Explainer": "edgexai.device.explainer",
-    "Explanation": "edgexai.device.explainer",
+    "Profile": "edgexai.compress.measure.profile",
+    "profile_relevance": "edgexai.compress.measure.profile",
+    "prune": "edgexai.compress.prune.pruning",
+    "Explainer": "edgexai.runtime.explainer",
+    "Explanation": "edgexai.runtime.explainer",
     "Graph": "edgexai.graph",
     "load": "edgexai.graph",
     "save": "edgexai.graph",

@@ -12,25 +12,16 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "edgexai.errors": set(),
     "edgexai.board": {"errors", "firmware_profiles"},
-    "edgexai.profile_file": {"errors"},
-    "edgexai.profile_sums": {"profile_file"},
+    "edgexai.profile": {"errors"},
     "edgexai.graph": {"errors"},
     "edgexai.relevance": {"errors", "graph"},
-    "edgexai.compress": {
-        "errors",
-        "graph",
-        "relevance",
-        "board",
-        "firmware_profiles",
-        "profile_file",
-        "profile_sums",
-        "transit",
-    },
+    "edgexai.compress": {"errors", "graph", "relevance", "board", "firmware_profiles", "profile", "transit"},
     "edgexai.heatmap": {"errors"},
     "edgexai.messaging": {"errors"},
     "edgexai.transit": {"errors"},
-    "edgexai.device": {"errors", "heatmap", "board", "firmware_profiles", "messaging", "profile_sums"},
-    "edgexai.fleet": {"errors", "heatmap", "messaging", "profile_file"},
+    "edgexai.runtime": {"errors", "profile"},
+    "edgexai.agent": {"errors", "runtime", "heatmap", "board", "firmware_profiles", "messaging"},
+    "edgexai.fleet": {"errors", "heatmap", "messaging", "profile"},
     "converters": {"errors", "graph"},
     "firmware_profiles": set(),
 }
@@ -77,7 +68,7 @@ def test_every_room_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["edgexai", "edgexai.device.explainer", "edgexai.heatmap", "edgexai.transit", "edgexai.cli"]
+    "module", ["edgexai", "edgexai.runtime.explainer", "edgexai.heatmap", "edgexai.transit", "edgexai.cli"]
 )
 def test_a_node_imports_nothing_heavy(module: str) -> None:
     heavy = [

@@ -26,11 +26,11 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
+from edgexai.agent.agent import Agent
+from edgexai.agent.config import TEMPLATE, Table, over, read, settings
+from edgexai.agent.settings import Settings
+from edgexai.agent.source import source
 from edgexai.board import load_board
-from edgexai.device.agent import Agent
-from edgexai.device.config import TEMPLATE, Table, over, read, settings
-from edgexai.device.settings import Settings
-from edgexai.device.source import source
 
 _AGENT = (
     "fleet",
@@ -172,7 +172,7 @@ def _energy(name: str, model: Path) -> Callable[[float], float] | None:
     if power is None:
         return None
     try:
-        from edgexai.compress.cost import cost
+        from edgexai.compress.measure.cost import cost
         from edgexai.graph import load
     except ModuleNotFoundError:  # a node without flatbuffers: it is the board itself, and its time is the board's
         return lambda latency_ms: power * latency_ms

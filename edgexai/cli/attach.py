@@ -6,6 +6,7 @@ examples:
   edgexai attach kws_int8.tflite -o on.tflite --target 3 --channels keep
   edgexai attach kws_int8.tflite -o mine.tflite --composite mine.toml
   edgexai attach kws_int8.tflite -o both.tflite --signatures
+  edgexai attach kws_int8.tflite -o what.tflite --concepts auto
   edgexai attach vww.tflite --list-grids      (and what each costs in time, MACs, bytes and RAM)
 """
 
@@ -19,6 +20,7 @@ from edgexai.errors import ConfigError
 from edgexai.graph import load, serialize, with_predict
 from edgexai.graph.write import write
 from edgexai.relevance import attach
+from edgexai.relevance.attach import METADATA
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", help="stop at the inner map nearest to ROWSxCOLUMNS")
     parser.add_argument("--channels", default="sum", choices=["sum", "keep"], help="one map, or one a channel")
     parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="int8 only for LiteRT 2")
+    parser.add_argument("--concepts", nargs="+", metavar="MAP", help='also which channels: "auto", or names of maps')
     parser.add_argument("--signatures", action="store_true", help="predict and explain in one file, for LiteRT")
     parser.add_argument("--list-grids", action="store_true", help="show where relevance can stop, and what each costs")
     parser.add_argument("--json", action="store_true", help="the list of grids as JSON")
@@ -45,11 +48,14 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.output:
         raise ConfigError("nothing says where the explainer goes; add -o FILE.tflite")
-    explain = attach(graph, args.composite, target, _grid(args.grid), args.channels, head, args.precision)
+    grid, concepts = _grid(args.grid), "auto" if args.concepts == ["auto"] else args.concepts
+    explain = attach(graph, args.composite, target, grid, args.channels, head, args.precision, concepts)
     data = serialize(with_predict(explain, graph) if args.signatures else explain)
     write(data, args.output)
     before = Path(args.model).stat().st_size
     print(f"{args.output}: {len(data):,} bytes, {len(data) / before:.2f} times the model's {before:,}")
+    for note in json.loads(explain.metadata[METADATA]).get("notes", []):
+        print(note)
     return 0
 
 

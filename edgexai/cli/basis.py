@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from edgexai.agent.privacy import pooled
 from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
-from edgexai.device.explainer import Explainer
-from edgexai.device.privacy import pooled
 from edgexai.errors import ConfigError
 from edgexai.heatmap import encode
 from edgexai.heatmap.basis import MOST_COMPONENTS, Basis, learn
+from edgexai.runtime.explainer import Explainer
 
 COMPARED = 50
 QUALITY = 0.95

@@ -29,10 +29,11 @@ from edgexai.cli.amount import amount
 from edgexai.cli.compress_report import Facts, write_report
 from edgexai.cli.data import fitted
 from edgexai.cli.progress import bar
-from edgexai.compress import Schedule, distill, profile_relevance
 from edgexai.compress.budget import Bench, Budget, Limit, Point, fit_budget
-from edgexai.compress.ladder import Packed, cheapest_transit
-from edgexai.compress.transit import four_bytes_each
+from edgexai.compress.measure.profile import profile_relevance
+from edgexai.compress.quantize.cluster_search import Packed, cheapest_transit
+from edgexai.compress.quantize.exq import four_bytes_each
+from edgexai.compress.repair.distillation import Schedule, distill
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, load, save, serialize
 from edgexai.graph.write import write

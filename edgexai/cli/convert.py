@@ -19,7 +19,7 @@ from typing import Any
 
 from converters import from_keras, from_saved_model
 from edgexai.cli.data import samples
-from edgexai.compress.accuracy import accuracy, agreement
+from edgexai.compress.measure.accuracy import accuracy, agreement
 from edgexai.graph import load
 
 

@@ -5,6 +5,7 @@ examples:
   edgexai explain mnist_explain.tflite --data digits.npz --samples 12 --picture digits.png
   edgexai explain kws_explain.tflite --data clips.npz --json | jq .target
   edgexai explain kws_explain.tflite --data clips.npz --runtime micro
+  edgexai explain kws_what.tflite --data clips.npz --samples 500 --concepts      (attached with --concepts auto)
 """
 
 import argparse
@@ -14,27 +15,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.cli.data import samples
-from edgexai.device.explainer import Explainer, Explanation
+from edgexai.cli.concepts import print_concepts
+from edgexai.cli.data import further, samples
+from edgexai.errors import ConfigError
+from edgexai.runtime.explainer import Explainer, Explanation
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("explainer", help="a file that `edgexai attach` made")
-    parser.add_argument("--data", required=True, help="a .npz file with x (N, …) and, if known, y (N,)")
+    parser.add_argument(
+        "--data", required=True, help="a .npz file with x (N, …), x_1, … of further inputs, and y (N,) if known"
+    )
     parser.add_argument("--samples", type=int, default=8, help="how many, from the first (%(default)s)")
     parser.add_argument("--picture", help="write a PNG of inputs and heatmaps")
+    parser.add_argument("--concepts", action="store_true", help="the strongest channels, and what excites each most")
     parser.add_argument("--runtime", default="tflite", choices=["tflite", "micro"], help="micro: and its arena")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
 
 
 def run(args: argparse.Namespace) -> int:
     explainer = Explainer(args.explainer, runtime=args.runtime)
+    if args.concepts and not explainer.metadata.concepts:
+        raise ConfigError(f"{args.explainer} holds no concepts; attach it with --concepts auto")
     x, y = samples(args.data)
+    others = further(args.data, len(explainer.inputs), len(x))
     x = x[: args.samples]
-    explanations = [explainer(one) for one in x]
+    explanations = [explainer([one, *(other[i] for other in others)]) for i, one in enumerate(x)]
     for i, e in enumerate(explanations):
         label = None if y is None else int(y[i])
         print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
+    if args.concepts and not args.json:
+        print_concepts(explainer.metadata.concepts, explanations)
     if explainer.arena is not None and not args.json:
         print(f"arena {explainer.arena:,} bytes")
     if args.picture:
@@ -53,12 +64,16 @@ def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
         "score": e.score,
         "conservation": conservation,
         "relevance": e.relevance.tolist(),
+        **{f"relevance_{k}": m.tolist() for k, m in enumerate(e.more, 1)},
+        **({"state": e.state} if e.state else {}),
+        **({} if e.concepts is None else {"concepts": e.concepts.tolist()}),
     }
 
 
 def _line(i: int, label: int | None, e: Explanation) -> str:
     known = "" if label is None else f"  label {label}"
-    return f"sample {i}{known}  predicted {e.target}  score {e.score:.3f}  conservation {e.conservation:.3f}"
+    kept = f"  state {e.state / e.score:.3f} of it" if e.state and e.score else ""
+    return f"sample {i}{known}  predicted {e.target}  score {e.score:.3f}  conservation {e.conservation:.3f}{kept}"
 
 
 def _picture(path: str, x: NDArray[Any], explanations: list[Explanation]) -> None:

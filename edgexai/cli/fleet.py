@@ -114,7 +114,7 @@ def _say(line: str) -> None:
 
 
 def _command(args: argparse.Namespace, broker: Broker | None) -> int:
-    from edgexai.fleet.command import send
+    from edgexai.fleet.orders.command import send
     from edgexai.messaging.command import load_private
 
     if broker is None or args.fleet is None or args.node is None or args.signing is None or args.do is None:
@@ -131,7 +131,7 @@ def _command(args: argparse.Namespace, broker: Broker | None) -> int:
 
 
 def _repair(args: argparse.Namespace) -> int:
-    from edgexai.fleet.repair import repair
+    from edgexai.fleet.store.repair import repair
 
     done = repair(args.store)
     print(f"{done.archived} frames in Parquet files, {done.saved} saved from the journal, {done.unreadable} unreadable")
@@ -143,8 +143,8 @@ def _repair(args: argparse.Namespace) -> int:
 
 def _profile(args: argparse.Namespace, broker: Broker | None) -> int:
     from edgexai.cli.progress import bar
-    from edgexai.fleet.collect import collect
-    from edgexai.fleet.command import send
+    from edgexai.fleet.orders.collect import collect
+    from edgexai.fleet.orders.command import send
     from edgexai.messaging.command import load_private
 
     nodes = _names(args.nodes)
@@ -163,7 +163,7 @@ def _profile(args: argparse.Namespace, broker: Broker | None) -> int:
 
 
 def _enrol(args: argparse.Namespace) -> int:
-    from edgexai.fleet.enrol import enrol, lock_out
+    from edgexai.fleet.keys.enrol import enrol, lock_out
 
     if args.fleet is None:
         raise ConfigError("enrol needs the name of the fleet: --fleet")

@@ -16,7 +16,7 @@ from operator import add
 
 from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
-from edgexai.compress import load_profile, profile_relevance, profiler
+from edgexai.compress.measure.profile import load_profile, profile_relevance, profiler
 from edgexai.errors import ConfigError
 from edgexai.graph import load, save
 

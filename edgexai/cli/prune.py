@@ -19,9 +19,12 @@ from typing import Any
 
 from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
-from edgexai.compress import Schedule, accuracy, cost, distill, load_profile, profile_relevance, prune
-from edgexai.compress.criteria import CRITERIA
-from edgexai.compress.prune import REPAIRS
+from edgexai.compress.measure.accuracy import accuracy
+from edgexai.compress.measure.cost import cost
+from edgexai.compress.measure.profile import load_profile, profile_relevance
+from edgexai.compress.prune.criteria import CRITERIA
+from edgexai.compress.prune.pruning import REPAIRS, prune
+from edgexai.compress.repair.distillation import Schedule, distill
 from edgexai.graph import load, save
 
 

@@ -18,10 +18,13 @@ from typing import Any
 from edgexai.board import load_board
 from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
-from edgexai.compress import accuracy, agreement, cost, dequantize, quantize
-from edgexai.compress.cluster import cluster
-from edgexai.compress.mixed import mixed
-from edgexai.compress.narrow import narrow
+from edgexai.compress.measure.accuracy import accuracy, agreement
+from edgexai.compress.measure.cost import cost
+from edgexai.compress.quantize.cluster import cluster
+from edgexai.compress.quantize.dequantize import dequantize
+from edgexai.compress.quantize.int4 import narrow
+from edgexai.compress.quantize.int8 import quantize
+from edgexai.compress.quantize.mixed_precision import mixed
 from edgexai.errors import ConfigError
 from edgexai.graph import load, save, serialize
 

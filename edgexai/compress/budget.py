@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.board import Board
-from edgexai.compress.accuracy import predictions
-from edgexai.compress.cost import Cost, cost
-from edgexai.compress.fidelity import correlation, heatmaps
-from edgexai.compress.profile import Profile
-from edgexai.compress.prune import prune
+from edgexai.compress.measure.accuracy import predictions
+from edgexai.compress.measure.cost import Cost, cost
+from edgexai.compress.measure.fidelity import correlation, heatmaps
+from edgexai.compress.measure.profile import Profile
+from edgexai.compress.prune.pruning import prune
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph
 from edgexai.relevance import attach

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from edgexai.graph import Op, OpKind
+from edgexai.relevance import indexed
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.rules import Array, Rule
 
@@ -42,8 +43,11 @@ def crop(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
 
 
 def gather(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
-    """GATHER along one axis with constant indices."""
+    """GATHER along one axis; with indices that are computed, see `indexed`."""
     shape = back.build.shape(op.inputs[0])
+    if back.constant(op.inputs[1]) is None or op.options.batchDims:
+        indexed.gather(back, op, flow)
+        return
     axis = int(op.options.axis) % len(shape)
     chosen = back.fixed(op, 1, "indices").reshape(-1)
     _pick(back, op, [chosen if i == axis else np.arange(n) for i, n in enumerate(shape)], flow)

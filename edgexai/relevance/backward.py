@@ -4,18 +4,18 @@ Relevance *flows* to a tensor in one of two forms: as itself, R, or as a factor 
 pass factors on without ever dividing by their own output, which is both cheaper and better conditioned.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgexai.errors import ConfigError, ModelError, UnsupportedOperator
+from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
+from edgexai.relevance.bounds import bounds
 from edgexai.relevance.canonical import canonical
-from edgexai.relevance.questions import border, constant_behind, describe, dynamic, fused_activation
+from edgexai.relevance.questions import WHOLE, border, consistent, constant_behind, describe, dynamic, fused_activation
 from edgexai.relevance.rules import Epsilon, Norm, Pass, Rule
 from edgexai.relevance.signs import Signs
 from edgexai.relevance.window import Border
@@ -49,6 +49,10 @@ class Backward:
         self._rules = rules
         self._arrived: dict[int, list[Flow]] = {}
         self._inside: list[Op] = []
+        self.notes: list[str] = []
+        self.state: list[int] = []
+        self.number = 0
+        """Of the operator of the model that relevance is at."""
         self._look_at(graph)
 
     def _look_at(self, graph: Graph) -> None:
@@ -56,17 +60,21 @@ class Backward:
         self._signs = Signs(graph)
         self._producer = graph.producers()
         self._dynamic = dynamic(graph)
+        self._states = states(graph)
 
     # --- operators
 
     def walk(self, ops: Sequence[Op]) -> None:
         """Let the relevance that has arrived through operators, the last of them first."""
-        for op in reversed(ops):
+        graph_ops = len(self.graph.ops)
+        for position, op in reversed(list(enumerate(ops))):
+            if not self._inside:
+                self.number = graph_ops - len(ops) + position
             flow = next((f for y in op.outputs if (f := self.arrived(y))), None)
             if flow is None:
                 continue
             if op.kind not in self._table:
-                raise self.unsupported(op, "no relevance rule", "replace the layer, or stop above it with grid=")
+                raise self.unsupported(op, "no relevance rule", "replace the layer")
             rule = self._rules.get(op, Norm())
             with consistent(self.build.graph, op):
                 self._unchanged(op, flow) if isinstance(rule, Pass) else self._table[op.kind](self, op, rule, flow)
@@ -104,6 +112,8 @@ class Backward:
 
     def value(self, t: int) -> int:
         """The forward value of a tensor as float32."""
+        if self.build.dtype(t) in WHOLE or self.build.dtype(t) == DType.BOOL:
+            return self.build.cast(t, DType.FLOAT32)
         return self.build.dequantize(t)
 
     def real_value(self, t: int) -> int:
@@ -118,6 +128,10 @@ class Backward:
     def constant(self, t: int) -> Tensor | None:
         """The constant behind a tensor, looked for through DEQUANTIZE and DENSIFY; None if it is computed."""
         return constant_behind(self.graph, self._producer, t)
+
+    def bounds(self, t: int) -> tuple[float, float]:
+        """The least and the largest value that a tensor can take, for all that its operators say."""
+        return bounds(self.graph, self._producer, t)
 
     def border(self, t: int) -> Border:
         """How much of each axis of a tensor, before and after, are zeros that a PAD wrote; () if none are."""
@@ -144,13 +158,24 @@ class Backward:
 
     # --- relevance
 
+    def stops(self, op: Op, why: str) -> None:
+        """No relevance goes further than the output of ``op``: say so."""
+        self.notes.append(f"no relevance goes through {self.graph.describe(self.graph.ops.index(op))}: {why}")
+
     def give(self, t: int, flow: Flow) -> None:
-        """Let relevance arrive at a tensor; what would go to constants is dropped."""
-        if t in self._dynamic:
+        """Let relevance arrive at a tensor; what would go to constants is dropped, what goes to a state is counted."""
+        if t in self._states:
+            self.keep(t, self.relevance(t, self.full(flow, t)))
+        elif t in self._dynamic:
             here, whole = self.build.shape(flow.tensor), self.build.shape(t)
             if here not in (whole, (*whole[:-1], 1)):
                 raise ValueError(f"relevance of shape {here} for a map of shape {whole}")
             self._arrived.setdefault(t, []).append(flow)
+
+    def keep(self, t: int, r: int) -> None:
+        """Let relevance stay in a state ``t``: it is about the steps before."""
+        build = self.build
+        self.state.append(build.reshape(build.sum(r, list(range(len(build.shape(r))))), (1,)))
 
     def put(self, t: int, flow: Flow) -> None:
         """Let this be all the relevance of a tensor."""
@@ -250,15 +275,6 @@ Table = Mapping[OpKind, Callable[[Backward, Op, Rule, Flow], None]]
 """What each operator does with relevance."""
 
 
-@contextmanager
-def consistent(graph: Graph, op: Op) -> Iterator[None]:
-    """Turns what shapes and options raise that do not fit each other, as in a broken file, into ModelError."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
-        raise ModelError(f"{describe(graph, op)} contradicts its tensors ({error}); convert the model again") from error
-
-
 def _short(scale: Scale) -> Scale:
     """One number if all are equal, because that is much faster to broadcast."""
     return scale if np.ptp(scale) else scale.reshape(-1)[:1].reshape(())
@@ -266,3 +282,9 @@ def _short(scale: Scale) -> Scale:
 
 def _cut(op: Op) -> bool:
     return fused_activation(op) == 1
+
+
+def states(graph: Graph) -> set[int]:
+    """What a streaming model remembers from the steps before: variables, and what is read from them."""
+    kept = {i for i, t in enumerate(graph.tensors) if t.is_variable}
+    return kept | {t for op in graph.ops if op.kind == OpKind.READ_VARIABLE for t in op.outputs}

@@ -20,7 +20,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Quantization, Tensor
-from edgexai.relevance.questions import constant_behind, dynamic, fused_activation
+from edgexai.relevance.questions import consistent, constant_behind, dynamic, fused_activation
 
 Numbers = NDArray[np.float32]
 BIAS = {
@@ -66,24 +66,26 @@ class _Pass:
         ops: list[Op] = []
         gone: set[Op] = set()
         for op in self._graph.ops:
-            chain: tuple[Op, ...] = (op,)
-            source = next((t for t in op.inputs if t in self._open), None)
-            if source is not None:
-                before = self._open[source]
-                if op.kind in AFFINE:
-                    folded = self._folded(before, source, op)
-                    if folded is not None:
-                        gone.update(before)
-                        chain = folded
-                elif self._moves(op, source):
-                    ops.append(op)
-                    self._remember((*before, op), op.outputs[0])
-                    continue
-            ops += chain
-            layer = self._layer(chain[0])
-            if layer is not None:
-                self._remember(chain, op.outputs[0])
+            with consistent(self._build.graph, op):
+                ops += self._taken(op, gone)
         return replace(self._graph, tensors=tuple(self._build.tensors), ops=tuple(o for o in ops if o not in gone))
+
+    def _taken(self, op: Op, gone: set[Op]) -> tuple[Op, ...]:
+        """What an operator becomes; what it replaces is ``gone``."""
+        chain: tuple[Op, ...] = (op,)
+        source = next((t for t in op.inputs if t in self._open), None)
+        before = () if source is None else self._open[source]
+        if source is not None and op.kind in AFFINE:
+            folded = self._folded(before, source, op)
+            if folded is not None:
+                gone.update(before)
+                chain = folded
+        elif source is not None and self._moves(op, source):
+            self._remember((*before, op), op.outputs[0])
+            return chain
+        if self._layer(chain[0]) is not None:
+            self._remember(chain, op.outputs[0])
+        return chain
 
     def _remember(self, chain: tuple[Op, ...], t: int) -> None:
         """The chain that ends in ``t`` can take more in if all of it goes one way."""

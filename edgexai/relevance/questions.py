@@ -1,9 +1,27 @@
 """What the rules ask of a graph: what is constant, what depends on the input, which activation is fused."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from edgexai.errors import ModelError
 from edgexai.graph import DType, Graph, Op, OpKind, Tensor
 from edgexai.relevance.window import Border
+
+WHOLE = {DType.INT32, DType.INT64}
+UNMOVED = {
+    OpKind.CAST,
+    OpKind.CONCATENATION,
+    OpKind.EXPAND_DIMS,
+    OpKind.PACK,
+    OpKind.RESHAPE,
+    OpKind.SLICE,
+    OpKind.SPLIT,
+    OpKind.SQUEEZE,
+    OpKind.STRIDED_SLICE,
+    OpKind.TRANSPOSE,
+    OpKind.UNPACK,
+}
+"""What whole numbers that came in may go through and still be what came in."""
 
 
 def fused_activation(op: Op) -> int:
@@ -12,12 +30,16 @@ def fused_activation(op: Op) -> int:
 
 
 def dynamic(graph: Graph) -> set[int]:
-    """The tensors that depend on the model's input and can carry relevance."""
+    """The tensors that depend on the model's input and can carry relevance; whole numbers can as they came in."""
     found = set(graph.inputs) | {i for i, t in enumerate(graph.tensors) if t.is_variable}
+    whole = {t for t in graph.inputs if graph.tensors[t].dtype in WHOLE}
     for op in graph.ops:
         if op.kind != OpKind.SHAPE and any(t in found for t in op.inputs):
             found.update(op.outputs)
-    return {t for t in found if graph.tensors[t].dtype not in (DType.INT32, DType.INT64, DType.BOOL)}
+            if op.kind in UNMOVED and any(t in whole for t in op.inputs):
+                whole.update(t for t in op.outputs if graph.tensors[t].dtype in WHOLE)
+    carry = {t for t in found if graph.tensors[t].dtype not in (*WHOLE, DType.BOOL)}
+    return carry | whole
 
 
 def constant_behind(graph: Graph, producer: Mapping[int, int], t: int) -> Tensor | None:
@@ -52,3 +74,12 @@ def describe(graph: Graph, op: Op) -> str:
     name = graph.tensors[op.outputs[0]].name if op.outputs and op.outputs[0] < len(graph.tensors) else ""
     where = "" if number is None else f'operator {number}, "{name}"'
     return f"{op.custom or op.kind.name} ({where})" if where else op.custom or op.kind.name
+
+
+@contextmanager
+def consistent(graph: Graph, op: Op) -> Iterator[None]:
+    """Turns what shapes and options raise that do not fit each other, as in a broken file, into ModelError."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+        raise ModelError(f"{describe(graph, op)} contradicts its tensors ({error}); convert the model again") from error

@@ -14,6 +14,7 @@ LOOKED_THROUGH = {
     OpKind.LOG_SOFTMAX,
     OpKind.LOGISTIC,
     OpKind.ARG_MAX,
+    OpKind.TOPK_V2,
     OpKind.CAST,
     OpKind.QUANTIZE,
     OpKind.DEQUANTIZE,

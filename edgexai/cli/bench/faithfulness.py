@@ -23,12 +23,12 @@ from rich.progress import track
 
 from edgexai.cli.data import samples
 from edgexai.cli.table import show
-from edgexai.compress.execute import forward, quantized, real
-from edgexai.device.explainer import Explainer
+from edgexai.compress.measure.execute import forward, quantized, real
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.relevance.composite import NAMED, Composite
+from edgexai.runtime.explainer import Explainer
 
 COMPOSITES = [*NAMED, "epsilon(0.25)"]
 STEPS = 20

@@ -14,12 +14,14 @@ from edgexai.cli.demo import digits as handwritten
 from edgexai.cli.demo.findings import Findings, Frames, Tag, corner_share, suspicions
 from edgexai.cli.demo.fleet import Node
 from edgexai.cli.demo.steps import Steps
-from edgexai.compress import accuracy, cost, profile_relevance, prune
-from edgexai.compress.accuracy import predictions
-from edgexai.device.interpreter import Interpreter
+from edgexai.compress.measure.accuracy import accuracy, predictions
+from edgexai.compress.measure.cost import cost
+from edgexai.compress.measure.profile import profile_relevance
+from edgexai.compress.prune.pruning import prune
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, save, serialize
 from edgexai.relevance import attach
+from edgexai.runtime.interpreter import Interpreter
 
 COMPOSITE = "epsilon(0.25)"
 """z⁺ shows what a network sees; LRP-ε what speaks for this class and no other, and by that a tag is found."""
@@ -43,8 +45,8 @@ def digits(directory: Path, steps: Steps, keep: float, board: str, nodes: int, c
     """The planted case: train on tagged digits, and take every step from there to the nodes."""
     from converters import from_keras
     from edgexai.cli.demo.network import train
-    from edgexai.compress.distill import Schedule, distill
-    from edgexai.compress.quantize import quantize
+    from edgexai.compress.quantize.int8 import quantize
+    from edgexai.compress.repair.distillation import Schedule, distill
 
     data = handwritten.load(seed)
     with steps.step("train on 3,500 digits, most 8s tagged") as progress:

@@ -1,0 +1,197 @@
+"""Explainer: runs an explainer file on a node; numpy and a TFLite runtime, nothing else."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.errors import DataError, ModelError
+from edgexai.runtime.interpreter import Interpreter
+from edgexai.runtime.metadata import metadata
+from edgexai.runtime.micro import MicroInterpreter
+
+Map = NDArray[np.float32]
+Sample = NDArray[Any] | Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]]
+PLAIN = ("relevance", "target", "score")
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """A part of an explainer's ``concepts``: one statistic of an inner map, a number a channel from ``start`` on.
+
+    ``statistic`` is ``"sum"`` of relevance over a channel's places, ``"positive"``, the sum of its positive part, or
+    ``"maximum"``, its largest value at one place.
+    """
+
+    map: str
+    statistic: str
+    start: int
+    channels: int
+
+    def of(self, concepts: Map) -> Map:
+        """This part of a vector, or of many (…, N)."""
+        return concepts[..., self.start : self.start + self.channels]
+
+
+@dataclass(frozen=True)
+class About:
+    """What an explainer file says of itself; ``source`` is the SHA-256 (hex) of the model that it explains."""
+
+    composite: str
+    target: str | int
+    grid: tuple[int, int] | None
+    channels: str
+    source: str
+    version: str
+    concepts: tuple[Concepts, ...] = ()
+    outputs: tuple[str, ...] = PLAIN
+    """What the file returns behind the model's own outputs."""
+    notes: tuple[str, ...] = ()
+    """What relevance does not go through, in words."""
+
+    @property
+    def maps(self) -> int:
+        """How many inputs are explained."""
+        return sum(name.startswith("relevance") for name in self.outputs)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction and why.
+
+    ``outputs`` are the model's own, bit for bit; ``relevance`` is float32 in the input's shape without batch (and
+    without channels if the file sums them), ``more`` that of the second input and the further ones; ``score`` is the
+    logit of ``target``, which the relevance adds up to; ``state`` is the part of it that a streaming model owes to the
+    steps before; ``concepts`` float32 (N,) says which channels of inner maps took part
+    (``Explainer.metadata.concepts`` names them).
+    """
+
+    outputs: tuple[NDArray[Any], ...]
+    target: int
+    score: float
+    relevance: Map
+    concepts: Map | None = None
+    more: tuple[Map, ...] = ()
+    state: float = 0.0
+
+    @property
+    def maps(self) -> tuple[Map, ...]:
+        """The relevance of every input."""
+        return (self.relevance, *self.more)
+
+    @property
+    def conservation(self) -> float:
+        """Σ relevance / score; 1 where nothing was lost to biases and stabilizers, nan for a score of 0."""
+        total = sum(m.sum(dtype=np.float64) for m in self.maps) + self.state
+        return float(total / self.score) if self.score else float("nan")
+
+
+class Explainer:
+    """Loads a file that `edgexai.attach` made and explains one sample a call.
+
+    ``runtime`` is the installed TFLite runtime, or ``"micro"`` for TFLite Micro, which takes one thread.
+    Raises ModelError for any other file, DataError for a sample that does not fit.
+    """
+
+    def __init__(
+        self, model: str | Path | bytes, threads: int = 1, runtime: Literal["tflite", "micro"] = "tflite"
+    ) -> None:
+        content = model if isinstance(model, bytes) else Path(model).read_bytes()
+        self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
+        self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
+        if len(self._interpreter.outputs) <= len(self.metadata.outputs):
+            raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
+        self.inputs = self._interpreter.inputs[:-1] if self.takes_weights else self._interpreter.inputs
+        self.input = self.inputs[0]
+        self.outputs = self._interpreter.outputs
+        self._predict: Callable[..., tuple[NDArray[Any], ...]] | None = None
+
+    def predict(self, x: Sample) -> tuple[NDArray[Any], ...]:
+        """The model's outputs alone, in the time of the model; for files of `edgexai attach --signatures` on LiteRT."""
+        if self._predict is None:
+            if isinstance(self._interpreter, MicroInterpreter):
+                raise ModelError("TFLite Micro runs no signatures; load the model beside the explainer")
+            self._predict = self._interpreter.signature("predict")
+        return self._predict(*self._parts(x))
+
+    @property
+    def arena(self) -> int | None:
+        """Bytes of RAM that TFLite Micro plans for the file; None on the other runtimes."""
+        return self._interpreter.arena if isinstance(self._interpreter, MicroInterpreter) else None
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether the file was attached with ``target="input"`` and wants a weight for each output."""
+        return self.metadata.target == "input"
+
+    def __call__(self, x: Sample, weights: NDArray[Any] | None = None) -> Explanation:
+        """Explain one sample, with or without batch axis: its own type as it is, floats by the input's scale.
+
+        A model with several inputs takes a list of them, in their order, or a dict by their names. ``weights``, one
+        an output in any shape, says for ``target="input"`` what is explained: 1 for a class speaks for it, 1 and -1
+        for the difference of two, 1 over a region of an output a pixel for that region.
+        """
+        if self.takes_weights != (weights is not None):
+            wants = "takes one weight an output" if self.takes_weights else "takes no weights"
+            raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
+        extra = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
+        found = self._interpreter.run(*self._parts(x), *extra)
+        own = len(found) - len(self.metadata.outputs)
+        named = dict(zip(self.metadata.outputs, found[own:], strict=True))
+        relevance, *more = (r[0] for name, r in named.items() if name.startswith("relevance"))
+        return Explanation(
+            tuple(found[:own]),
+            int(named["target"][0]),
+            float(named["score"][0]),
+            relevance,
+            named["concepts"][0] if "concepts" in named else None,
+            tuple(more),
+            float(named["state"][0]) if "state" in named else 0.0,
+        )
+
+    def _parts(self, x: Sample) -> list[NDArray[Any]]:
+        """One array an input."""
+        if isinstance(x, Mapping):
+            names = [port.name for port in self.inputs]
+            if set(x) != set(names):
+                raise DataError(f"the model takes inputs {', '.join(map(repr, names))}, not {', '.join(map(repr, x))}")
+            return [x[name] for name in names]
+        if len(self.inputs) == 1:
+            return [np.asarray(x[0]) if isinstance(x, list) and len(x) == 1 else np.asarray(x)]
+        if isinstance(x, np.ndarray) or len(x) != len(self.inputs):
+            raise DataError(f"the model takes {len(self.inputs)} inputs; give a list of {len(self.inputs)} arrays")
+        return list(x)
+
+
+def _about(model: bytes, where: str) -> About:
+    raw = metadata(model, "edgexai")
+    if raw is None:
+        raise ModelError(f"{where} explains nothing: it has no relevance pass; run `edgexai attach` on it first")
+    try:
+        said = json.loads(raw)
+        grid = said["grid"]
+        return About(
+            composite=str(said["composite"]),
+            target=said["target"],
+            grid=None if grid is None else (int(grid[0]), int(grid[1])),
+            channels=str(said["channels"]),
+            source=str(said["source"]),
+            version=str(said["version"]),
+            concepts=_concepts(said.get("concepts", [])),
+            outputs=tuple(str(name) for name in said.get("outputs", PLAIN)),
+            notes=tuple(str(note) for note in said.get("notes", [])),
+        )
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise ModelError(f"{where} has damaged metadata; attach the relevance pass again") from None
+
+
+def _concepts(said: list[dict[str, Any]]) -> tuple[Concepts, ...]:
+    parts: list[Concepts] = []
+    for part in said:
+        start = parts[-1].start + parts[-1].channels if parts else 0
+        parts.append(Concepts(str(part["map"]), str(part["statistic"]), start, int(part["channels"])))
+    return tuple(parts)
