@@ -6,6 +6,8 @@ from edgexai.graph import Graph
 
 def stop_tensor(graph: Graph, logits: int, grid: tuple[int, int] | None) -> int:
     """The input, or the latest cut whose map is nearest to ``grid``."""
+    if grid is not None:
+        _check(grid)
     if grid is None:
         if len(graph.inputs) != 1:
             raise ConfigError(f"the model has {len(graph.inputs)} inputs; only models with one can be explained")
@@ -15,6 +17,11 @@ def stop_tensor(graph: Graph, logits: int, grid: tuple[int, int] | None) -> int:
         raise ConfigError("the model has no inner map to stop at; leave grid out")
     rows, columns = grid
     return cuts[min(cuts, key=lambda size: abs(size[0] - rows) + abs(size[1] - columns))]
+
+
+def _check(grid: tuple[int, int]) -> None:
+    if not isinstance(grid, tuple | list) or len(grid) != 2 or any(type(n) is not int or n < 1 for n in grid):
+        raise ConfigError(f"grid is {grid!r}; give (rows, columns), whole numbers of at least 1")
 
 
 def choices(graph: Graph, logits: int) -> dict[tuple[int, int], int]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,6 +80,8 @@ class Explainer:
     def __init__(
         self, model: str | Path | bytes, threads: int = 1, runtime: Literal["tflite", "micro"] = "tflite"
     ) -> None:
+        if not isinstance(model, str | PathLike | bytes):
+            raise DataError(f"Explainer takes the path or the bytes of an explainer file, not {type(model).__name__}")
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
         self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
         self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
@@ -122,6 +125,10 @@ class Explainer:
             concepts = found.pop()[0]
         *outputs, relevance, target, score = found
         return Explanation(tuple(outputs), int(target[0]), float(score[0]), relevance[0], concepts)
+
+    def batch(self, samples: NDArray[Any], weights: NDArray[Any] | None = None) -> list[Explanation]:
+        """Explain samples (N, …) one after another: files for nodes take one at a time. ``weights`` are for each."""
+        return [self(x, weights) for x in samples]
 
 
 def _about(model: bytes, where: str) -> About:
