@@ -20,6 +20,7 @@ from edgexai.errors import ConfigError
 from edgexai.graph import load, serialize, with_predict
 from edgexai.graph.write import write
 from edgexai.relevance import attach
+from edgexai.relevance.attach import METADATA
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
     write(data, args.output)
     before = Path(args.model).stat().st_size
     print(f"{args.output}: {len(data):,} bytes, {len(data) / before:.2f} times the model's {before:,}")
+    for note in json.loads(explain.metadata[METADATA]).get("notes", []):
+        print(note)
     return 0
 
 

@@ -24,6 +24,18 @@ def samples(path: str | Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
     return x, y
 
 
+def further(path: str | Path, count: int, samples: int) -> list[NDArray[Any]]:
+    """x_1, x_2, …: the samples of a model's further inputs; DataError if the file lacks one of them."""
+    names = [f"x_{i}" for i in range(1, count)]
+    with np.load(path, allow_pickle=False) as file:
+        missing = [name for name in names if name not in file or len(file[name]) != samples]
+        if missing:
+            raise DataError(
+                f"the model takes {count} inputs; {path} needs {', '.join(missing)} of {samples} samples, too"
+            )
+        return [file[name] for name in names]
+
+
 def fitted(path: str | Path, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """The same, x in the model's shape: (N, 49, 10) for an input of (49, 10, 1); pixels as real numbers."""
     x, y = samples(path)

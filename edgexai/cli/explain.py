@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.cli.concepts import print_concepts
-from edgexai.cli.data import samples
+from edgexai.cli.data import further, samples
 from edgexai.errors import ConfigError
 from edgexai.runtime.explainer import Explainer, Explanation
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("explainer", help="a file that `edgexai attach` made")
-    parser.add_argument("--data", required=True, help="a .npz file with x (N, …) and, if known, y (N,)")
+    parser.add_argument(
+        "--data", required=True, help="a .npz file with x (N, …), x_1, … of further inputs, and y (N,) if known"
+    )
     parser.add_argument("--samples", type=int, default=8, help="how many, from the first (%(default)s)")
     parser.add_argument("--picture", help="write a PNG of inputs and heatmaps")
     parser.add_argument("--concepts", action="store_true", help="the strongest channels, and what excites each most")
@@ -36,8 +38,9 @@ def run(args: argparse.Namespace) -> int:
     if args.concepts and not explainer.metadata.concepts:
         raise ConfigError(f"{args.explainer} holds no concepts; attach it with --concepts auto")
     x, y = samples(args.data)
+    others = further(args.data, len(explainer.inputs), len(x))
     x = x[: args.samples]
-    explanations = [explainer(one) for one in x]
+    explanations = [explainer([one, *(other[i] for other in others)]) for i, one in enumerate(x)]
     for i, e in enumerate(explanations):
         label = None if y is None else int(y[i])
         print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
@@ -61,13 +64,16 @@ def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
         "score": e.score,
         "conservation": conservation,
         "relevance": e.relevance.tolist(),
+        **{f"relevance_{k}": m.tolist() for k, m in enumerate(e.more, 1)},
+        **({"state": e.state} if e.state else {}),
         **({} if e.concepts is None else {"concepts": e.concepts.tolist()}),
     }
 
 
 def _line(i: int, label: int | None, e: Explanation) -> str:
     known = "" if label is None else f"  label {label}"
-    return f"sample {i}{known}  predicted {e.target}  score {e.score:.3f}  conservation {e.conservation:.3f}"
+    kept = f"  state {e.state / e.score:.3f} of it" if e.state and e.score else ""
+    return f"sample {i}{known}  predicted {e.target}  score {e.score:.3f}  conservation {e.conservation:.3f}{kept}"
 
 
 def _picture(path: str, x: NDArray[Any], explanations: list[Explanation]) -> None:

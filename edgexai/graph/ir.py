@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgexai.errors import ModelError
 from edgexai.graph.opkind import OpKind
+from edgexai.graph.sparse import dense
 
 Bytes = NDArray[np.uint8]
 
@@ -105,12 +106,14 @@ class Tensor:
 
     @property
     def array(self) -> NDArray[Any]:
-        """The constant as a numpy array in its own type and shape (a read-only view)."""
+        """The constant as a numpy array in its own type and shape (a read-only view; a sparse one is made dense)."""
         if self.data is None:
             raise ModelError(f"tensor {self.name!r} is not a constant; run the model to see its value")
         if self.dtype not in NUMPY:
             raise ModelError(f"tensor {self.name!r} holds {self.dtype.name}, which has no numpy type")
-        return self.data.view(NUMPY[self.dtype]).reshape(self.shape)
+        values = self.data.view(NUMPY[self.dtype])
+        sparsity = getattr(self.rest, "sparsity", None)
+        return values.reshape(self.shape) if sparsity is None else dense(values, self.shape, sparsity, self.name)
 
     @property
     def real(self) -> NDArray[np.float32]:

@@ -6,20 +6,24 @@ from dataclasses import asdict
 from math import prod
 
 from edgexai._version import VERSION
-from edgexai.errors import ConfigError
+from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
 from edgexai.relevance.backward import Backward, Flow, consistent, dynamic
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.concepts import Part
 from edgexai.relevance.concepts import concepts as channels_of
+from edgexai.relevance.custom import builtin
 from edgexai.relevance.dynamic_range import dynamic_range
-from edgexai.relevance.grid import stop_tensor
+from edgexai.relevance.grid import stop_tensors, way_out
+from edgexai.relevance.report import maps, total
 from edgexai.relevance.rules import Norm, Pass, Rule
 from edgexai.relevance.start import Start, start
 from edgexai.relevance.table import LAYERS, RELEVANCE
 
 METADATA = "edgexai"
+PLAIN = ["relevance", "target", "score"]
+"""What an explainer returns beside the model's own outputs if nothing more is said."""
 
 
 def attach(
@@ -39,7 +43,9 @@ def attach(
     and ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file
     gets a second input, one weight an output) or ``"error"`` (the squared error of an autoencoder); ``output`` is
     which of several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
-    ``grid`` stops at the inner layer of the nearest resolution.
+    ``grid`` stops at the inner layer of the nearest resolution. A model with several inputs gets one map an input,
+    ``relevance``, ``relevance_1``, … in their order; a streaming model ``state`` float32 (1,), the relevance that is
+    about the steps before.
     ``concepts`` adds the output ``concepts`` float32 (1, N), what channels of inner maps took part: ``"auto"``, or
     the names of maps (see `edgexai.relevance.concepts`).
     ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`).
@@ -52,36 +58,40 @@ def attach(
     if precision not in ("float32", "int8"):
         raise ConfigError(f'precision {precision!r} is not known; use "float32" or "int8"')
     source, graph = fingerprint(graph), settled(graph)
-    build = Builder(graph)
+    build, graph = Builder(graph), builtin(graph)
     begin = start(graph, build, target, output)
-    stop = stop_tensor(graph, begin.logits, grid)
-    back = propagate(graph, build, chosen, begin, stop, integer=precision == "int8")
+    stops = stop_tensors(graph, begin.logits, grid)
+    back = propagate(graph, build, chosen, begin, None if grid is None else stops[0], precision == "int8")
     if begin.deviation is not None:
-        _from_reconstruction(back, stop, grid, begin.deviation)
-    relevance = _report(back, stop, channels)
-    outputs = [
-        *graph.outputs,
-        build.rename(relevance, "relevance"),
-        build.rename(_own(build, begin.target), "target"),
-        build.rename(begin.score, "score"),
-    ]
+        _from_reconstruction(back, stops[0], grid, begin.deviation)
+    added = {
+        name: _own(build, t) for name, t in zip(_names(stops), maps(back, stops, channels, begin.score), strict=True)
+    }
+    added |= {"target": _own(build, begin.target), "score": begin.score}
+    if back.state:
+        added["state"] = total(build, back.state)
     parts: list[Part] = []
     if concepts is not None:
-        vector, parts = channels_of(back, _layers(graph), begin.logits, concepts)
-        outputs.append(build.rename(vector, "concepts"))
-    shape = build.shape(stop)
+        added["concepts"], parts = channels_of(back, _layers(graph), begin.logits, concepts)
+    outputs = [build.rename(t, name) for name, t in added.items()]
     about = {
         "composite": chosen.name,
         "target": target,
-        "grid": None if grid is None else list(shape[1:3]),
+        "grid": None if grid is None else list(build.shape(stops[0])[1:3]),
         "channels": channels,
         "precision": precision,
+        **({"outputs": list(added)} if list(added) != PLAIN else {}),
         **({"concepts": [asdict(part) for part in parts]} if parts else {}),
+        **({"notes": back.notes} if back.notes else {}),
         "source": source,
         "version": VERSION,
     }
-    explainer = build.finish(outputs, {METADATA: json.dumps(about).encode()})
+    explainer = build.finish([*build.graph.outputs, *outputs], {METADATA: json.dumps(about).encode()})
     return dynamic_range(explainer, len(graph.ops)) if precision == "int8" else explainer
+
+
+def _names(stops: Sequence[int]) -> list[str]:
+    return ["relevance", *(f"relevance_{i}" for i in range(1, len(stops)))]
 
 
 def propagate(
@@ -91,7 +101,10 @@ def propagate(
     back = Backward(graph, build, RELEVANCE, _rules(graph, chosen, begin.logits), integer)
     back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)
-    back.walk(graph.ops[last + 1 :])
+    try:
+        back.walk(graph.ops[last + 1 :])
+    except UnsupportedOperator as refused:
+        raise UnsupportedOperator(f"{refused}, {way_out(graph, begin.logits, back.at)}") from None
     return back
 
 
@@ -142,23 +155,6 @@ def _from_reconstruction(back: Backward, x: int, grid: tuple[int, int] | None, d
         raise ConfigError('target "error" needs a first layer that hands factors on; use composite "epsilon"')
     build = back.build
     back.put(x, Flow(build.mul(deviation, build.sub(deviation, back.full(flow, x).tensor)), is_factor=False))
-
-
-def _report(back: Backward, stop: int, channels: str) -> int:
-    """The relevance at ``stop`` as the explainer's output."""
-    build = back.build
-    flow = back.arrived(stop)
-    if flow is None:
-        raise ConfigError("no relevance reaches the input; does the output depend on it?")
-    shape = build.shape(stop)
-    if channels == "keep" or len(shape) < 3:
-        return back.relevance(stop, back.full(flow, stop))
-    r = back.relevance(stop, flow)
-    if build.shape(r)[-1] == 1 and shape[-1] > 1:  # one channel stands for all, see the flat rule
-        r = build.mul(r, build.const(float(shape[-1])))
-    if build.shape(r)[-1] == 1:
-        return build.reshape(r, shape[:-1])
-    return build.sum(r, [len(shape) - 1])
 
 
 def _own(build: Builder, target: int) -> int:

@@ -24,6 +24,21 @@ HUGE = 1e30
 Scale = NDArray[np.float32]
 ONE: Scale = np.ones(1, np.float32)
 INTEGERS = {DType.INT8, DType.UINT8, DType.INT16}
+WHOLE = {DType.INT32, DType.INT64}
+UNMOVED = {
+    OpKind.CAST,
+    OpKind.CONCATENATION,
+    OpKind.EXPAND_DIMS,
+    OpKind.PACK,
+    OpKind.RESHAPE,
+    OpKind.SLICE,
+    OpKind.SPLIT,
+    OpKind.SQUEEZE,
+    OpKind.STRIDED_SLICE,
+    OpKind.TRANSPOSE,
+    OpKind.UNPACK,
+}
+"""What whole numbers that came in may go through and still be what came in."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,9 @@ class Backward:
         self._rules = rules
         self._arrived: dict[int, list[Flow]] = {}
         self._inside: list[Op] = []
+        self.notes: list[str] = []
+        self.state: list[int] = []
+        self.at = 0
         self._look_at(graph)
 
     def _look_at(self, graph: Graph) -> None:
@@ -53,17 +71,20 @@ class Backward:
         self._signs = Signs(graph)
         self._producer = graph.producers()
         self._dynamic = dynamic(graph)
+        self._states = states(graph)
 
     # --- operators
 
     def walk(self, ops: Sequence[Op]) -> None:
         """Let the relevance that has arrived through operators, the last of them first."""
         for op in reversed(ops):
+            if not self._inside:
+                self.at = self.graph.ops.index(op)
             flow = next((f for y in op.outputs if (f := self.arrived(y))), None)
             if flow is None:
                 continue
             if op.kind not in self._table:
-                raise self.unsupported(op, "no relevance rule", "replace the layer, or stop above it with grid=")
+                raise self.unsupported(op, "no relevance rule", "replace the layer")
             rule = self._rules.get(op, Norm())
             with consistent(self.graph, op):
                 self._unchanged(op, flow) if isinstance(rule, Pass) else self._table[op.kind](self, op, rule, flow)
@@ -96,6 +117,8 @@ class Backward:
 
     def value(self, t: int) -> int:
         """The forward value of a tensor as float32."""
+        if self.build.dtype(t) in WHOLE or self.build.dtype(t) == DType.BOOL:
+            return self.build.cast(t, DType.FLOAT32)
         return self.build.dequantize(t)
 
     def real_value(self, t: int) -> int:
@@ -138,13 +161,24 @@ class Backward:
 
     # --- relevance
 
+    def stops(self, op: Op, why: str) -> None:
+        """No relevance goes further than the output of ``op``: say so."""
+        self.notes.append(f"no relevance goes through {self.graph.describe(self.graph.ops.index(op))}: {why}")
+
     def give(self, t: int, flow: Flow) -> None:
-        """Let relevance arrive at a tensor; what would go to constants is dropped."""
-        if t in self._dynamic:
+        """Let relevance arrive at a tensor; what would go to constants is dropped, what goes to a state is counted."""
+        if t in self._states:
+            self.keep(t, self.relevance(t, self.full(flow, t)))
+        elif t in self._dynamic:
             here, whole = self.build.shape(flow.tensor), self.build.shape(t)
             if here not in (whole, (*whole[:-1], 1)):
                 raise ValueError(f"relevance of shape {here} for a map of shape {whole}")
             self._arrived.setdefault(t, []).append(flow)
+
+    def keep(self, t: int, r: int) -> None:
+        """Let relevance stay in a state ``t``: it is about the steps before."""
+        build = self.build
+        self.state.append(build.reshape(build.sum(r, list(range(len(build.shape(r))))), (1,)))
 
     def put(self, t: int, flow: Flow) -> None:
         """Let this be all the relevance of a tensor."""
@@ -269,9 +303,19 @@ def _cut(op: Op) -> bool:
 
 
 def dynamic(graph: Graph) -> set[int]:
-    """The tensors that depend on the model's input and can carry relevance."""
+    """The tensors that depend on the model's input and can carry relevance; whole numbers can as they came in."""
     found = set(graph.inputs) | {i for i, t in enumerate(graph.tensors) if t.is_variable}
+    whole = {t for t in graph.inputs if graph.tensors[t].dtype in WHOLE}
     for op in graph.ops:
         if op.kind != OpKind.SHAPE and any(t in found for t in op.inputs):
             found.update(op.outputs)
-    return {t for t in found if graph.tensors[t].dtype not in (DType.INT32, DType.INT64, DType.BOOL)}
+            if op.kind in UNMOVED and any(t in whole for t in op.inputs):
+                whole.update(t for t in op.outputs if graph.tensors[t].dtype in WHOLE)
+    carry = {t for t in found if graph.tensors[t].dtype not in (*WHOLE, DType.BOOL)}
+    return carry | whole
+
+
+def states(graph: Graph) -> set[int]:
+    """What a streaming model remembers from the steps before: variables, and what is read from them."""
+    kept = {i for i, t in enumerate(graph.tensors) if t.is_variable}
+    return kept | {t for op in graph.ops if op.kind == OpKind.READ_VARIABLE for t in op.outputs}

@@ -1,7 +1,7 @@
 """Explainer: runs an explainer file on a node; numpy and a TFLite runtime, nothing else."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -16,6 +16,8 @@ from edgexai.runtime.metadata import metadata
 from edgexai.runtime.micro import MicroInterpreter
 
 Map = NDArray[np.float32]
+Sample = NDArray[Any] | Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]]
+PLAIN = ("relevance", "target", "score")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class About:
     source: str
     version: str
     concepts: tuple[Concepts, ...] = ()
+    outputs: tuple[str, ...] = PLAIN
+    """What the file returns behind the model's own outputs."""
+    notes: tuple[str, ...] = ()
+    """What relevance does not go through, in words."""
+
+    @property
+    def maps(self) -> int:
+        """How many inputs are explained."""
+        return sum(name.startswith("relevance") for name in self.outputs)
 
 
 @dataclass(frozen=True)
@@ -54,8 +65,10 @@ class Explanation:
     """A prediction and why.
 
     ``outputs`` are the model's own, bit for bit; ``relevance`` is float32 in the input's shape without batch (and
-    without channels if the file sums them); ``score`` is the logit of ``target``, which the relevance adds up to;
-    ``concepts`` float32 (N,) says which channels of inner maps took part (``Explainer.metadata.concepts`` names them).
+    without channels if the file sums them), ``more`` that of the second input and the further ones; ``score`` is the
+    logit of ``target``, which the relevance adds up to; ``state`` is the part of it that a streaming model owes to the
+    steps before; ``concepts`` float32 (N,) says which channels of inner maps took part
+    (``Explainer.metadata.concepts`` names them).
     """
 
     outputs: tuple[NDArray[Any], ...]
@@ -63,11 +76,19 @@ class Explanation:
     score: float
     relevance: Map
     concepts: Map | None = None
+    more: tuple[Map, ...] = ()
+    state: float = 0.0
+
+    @property
+    def maps(self) -> tuple[Map, ...]:
+        """The relevance of every input."""
+        return (self.relevance, *self.more)
 
     @property
     def conservation(self) -> float:
         """Σ relevance / score; 1 where nothing was lost to biases and stabilizers, nan for a score of 0."""
-        return float(self.relevance.sum(dtype=np.float64) / self.score) if self.score else float("nan")
+        total = sum(m.sum(dtype=np.float64) for m in self.maps) + self.state
+        return float(total / self.score) if self.score else float("nan")
 
 
 class Explainer:
@@ -85,19 +106,20 @@ class Explainer:
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
         self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
         self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
-        if len(self._interpreter.outputs) < 4:
+        if len(self._interpreter.outputs) <= len(self.metadata.outputs):
             raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
-        self.input = self._interpreter.inputs[0]
+        self.inputs = self._interpreter.inputs[:-1] if self.takes_weights else self._interpreter.inputs
+        self.input = self.inputs[0]
         self.outputs = self._interpreter.outputs
-        self._predict: Callable[[NDArray[Any]], tuple[NDArray[Any], ...]] | None = None
+        self._predict: Callable[..., tuple[NDArray[Any], ...]] | None = None
 
-    def predict(self, x: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    def predict(self, x: Sample) -> tuple[NDArray[Any], ...]:
         """The model's outputs alone, in the time of the model; for files of `edgexai attach --signatures` on LiteRT."""
         if self._predict is None:
             if isinstance(self._interpreter, MicroInterpreter):
                 raise ModelError("TFLite Micro runs no signatures; load the model beside the explainer")
             self._predict = self._interpreter.signature("predict")
-        return self._predict(x)
+        return self._predict(*self._parts(x))
 
     @property
     def arena(self) -> int | None:
@@ -109,22 +131,43 @@ class Explainer:
         """Whether the file was attached with ``target="input"`` and wants a weight for each output."""
         return self.metadata.target == "input"
 
-    def __call__(self, x: NDArray[Any], weights: NDArray[Any] | None = None) -> Explanation:
+    def __call__(self, x: Sample, weights: NDArray[Any] | None = None) -> Explanation:
         """Explain one sample, with or without batch axis: its own type as it is, floats by the input's scale.
 
-        ``weights``, one an output in any shape, says for ``target="input"`` what is explained: 1 for a class speaks
-        for it, 1 and -1 for the difference of two, 1 over a region of an output a pixel for that region.
+        A model with several inputs takes a list of them, in their order, or a dict by their names. ``weights``, one
+        an output in any shape, says for ``target="input"`` what is explained: 1 for a class speaks for it, 1 and -1
+        for the difference of two, 1 over a region of an output a pixel for that region.
         """
         if self.takes_weights != (weights is not None):
             wants = "takes one weight an output" if self.takes_weights else "takes no weights"
             raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
         extra = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
-        found = list(self._interpreter.run(x, *extra))
-        concepts = None
-        if self.metadata.concepts:
-            concepts = found.pop()[0]
-        *outputs, relevance, target, score = found
-        return Explanation(tuple(outputs), int(target[0]), float(score[0]), relevance[0], concepts)
+        found = self._interpreter.run(*self._parts(x), *extra)
+        own = len(found) - len(self.metadata.outputs)
+        named = dict(zip(self.metadata.outputs, found[own:], strict=True))
+        relevance, *more = (r[0] for name, r in named.items() if name.startswith("relevance"))
+        return Explanation(
+            tuple(found[:own]),
+            int(named["target"][0]),
+            float(named["score"][0]),
+            relevance,
+            named["concepts"][0] if "concepts" in named else None,
+            tuple(more),
+            float(named["state"][0]) if "state" in named else 0.0,
+        )
+
+    def _parts(self, x: Sample) -> list[NDArray[Any]]:
+        """One array an input."""
+        if isinstance(x, Mapping):
+            names = [port.name for port in self.inputs]
+            if set(x) != set(names):
+                raise DataError(f"the model takes inputs {', '.join(map(repr, names))}, not {', '.join(map(repr, x))}")
+            return [x[name] for name in names]
+        if len(self.inputs) == 1:
+            return [np.asarray(x[0]) if isinstance(x, list) and len(x) == 1 else np.asarray(x)]
+        if isinstance(x, np.ndarray) or len(x) != len(self.inputs):
+            raise DataError(f"the model takes {len(self.inputs)} inputs; give a list of {len(self.inputs)} arrays")
+        return list(x)
 
     def batch(self, samples: NDArray[Any], weights: NDArray[Any] | None = None) -> list[Explanation]:
         """Explain samples (N, …) one after another: files for nodes take one at a time. ``weights`` are for each."""
@@ -146,6 +189,8 @@ def _about(model: bytes, where: str) -> About:
             source=str(said["source"]),
             version=str(said["version"]),
             concepts=_concepts(said.get("concepts", [])),
+            outputs=tuple(str(name) for name in said.get("outputs", PLAIN)),
+            notes=tuple(str(note) for note in said.get("notes", [])),
         )
     except (ValueError, KeyError, TypeError, IndexError):
         raise ModelError(f"{where} has damaged metadata; attach the relevance pass again") from None

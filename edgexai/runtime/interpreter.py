@@ -75,17 +75,20 @@ class Interpreter:
         self._inner.invoke()
         return tuple(self._inner.get_tensor(port.index) for port in self.outputs)
 
-    def signature(self, key: str) -> Callable[[NDArray[Any]], tuple[NDArray[Any], ...]]:
-        """What runs one signature of a file that has several: a sample -> its outputs; ModelError if it has none."""
+    def signature(self, key: str) -> Callable[..., tuple[NDArray[Any], ...]]:
+        """What runs one signature of a file that has several: one array an input -> its outputs.
+
+        Raises ModelError if it has none of that name.
+        """
         if key not in self._inner.get_signature_list():
             raise ModelError(
                 f"the file has no signature {key!r}; attach it with --signatures, or load the model beside it"
             )
-        port = self.inputs[0]
 
-        def run(x: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        def run(*xs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+            given = {f"input_{i}": port.quantized(x) for i, (port, x) in enumerate(zip(self.inputs, xs, strict=False))}
             # A runner that is kept keeps the interpreter itself from running
-            found = self._inner.get_signature_runner(key)(input_0=port.quantized(x))
+            found = self._inner.get_signature_runner(key)(**given)
             return tuple(np.array(found[f"output_{i}"]) for i in range(len(found)))
 
         return run

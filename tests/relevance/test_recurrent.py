@@ -1,5 +1,6 @@
 """LSTM and GRU, unrolled, as loops and as one operator, against a twin written from Arras et al. (2017)."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def linear(x: Array, w: Array, total: Array, r: Array) -> Array:
     return x * (w @ np.where(total == 0, 0, r / np.where(total == 0, 1, total)))
 
 
-def twin_lstm(x: Array, w: Array, u: Array, b: Array, r: Array) -> tuple[Array, Array]:
+def twin_lstm(x: Array, w: Array, u: Array, b: Array, r: Array, clip: float = np.inf) -> tuple[Array, Array]:
     """Last h of an LSTM (gates i, f, g, o), and the relevance of x for the relevance r of that h."""
     n = u.shape[0]
     h, c, trace = np.zeros(n), np.zeros(n), []
@@ -38,7 +39,7 @@ def twin_lstm(x: Array, w: Array, u: Array, b: Array, r: Array) -> tuple[Array, 
         z = xt @ w + h @ u + b
         i, f, g, o = sigmoid(z[:n]), sigmoid(z[n : 2 * n]), np.tanh(z[2 * n : 3 * n]), sigmoid(z[3 * n :])
         trace.append((h, c, z[2 * n : 3 * n], i * g, f * c))
-        c = f * c + i * g
+        c = np.clip(f * c + i * g, -clip, clip)
         h = o * np.tanh(c)
     rx, rc, rh = np.zeros_like(x), np.zeros(n), r
     for t in reversed(range(len(x))):
@@ -140,21 +141,35 @@ def test_the_fused_operator_is_the_twins() -> None:
     assert np.abs(relevance[0] - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
-def test_a_clipped_cell_is_refused() -> None:
+@pytest.mark.parametrize("clip", [0.4, 10.0])
+def test_a_clipped_cell_hands_its_relevance_on(clip: float) -> None:
     random = np.random.default_rng(8)
-    graph = sequence_lstm(*(random.normal(size=s) for s in ((FEATURES, 16), (UNITS, 16), 16)), cellClip=1.0)
-    with pytest.raises(UnsupportedOperator, match=r"clipping.*UNIDIRECTIONAL_SEQUENCE_LSTM \(operator 0"):
-        edgexai.attach(graph)
+    w, u, b = (random.normal(size=s) for s in ((FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), 4 * UNITS))
+    graph = sequence_lstm(w, u, b, cellClip=clip)
+    x = random.normal(size=(TIME, FEATURES))
+    logits, relevance, target, _ = run(edgexai.attach(graph, "epsilon(1e-9)", channels="keep"), x.astype(np.float32))
+    h, _ = twin_lstm(x, w, u, b, np.zeros(UNITS), clip)
+    _, expected = twin_lstm(x, w, u, b, h * np.eye(UNITS)[target[0]], clip)
+    assert np.abs(logits[0] - h).max() < 1e-5
+    assert np.abs(relevance[0] - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_coupled_gates_are_refused() -> None:
+    random = np.random.default_rng(8)
+    shapes = ((FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), 4 * UNITS)
+    graph = sequence_lstm(*(random.normal(size=s) for s in shapes))
+    op = graph.ops[0]
+    coupled = replace(op, inputs=(op.inputs[0], -1, *op.inputs[2:]))
+    with pytest.raises(UnsupportedOperator, match=r"coupled gates.*UNIDIRECTIONAL_SEQUENCE_LSTM \(operator 0"):
+        edgexai.attach(replace(graph, ops=(coupled, *graph.ops[1:])))
 
 
 def test_what_a_loop_cannot_carry_is_named_inside_it() -> None:
     _, graph = built(keras.layers.LSTM(UNITS))
-    from dataclasses import replace
-
     loop = next(op for op in graph.ops if op.kind == OpKind.WHILE)
     at = loop.options.bodySubgraphIndex - 1
     body = graph.subgraphs[at]
-    ops = tuple(Op(OpKind.COS, op.inputs, op.outputs) if op.kind == OpKind.TANH else op for op in body.ops)
+    ops = tuple(Op(OpKind.CUMSUM, op.inputs, op.outputs) if op.kind == OpKind.TANH else op for op in body.ops)
     subgraphs = tuple(replace(s, ops=ops) if i == at else s for i, s in enumerate(graph.subgraphs))
-    with pytest.raises(UnsupportedOperator, match=r"COS inside WHILE \(operator 1"):
+    with pytest.raises(UnsupportedOperator, match=r"CUMSUM inside WHILE \(operator 1"):
         edgexai.attach(replace(graph, subgraphs=subgraphs))
