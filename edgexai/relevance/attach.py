@@ -7,7 +7,7 @@ from math import prod
 
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
-from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint, settled
+from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
 from edgexai.graph.sweep import swept
 from edgexai.relevance import questions
 from edgexai.relevance.backward import Backward, Flow
@@ -31,7 +31,7 @@ PLAIN = ["relevance", "target", "score"]
 
 
 def attach(
-    graph: Graph,
+    graph: Model,
     composite: str | Composite = "edge",
     target: str | int = "predicted",
     grid: tuple[int, int] | None = None,
@@ -55,6 +55,7 @@ def attach(
     ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
+    graph = graph_of(graph)
     chosen = composite_of(composite)
     if channels not in ("sum", "keep"):
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
