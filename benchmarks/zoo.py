@@ -105,14 +105,13 @@ def examine(path: Path, composite: str, inputs: int) -> Row:
     }
     _stage(row, "in the runtime alone")
     try:
-        for plain in (False, True):  # one that corrupts memory by itself dies here
-            source = Interpreter(content, plain=plain)
-            samples = [_sample(source.inputs, seed) for seed in range(inputs)]
-            for xs in samples:
-                source.run(*xs)
-            del source
+        source = Interpreter(content)
+        samples = [_sample(source.inputs, seed) for seed in range(inputs)]
+        for xs in samples:
+            source.run(*xs)
     except Error as error:
         return row | {"runs": False, "why": str(error)}
+    _without_us(content, samples)
     row["runs"] = True
     _stage(row, "in attach")
     try:
@@ -140,6 +139,16 @@ def examine(path: Path, composite: str, inputs: int) -> Row:
     _stage(row, "while a layer was scaled")
     row["invariance"] = _invariance(graph, composite, samples, maps)
     return row
+
+
+def _without_us(content: bytes, samples: list[list[NDArray[Any]]]) -> None:
+    """Once more on plain kernels: a model that corrupts the memory of the runtime dies here, not where it is explained."""
+    try:
+        plain = Interpreter(content, plain=True)
+    except Error:
+        return  # some custom operators are known to XNNPACK alone
+    for xs in samples:
+        plain.run(*xs)
 
 
 def _stage(row: Row, stage: str) -> None:
