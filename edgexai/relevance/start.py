@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from edgexai.errors import ConfigError
-from edgexai.graph import Builder, DType, Graph, OpKind
+from edgexai.graph import Builder, Graph, OpKind
+from edgexai.relevance import detector, mask, onehot
 from edgexai.relevance.backward import Flow
 
 LOOKED_THROUGH = {
@@ -48,7 +49,13 @@ def logits_of(graph: Graph, output: int) -> int:
 
 def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0) -> Start:
     """Append what chooses the target; ConfigError if the model has no such output."""
+    if detector.asked(target):
+        found = detector.box(graph, build, str(target), logits_of)
+        return Start(found.tensor, found.flow, found.target, found.score)
     head = head_of(graph, output)
+    if mask.asked(target):
+        found = mask.mask(graph, build, str(target), logits_of(graph, head))
+        return Start(found.tensor, found.flow, found.target, found.score)
     logits = head if target == "error" else logits_of(graph, head)
     shape = build.shape(logits)
     count = prod(shape)
@@ -58,17 +65,17 @@ def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0
     if isinstance(target, int):
         if not 0 <= target < count:
             raise ConfigError(f"target {target} is not one of the model's {count} outputs; choose 0 to {count - 1}")
-        weights = build.const(np.eye(count, dtype=np.float32)[[target]])
+        weights = onehot.fixed(build, target, count)
         chosen = build.const(np.array([target], np.int32))
     elif target == "predicted":
         chosen = build.argmax(flat)
-        weights = _one_hot(build, chosen, count)
+        weights = onehot.computed(build, chosen, count)
     elif target == "input":
         weights = build.input("target_weights", (1, count))
         chosen = build.argmax(weights)
     else:
         raise ConfigError(
-            f'target {target!r} is not known; use "predicted", "input", "error" or the index of an output'
+            f'target {target!r} is not known; use "predicted", "input", "error", "box", "mask" or an index'
         )
     score = build.reshape(build.sum(build.mul(flat, weights), [1]), (1,))
     return Start(logits, Flow(build.reshape(weights, shape), is_factor=True), chosen, score)
@@ -101,10 +108,3 @@ def _error(graph: Graph, build: Builder, logits: int, flat: int) -> Start:
     score = build.reshape(build.sum(squared, [1]), (1,))
     flow = Flow(build.reshape(difference, build.shape(logits)), is_factor=True)
     return Start(logits, flow, build.argmax(squared), score, build.reshape(difference, build.shape(x)))
-
-
-def _one_hot(build: Builder, index: int, count: int) -> int:
-    """(1,) int32 -> (1, count) float32: relu(1 - (i - index)²), because TFLite Micro lacks ONE_HOT."""
-    positions = build.const(np.arange(count, dtype=np.float32)[None])
-    distance = build.sub(positions, build.cast(index, DType.FLOAT32))
-    return build.sub(build.const(1.0), build.mul(distance, distance), "RELU")
