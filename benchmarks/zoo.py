@@ -142,7 +142,7 @@ def examine(path: Path, composite: str, inputs: int) -> Row:
 
 
 def _without_us(content: bytes, samples: list[list[NDArray[Any]]]) -> None:
-    """Once more on plain kernels: a model that corrupts the memory of the runtime dies here, not where it is explained."""
+    """Once more on plain kernels: a model that corrupts the runtime dies here, not where it is explained."""
     try:
         plain = Interpreter(content, plain=True)
     except Error:
