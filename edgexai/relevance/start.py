@@ -36,6 +36,8 @@ def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0
     ``less_mean``: relevance starts with a logit less the mean of the logits that it competes with, where a softmax or
     an argmax says that it does.
     """
+    if target == "predicted" and detector.ends_in_boxes(graph):
+        target = "box"
     if detector.asked(target):
         found = detector.box(graph, build, str(target), logits_of)
         return Start(found.tensor, found.flow, found.target, found.score)
