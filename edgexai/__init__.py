@@ -11,8 +11,13 @@ from edgexai._version import VERSION as __version__
 from edgexai.errors import Error
 
 if TYPE_CHECKING:
+    from edgexai.compress.budget import compress
+    from edgexai.compress.measure.cost import cost
+    from edgexai.compress.measure.limits import Budget
     from edgexai.compress.measure.profile import Profile, profile_relevance
     from edgexai.compress.prune.pruning import prune
+    from edgexai.compress.quantize.int8 import quantize
+    from edgexai.compress.repair.repair import Repair
     from edgexai.graph import Graph, load, save
     from edgexai.heatmap import Frame, decode, encode
     from edgexai.relevance import Composite, attach
@@ -21,7 +26,12 @@ if TYPE_CHECKING:
 _HOME = {
     "Profile": "edgexai.compress.measure.profile",
     "profile_relevance": "edgexai.compress.measure.profile",
+    "Budget": "edgexai.compress.measure.limits",
+    "Repair": "edgexai.compress.repair.repair",
+    "cost": "edgexai.compress.measure.cost",
+    "compress": "edgexai.compress.budget",
     "prune": "edgexai.compress.prune.pruning",
+    "quantize": "edgexai.compress.quantize.int8",
     "Explainer": "edgexai.runtime.explainer",
     "Explanation": "edgexai.runtime.explainer",
     "Graph": "edgexai.graph",
@@ -35,6 +45,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Budget",
     "Composite",
     "Error",
     "Explainer",
@@ -42,13 +53,17 @@ __all__ = [
     "Frame",
     "Graph",
     "Profile",
+    "Repair",
     "__version__",
     "attach",
+    "compress",
+    "cost",
     "decode",
     "encode",
     "load",
     "profile_relevance",
     "prune",
+    "quantize",
     "save",
 ]
 

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.board import load_board
 from edgexai.cli.bench.explain import alternate
 from edgexai.compress.measure.accuracy import accuracy, predictions
 from edgexai.compress.measure.fidelity import correlation, heatmaps, particular
+from edgexai.compress.measure.limits import Budget
 from edgexai.compress.measure.macs import total_macs
 from edgexai.compress.measure.profile import Profile, profile_relevance
-from edgexai.compress.prune.pruning import prune, refined
+from edgexai.compress.prune.pruning import Choice, prune, refined
 from edgexai.compress.repair.distillation import Schedule, distill
 from edgexai.graph import Graph, serialize
 
@@ -59,16 +61,18 @@ def pruned(
     """The model at each of some falling shares of its MACs, or of its time on a board; least squares go from one to the
     next."""
     graph, profile, few = material.graph, material.profile, material.few
+    known = None if board is None else load_board(board)
+    choice = Choice(criterion, known, multiple or (known.lanes if known else 1))
     if repair == "least_squares":
-        yield from refined(graph, profile, keeps, few, criterion, board, multiple)
+        yield from refined(graph, profile, keeps, few, choice)
         return
     for keep in keeps:
         if repair != "distill":
-            budget: dict[str, Any] = {"keep": keep} if board is None else {"latency": keep, "board": board}
-            yield prune(graph, profile, **budget, criterion=criterion, repair=repair, multiple=multiple)
+            budget = Budget(macs=keep) if board is None else Budget(latency=keep, board=board)
+            yield prune(graph, profile, budget, criterion=criterion, repair=repair, multiple=multiple)
             continue
         shares = [1 - (1 - keep) * step / steps for step in range(1, steps + 1)]
-        *_, small = refined(graph, profile, shares, few, criterion, board, multiple, only_last=True)
+        *_, small = refined(graph, profile, shares, few, choice, only_last=True)
         yield distill(small, graph, material.many, schedule=Schedule(epochs=epochs))
 
 

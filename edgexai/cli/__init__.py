@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 
 from edgexai._version import VERSION
-from edgexai.errors import Error
+from edgexai.errors import ConfigError, Error
 
 VERBS = {
     "convert": "make a .tflite file of a Keras model or a SavedModel",
@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     module.arguments(parser)
     args = parser.parse_args(argv[1:])
     try:
+        _spare_source(args)
         return int(module.run(args) or 0)
     except (Error, FileNotFoundError, PermissionError, IsADirectoryError) as error:
         print(f"edgexai {verb}: {_sentence(error)}", file=sys.stderr)
@@ -71,6 +72,13 @@ def _help(argv: list[str]) -> int:
     for verb, summary in VERBS.items():
         print(f"  {verb:<9} {summary}", file=out)
     return 0 if asked else 2
+
+
+def _spare_source(args: argparse.Namespace) -> None:
+    """ConfigError if the output is the very file that is read."""
+    source, output = getattr(args, "model", None), getattr(args, "output", None)
+    if isinstance(source, str) and output is not None and os.path.exists(output) and os.path.samefile(source, output):
+        raise ConfigError(f"-o {output} would overwrite the model that is read; give another name")
 
 
 def _sentence(error: Exception) -> str:

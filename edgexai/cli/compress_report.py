@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.board import Board
-from edgexai.compress.budget import Point
+from edgexai.compress.measure.bench import Point
 from edgexai.compress.measure.cost import Cost
 from edgexai.compress.measure.fidelity import heatmaps
 from edgexai.compress.quantize.cluster_search import Packed

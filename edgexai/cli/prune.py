@@ -21,10 +21,12 @@ from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
 from edgexai.compress.measure.accuracy import accuracy
 from edgexai.compress.measure.cost import cost
+from edgexai.compress.measure.limits import Budget
 from edgexai.compress.measure.profile import load_profile, profile_relevance
 from edgexai.compress.prune.criteria import CRITERIA
-from edgexai.compress.prune.pruning import REPAIRS, prune
-from edgexai.compress.repair.distillation import Schedule, distill
+from edgexai.compress.prune.pruning import prune
+from edgexai.compress.repair.distillation import Schedule
+from edgexai.compress.repair.repair import METHODS, Repair
 from edgexai.graph import load, save
 
 
@@ -32,14 +34,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
     parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
     parser.add_argument("--data", required=True, help="a .npz file with unlabelled samples x (N, …)")
-    parser.add_argument("--keep", type=float, help="share of multiply-accumulates that stays, 0 to 1")
-    parser.add_argument("--energy", type=float, help="share of the energy on --board that stays, 0 to 1")
-    parser.add_argument("--latency", type=float, help="share of the time on --board that stays, 0 to 1")
+    parser.add_argument("--keep", metavar="SHARE", help="of multiply-accumulates that stays: 0.5, 50%% or 2M")
+    parser.add_argument("--energy", metavar="SHARE", help="of the energy on --board that stays: 50%% or 700uJ")
+    parser.add_argument("--latency", metavar="SHARE", help="of the time on --board that stays: 50%% or 20ms")
     parser.add_argument("--board", help="the board whose energy or time counts")
     parser.add_argument("--profile", help="a profile that `edgexai profile` made (default: from --data)")
     parser.add_argument("--criterion", default="relevance", choices=list(CRITERIA), help="(%(default)s)")
     parser.add_argument(
-        "--repair", default="least_squares", choices=REPAIRS, help="closed-form repair, no labels (%(default)s)"
+        "--repair", default="least_squares", choices=METHODS, help="closed-form repair, no labels (%(default)s)"
     )
     parser.add_argument("--steps", type=int, default=4, help="of least squares, scores taken anew (%(default)s)")
     parser.add_argument("--multiple", type=int, help="channels a layer, in multiples of this (the board's lanes)")
@@ -63,25 +65,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         with bar("relevance") as progress:
             profile = profile_relevance(graph, x, progress=progress)
-    with bar("steps") as progress:
+    budget = Budget(args.keep, args.energy, args.latency, explanations=args.keep_explanations, board=args.board)
+    schedule = Schedule(epochs=args.epochs) if args.distill else None
+    repair = Repair(args.repair, args.steps, schedule)
+    with bar("pruning") as progress:
         small = prune(
             graph,
             profile,
-            keep=args.keep,
-            energy=args.energy,
-            latency=args.latency,
-            board=args.board,
+            budget,
+            x,
             criterion=args.criterion,
-            repair=args.repair,
-            samples=x,
-            steps=args.steps,
+            repair=repair,
             multiple=args.multiple,
-            keep_explanations=args.keep_explanations,
             progress=progress,
         )
-    if args.distill:
-        with bar("distillation") as progress:
-            small = distill(small, graph, x, schedule=Schedule(epochs=args.epochs), progress=progress)
     save(small, args.output)
     before, after = cost(graph, args.board), cost(small, args.board)
     report: dict[str, Any] = {"output": args.output, "macs": [before.macs, after.macs]}

@@ -71,7 +71,9 @@ class Builder:
         self.inputs.append(self._add(Tensor(name, tuple(shape), dtype)))
         return self.inputs[-1]
 
-    def const(self, value: NDArray[Any] | np.generic | float | Sequence[int], scale: float | None = None) -> int:
+    def const(
+        self, value: NDArray[Any] | np.generic | float | Sequence[int], scale: float | None = None, zero: int = 0
+    ) -> int:
         """A constant; equal ones are kept once. Python integers become int32, floats float32."""
         array = np.asarray(value)
         if array.dtype == np.float64:
@@ -80,18 +82,32 @@ class Builder:
             array = array.astype(np.int32)
         shape = array.shape  # ascontiguousarray would make a scalar a vector
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        key = (array.dtype.str, shape, scale, data.tobytes())
+        key = (array.dtype.str, shape, scale, zero, data.tobytes())
         if key not in self._constants:
             quantization = (
-                None if scale is None else Quantization(np.array([scale], np.float32), np.array([0], np.int64))
+                None if scale is None else Quantization(np.array([scale], np.float32), np.array([zero], np.int64))
             )
             name = f"{self._prefix}/const{len(self._constants)}"
             self._constants[key] = self._add(Tensor(name, shape, DTYPE[array.dtype], data, quantization))
         return self._constants[key]
 
     def weight(self, value: NDArray[Any]) -> int:
-        """A constant for float kernels; int8 stays int8 in the file, behind a DEQUANTIZE of scale 1."""
-        return self.const(value) if value.dtype == np.float32 else self.dequantize(self.const(value, 1.0))
+        """A constant for float kernels; float16 and integers stay small in the file, behind a DEQUANTIZE of scale 1.
+
+        int16 is for integers of 9 bits, differences of two of 8: they are kept in 8 bits by a zero point.
+        """
+        if value.dtype == np.float32:
+            return self.const(value)
+        if value.dtype == np.float16:
+            return self.dequantize(self.const(value))
+        zero = 0
+        if value.dtype == np.int16:
+            zero = -128 - min(0, int(value.min(initial=0)))
+            value = value + np.int16(zero)
+            if value.max(initial=-128) > 127:
+                raise ValueError(f"integers of {np.ptp(value)} steps do not fit 8 bits")
+            value = value.astype(np.int8)
+        return self.dequantize(self.const(value, 1.0, zero))
 
     def kept(self, tensor: Tensor) -> int:
         """A constant as it stands in another graph; the same one is kept once."""

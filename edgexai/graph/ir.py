@@ -146,7 +146,7 @@ class Op:
     rest: Any = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """A model: tensors, operators in order of execution, and which tensors go in and come out.
 
@@ -165,6 +165,13 @@ class Graph:
     rest: Any = None
     sha256: str = field(default="", init=False)
     """Of the file that was read; a graph derived by ``dataclasses.replace`` loses it, as it should."""
+
+    def __repr__(self) -> str:
+        def told(side: tuple[int, ...]) -> str:
+            ports = [self.tensors[t] for t in side]
+            return ", ".join(f"{p.name or 'tensor'} {p.dtype.name.lower()}{list(p.shape)}" for p in ports)
+
+        return f"<Graph {self.name}: {len(self.ops)} operators, {told(self.inputs)} -> {told(self.outputs)}>"
 
     def describe(self, index: int) -> str:
         """Operator ``index`` as messages name it: kind, number and the name of its first output."""

@@ -10,6 +10,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgexai.errors import DataError
 from edgexai.graph.ir import Bytes, Graph, Op, Quantization, Tensor
 from edgexai.graph.verify import verify
 
@@ -19,6 +20,8 @@ def save(graph: Graph, path: str | Path) -> None:
 
     Raises ModelError if the graph contradicts itself, OSError if the file cannot be written.
     """
+    if not isinstance(graph, Graph):
+        raise DataError(f"save writes a Graph, not {type(graph).__name__}; edgexai.load makes one of a file")
     write(serialize(graph), path)
 
 

@@ -99,6 +99,8 @@ def encode(
     map itself is shorter. Raises FrameError for what no frame can hold, or a budget smaller than what comes before the
     stream.
     """
+    if budget is not None and type(budget) is not int:
+        raise FrameError(f"budget is {budget!r}; give a whole number of bytes")
     wanted = [Heatmap(layout.checked(relevance), target, score, conservation)]
     wanted += [replace(one, map=layout.checked(one.map)) for one in more]
     if len(wanted) > layout.MOST_MAPS or any(one.map.shape != wanted[0].map.shape for one in wanted):
@@ -300,6 +302,8 @@ def prefix(body: bytes) -> bytes:
 
 def opened(frame: bytes) -> tuple[Preamble, list[Section]]:
     """Header and maps of a frame, no map decoded yet. Raises FrameError as `decode` does."""
+    if not isinstance(frame, bytes | bytearray | memoryview):
+        raise FrameError(f"a frame is bytes, not {type(frame).__name__}; give what encode returned")
     frame = bytes(frame)
     if not 7 <= len(frame) <= MOST_BYTES:
         raise FrameError(f"{len(frame)} bytes are no heatmap frame; one has 7 to 2^20")

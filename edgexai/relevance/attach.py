@@ -7,7 +7,7 @@ from math import prod
 
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
-from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint, settled
+from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
 from edgexai.relevance.backward import Backward, Flow, consistent, dynamic
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
@@ -27,7 +27,7 @@ PLAIN = ["relevance", "target", "score"]
 
 
 def attach(
-    graph: Graph,
+    graph: Model,
     composite: str | Composite = "edge",
     target: str | int = "predicted",
     grid: tuple[int, int] | None = None,
@@ -51,6 +51,7 @@ def attach(
     ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
+    graph = graph_of(graph)
     chosen = composite_of(composite)
     if channels not in ("sum", "keep"):
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')

@@ -8,6 +8,7 @@ def stop_tensors(graph: Graph, logits: int, grid: tuple[int, int] | None) -> lis
     """The inputs, or the latest cut whose map is nearest to ``grid``."""
     if grid is None:
         return list(graph.inputs)
+    _check(grid)
     cuts = choices(graph, logits)
     if not cuts:
         raise ConfigError("the model has no inner map to stop at; leave grid out")
@@ -24,6 +25,11 @@ def way_out(graph: Graph, logits: int, refused: int) -> str:
     if len(graph.outputs) > 1:
         return "or explain another of the model's outputs (no inner map lies above it, so that a grid cannot help)"
     return "or explain a model that ends in front of it (no inner map lies above it, so that a grid cannot help)"
+
+
+def _check(grid: tuple[int, int]) -> None:
+    if not isinstance(grid, tuple | list) or len(grid) != 2 or any(type(n) is not int or n < 1 for n in grid):
+        raise ConfigError(f"grid is {grid!r}; give (rows, columns), whole numbers of at least 1")
 
 
 def choices(graph: Graph, logits: int) -> dict[tuple[int, int], int]:

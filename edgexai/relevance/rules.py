@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.errors import ConfigError
+
 Array = NDArray[Any]
 Modify = Callable[[Array], Array]
 
@@ -69,7 +71,8 @@ class Rule:
     """Whether scaling the weights scales numerator and denominator alike."""
 
     def shares(self) -> tuple[Share, ...]:
-        raise NotImplementedError
+        """The parts that the rule adds up; ConfigError if a rule of one's own does not say them."""
+        raise ConfigError(f"the rule {type(self).__name__} does not say its shares; give it a method shares()")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from math import prod
 import numpy as np
 
 from edgexai.errors import ConfigError
-from edgexai.graph import Builder, DType, Graph, OpKind
+from edgexai.graph import Builder, Graph, OpKind
+from edgexai.relevance import onehot
 from edgexai.relevance.backward import Flow
 
 LOOKED_THROUGH = {
@@ -58,11 +59,11 @@ def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0
     if isinstance(target, int):
         if not 0 <= target < count:
             raise ConfigError(f"target {target} is not one of the model's {count} outputs; choose 0 to {count - 1}")
-        weights = build.const(np.eye(count, dtype=np.float32)[[target]])
+        weights = onehot.fixed(build, target, count)
         chosen = build.const(np.array([target], np.int32))
     elif target == "predicted":
         chosen = build.argmax(flat)
-        weights = _one_hot(build, chosen, count)
+        weights = onehot.computed(build, chosen, count)
     elif target == "input":
         weights = build.input("target_weights", (1, count))
         chosen = build.argmax(weights)
@@ -101,10 +102,3 @@ def _error(graph: Graph, build: Builder, logits: int, flat: int) -> Start:
     score = build.reshape(build.sum(squared, [1]), (1,))
     flow = Flow(build.reshape(difference, build.shape(logits)), is_factor=True)
     return Start(logits, flow, build.argmax(squared), score, build.reshape(difference, build.shape(x)))
-
-
-def _one_hot(build: Builder, index: int, count: int) -> int:
-    """(1,) int32 -> (1, count) float32: relu(1 - (i - index)²), because TFLite Micro lacks ONE_HOT."""
-    positions = build.const(np.arange(count, dtype=np.float32)[None])
-    distance = build.sub(positions, build.cast(index, DType.FLOAT32))
-    return build.sub(build.const(1.0), build.mul(distance, distance), "RELU")

@@ -80,6 +80,7 @@ RELEVANCE: Table = {
     # activations and types
     OpKind.ABS: activation.relevance,
     OpKind.CAST: activation.identity,
+    OpKind.COS: activation.relevance,
     OpKind.DEQUANTIZE: activation.identity,
     OpKind.ELU: activation.relevance,
     OpKind.EXP: activation.relevance,
@@ -97,6 +98,7 @@ RELEVANCE: Table = {
     OpKind.RELU6: activation.relevance,
     OpKind.RELU_0_TO_1: activation.relevance,
     OpKind.RELU_N1_TO_1: activation.relevance,
+    OpKind.SIN: activation.relevance,
     OpKind.SOFTMAX: softmax.relevance,
     OpKind.SQRT: activation.relevance,
     OpKind.SQUARE: activation.relevance,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,6 +101,8 @@ class Explainer:
     def __init__(
         self, model: str | Path | bytes, threads: int = 1, runtime: Literal["tflite", "micro"] = "tflite"
     ) -> None:
+        if not isinstance(model, str | PathLike | bytes):
+            raise DataError(f"Explainer takes the path or the bytes of an explainer file, not {type(model).__name__}")
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
         self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
         self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
@@ -165,6 +168,10 @@ class Explainer:
         if isinstance(x, np.ndarray) or len(x) != len(self.inputs):
             raise DataError(f"the model takes {len(self.inputs)} inputs; give a list of {len(self.inputs)} arrays")
         return list(x)
+
+    def batch(self, samples: NDArray[Any], weights: NDArray[Any] | None = None) -> list[Explanation]:
+        """Explain samples (N, …) one after another: files for nodes take one at a time. ``weights`` are for each."""
+        return [self(x, weights) for x in samples]
 
 
 def _about(model: bytes, where: str) -> About:

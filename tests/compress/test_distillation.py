@@ -38,7 +38,7 @@ def test_trainable_copy_computes_what_the_graph_does(name: str) -> None:
 def test_student_comes_nearer_to_its_teacher() -> None:
     teacher = edgexai.load(golden("dscnn")[0])
     x = batch(teacher)
-    student = edgexai.prune(teacher, edgexai.profile_relevance(teacher, x), keep=0.6)
+    student = edgexai.prune(teacher, edgexai.profile_relevance(teacher, x), 0.6, repair="bias")
     seen: list[int] = []
     trained = distill(
         student, teacher, x, schedule=Schedule(epochs=12, rate=1e-2), progress=lambda done, whole: seen.append(done)
@@ -59,7 +59,7 @@ def test_inputs_of_any_range_are_trained_on_alike() -> None:
     schedule = Schedule(epochs=2)
     answers = []
     for whole, samples in ((teacher, x), (large, 256 * x)):
-        student = edgexai.prune(whole, edgexai.profile_relevance(whole, samples), keep=0.6)
+        student = edgexai.prune(whole, edgexai.profile_relevance(whole, samples), 0.6, repair="bias")
         answers.append(forward(distill(student, whole, samples, schedule=schedule), samples)[0])
     np.testing.assert_allclose(answers[0], answers[1], rtol=1e-2, atol=1e-3)
 
@@ -68,7 +68,7 @@ def test_an_int8_student_stays_int8_with_its_ports() -> None:
     whole = edgexai.load(golden("mlp")[0])
     x = batch(whole)
     teacher = quantize(whole, x)
-    student = edgexai.prune(teacher, edgexai.profile_relevance(teacher, x), keep=0.7)
+    student = edgexai.prune(teacher, edgexai.profile_relevance(teacher, x), 0.7, repair="bias")
     trained = distill(student, teacher, x, labels=np.zeros(len(x), np.int64), schedule=Schedule(epochs=1))
     assert trained.tensors[trained.inputs[0]].dtype == DType.INT8
     ours, theirs = Ports.of(trained), Ports.of(teacher)

@@ -19,14 +19,16 @@ from edgexai.compress.measure.accuracy import accuracy
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.execute import forward
 from edgexai.compress.measure.fidelity import correlation, heatmaps
+from edgexai.compress.measure.limits import Budget
 from edgexai.compress.measure.macs import total_macs
 from edgexai.compress.prune.criteria import CRITERIA
 from edgexai.compress.prune.criteria.relevance import shifts
 from edgexai.compress.prune.joint import Balance
-from edgexai.compress.prune.pruning import choose, prune
+from edgexai.compress.prune.pruning import Choice, choose, prune
 from edgexai.compress.prune.redundancy import Redundancy
 from edgexai.compress.prune.shrink import shrink
 from edgexai.compress.repair.least_squares import reconstruct, targets
+from edgexai.compress.repair.repair import Repair
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import Builder, Graph, OpKind
 
@@ -85,7 +87,7 @@ def test_a_residual_stream_is_found_and_kept_before_a_refit() -> None:
     assert len(stream) < sum(len(group.labels) for group in coupling.groups)
     assert not len(streams(edgexai.load(golden("cnn")[0]), couple(edgexai.load(golden("cnn")[0]))))
     redundancy = Redundancy(coupling, {})
-    stay, _ = choose(graph, coupling, edgexai.profile_relevance(graph, x), 0.8, None, "relevance", 1, redundancy)
+    stay, _ = choose(graph, coupling, edgexai.profile_relevance(graph, x), 0.8, Choice(), redundancy)
     assert stay[stream].all()
     assert not stay.all()
 
@@ -149,7 +151,7 @@ def test_budget_of_macs_is_kept(name: str) -> None:
     graph = edgexai.load(golden(name)[0])
     profile = edgexai.profile_relevance(graph, samples_of(graph))
     for keep in (0.8, 0.5):
-        small = prune(graph, profile, keep=keep)
+        small = prune(graph, profile, keep, repair="bias")
         assert total_macs(small) <= keep * total_macs(graph)
         assert [small.tensors[t].shape for t in small.outputs] == [graph.tensors[t].shape for t in graph.outputs]
 
@@ -157,7 +159,7 @@ def test_budget_of_macs_is_kept(name: str) -> None:
 def test_energy_budget_counts_a_boards_energy() -> None:
     graph = edgexai.load(golden("dscnn")[0])
     profile = edgexai.profile_relevance(graph, samples_of(graph))
-    small = prune(graph, profile, energy=0.6, board="nucleo_u575zi_q")
+    small = prune(graph, profile, Budget(energy=0.6, board="nucleo_u575zi_q"), repair="bias")
     before, after = (cost(g, "nucleo_u575zi_q").energy_uj for g in (graph, small))
     assert after is not None
     assert before is not None
@@ -170,14 +172,14 @@ def test_latency_budget_counts_a_boards_time_and_keeps_whole_lanes(tmp_path: Pat
     without_power = (ROOT / "firmware_profiles/nrf5340_dk.toml").read_text()
     (tmp_path / "wide.toml").write_text("lanes = 4\n" + without_power)
     board = str(tmp_path / "wide.toml")
-    small = prune(graph, profile, latency=0.7, board=board)
+    small = prune(graph, profile, Budget(latency=0.7, board=board), repair="bias")
     before, after = (cost(g, load_board(board)).latency_ms for g in (graph, small))
     assert after is not None
     assert before is not None
     assert after <= 0.7 * before * (1 + 1e-9)
     assert all(len(group.labels) % 4 == 0 for group in couple(small).groups)
     with pytest.raises(ConfigError, match="nobody has published the power"):
-        prune(graph, profile, energy=0.7, board=board)
+        prune(graph, profile, Budget(energy=0.7, board=board), repair="bias")
 
 
 def test_channels_without_relevance_go_first() -> None:
@@ -189,7 +191,7 @@ def test_channels_without_relevance_go_first() -> None:
     tensors[graph.ops[1].inputs[1]] = replace(kernel, data=dead.reshape(-1).view(np.uint8))
     graph = replace(graph, tensors=tuple(tensors))
     x = samples_of(graph)
-    small = prune(graph, edgexai.profile_relevance(graph, x), keep=0.86)
+    small = prune(graph, edgexai.profile_relevance(graph, x), 0.86, repair="bias")
     np.testing.assert_allclose(forward(small, x)[0], forward(graph, x)[0], rtol=1e-4, atol=1e-5)
 
 
@@ -197,7 +199,7 @@ def test_channels_without_relevance_go_first() -> None:
 def test_every_criterion_meets_the_budget(criterion: str) -> None:
     graph = edgexai.load(golden("bottleneck")[0])
     profile = edgexai.profile_relevance(graph, samples_of(graph))
-    small = prune(graph, profile, keep=0.7, criterion=criterion)
+    small = prune(graph, profile, 0.7, criterion=criterion, repair="bias")
     assert 0.3 * total_macs(graph) < total_macs(small) <= 0.7 * total_macs(graph)
 
 
@@ -208,7 +210,7 @@ def test_least_squares_comes_nearer_to_the_whole_network_than_bias_alone(name: s
     profile = edgexai.profile_relevance(graph, x)
     wanted = forward(graph, x)[0]
     fitted, plain = (
-        np.mean((forward(prune(graph, profile, keep=0.75, repair=r, samples=x), x)[0] - wanted) ** 2)
+        np.mean((forward(prune(graph, profile, 0.75, samples=x, repair=Repair(r, 1)), x)[0] - wanted) ** 2)
         for r in ("least_squares", "bias")
     )
     assert fitted < plain
@@ -235,7 +237,7 @@ def test_least_squares_restores_what_only_duplicates_lost() -> None:
 
 def test_channels_stay_in_multiples() -> None:
     graph = edgexai.load(golden("dscnn")[0])
-    small = prune(graph, edgexai.profile_relevance(graph, samples_of(graph)), keep=0.6, multiple=4)
+    small = prune(graph, edgexai.profile_relevance(graph, samples_of(graph)), 0.6, multiple=4, repair="bias")
     before, after = (sorted({len(g.labels) for g in couple(g_).groups}) for g_ in (graph, small))
     assert all(n % 4 == 0 for n in after)
     assert after != before
@@ -262,30 +264,36 @@ def test_explanations_are_held() -> None:
     profile = edgexai.profile_relevance(graph, x)
     wanted = heatmaps(graph, x)
 
-    def similar(**options: Any) -> float:
-        return correlation(wanted, heatmaps(prune(graph, profile, samples=x, **options), x))
+    def similar(budget: Budget) -> float:
+        return correlation(wanted, heatmaps(prune(graph, profile, budget, x, repair="bias"), x))
 
-    free = similar(keep=0.3)
+    free = similar(Budget(macs=0.3))
     held = 0.5 * (free + 1)
-    assert free < held <= similar(keep=0.3, keep_explanations=held)
-    assert similar(keep=0.3, keep_explanations=0.9 * free) == free
+    assert free < held <= similar(Budget(macs=0.3, explanations=held))
+    assert similar(Budget(macs=0.3, explanations=0.9 * free)) == free
     with pytest.raises(ConfigError, match="between 0 and 1"):
-        prune(graph, profile, keep=0.3, samples=x, keep_explanations=1.5)
+        Budget(macs=0.3, explanations=1.5)
     with pytest.raises(ConfigError, match="give samples"):
-        prune(graph, profile, keep=0.3, keep_explanations=0.9)
+        prune(graph, profile, Budget(macs=0.3, explanations=0.9), repair="bias")
 
 
 def test_wrong_budgets_and_profiles_are_refused() -> None:
     graph, other = (edgexai.load(golden(n)[0]) for n in ("mlp", "cnn"))
     profile = edgexai.profile_relevance(graph, samples_of(graph))
     with pytest.raises(DataError, match="another model"):
-        prune(other, profile, keep=0.5)
-    with pytest.raises(ConfigError, match="between 0 and 1"):
-        prune(graph, profile, keep=1.5)
-    with pytest.raises(ConfigError, match="give one of keep"):
-        prune(graph, profile)
+        prune(other, profile, 0.5, repair="bias")
+    with pytest.raises(ConfigError, match="above 0"):
+        prune(graph, profile, -0.5)
+    with pytest.raises(ConfigError, match="the budget is empty"):
+        Budget()
+    with pytest.raises(ConfigError, match="prune holds one of macs, energy and latency"):
+        prune(graph, profile, Budget(ram="64K"), repair="bias")
+    with pytest.raises(ConfigError, match="give samples"):
+        prune(graph, profile, 0.5)
+    with pytest.raises(DataError, match=r"a model is a Graph or the path of a \.tflite file, not int"):
+        prune(7, profile, 0.5)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="cannot be pruned to 1%"):
-        prune(graph, profile, keep=0.01)
+        prune(graph, profile, 0.01, repair="bias")
 
 
 @needs_shared
@@ -294,14 +302,14 @@ def test_int8_survivors_keep_their_bits_and_relevance_beats_chance() -> None:
     with np.load(SHARED / "data/kws01.npz") as data:
         x, y = data["x"][..., None], data["y"]
     profile = edgexai.profile_relevance(graph, x[:120])
-    bare = prune(graph, profile, keep=0.7, repair="none")
+    bare = prune(graph, profile, 0.7, repair="none")
     before, after = ({k.tobytes() for k in g.tensors[g.ops[7].inputs[1]].array.reshape(9, -1).T} for g in (graph, bare))
     assert after < before  # depthwise kernels, one a channel
     assert accuracy(bare, x[400:], y[400:]) > 0.8
-    chance = prune(graph, profile, keep=0.7, repair="none", criterion="random")
+    chance = prune(graph, profile, 0.7, repair="none", criterion="random")
     assert accuracy(chance, x[400:], y[400:]) < 0.7
     bare, folded, fitted = (
-        accuracy(prune(graph, profile, keep=0.5, repair=r, samples=x[:120], steps=2), x[400:], y[400:])
+        accuracy(prune(graph, profile, 0.5, samples=x[:120], repair=Repair(r, 2)), x[400:], y[400:])
         for r in ("none", "bias", "least_squares")
     )
     assert bare < folded < fitted

@@ -152,7 +152,7 @@ def test_int8_survivors_keep_every_bit(name: str) -> None:
 def test_heads_and_lstm_units_go_by_relevance_to_a_budget(name: str) -> None:
     graph = converted(name)
     x = samples(graph, 6)
-    small = edgexai.prune(graph, profile_relevance(graph, x), keep=0.7)
+    small = edgexai.prune(graph, profile_relevance(graph, x), 0.7, repair="bias")
     assert total_macs(small) <= 0.7 * total_macs(graph)
     assert run(small, x[:1])[0].shape == (1, 4)
 

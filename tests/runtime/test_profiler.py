@@ -35,7 +35,7 @@ def test_the_profile_of_a_node_is_that_of_the_workstation_and_prunes(file: Path,
         for name in ("margin", "net", "square"):
             np.testing.assert_allclose(getattr(theirs.channels[t], name), getattr(channels, name), rtol=0.2, atol=1e-4)
         np.testing.assert_array_equal(theirs.quantile(t, 0.5), ours.quantile(t, 0.5))
-    small = edgexai.prune(graph, theirs, keep=0.6, repair="none")
+    small = edgexai.prune(graph, theirs, 0.6, repair="none")
     assert sum(t.data.size for t in small.tensors if t.is_constant) < sum(
         t.data.size for t in graph.tensors if t.is_constant
     )

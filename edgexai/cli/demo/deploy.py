@@ -18,6 +18,7 @@ from edgexai.compress.measure.accuracy import accuracy, predictions
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.profile import profile_relevance
 from edgexai.compress.prune.pruning import prune
+from edgexai.compress.repair.repair import Repair
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, save, serialize
 from edgexai.relevance import attach
@@ -56,7 +57,7 @@ def digits(directory: Path, steps: Steps, keep: float, board: str, nodes: int, c
         whole = load(from_keras(model, data.train[:300], int8=True))
     with steps.step(f"prune to {keep:.0%} of the MACs by relevance") as progress:
         profile = profile_relevance(real, data.train[:300], progress=progress)
-        pruned = prune(real, profile, keep=keep)
+        pruned = prune(real, profile, keep, repair="bias")
     with steps.step("fine-tune the pruned model on the whole one's answers, and quantize") as progress:
         schedule = Schedule(epochs=12, rate=2e-3, batch=64)
         trained = distill(pruned, real, data.train, data.train_labels, schedule, progress)
@@ -94,7 +95,7 @@ def own(
     held_out = x[seen:], None if y is None else y[seen:]
     with steps.step(f"prune to {keep:.0%} of the MACs by relevance") as progress:
         profile = profile_relevance(source, x[:seen], progress=progress)
-        small = prune(source, profile, keep=keep, repair="least_squares", samples=x[:seen])
+        small = prune(source, profile, keep, x[:seen], repair=Repair(steps=1))
     with steps.step(f"attach relevance ({COMPOSITE})"):
         explainer = _saved(directory, {"model": source, "pruned": small})
     models = {

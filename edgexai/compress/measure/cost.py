@@ -7,7 +7,7 @@ from typing import Any
 from edgexai.board import Board, load_board
 from edgexai.compress.measure.macs import macs
 from edgexai.errors import BoardError
-from edgexai.graph import DType, Graph, Op, OpKind, Tensor, serialize
+from edgexai.graph import DType, Graph, Model, Op, OpKind, Tensor, graph_of, serialize
 from edgexai.graph.ir import NUMPY, PACKED_BITS
 
 
@@ -44,13 +44,14 @@ class Cost:
         return asdict(self)
 
 
-def cost(graph: Graph, board: Board | str | None = None) -> Cost:
+def cost(graph: Model, board: Board | str | None = None) -> Cost:
     """The cost of one inference of a graph, an explainer included, on ``board`` (a Board or its name).
 
     RAM is by the lifetimes of the tensors: what a memory planner reaches at best. Raises BoardError for a board
     that is not known or says nothing about the model's types.
     """
-    if isinstance(board, str):
+    graph = graph_of(graph)
+    if board is not None and not isinstance(board, Board):
         board = load_board(board)
     alive = _alive(graph)
     layers = []

@@ -55,9 +55,19 @@ def apply(graph: Graph, op: int, feeds: Mapping[int, Array], batch: int = BATCH)
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
+def as_samples(x: Any) -> Array:
+    """Samples as an array (N, …); DataError for what is none."""
+    found = np.asarray(x)
+    if found.ndim == 0 or found.dtype.kind not in "biuf":
+        what = type(x).__name__ if found.ndim == 0 else f"an array of {found.dtype}"
+        raise DataError(f"samples are an array (N, …) of numbers, not {what}; give the model's inputs")
+    return found
+
+
 def quantized(graph: Graph, x: Array) -> Array:
     """Samples (N, …) in the type of the graph's input: as they are if they have it, any other number by scale and
     zero point. Axes of length one may be missing."""
+    x = as_samples(x)
     port = graph.tensors[graph.inputs[0]]
     if len(graph.inputs) != 1:
         raise DataError(f"the model has {len(graph.inputs)} inputs; only models with one can be run on samples")

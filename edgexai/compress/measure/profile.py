@@ -18,7 +18,7 @@ from edgexai.compress.channels.coupling import couple
 from edgexai.compress.channels.labels import FROZEN
 from edgexai.compress.measure.execute import quantized, real
 from edgexai.errors import DataError
-from edgexai.graph import Graph, fingerprint, serialize
+from edgexai.graph import Graph, Model, fingerprint, graph_of, serialize
 from edgexai.profile.file import OCTAVES, Map, pack, reach, unpack
 from edgexai.profile.sums import ProfileSums
 from edgexai.relevance import Composite, attach_inner, reached
@@ -125,7 +125,7 @@ def load_profile(path: str | Path) -> Profile:
 
 
 def profile_relevance(
-    graph: Graph,
+    graph: Model,
     samples: NDArray[Any],
     composite: str | Composite = "epsilon",
     progress: Callable[[int, int], None] | None = None,
@@ -135,6 +135,7 @@ def profile_relevance(
     ``progress(done, all)`` is called after each sample. Raises DataError if the samples do not fit, and what
     `attach` raises for models that it does not cover.
     """
+    graph = graph_of(graph)
     x = quantized(graph, samples)
     tensors = reached(graph, profiled(graph), composite)
     if not tensors:
@@ -152,12 +153,13 @@ def profile_relevance(
     return Profile(fingerprint(graph), name, sums.count, channels)
 
 
-def profiler(graph: Graph, composite: str | Composite = "epsilon") -> Graph:
+def profiler(graph: Model, composite: str | Composite = "epsilon") -> Graph:
     """A graph with which a node collects the profile of ``graph``: inputs sample and one weight an output; outputs the
     relevance of each profiled map, ``target``, the values of these maps, and the logits.
 
     Raises what `profile_relevance` raises.
     """
+    graph = graph_of(graph)
     tensors = reached(graph, profiled(graph), composite)
     if not tensors:
         raise DataError("the model has no channel that could go; there is nothing to profile")

@@ -1,17 +1,19 @@
 """prune: Graph -> Graph with fewer channels, those that matter least for the price that they cost gone."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.board import load_board
+from edgexai.board import Board
 from edgexai.compress.channels.coupling import Coupling, couple, streams
-from edgexai.compress.measure.cost import parts
+from edgexai.compress.measure.cost import cost, parts
 from edgexai.compress.measure.execute import forward, quantized, real
-from edgexai.compress.measure.profile import Profile, profile_relevance
+from edgexai.compress.measure.limits import Budget
+from edgexai.compress.measure.profile import Profile, load_profile, profile_relevance
 from edgexai.compress.prune.criteria import CRITERIA
 from edgexai.compress.prune.criteria.maps import normalized
 from edgexai.compress.prune.criteria.relevance import shifts
@@ -25,13 +27,15 @@ from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.compress.quantize.int8 import Ports, quantize
 from edgexai.compress.repair.answers import mixtures_of, refit_leads
 from edgexai.compress.repair.bias import fold_means
+from edgexai.compress.repair.distillation import distill
 from edgexai.compress.repair.least_squares import reconstruct, targets
+from edgexai.compress.repair.repair import Repair
 from edgexai.errors import ConfigError, DataError
-from edgexai.graph import DType, Graph, fingerprint
-
-REPAIRS = ("bias", "least_squares", "none")
+from edgexai.graph import DType, Graph, Model, fingerprint, graph_of
 
 MIXTURES = 360
+
+DEFAULT = Repair()
 
 EQUAL = 0.75
 """How far layers are taken to be of equal worth before a refit: their scores' norm to the power of 1 - this."""
@@ -40,74 +44,92 @@ STREAM = 4.0
 """How much more a channel of a sum of maps is worth before a refit, which cannot make it good layer by layer."""
 
 
+@dataclass(frozen=True)
+class Choice:
+    """By what channels are chosen: a criterion, the price (time on a board, or multiply-accumulates), whole lanes."""
+
+    criterion: str = "relevance"
+    board: Board | None = None
+    multiple: int = 1
+
+    def __post_init__(self) -> None:
+        if self.criterion not in CRITERIA:
+            raise ConfigError(f"criterion {self.criterion!r} is not known; use one of {', '.join(CRITERIA)}")
+
+    def price(self, graph: Graph, coupling: Coupling) -> Price:
+        """Multiply-accumulates, or the time on the board, to which its energy is in proportion."""
+        if self.board is None:
+            return price(graph, coupling)
+        return price(graph, coupling, [parts(graph, i, self.board) for i in range(len(graph.ops))])
+
+
 def prune(
-    graph: Graph,
-    profile: Profile,
-    keep: float | None = None,
-    energy: float | None = None,
-    latency: float | None = None,
-    board: str | None = None,
-    criterion: str = "relevance",
-    repair: str = "bias",
+    model: Model,
+    profile: Profile | str | Path,
+    budget: Budget | float,
     samples: NDArray[Any] | None = None,
-    steps: int = 1,
+    *,
+    criterion: str = "relevance",
+    repair: Repair | str = DEFAULT,
     multiple: int | None = None,
-    keep_explanations: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Graph:
-    """A physically smaller graph, float or int8 as it came; inputs and outputs stay.
+    """A physically smaller model, float or int8 as it came; inputs and outputs stay.
 
-    ``keep`` is the share of multiply-accumulates that may stay (0 … 1), or ``energy`` or ``latency`` the share of the
-    energy or time of one inference on ``board``. A channel's score by the ``criterion`` is divided by the price that
-    it frees.
-    ``repair`` is ``"none"`` (every bit of what stays is left), ``"bias"`` (mean activations of what goes are folded
-    into the next layer's bias), or ``"least_squares"``: weights refitted on unlabelled ``samples`` (N, …), layer
-    by layer and then all at once to the answers, in ``steps`` with scores taken anew after each; ``progress(done,
-    all)`` is called after each. Channels of a layer stay in multiples of ``multiple``, for a share of energy or latency
-    of the board's lanes where it is None. With ``keep_explanations`` as much stays as heatmaps of ``samples`` need
-    to correlate so well with the original's.
-    Raises ConfigError for a budget that cannot be met, DataError if the profile is of another model.
+    ``model`` is a graph or the path of a `.tflite`, ``profile`` one or its file. ``budget`` limits one of
+    multiply-accumulates, energy and latency, and may ask for ``explanations`` to be kept; a number is a share of
+    multiply-accumulates. A channel's score by the ``criterion`` is divided by the price that it frees. ``repair`` says
+    how the model is repaired (or its method's name); least squares, distillation and kept explanations need unlabelled
+    ``samples`` (N, …). Channels of a layer stay in multiples of ``multiple``, by default of the board's lanes.
+    ``progress(done, all)`` is called after each step. Raises ConfigError for a budget that cannot be met, DataError if
+    the profile is of another model.
     """
+    graph, repair = graph_of(model), Repair(repair) if isinstance(repair, str) else repair
+    budget = budget if isinstance(budget, Budget) else Budget(macs=budget)
+    if not isinstance(profile, Profile):
+        profile = load_profile(profile)
     if profile.model != fingerprint(graph):
         raise DataError("the profile is of another model; make one of this file with profile_relevance")
-    if repair not in REPAIRS:
-        raise ConfigError(f"repair {repair!r} is not known; use one of {', '.join(REPAIRS)}")
-    if criterion not in CRITERIA:
-        raise ConfigError(f"criterion {criterion!r} is not known; use one of {', '.join(CRITERIA)}")
-    share = _share(keep, energy, latency, board)
-    price_of = board if keep is None else None
-    if keep_explanations is not None:
-        if samples is None:
-            raise ConfigError("explanations are compared on samples; give samples=")
+    share, board = _share(graph, budget)
+    choice = Choice(criterion, board, multiple or (board.lanes if board else 1))
+    if samples is None and (repair.method == "least_squares" or repair.distillation or budget.explanations):
+        raise ConfigError(
+            "repair by least squares or distillation, and explanations kept, need unlabelled samples; give samples=, "
+            'or repair="bias"'
+        )
 
-        def again(part: float) -> Graph:
-            budget: dict[str, Any] = {"keep": part} if price_of is None else {"latency": part}
-            return prune(
-                graph,
-                profile,
-                **budget,
-                board=board,
-                criterion=criterion,
-                repair=repair,
-                samples=samples,
-                steps=steps,
-                multiple=multiple,
-            )
+    def pruned(part: float) -> Graph:
+        small = _pruned(graph, profile, part, samples, choice, repair, progress)
+        if repair.distillation is None or samples is None:
+            return small
+        return distill(small, graph, samples, schedule=repair.distillation, progress=progress)
 
-        return hold(graph, samples, keep_explanations, share, again)
-    if repair == "least_squares":
-        if samples is None:
-            raise ConfigError("least squares need unlabelled samples; give samples=, or another repair")
-        shares = [1 - (1 - share) * step / steps for step in range(1, steps + 1)]
-        made = refined(graph, profile, shares, samples, criterion, price_of, multiple, only_last=True)
-        for done in range(steps):
+    if budget.explanations is not None and samples is not None:
+        return hold(graph, samples, budget.explanations, share, pruned)
+    return pruned(share)
+
+
+def _pruned(
+    graph: Graph,
+    profile: Profile,
+    share: float,
+    samples: NDArray[Any] | None,
+    choice: Choice,
+    repair: Repair,
+    progress: Callable[[int, int], None] | None = None,
+) -> Graph:
+    """The graph at a share of its price, repaired in closed form."""
+    if repair.method == "least_squares" and samples is not None:
+        shares = [1 - (1 - share) * step / repair.steps for step in range(1, repair.steps + 1)]
+        made = refined(graph, profile, shares, samples, choice, only_last=True)
+        for done in range(repair.steps):
             small = next(made)
             if progress is not None:
-                progress(done + 1, steps)
+                progress(done + 1, repair.steps)
         return small
     coupling = couple(graph)
-    stay, _ = choose(graph, coupling, profile, share, price_of, criterion, multiple)
-    if repair == "bias":
+    stay, _ = choose(graph, coupling, profile, share, choice)
+    if repair.method == "bias":
         graph = fold_means(graph, coupling, stay, {t: profile.mean(t) for t in profile.channels})
     return shrink(graph, coupling, stay)
 
@@ -117,9 +139,7 @@ def choose(
     coupling: Coupling,
     profile: Profile,
     share: float,
-    board: str | None,
-    criterion: str,
-    multiple: int | None = None,
+    choice: Choice,
     redundancy: Redundancy | None = None,
 ) -> tuple[Keep, float]:
     """Which labels stay if the graph may keep a share of its price, and the share that it then has.
@@ -127,18 +147,18 @@ def choose(
     With ``redundancy`` layers are refitted afterwards. Then scores count by what the channels that stay cannot make
     good, and by layers of nearly equal worth; sums that run along several layers stay as long as others can go.
     """
-    prices = _price(graph, coupling, board)
-    multiple = multiple or (load_board(board).lanes if board else 1)
-    scores = CRITERIA[criterion](graph, coupling, profile)
+    prices = choice.price(graph, coupling)
+    scores = CRITERIA[choice.criterion](graph, coupling, profile)
     if redundancy is not None:
         scores = scores ** (1 - EQUAL) * normalized(coupling, scores) ** EQUAL
         scores[streams(graph, coupling)] *= STREAM
     whole = float(prices.whole.sum())
-    if is_small(coupling) and multiple == 1 and redundancy is None:
+    if is_small(coupling) and choice.multiple == 1 and redundancy is None:
         stay = exactly(coupling, scores, prices, share * whole)
     else:
-        balance = Balance(shifts(coupling, profile)) if criterion == "relevance" and redundancy is None else None
-        stay = cheapest(coupling, scores, prices, share * whole, multiple, redundancy, balance)
+        is_joint = choice.criterion == "relevance" and redundancy is None
+        balance = Balance(shifts(coupling, profile)) if is_joint else None
+        stay = cheapest(coupling, scores, prices, share * whole, choice.multiple, redundancy, balance)
     return stay, prices(stay) / whole
 
 
@@ -147,9 +167,7 @@ def refined(
     profile: Profile,
     shares: Sequence[float],
     samples: NDArray[Any],
-    criterion: str = "relevance",
-    board: str | None = None,
-    multiple: int | None = None,
+    choice: Choice,
     only_last: bool = False,
 ) -> Iterator[Graph]:
     """The graph at each of some falling shares of its price, each refitted towards what the whole graph computed,
@@ -175,7 +193,7 @@ def refined(
         maps = read_maps(source, coupling)
         values = forward(source, samples if source is graph else x, maps)
         redundancy = Redundancy(coupling, {t: real(source, t, v) for t, v in zip(maps, values, strict=True)}, 1 - share)
-        stay, part = choose(source, coupling, known, min(1.0, share / left), board, criterion, multiple, redundancy)
+        stay, part = choose(source, coupling, known, min(1.0, share / left), choice, redundancy)
         left *= part
         means = {t: known.mean(t) for t in known.channels}
         shrunk = shrink(fold_means(source, coupling, stay, means), coupling, stay)
@@ -195,22 +213,15 @@ def mixtures(x: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.
     return np.asarray(share * x[one] + (1 - share) * x[other], np.float32)
 
 
-def _share(keep: float | None, energy: float | None, latency: float | None, board: str | None) -> float:
-    given = [share for share in (keep, energy, latency) if share is not None]
-    if len(given) != 1:
-        raise ConfigError("give one of keep (share of multiply-accumulates), energy and latency (of a board)")
-    if not 0 < given[0] <= 1:
-        raise ConfigError(f"the share that stays is {given[0]}; it must lie between 0 and 1")
-    if keep is None and board is None:
-        raise ConfigError("a budget of energy or latency needs a board; name one of edgexai.board.boards()")
-    if energy is not None and board is not None and load_board(board).active_mw is None:
-        raise ConfigError(f"nobody has published the power of {board}; give latency, or a board with [power]")
-    return given[0]
-
-
-def _price(graph: Graph, coupling: Coupling, board: str | None) -> Price:
-    """Multiply-accumulates, or the time on a board, to which its energy is in proportion."""
-    if board is None:
-        return price(graph, coupling)
-    known = load_board(board)
-    return price(graph, coupling, [parts(graph, i, known) for i in range(len(graph.ops))])
+def _share(graph: Graph, budget: Budget) -> tuple[float, Board | None]:
+    """The share of the price that may stay, and the board whose time is the price."""
+    prices = [limit for limit in budget.limits if limit.what in ("macs", "energy_uj", "latency_ms")]
+    if len(prices) != 1 or len(budget.limits) != 1 or budget.loss is not None:
+        raise ConfigError(
+            f"prune holds one of macs, energy and latency, not {budget}; edgexai.compress holds several, and flash, "
+            "ram and accuracy"
+        )
+    (limit,) = prices
+    board = None if limit.what == "macs" else budget.known_board
+    share = limit.most if limit.is_share else limit.share(cost(graph, board))
+    return min(1.0, share), board

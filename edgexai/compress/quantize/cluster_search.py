@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgexai.compress.budget import Point
+from edgexai.compress.measure.bench import Point
 from edgexai.compress.measure.profile import Profile
 from edgexai.compress.quantize.cluster import cluster
 from edgexai.compress.quantize.exq import in_transit

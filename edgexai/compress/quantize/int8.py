@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.compress.measure.execute import forward, quantized
+from edgexai.compress.measure.execute import as_samples, forward, quantized
 from edgexai.compress.prune.shrink import compact
 from edgexai.errors import DataError, UnsupportedOperator
-from edgexai.graph import DType, Graph, Op, OpKind, Quantization, Tensor, verify
+from edgexai.graph import DType, Graph, Model, Op, OpKind, Quantization, Tensor, graph_of, verify
 
 CHUNK = 64
 SHARE = 0.9999
@@ -97,12 +97,13 @@ class Ports:
         return cls(_ports(graph, graph.inputs), _ports(graph, graph.outputs))
 
 
-def quantize(graph: Graph, samples: NDArray[Any], ports: Ports | None = None) -> Graph:
+def quantize(graph: Model, samples: NDArray[Any], ports: Ports | None = None) -> Graph:
     """The float32 graph in int8 throughout, input and output included.
 
     ``samples`` (N, …) set the ranges; ``ports`` gives inputs and outputs the quantization that they must have.
     Raises UnsupportedOperator for operators without an int8 form, DataError if the samples do not fit.
     """
+    graph, samples = graph_of(graph), as_samples(samples)
     maps = _maps(graph)
     for i, op in enumerate(graph.ops):
         if op.kind not in VERSION and any(t in maps for t in op.outputs):
