@@ -6,19 +6,18 @@ import time
 import zlib
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from edgexai.agent.outbox import OutboxFull
 from edgexai.agent.policy import ORDERED, depends_on_content, policy
+from edgexai.agent.recent import Held
 from edgexai.agent.seldom import Seldom
+from edgexai.agent.state import State
 from edgexai.errors import ConfigError, DataError
 from edgexai.messaging.command import CommandRefused, Gate, load_public
 from edgexai.runtime.profiler import Profiler
-
-if TYPE_CHECKING:
-    from edgexai.agent.agent import Agent
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +28,28 @@ PART = 32 * 1024
 Parameters = dict[str, Any]
 
 
-class Orders:
-    """Commands of one agent: checked, carried out, answered; and what they have left to do for the next samples."""
+class Node(Protocol):
+    """What an order may have a node do, beyond what its state says."""
 
-    def __init__(self, agent: "Agent") -> None:
-        self._agent = agent
-        settings = agent.settings
+    def status(self) -> dict[str, Any]:
+        """The retained birth message."""
+
+    def metrics(self) -> dict[str, Any]:
+        """Totals since the start."""
+
+    def accept(self, held: Held, worth: int) -> bool:
+        """Put an explanation into the outbox, as far as it may leave; whether it is there."""
+
+    def reply(self, message: dict[str, Any]) -> None:
+        """Answer the one who ordered."""
+
+
+class Orders:
+    """Commands of one node: checked, carried out, answered; and what they have left to do for the next samples."""
+
+    def __init__(self, state: State, node: Node) -> None:
+        self._state, self._node = state, node
+        settings = state.settings
         self._gate = None if settings.commands is None else self._make_gate()
         self._profiler = None if settings.profiler is None else Profiler(settings.profiler)
         self._explain = 0
@@ -79,7 +94,7 @@ class Orders:
         except ConfigError as error:
             reply = {"id": command.id, "ok": False, "error": str(error)}
         log.info("command %s %s: %s", command.id, command.do, "done" if reply["ok"] else reply["error"])
-        self._agent.link.send("reply", reply)
+        self._node.reply(reply)
 
     def see(self, x: NDArray[Any]) -> None:
         """A sample that a profile may be waiting for."""
@@ -103,32 +118,32 @@ class Orders:
     def ping(self, parameters: Parameters) -> Any:
         """Answers with the status."""
         _nothing_but(parameters)
-        return self._agent.status()
+        return self._node.status()
 
     def metrics(self, parameters: Parameters) -> Any:
         """Answers with the metrics."""
         _nothing_but(parameters)
-        if "metrics" not in self._agent.settings.privacy.send:
+        if "metrics" not in self._state.settings.privacy.send:
             raise ConfigError("[privacy] does not let metrics leave this node")
-        return self._agent.metrics()
+        return self._node.metrics()
 
     def policy(self, parameters: Parameters) -> Any:
         """Takes a ``[policy]`` table in place of the present one, until the process ends."""
         wanted, hourly = policy(parameters)
-        if self._agent.settings.privacy.epsilon is not None and depends_on_content(parameters):
+        if self._state.settings.privacy.epsilon is not None and depends_on_content(parameters):
             raise ConfigError("with [privacy] epsilon a policy may count samples only")
-        self._agent.check_budget(hourly)
-        self._agent.settings.policy, self._agent.settings.hourly = wanted, hourly
+        self._state.check_budget(hourly)
+        self._state.settings.policy, self._state.settings.hourly = wanted, hourly
         return None
 
     def explain(self, parameters: Parameters) -> Any:
         """Explains the next ``count`` samples whatever the policy says, with ``class`` for that class (a file of
         target "input" only)."""
         _nothing_but(parameters, "count", "class")
-        agent, count, target = self._agent, _count(parameters, "explain"), parameters.get("class")
-        if target is not None and not (type(target) is int and 0 <= target < agent.classes):
-            raise ConfigError(f"explain takes a class of 0 to {agent.classes - 1}, not {target!r}")
-        if target is not None and not agent.explainer.takes_weights:
+        state, count, target = self._state, _count(parameters, "explain"), parameters.get("class")
+        if target is not None and not (type(target) is int and 0 <= target < state.classes):
+            raise ConfigError(f"explain takes a class of 0 to {state.classes - 1}, not {target!r}")
+        if target is not None and not state.explainer.takes_weights:
             raise ConfigError("this explainer file explains the predicted class only; attach it with --target input")
         self._explain, self._class = count, target
         return {"count": count}
@@ -136,16 +151,16 @@ class Orders:
     def last(self, parameters: Parameters) -> Any:
         """Sends those of the last ``count`` explanations that have not been sent."""
         _nothing_but(parameters, "count")
-        held = self._agent.recent.last(_count(parameters, "last"))
+        held = self._state.recent.last(_count(parameters, "last"))
         fresh = [h for h in held if not h.sent]
-        return {"count": sum(self._agent.accept(h, ORDERED) for h in fresh), "sent_before": len(held) - len(fresh)}
+        return {"count": sum(self._node.accept(h, ORDERED) for h in fresh), "sent_before": len(held) - len(fresh)}
 
     def profile(self, parameters: Parameters) -> Any:
         """With ``count``, begins a relevance profile of the next samples; with ``part``, answers with a part of it."""
         _nothing_but(parameters, "count", "part")
         if self._profiler is None:
             raise ConfigError("this node has no profiler; make its file with `edgexai profile --node`")
-        if "profile" not in self._agent.settings.privacy.send:
+        if "profile" not in self._state.settings.privacy.send:
             raise ConfigError("[privacy] send does not let profiles leave this node")
         if "count" in parameters:
             self._profile_of, self._profile = _count(parameters, "profile"), b""
@@ -175,7 +190,7 @@ class Orders:
     def _make_gate(self) -> Gate:
         """Numbers start above the last that was taken; where that is not known, above this moment's, so that nothing
         signed before it is taken twice."""
-        settings, box = self._agent.settings, self._agent.outbox
+        settings, box = self._state.settings, self._state.outbox
         kept = box.recall("command") or ""
         last = int(kept) if kept.isdecimal() else time.time_ns()
         assert settings.commands is not None

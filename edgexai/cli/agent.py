@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     counts = agent.run(source(where))
     print(
         f"{made.node}: {counts.samples} samples, {counts.explained} explained, {counts.bytes} bytes,"
-        f" {agent.session.confirmed} confirmed, {agent.left} waiting"
+        f" {agent.state.session.confirmed} confirmed, {agent.left} waiting"
     )
     return 0
 
@@ -138,7 +138,7 @@ def _dry_run(settings: Settings, where: str) -> int:
             agent.step(x)
         frames = [{"bytes": len(i.payload)} for i in agent.waiting()]
         told = {"status": agent.status(), "metrics": agent.metrics(), "frames": frames}
-        agent.outbox.close()
+        agent.state.outbox.close()
     print(json.dumps({"broker": settings.broker.url, "would_send": told}, indent=2))
     return 0
 

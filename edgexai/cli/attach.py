@@ -27,7 +27,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="the .tflite model that is deployed")
     parser.add_argument("-o", "--output", help="where the explainer file goes")
     parser.add_argument("--composite", default="edge", help="which rules: a name or a .toml file (%(default)s)")
-    parser.add_argument("--target", default="predicted", help='"predicted", "input", "error", or an index')
+    parser.add_argument(
+        "--target", default="predicted", help='"predicted", "input", "error", "box", "mask", or an index'
+    )
     parser.add_argument("--head", default="0", help="which output of a model with several, by number or name")
     parser.add_argument("--grid", help="stop at the inner map nearest to ROWSxCOLUMNS")
     parser.add_argument("--channels", default="sum", choices=["sum", "keep"], help="one map, or one a channel")

@@ -145,10 +145,20 @@ class Builder:
         self, kind: OpKind, inputs: Sequence[int], shapes: Sequence[Sequence[int]], options: Any = None
     ) -> tuple[int, ...]:
         """An operator with several float32 outputs."""
+        return self.several_typed(kind, inputs, [(shape, DType.FLOAT32) for shape in shapes], options)
+
+    def several_typed(
+        self,
+        kind: OpKind,
+        inputs: Sequence[int],
+        outputs: Sequence[tuple[Sequence[int], DType]],
+        options: Any = None,
+    ) -> tuple[int, ...]:
+        """An operator with several outputs, each of its shape and type."""
         name = f"{self._prefix}/{len(self.ops)}/{kind.name.lower()}"
-        outputs = tuple(self._add(Tensor(f"{name}/{k}", tuple(shape))) for k, shape in enumerate(shapes))
-        self.ops.append(Op(kind, tuple(inputs), outputs, options))
-        return outputs
+        made = tuple(self._add(Tensor(f"{name}/{k}", tuple(s), dtype)) for k, (s, dtype) in enumerate(outputs))
+        self.ops.append(Op(kind, tuple(inputs), made, options))
+        return made
 
     # --- types
 

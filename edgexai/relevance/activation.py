@@ -2,7 +2,8 @@
 
 from edgexai.graph import Op, OpKind
 from edgexai.relevance import elementwise
-from edgexai.relevance.backward import Backward, Flow, fused_activation
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.questions import fused_activation
 from edgexai.relevance.rules import Rule
 
 

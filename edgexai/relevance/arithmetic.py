@@ -1,8 +1,10 @@
 """ADD, SUB and SQUARED_DIFFERENCE of maps: each summand by its share of the sum (zennit's Norm)."""
 
 from edgexai.graph import Op, OpKind
+from edgexai.relevance import elementwise
 from edgexai.relevance.activation import undo_fused
-from edgexai.relevance.backward import Backward, Flow, fused_activation
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.questions import fused_activation
 from edgexai.relevance.reduce import unbroadcast
 from edgexai.relevance.rules import Rule
 
@@ -11,6 +13,8 @@ def addition(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """R_i = x_i / Σ x · R; as a factor it is the same for every summand."""
     build, y = back.build, op.outputs[0]
     flow = back.full(flow, y)
+    if all(back.is_dynamic(t) for t in op.inputs) and elementwise.passed(back, op, flow):
+        return
     if flow.is_factor and fused_activation(op) in (0, 1) and back.is_coarse(y, rule.stabilizer):
         factor = back.over_output(op, flow, rule.stabilizer)
     else:

@@ -8,7 +8,10 @@ from math import prod
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
-from edgexai.relevance.backward import Backward, Flow, consistent, dynamic
+from edgexai.graph.sweep import swept
+from edgexai.relevance import questions
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.canonical import canonical
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.concepts import Part
@@ -16,6 +19,7 @@ from edgexai.relevance.concepts import concepts as channels_of
 from edgexai.relevance.custom import builtin
 from edgexai.relevance.dynamic_range import dynamic_range
 from edgexai.relevance.grid import stop_tensors, way_out
+from edgexai.relevance.questions import consistent, describe, dynamic
 from edgexai.relevance.report import maps, total
 from edgexai.relevance.rules import Norm, Pass, Rule
 from edgexai.relevance.start import Start, start
@@ -41,8 +45,9 @@ def attach(
     The new outputs follow the model's own: ``relevance`` float32 (1, rows, columns) for ``channels="sum"`` or
     (1, rows, columns, channels) for ``"keep"`` (a sequence: (1, steps) or (1, steps, channels)), ``target`` int32 (1,)
     and ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file
-    gets a second input, one weight an output) or ``"error"`` (the squared error of an autoencoder); ``output`` is
-    which of several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
+    gets a second input, one weight an output), ``"error"`` (the squared error of an autoencoder), ``"box"`` or
+    ``"mask"`` (of a detector, of a segmentation: see `edgexai.relevance.detector` and ``mask``); ``output`` is which of
+    several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
     ``grid`` stops at the inner layer of the nearest resolution. A model with several inputs gets one map an input,
     ``relevance``, ``relevance_1``, … in their order; a streaming model ``state`` float32 (1,), the relevance that is
     about the steps before.
@@ -58,10 +63,12 @@ def attach(
     if precision not in ("float32", "int8"):
         raise ConfigError(f'precision {precision!r} is not known; use "float32" or "int8"')
     source, graph = fingerprint(graph), settled(graph)
-    build, graph = Builder(graph), builtin(graph)
+    build = Builder(graph)
+    graph = builtin(graph, build)
     begin = start(graph, build, target, output)
-    stops = stop_tensors(graph, begin.logits, grid)
-    back = propagate(graph, build, chosen, begin, None if grid is None else stops[0], precision == "int8")
+    layers = canonical(graph, build, [begin.logits])
+    stops = stop_tensors(layers, begin.logits, grid)
+    back = propagate(layers, build, chosen, begin, None if grid is None else stops[0], precision == "int8")
     if begin.deviation is not None:
         _from_reconstruction(back, stops[0], grid, begin.deviation)
     added = {
@@ -72,7 +79,7 @@ def attach(
         added["state"] = total(build, back.state)
     parts: list[Part] = []
     if concepts is not None:
-        added["concepts"], parts = channels_of(back, _layers(graph), begin.logits, concepts)
+        added["concepts"], parts = channels_of(back, _layers(layers), begin.logits, concepts)
     outputs = [build.rename(t, name) for name, t in added.items()]
     about = {
         "composite": chosen.name,
@@ -87,6 +94,7 @@ def attach(
         "version": VERSION,
     }
     explainer = build.finish([*build.graph.outputs, *outputs], {METADATA: json.dumps(about).encode()})
+    explainer = swept(explainer, build.graph)
     return dynamic_range(explainer, len(graph.ops)) if precision == "int8" else explainer
 
 
@@ -98,17 +106,17 @@ def propagate(
     graph: Graph, build: Builder, chosen: Composite, begin: Start, stop: int | None, integer: bool = False
 ) -> Backward:
     """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
-    back = Backward(graph, build, RELEVANCE, _rules(graph, chosen, begin.logits), integer)
+    back = Backward(graph, build, RELEVANCE, _rules(graph, build.graph, chosen, begin.logits), integer)
     back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)
     try:
         back.walk(graph.ops[last + 1 :])
     except UnsupportedOperator as refused:
-        raise UnsupportedOperator(f"{refused}, {way_out(graph, begin.logits, back.at)}") from None
+        raise UnsupportedOperator(f"{refused}, {way_out(graph, begin.logits, back.number)}") from None
     return back
 
 
-def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
+def _rules(graph: Graph, source: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
     """The rules that the composite gives to operators that the input reaches."""
     computed = dynamic(graph)
     depth: dict[int, int] = {}
@@ -118,17 +126,21 @@ def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
             below[op] = max((depth.get(t, 0) for t in op.inputs), default=0)
             depth.update((t, below[op] + (op.kind in LAYERS)) for t in op.outputs)
     deepest = depth.get(logits, 0)
+    explained = _behind(graph, logits)
     rules = {}
     for op, before in below.items():
         name, has_weights = graph.tensors[op.outputs[0]].name, op.kind in LAYERS
         behind = max(0, deepest - before - has_weights)
-        with consistent(graph, op):
+        with consistent(source, op):
             share = _window_share(graph, op)
         rule = chosen.rule(Layer(op.kind, name, before, behind, share, has_weights))
+        if rule is None and has_weights and op in explained:
+            where = describe(source, op)
+            raise ConfigError(f"composite {chosen.name!r} says nothing of {where}; end it with a line for all layers")
         if rule is None:
             continue
         if not has_weights and not isinstance(rule, (Norm, Pass)):
-            where = graph.describe(graph.ops.index(op))
+            where = describe(source, op)
             raise ConfigError(f"composite {chosen.name!r} gives {where} a rule for weights; use norm or pass there")
         rules[op] = rule
     return rules
@@ -142,8 +154,19 @@ def _window_share(graph: Graph, op: Op) -> float:
     """Share of the input's positions that one output sees; 1 for layers without a window."""
     if op.kind not in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D):
         return 1.0
-    seen, there = (graph.tensors[t].shape[1:3] for t in (op.inputs[1], op.inputs[0]))
-    return prod(seen) / max(1, prod(there))
+    border = questions.border(graph, graph.producers(), op.inputs[0]) or ((0, 0),) * 4
+    there = [n - sum(zeros) for n, zeros in zip(graph.tensors[op.inputs[0]].shape, border, strict=True)][1:3]
+    return min(1.0, prod(graph.tensors[op.inputs[1]].shape[1:3]) / max(1, prod(there)))
+
+
+def _behind(graph: Graph, logits: int) -> set[Op]:
+    """The operators that the logits are computed with."""
+    needed, found = {logits}, set()
+    for op in reversed(graph.ops):
+        if any(t in needed for t in op.outputs):
+            needed.update(op.inputs)
+            found.add(op)
+    return found
 
 
 def _from_reconstruction(back: Backward, x: int, grid: tuple[int, int] | None, deviation: int) -> None:

@@ -9,24 +9,19 @@ from dataclasses import replace
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgexai.graph import DType, Graph, Op, OpKind, Tensor
+from edgexai.graph import Builder, Graph, Op, OpKind
 
 SAME = 1
 
 
-def builtin(graph: Graph) -> Graph:
+def builtin(graph: Graph, build: Builder) -> Graph:
     """The graph as relevance reads it; its tensors keep their numbers, and it is not meant to be written."""
-    tensors, ops = list(graph.tensors), list(graph.ops)
+    ops = list(graph.ops)
     for i, op in enumerate(graph.ops):
         if op.kind == OpKind.CUSTOM and op.custom == "Convolution2DTransposeBias" and len(op.inputs) == 3:
-            tensors.append(_shape(graph.tensors[op.outputs[0]]))
-            ops[i] = _transposed_convolution(op, len(tensors) - 1)
-    return graph if len(tensors) == len(graph.tensors) else replace(graph, tensors=tuple(tensors), ops=tuple(ops))
-
-
-def _shape(tensor: Tensor) -> Tensor:
-    shape = np.array(tensor.shape, np.int32)
-    return Tensor(f"{tensor.name}/shape", shape.shape, DType.INT32, shape.view(np.uint8))
+            shape = build.const(np.array(graph.tensors[op.outputs[0]].shape, np.int32))
+            ops[i] = _transposed_convolution(op, shape)
+    return replace(graph, tensors=tuple(build.tensors), ops=tuple(ops))
 
 
 def _transposed_convolution(op: Op, shape: int) -> Op:

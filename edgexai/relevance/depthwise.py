@@ -23,7 +23,8 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """Relevance of a depthwise convolution's output -> relevance of its input."""
     kernel = kernel_of(back, op, op.inputs[1], axis=3)
     shape = back.build.shape(op.inputs[0])
-    window, bias = Window.of(op, shape, kernel.q.shape[1:3]), bias_of(back, op, kernel)
+    window = Window.of(op, shape, kernel.q.shape[1:3], back.border(op.inputs[0]))
+    bias = bias_of(back, op, kernel)
     if shape[-1] == 1:  # one channel: a convolution by another name, and convolutions go back faster
         turned = replace(kernel, q=np.ascontiguousarray(kernel.q.transpose(3, 1, 2, 0)), axis=0)
         pass_through(back, Conv(back, op, turned, bias, window, mixes=True), rule, flow)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.graph import DType, Op, Tensor
-from edgexai.relevance.backward import Backward, Flow, fused_activation
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.questions import fused_activation
 from edgexai.relevance.rules import Array, Epsilon, Flat, Modify, Part, Rule, Share
 
 LONG = 1 << 12

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, Graph, OpKind
-from edgexai.relevance import onehot
+from edgexai.relevance import detector, mask, onehot
 from edgexai.relevance.backward import Flow
 
 LOOKED_THROUGH = {
@@ -49,7 +49,13 @@ def logits_of(graph: Graph, output: int) -> int:
 
 def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0) -> Start:
     """Append what chooses the target; ConfigError if the model has no such output."""
+    if detector.asked(target):
+        found = detector.box(graph, build, str(target), logits_of)
+        return Start(found.tensor, found.flow, found.target, found.score)
     head = head_of(graph, output)
+    if mask.asked(target):
+        found = mask.mask(graph, build, str(target), logits_of(graph, head))
+        return Start(found.tensor, found.flow, found.target, found.score)
     logits = head if target == "error" else logits_of(graph, head)
     shape = build.shape(logits)
     count = prod(shape)
@@ -69,7 +75,7 @@ def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0
         chosen = build.argmax(weights)
     else:
         raise ConfigError(
-            f'target {target!r} is not known; use "predicted", "input", "error" or the index of an output'
+            f'target {target!r} is not known; use "predicted", "input", "error", "box", "mask" or an index'
         )
     score = build.reshape(build.sum(build.mul(flat, weights), [1]), (1,))
     return Start(logits, Flow(build.reshape(weights, shape), is_factor=True), chosen, score)

@@ -108,7 +108,8 @@ class Explainer:
         self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
         if len(self._interpreter.outputs) <= len(self.metadata.outputs):
             raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
-        self.inputs = self._interpreter.inputs[:-1] if self.takes_weights else self._interpreter.inputs
+        asks = self.takes_weights or self.takes_box
+        self.inputs = self._interpreter.inputs[:-1] if asks else self._interpreter.inputs
         self.input = self.inputs[0]
         self.outputs = self._interpreter.outputs
         self._predict: Callable[..., tuple[NDArray[Any], ...]] | None = None
@@ -131,17 +132,27 @@ class Explainer:
         """Whether the file was attached with ``target="input"`` and wants a weight for each output."""
         return self.metadata.target == "input"
 
-    def __call__(self, x: Sample, weights: NDArray[Any] | None = None) -> Explanation:
+    @property
+    def takes_box(self) -> bool:
+        """Whether the file was attached with ``target="box(input)"`` and wants the number of a box."""
+        return str(self.metadata.target).startswith("box(input)")
+
+    def __call__(self, x: Sample, weights: NDArray[Any] | None = None, box: int | None = None) -> Explanation:
         """Explain one sample, with or without batch axis: its own type as it is, floats by the input's scale.
 
         A model with several inputs takes a list of them, in their order, or a dict by their names. ``weights``, one
         an output in any shape, says for ``target="input"`` what is explained: 1 for a class speaks for it, 1 and -1
-        for the difference of two, 1 over a region of an output a pixel for that region.
+        for the difference of two, 1 over a region of an output a pixel for that region. ``box`` says for
+        ``target="box(input)"`` which one, by its place among the detections or candidates.
         """
         if self.takes_weights != (weights is not None):
             wants = "takes one weight an output" if self.takes_weights else "takes no weights"
             raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
-        extra = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
+        if self.takes_box != (box is not None):
+            wants = "takes the number of a box" if self.takes_box else "takes no box"
+            raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
+        extra: tuple[NDArray[Any], ...] = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
+        extra = extra if box is None else (np.array([box], np.int32),)
         found = self._interpreter.run(*self._parts(x), *extra)
         own = len(found) - len(self.metadata.outputs)
         named = dict(zip(self.metadata.outputs, found[own:], strict=True))

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from edgexai.agent import agent as agent_module
+from edgexai.agent import state
 from edgexai.agent.agent import Agent
 from edgexai.agent.policy import policy
 from edgexai.agent.privacy import Privacy, pooled
@@ -53,7 +54,7 @@ def made() -> Iterator[Any]:
 
     yield make
     for one in agents:
-        one.outbox.close()
+        one.state.outbox.close()
 
 
 def test_any_python_iterable_is_a_source(tmp_path: Path) -> None:
@@ -62,16 +63,16 @@ def test_any_python_iterable_is_a_source(tmp_path: Path) -> None:
     assert (counts.samples, counts.explained, agent.left) == (4, 4, 4)
     agent = Agent(settings(state=tmp_path))
     assert [i.sequence for i in agent.waiting()] == [0, 1, 2, 3]
-    agent.outbox.close()
+    agent.state.outbox.close()
 
 
 def test_a_predictor_predicts_and_only_what_is_wanted_is_explained(made: Any) -> None:
     wanted, hourly = policy({"any": [{"every": 4}]})
     agent = made(predictor=PLAIN, policy=wanted, hourly=hourly)
     assert [agent.step(x) for x in samples(8)] == [True, False, False, False] * 2
-    assert agent.counts.predict.count == 8
-    assert sum(agent.counts.predicted.values()) == 8
-    assert agent.counts.latency.count == 2
+    assert agent.state.counts.predict.count == 8
+    assert sum(agent.state.counts.predicted.values()) == 8
+    assert agent.state.counts.latency.count == 2
 
 
 def test_an_energy_budget_holds_by_the_boards_estimate_and_needs_one(made: Any) -> None:
@@ -91,25 +92,29 @@ def test_an_event_outlives_the_routine_in_a_full_outbox(made: Any) -> None:
     agent = made(policy=wanted)
     for x in samples(2):
         agent.step(x)
-    assert {row[0] for row in agent.outbox._db.execute("SELECT value FROM message")} == {2.0}
-    agent.settings.policy = policy({})[0]
+    assert {row[0] for row in agent.state.outbox._db.execute("SELECT value FROM message")} == {2.0}
+    agent.state.settings.policy = policy({})[0]
     agent.step(next(samples(1)))
-    assert [row[0] for row in agent.outbox._db.execute("SELECT value FROM message ORDER BY id")] == [2.0, 2.0, 1.0]
+    assert [row[0] for row in agent.state.outbox._db.execute("SELECT value FROM message ORDER BY id")] == [
+        2.0,
+        2.0,
+        1.0,
+    ]
 
 
 def test_a_full_outbox_holds_shorter_frames_that_all_decode(made: Any) -> None:
     agent = made(state_bytes=4096, budget=256)
     for x in samples(25):
         agent.step(x)
-    assert agent.outbox.shortened > 0
-    assert agent.outbox.dropped == 0
+    assert agent.state.outbox.shortened > 0
+    assert agent.state.outbox.dropped == 0
     frames = [decode(item.payload) for item in agent.waiting()]
     assert [f.sequence for f in frames] == list(range(25))
     assert len(agent.waiting()[0].payload) < 200 < len(agent.waiting()[-1].payload)
 
 
 def test_a_frame_of_an_unknown_version_waits_as_it_is() -> None:
-    assert agent_module._shorter(b"of another time", 4) == b"of another time"
+    assert state._shorter(b"of another time", 4) == b"of another time"
 
 
 def test_a_sample_that_does_not_fit_is_skipped_and_counted_unless_it_is_the_first(made: Any) -> None:
@@ -119,7 +124,7 @@ def test_a_sample_that_does_not_fit_is_skipped_and_counted_unless_it_is_the_firs
     agent.step(next(samples(1)))
     bad = np.full(SHAPE, np.nan, np.float32)
     assert [agent.step(x) for x in (bad, np.zeros((2, 2), np.float32))] == [False, False]
-    assert (agent.counts.samples, agent.counts.refused) == (3, 2)
+    assert (agent.state.counts.samples, agent.state.counts.refused) == (3, 2)
 
 
 @pytest.mark.parametrize("clock", [0.0, 1e9, 4e9, 1e12])
@@ -128,18 +133,18 @@ def test_a_wrong_clock_costs_no_frame(made: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(agent_module.time, "time", lambda: clock)
     for x in samples(3):
         agent.step(x)
-    assert agent.outbox.depth()[0] == 3
+    assert agent.state.outbox.depth()[0] == 3
     assert all(2019.9 <= 1970 + decode(i.payload).time / 31_556_952 <= 2055 for i in agent.waiting())
 
 
 def test_a_score_that_is_no_number_is_refused_and_not_sent(made: Any) -> None:
     agent = made()
     agent.step(next(samples(1)))
-    held = agent.recent.last(1)[0]
+    held = agent.state.recent.last(1)[0]
     for score in (float("nan"), float("inf")):
         held.explanation = replace(held.explanation, score=score)
         assert not agent.accept(held, 1)
-    assert (agent.outbox.depth()[0], agent.counts.refused) == (1, 2)
+    assert (agent.state.outbox.depth()[0], agent.state.counts.refused) == (1, 2)
 
 
 def test_metrics_are_json_whatever_was_counted(made: Any) -> None:
@@ -147,7 +152,7 @@ def test_metrics_are_json_whatever_was_counted(made: Any) -> None:
     for x in samples(3):
         agent.step(x)
     for value in (0.0, -1e300, 1e300, float("inf"), float("nan"), -3.0):
-        agent.counts.score.add(value)
+        agent.state.counts.score.add(value)
     told = json.loads(pack(agent.metrics()))
     assert told["score"]["count"] == 7
     assert told["score"]["below"]
@@ -158,17 +163,17 @@ def test_the_command_last_sends_what_was_not_sent_yet(made: Any) -> None:
     agent = made(policy=policy({"any": [{"every": 5}]})[0])
     for x in samples(10):
         agent.step(x)
-    assert agent.outbox.depth()[0] == 2
+    assert agent.state.outbox.depth()[0] == 2
     assert agent.orders.last({"count": 6}) == {"count": 5, "sent_before": 1}
     assert agent.orders.last({"count": 6}) == {"count": 0, "sent_before": 6}
-    assert agent.outbox.depth()[0] == 7
+    assert agent.state.outbox.depth()[0] == 7
 
 
 def test_the_last_explanations_are_bounded_in_memory(made: Any) -> None:
     agent = made()
     for x in samples(80):
         agent.step(x)
-    assert len(agent.recent.last(1000)) == 64
+    assert len(agent.state.recent.last(1000)) == 64
 
 
 def test_the_command_rotate_begins_a_new_file(made: Any, tmp_path: Path) -> None:
@@ -200,11 +205,11 @@ def test_a_profile_leaves_only_where_it_is_allowed(tmp_path: Path) -> None:
     assert (told["samples"], told["parts"]) == (2, 1)
     with pytest.raises(ConfigError, match="no part"):
         agent.orders.profile({"part": 1})
-    agent.outbox.close()
+    agent.state.outbox.close()
     kept = Agent(Settings("f", "n", model, NOBODY, profiler=PROFILER))
     with pytest.raises(ConfigError, match="privacy"):
         kept.orders.profile({"count": 2})
-    kept.outbox.close()
+    kept.state.outbox.close()
 
 
 def test_maps_leave_in_the_grid_and_the_bytes_that_privacy_allows(made: Any) -> None:
@@ -215,7 +220,7 @@ def test_maps_leave_in_the_grid_and_the_bytes_that_privacy_allows(made: Any) -> 
     frame = decode(item.payload)
     assert frame.map.shape == (4, 4, 3)
     assert len(item.payload) <= 64
-    whole = agent.explainer(x).relevance
+    whole = agent.state.explainer(x).relevance
     assert np.allclose(pooled(whole, (4, 4)), whole.reshape(4, 3, 4, 3, 3).sum((1, 3)), rtol=1e-4, atol=1e-6)
 
 
@@ -223,7 +228,7 @@ def test_nothing_leaves_that_privacy_does_not_name(made: Any) -> None:
     agent = made(privacy=Privacy(send=frozenset()))
     for x in samples(3):
         agent.step(x)
-    assert agent.outbox.depth()[0] == 0
+    assert agent.state.outbox.depth()[0] == 0
     assert agent.status().keys() == {"state", "boot", "version", "privacy"}
     with pytest.raises(ConfigError, match="privacy"):
         agent.orders.metrics({})
@@ -238,21 +243,21 @@ def test_no_more_leaves_than_a_day_may_cost_also_over_restarts(tmp_path: Path) -
     for life in range(3):
         agent = Agent(settings(state=tmp_path, privacy=NOISY))
         for x in samples(3, life):
-            sent += agent.step(x) and agent.guard.withheld == 0
-        spent, withheld = agent.guard.metrics(time.monotonic())["epsilon_today"], agent.guard.withheld
-        agent.outbox.close()
+            sent += agent.step(x) and agent.state.guard.withheld == 0
+        spent, withheld = agent.state.guard.metrics(time.monotonic())["epsilon_today"], agent.state.guard.withheld
+        agent.state.outbox.close()
     assert (sent, spent, withheld) == (5, 5.0, 3)
 
 
 def test_a_ledger_that_was_lost_counts_as_spent(tmp_path: Path) -> None:
     first = Agent(settings(state=tmp_path, privacy=NOISY))
     first.step(next(samples(1)))
-    first.outbox.close()
+    first.state.outbox.close()
     (tmp_path / "outbox.db").write_bytes(os.urandom(5000))
     again = Agent(settings(state=tmp_path, privacy=NOISY))
     again.step(next(samples(1)))
-    assert again.guard.withheld == 1
-    again.outbox.close()
+    assert again.state.guard.withheld == 1
+    again.state.outbox.close()
     with pytest.raises(ConfigError, match="--state"):
         Agent(settings(privacy=NOISY))
 
@@ -261,7 +266,7 @@ def test_with_noise_metrics_and_frames_say_nothing_exact(tmp_path: Path) -> None
     agent = Agent(settings(state=tmp_path, privacy=NOISY))
     x = next(samples(1))
     agent.step(x)
-    frame, exact = decode(agent.waiting()[0].payload), agent.explainer(x)
+    frame, exact = decode(agent.waiting()[0].payload), agent.state.explainer(x)
     assert frame.conservation is None
     assert 0.5 <= frame.score <= 20.1
     assert np.abs(np.corrcoef(frame.map.ravel(), exact.relevance.ravel())[0, 1]) < 0.9
@@ -269,7 +274,7 @@ def test_with_noise_metrics_and_frames_say_nothing_exact(tmp_path: Path) -> None
     assert (told["score"], told["targets"], told["predicted"]) == (None, None, None)
     with pytest.raises(ConfigError, match="count samples only"):
         agent.orders.policy({"any": [{"score_below": 3}]})
-    agent.outbox.close()
+    agent.state.outbox.close()
 
 
 def test_a_camera_is_given_back_when_the_agent_ends(tmp_path: Path) -> None:

@@ -30,12 +30,12 @@ def test_the_next_samples_are_explained_for_the_class_that_was_asked_for(tmp_pat
     assert [agent.step(one) for one in x[1:]] == [True, True, False]
     predicted, *asked = [decode(item.payload) for item in agent.waiting()]
     assert [frame.target for frame in asked] == [3, 3]
-    exact = agent.explainer(x[1], np.eye(agent.classes)[3])
+    exact = agent.state.explainer(x[1], np.eye(agent.state.classes)[3])
     assert asked[0].score == pytest.approx(exact.score, rel=1e-3)
     assert np.corrcoef(asked[0].map.ravel(), exact.relevance.ravel())[0, 1] > 0.95
-    assert agent.predictor is not None
-    assert predicted.target == int(agent.predictor.run(x[0])[0].argmax())
+    assert agent.state.predictor is not None
+    assert predicted.target == int(agent.state.predictor.run(x[0])[0].argmax())
     for wrong in ({"class": 99}, {"class": True}, {"class": -1}, {"count": 10**6}, {"colour": 1}):
         with pytest.raises(ConfigError):
             agent.orders.explain(wrong)
-    agent.outbox.close()
+    agent.state.outbox.close()

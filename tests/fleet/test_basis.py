@@ -75,7 +75,7 @@ def test_a_basis_of_other_maps_or_models_is_refused_at_the_start(basis: Path, tm
         return Settings("f", "n", MODEL, NOBODY, basis=tmp_path / "x.basis", **more)
 
     good = basis.read_bytes()
-    Agent(settings(good)).outbox.close()
+    Agent(settings(good)).state.outbox.close()
     foreign = bytearray(good[:-4])
     foreign[13] ^= 1
     other = learn(np.random.default_rng(0).normal(size=(5, 7, 7)).astype(np.float32), 3).data

@@ -86,9 +86,10 @@ def test_depths_count_layers_with_weights() -> None:
     path, known = golden("cnn")
     graph, x = edgexai.load(path), known["x"][:1]
     depth = sum(op.kind in CONVOLUTIONS | DENSE for op in graph.ops)
-    from_input = Composite("a", (Line(ZPlus(), from_input=range(1)),))
-    from_output = Composite("b", (Line(ZPlus(), from_output=range(depth - 1, depth)),))
-    first = Composite("c", (Line(ZPlus(), first=True),))
+    rest = Line(Norm())
+    from_input = Composite("a", (Line(ZPlus(), from_input=range(1)), rest))
+    from_output = Composite("b", (Line(ZPlus(), from_output=range(depth - 1, depth)), rest))
+    first = Composite("c", (Line(ZPlus(), first=True), rest))
     maps = [run(attach(graph, c), x)[1] for c in (from_input, from_output, first)]
     assert np.array_equal(maps[0], maps[1])
     assert np.array_equal(maps[0], maps[2])
@@ -110,16 +111,17 @@ def test_pass_hands_relevance_on_and_norm_divides_by_the_sum() -> None:
     b = np.float32([1, -2, 3, -4])
 
     def network(build: Builder, x: int) -> int:
-        y = build.add(build.dense(x, build.const(w), build.const(b)), build.const(np.float32([3, 3, 3, 3])))
+        y = build.relu(build.dense(x, build.const(w), build.const(b)))  # so that the sum is no part of the layer
+        y = build.add(y, build.const(np.float32([3, 3, 3, 3])))
         return build.dense(y, build.const(np.eye(4, dtype=np.float32)), build.const(np.zeros(4, np.float32)))
 
     x = np.float32([[1, -2, 3, 4]])
     graph = single((1, 4), network)
-    dense = w @ x[0] + b
+    dense = np.maximum(w @ x[0] + b, 0)
     end = dense + 3
-    unchanged = Composite("p", (Line(Pass(), first=True), Line(Pass(), frozenset({OpKind.ADD}))))
+    unchanged = Composite("p", (Line(Pass(), first=True), Line(Pass(), frozenset({OpKind.ADD})), Line(Norm())))
     assert np.allclose(run(attach(graph, unchanged, target=2), x)[1], np.eye(4)[2] * end, atol=1e-5)
-    shared = Composite("n", (Line(Pass(), first=True), Line(Norm(0.5), frozenset({OpKind.ADD}))))
+    shared = Composite("n", (Line(Pass(), first=True), Line(Norm(0.5), frozenset({OpKind.ADD})), Line(Norm())))
     expected = np.eye(4)[2] * dense / (end + 0.5 * np.sign(end)) * end
     assert np.allclose(run(attach(graph, shared, target=2), x)[1], expected, atol=1e-5)
     assert np.allclose(
@@ -130,9 +132,9 @@ def test_pass_hands_relevance_on_and_norm_divides_by_the_sum() -> None:
 def test_rules_that_cannot_be_are_refused_where_they_are_given() -> None:
     graph = edgexai.load(golden("resnet")[0])
     with pytest.raises(ConfigError, match=r"gives ADD \(operator \d+.*a rule for weights"):
-        attach(graph, Composite("c", (Line(ZPlus(), frozenset({OpKind.ADD})),)))
+        attach(graph, Composite("c", (Line(ZPlus(), frozenset({OpKind.ADD})), Line(Norm()))))
     with pytest.raises(ConfigError, match=r"pass needs one input of the output's shape, unlike ADD"):
-        attach(graph, Composite("c", (Line(Pass(), frozenset({OpKind.ADD})),)))
+        attach(graph, Composite("c", (Line(Pass(), frozenset({OpKind.ADD})), Line(Norm()))))
 
 
 @pytest.mark.parametrize(
