@@ -33,8 +33,13 @@ def refuse_foreign(x: NDArray[Any], scale: float, zero_point: int, dtype: np.dty
         raise DataError(sentence(x, low, high, what))
 
 
-def refuse_misfit(x: NDArray[Any], scale: float, zero_point: int, dtype: np.dtype[Any], what: str) -> None:
-    """The same for a set of samples, from which more can be told: DataError if a tenth saturates, or little is used."""
+def refuse_misfit(
+    x: NDArray[Any], scale: float, zero_point: int, dtype: np.dtype[Any], what: str, hint: str | None = None
+) -> None:
+    """The same for a set of samples, from which more can be told: DataError if a tenth saturates, or little is used.
+
+    ``hint`` is what to do, where it is known better than by the values.
+    """
     low, high = range_of(scale, zero_point, dtype)
     finite = x[np.isfinite(x)]
     if not finite.size:
@@ -42,14 +47,14 @@ def refuse_misfit(x: NDArray[Any], scale: float, zero_point: int, dtype: np.dtyp
     outside = np.mean((finite < low - scale) | (finite > high + scale))
     spread = float(finite.max()) - float(finite.min())
     if outside > SATURATED or 0 < spread < USED * (high - low):
-        raise DataError(sentence(finite, low, high, what))
+        raise DataError(sentence(finite, low, high, what, hint))
 
 
-def sentence(x: NDArray[Any], low: float, high: float, what: str) -> str:
+def sentence(x: NDArray[Any], low: float, high: float, what: str, hint: str | None = None) -> str:
     """What is wrong with the unit of x, and what to write."""
     return (
         f"{what} holds values from {x.min():.4g} to {x.max():.4g}, but the model's input takes {low:.4g} to "
-        f"{high:.4g}: it would see something else; {advice(float(x.min()), float(x.max()), low, high)}"
+        f"{high:.4g}: it would see something else; {hint or advice(float(x.min()), float(x.max()), low, high)}"
     )
 
 

@@ -4,10 +4,7 @@ TFLite metadata is a flatbuffer in the entry ``TFLITE_METADATA`` (tensorflow/tfl
 ``metadata_schema.fbs``); the label files that it names lie in a zip archive behind the model.
 """
 
-import io
 import struct
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.archive import MOST_BYTES, unpacked
 from edgexai.errors import DataError, ModelError
 from edgexai.runtime.metadata import bytes_at, field_at, metadata, tables, u32
 
 ENTRY = "TFLITE_METADATA"
-MOST_FILES, MOST_BYTES = 64, 2**20
 SUBGRAPHS, INPUTS, OUTPUTS = 3, 2, 3
 CONTENT, UNITS, FILES = 3, 4, 6
 NORMALIZATION, CALIBRATION = 1, 2
@@ -90,29 +87,12 @@ class Preprocessing:
 def preprocessing(content: bytes) -> Preprocessing:
     """What a `.tflite` file says of its first input and its classes; ModelError if its metadata is broken."""
     raw = metadata(content, ENTRY)
-    files = associated(content)
     if raw is None:
         return Preprocessing()
     try:
-        return _read(raw, files)
+        return _read(raw, unpacked(content))
     except (struct.error, IndexError, ValueError, UnicodeDecodeError):
         raise ModelError("the model's TFLite metadata is broken; give --mean, --std and --labels instead") from None
-
-
-def associated(content: bytes) -> dict[str, bytes]:
-    """The files in the zip archive behind a model, by name: the first MOST_FILES of at most MOST_BYTES each."""
-    if b"PK\x05\x06" not in content[-65558:]:
-        return {}
-    found = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for info in archive.infolist()[:MOST_FILES]:
-                if info.file_size <= MOST_BYTES and info.flag_bits & 1 == 0:
-                    with archive.open(info) as file:
-                        found[info.filename] = file.read(MOST_BYTES)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, struct.error):
-        return {}
-    return found
 
 
 def _read(raw: bytes, files: dict[str, bytes]) -> Preprocessing:
