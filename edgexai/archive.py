@@ -11,7 +11,7 @@ END = b"PK\x05\x06"
 
 
 def unpacked(content: bytes) -> dict[str, bytes]:
-    """Those of a model file, by name; at most MOST_FILES of at most MOST_BYTES each. An archive that is broken has none."""
+    """Those of a model file, by name; at most MOST_FILES of at most MOST_BYTES each, none of a broken archive."""
     if END not in content[-65558:]:
         return {}
     found = {}

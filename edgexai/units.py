@@ -1,6 +1,6 @@
 """Is x in the unit that a model takes? Decided by its values and the input's range, never by its dtype.
 
-An integer input takes real numbers between ``(least code - zero point)·scale`` and the same of the largest code; beyond,
+An integer input takes real numbers from ``(least code - zero point)·scale`` to the same of the largest code; beyond,
 they saturate. A few outliers do so in every data set; 0…255 given to a model of -1…1 does so nearly everywhere.
 """
 

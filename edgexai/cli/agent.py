@@ -31,6 +31,8 @@ from edgexai.agent.config import TEMPLATE, Table, over, read, settings
 from edgexai.agent.settings import Settings
 from edgexai.agent.source import source
 from edgexai.board import load_board
+from edgexai.cli.samples import data_options, prepared
+from edgexai.data import Preprocessing, names
 
 _AGENT = (
     "fleet",
@@ -68,7 +70,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="stop after one sample")
     parser.add_argument("--dry-run", action="store_true", help="explain one sample and send nothing")
     parser.add_argument("--state", metavar="DIR", help="where frames wait")
-    parser.add_argument("--labels", help="names of the classes, separated by commas")
     parser.add_argument("--confirm", choices=("store", "broker"), help="who frees a frame (store)")
     parser.add_argument("--window", type=int, metavar="N", help="frames on their way at most (64)")
     parser.add_argument("--ca", metavar="PEM", help="authority that signed the broker's certificate")
@@ -84,6 +85,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log on standard error")
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="log there instead: 4 files of at most 1 MiB")
     parser.add_argument("--verbose", action="store_true", help="say more")
+    data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,10 +95,12 @@ def run(args: argparse.Namespace) -> int:
     _log(args.log, args.verbose, args.log_file)
     table = over({} if args.config is None else read(args.config), _table(args))
     made, where = settings(table)
+    prepare = prepared(args, made.model)
+    made.labels = made.labels or prepare.labels
     if made.board is not None:
         made.energy = _energy(made.board, made.model)
     if args.dry_run:
-        return _dry_run(made, where)
+        return _dry_run(made, where, prepare)
     agent = Agent(made)
 
     def end(signum: int, frame: FrameType | None) -> None:
@@ -104,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    counts = agent.run(source(where))
+    counts = agent.run(source(where, agent.state.explainer.input, prepare))
     print(
         f"{made.node}: {counts.samples} samples, {counts.explained} explained, {counts.bytes} bytes,"
         f" {agent.state.session.confirmed} confirmed, {agent.left} waiting"
@@ -117,7 +121,7 @@ def _table(args: argparse.Namespace) -> Table:
     agent: Table = {k: given[k] for k in _AGENT if k in given}
     broker: Table = {k: given[k] for k in _BROKER if k in given}
     if args.labels is not None:
-        agent["labels"] = args.labels.split(",")
+        agent["labels"] = list(names(args.labels))
     if args.once:
         agent["limit"] = 1
     if args.broker is not None:
@@ -130,11 +134,11 @@ def _table(args: argparse.Namespace) -> Table:
     return {"agent": agent, "broker": broker, "policy": policy, "commands": commands, "sparkplug": sparkplug}
 
 
-def _dry_run(settings: Settings, where: str) -> int:
+def _dry_run(settings: Settings, where: str, prepare: Preprocessing) -> int:
     with TemporaryDirectory(prefix="edgexai-") as state:
         settings.state = Path(state)
         agent = Agent(settings)
-        for x in islice(source(where), 1):
+        for x in islice(source(where, agent.state.explainer.input, prepare), 1):
             agent.step(x)
         frames = [{"bytes": len(i.payload)} for i in agent.waiting()]
         told = {"status": agent.status(), "metrics": agent.metrics(), "frames": frames}

@@ -5,7 +5,7 @@ table.csv                 a column a feature, the first line their names; a colu
 folder                    of PNG, JPEG or BMP images, or of WAV sounds; its sub-folders are classes
 """
 
-from edgexai.data.preprocessing import Preprocessing, names, numbers, preprocessing
-from edgexai.data.read import Samples, one_by_one, read
+from edgexai.data.read import READABLE, Input, Samples, one_by_one, read
+from edgexai.runtime.preprocessing import Preprocessing, names, numbers, preprocessing
 
-__all__ = ["Preprocessing", "Samples", "names", "numbers", "one_by_one", "preprocessing", "read"]
+__all__ = ["READABLE", "Input", "Preprocessing", "Samples", "names", "numbers", "one_by_one", "preprocessing", "read"]

@@ -1,4 +1,4 @@
-"""Sounds -> the spectrograms that keyword spotters take: log-mel, and MFCC, as TensorFlow's ``tf.signal`` computes them.
+"""Sounds -> the spectrograms that keyword spotters take: log-mel and MFCC, as TensorFlow's ``tf.signal`` has them.
 
 Hann windows, the power of two at or above the window as FFT length, magnitudes, 40 mel bands (or as many as the model
 has columns) from 20 to 4,000 Hz on the HTK scale, log(m + 1e-6); MFCC: DCT-II of 40 bands by √(2/40), the first ones.

@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 
 from edgexai.data.front_end import spectrogram
 from edgexai.data.media import IMAGES, SOUNDS, image, sound
-from edgexai.data.preprocessing import Preprocessing
 from edgexai.errors import DataError
+from edgexai.runtime.preprocessing import Preprocessing
 from edgexai.units import refuse_misfit
 
 Array = NDArray[Any]
 MOST_SAMPLES = 100_000
 MOST_BYTES = 2**31
 ARRAYS = (".npz", ".npy", ".csv")
+READABLE = (*ARRAYS, *IMAGES, *SOUNDS)
 CLASS = ("y", "label", "class")
 
 
@@ -55,9 +56,7 @@ class Samples:
         return len(self.x)
 
 
-def read(
-    path: str | Path, port: Input | None = None, prepare: Preprocessing | None = None, inputs: int = 1
-) -> Samples:
+def read(path: str | Path, port: Input | None = None, prepare: Preprocessing | None = None, inputs: int = 1) -> Samples:
     """All samples of a file or folder, for an input of a model (without one: as they are).
 
     Raises DataError if they cannot be read, do not fit, or are in another unit than the model's.
@@ -80,10 +79,8 @@ def read(
     return Samples(x, found.y, prepare.labels or found.names, found.more)
 
 
-def one_by_one(
-    path: Path, port: Input | None = None, prepare: Preprocessing | None = None
-) -> Iterator[Array]:
-    """The same one after another: files of a folder as they are reached, rows of a ``.npy`` without reading it whole."""
+def one_by_one(path: Path, port: Input | None = None, prepare: Preprocessing | None = None) -> Iterator[Array]:
+    """The same one after another: files of a folder as they are reached, rows of a ``.npy`` as they are asked for."""
     prepare = prepare or Preprocessing()
     if path.is_dir():
         arrays = sorted(p for p in path.iterdir() if p.suffix in ARRAYS)
@@ -92,7 +89,10 @@ def one_by_one(
                 yield from one_by_one(file, port, prepare)
             return
         for file, _ in media_of(path)[0]:
-            yield _fitted(_reader(file, port, prepare)(file)[None], port, str(file), prepare, whole=False)[0]
+            yield from one_by_one(file, port, prepare)
+        return
+    if path.suffix.lower() in (*IMAGES, *SOUNDS):
+        yield _fitted(_reader(path, port, prepare)(path)[None], port, str(path), prepare, whole=False)[0]
         return
     if path.suffix != ".npy":
         yield from read(path, port, prepare).x
@@ -130,6 +130,8 @@ def _folder(folder: Path, port: Input | None, prepare: Preprocessing) -> Samples
         raise DataError(f"the {len(files):,} samples of {folder} take more than 2 GiB; give fewer")
     reader = _reader(files[0][0], port, prepare)
     x = np.stack([reader(file) for file, _ in files])
+    if prepare.labels and not any(name in prepare.labels or name.isdecimal() for name in classes):
+        return Samples(x, None, prepare.labels)  # sub-folders that are no classes of this model
     y = _numbered([c for _, c in files if c is not None], classes, prepare.labels, str(folder))
     return Samples(x, y if len(y) else None, prepare.labels or classes)
 
@@ -143,8 +145,8 @@ def _numbered(found: Sequence[int], classes: Sequence[str], labels: Sequence[str
     missing = [name for name in classes if name not in labels]
     if missing:
         raise DataError(
-            f"{where} has a class {missing[0]!r} that the model's labels lack ({', '.join(labels[:8])}…); rename it, or "
-            "give --labels in the model's order"
+            f"{where} has a class {missing[0]!r} that the model's labels lack ({', '.join(labels[:8])}…); rename it, "
+            "or give --labels in the model's order"
         )
     return np.array([labels.index(classes[c]) for c in found], np.int64)
 
@@ -241,7 +243,7 @@ def _open(path: Path) -> Array:
 
 
 def _numbers(x: Array, path: Path) -> None:
-    if x.ndim < 1 or x.dtype.kind not in "iuf":
+    if x.ndim < 2 or x.dtype.kind not in "iuf":
         raise DataError(f"{path}: x must be numbers of shape (N, …), not {x.dtype} of shape {x.shape}")
 
 

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from edgexai.cli.data import samples
+from edgexai.cli.samples import TAKEN, data_options, input_of, prepared
 from edgexai.cli.table import show
 from edgexai.compress.measure.execute import forward, quantized, real
+from edgexai.data import Preprocessing, read
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
@@ -38,7 +39,8 @@ Ways = dict[str, tuple[str | Composite, str]]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=".tflite model, float or int8")
-    parser.add_argument("--data", required=True, help=".npz with x (N, …)")
+    parser.add_argument("--data", required=True, help=TAKEN)
+    data_options(parser)
     parser.add_argument("--samples", type=int, default=500, help="how many, chosen at random (%(default)s)")
     parser.add_argument("--composite", action="append", help="which composites (default: all)")
     parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="of the backward pass")
@@ -48,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    x, fill = inputs(graph, args.data, args.samples)
+    x, fill = inputs(graph, args.data, args.samples, prepared(args, args.model))
     composites = named(graph, x, args.composite, args.precision)
     rows = gains(graph, x, fill, composites, args.rivals, args.json)
     if args.json:
@@ -60,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def inputs(graph: Graph, data: str | Path, count: int) -> tuple[Array, Array]:
+def inputs(graph: Graph, data: str | Path, count: int, prepare: Preprocessing | None = None) -> tuple[Array, Array]:
     """``count`` samples of a file at random, in the model's own type, and what replaces their positions: the mean."""
-    x = samples(data)[0]
+    x = read(data, input_of(graph), prepare).x
     if len(x) < 2:
         raise DataError(f"{data} has {len(x)} samples; pixel flipping wants hundreds")
     port = graph.tensors[graph.inputs[0]]

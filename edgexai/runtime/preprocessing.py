@@ -77,7 +77,7 @@ class Preprocessing:
             raise DataError(f"there are {count} values of mean or std, but samples have {raw.shape[-1]} channels")
         if self.bgr:
             values = values[..., ::-1]
-        return np.asarray((values - np.float32(self.mean)) / np.float32(self.std), np.float32)
+        return np.asarray((values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32))
 
     def name(self, target: int) -> str:
         """What a class is called: its number where nobody says."""
