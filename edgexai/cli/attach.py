@@ -17,7 +17,7 @@ from pathlib import Path
 
 from edgexai.cli.grid_table import costs, print_table
 from edgexai.errors import ConfigError
-from edgexai.graph import load, serialize, with_predict
+from edgexai.graph import load, serialize, unrolled, with_predict
 from edgexai.graph.write import write
 from edgexai.relevance import attach
 from edgexai.relevance.attach import METADATA
@@ -35,6 +35,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", default="sum", choices=["sum", "keep"], help="one map, or one a channel")
     parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="int8 only for LiteRT 2")
     parser.add_argument("--concepts", nargs="+", metavar="MAP", help='also which channels: "auto", or names of maps')
+    parser.add_argument(
+        "--steps", type=int, help="explain a streaming model over its last steps, in one file of them all"
+    )
     parser.add_argument("--signatures", action="store_true", help="predict and explain in one file, for LiteRT")
     parser.add_argument("--list-grids", action="store_true", help="show where relevance can stop, and what each costs")
     parser.add_argument("--json", action="store_true", help="the list of grids as JSON")
@@ -42,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
+    graph = graph if args.steps is None else unrolled(graph, args.steps)
     target = int(args.target) if args.target.isdigit() else args.target
     head = int(args.head) if args.head.isdigit() else args.head
     if args.list_grids:

@@ -6,6 +6,7 @@ from edgexai.graph.opkind import OpKind
 from edgexai.graph.read import Model, graph_of, load
 from edgexai.graph.settle import settled
 from edgexai.graph.signatures import with_predict
+from edgexai.graph.stream import unrolled
 from edgexai.graph.verify import verify
 from edgexai.graph.write import fingerprint, save, serialize
 
@@ -24,6 +25,7 @@ __all__ = [
     "save",
     "serialize",
     "settled",
+    "unrolled",
     "verify",
     "with_predict",
 ]

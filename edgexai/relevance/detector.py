@@ -56,6 +56,11 @@ def asked(target: str | int) -> bool:
     return isinstance(target, str) and target.startswith("box")
 
 
+def ends_in_boxes(graph: Graph) -> bool:
+    """Whether what the model predicts are boxes after suppression, of which the largest number says nothing."""
+    return any(op.custom == POSTPROCESS and any(t in graph.outputs for t in op.outputs) for op in graph.ops)
+
+
 def box(graph: Graph, build: Builder, target: str, logits_of: Callable[[Graph, int], int]) -> Found:
     """Append what finds the box; ConfigError if the model is no detector that is known, or the target is misspelt."""
     match = GRAMMAR.fullmatch(target)

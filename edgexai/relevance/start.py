@@ -49,6 +49,8 @@ def logits_of(graph: Graph, output: int) -> int:
 
 def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0) -> Start:
     """Append what chooses the target; ConfigError if the model has no such output."""
+    if target == "predicted" and detector.ends_in_boxes(graph):
+        target = "box"
     if detector.asked(target):
         found = detector.box(graph, build, str(target), logits_of)
         return Start(found.tensor, found.flow, found.target, found.score)
