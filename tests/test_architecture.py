@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "edgexai.errors": set(),
     "edgexai.archive": set(),
+    "edgexai.extras": set(),
     "edgexai.units": {"errors"},
     "edgexai.data": {"errors", "runtime", "units"},
     "edgexai.board": {"errors", "firmware_profiles"},
@@ -22,7 +23,7 @@ MAY_IMPORT = {
     "edgexai.heatmap": {"errors"},
     "edgexai.messaging": {"errors"},
     "edgexai.transit": {"errors"},
-    "edgexai.runtime": {"archive", "errors", "profile", "units"},
+    "edgexai.runtime": {"archive", "errors", "extras", "profile", "units"},
     "edgexai.agent": {"data", "errors", "runtime", "heatmap", "board", "firmware_profiles", "messaging"},
     "edgexai.fleet": {"errors", "heatmap", "messaging", "profile"},
     "converters": {"errors", "graph"},

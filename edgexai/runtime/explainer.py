@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.errors import DataError, ModelError
+from edgexai.errors import DataError, Error, ModelError
+from edgexai.extras import how_to_install
 from edgexai.runtime.interpreter import Interpreter
 from edgexai.runtime.metadata import metadata
 from edgexai.runtime.micro import MicroInterpreter
@@ -111,17 +112,20 @@ class Explanation:
 
         ``kind`` is ``"image"``, ``"spectrogram"`` (times, bands), ``"series"``, or what the shape looks like.
         """
-        from edgexai.runtime.picture import figure
-
+        try:
+            from edgexai.runtime.picture import figure
+        except ModuleNotFoundError as error:
+            raise Error(f"a picture needs {error.name}; {how_to_install(error.name)}") from None
         return figure([self], [label], kind)
 
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows; nothing without matplotlib."""
         try:
             from edgexai.runtime.picture import png
+
+            return png(self.plot())
         except ModuleNotFoundError:
             return None
-        return png(self.plot())
 
     @property
     def maps(self) -> tuple[Map, ...]:

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
 
+from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, input_of, prepared
 from edgexai.cli.table import show
 from edgexai.compress.measure.execute import forward, quantized, real
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     x, fill = inputs(graph, args.data, args.samples, prepared(args, args.model))
     composites = named(graph, x, args.composite, args.precision)
-    rows = gains(graph, x, fill, composites, args.rivals, args.json)
+    rows = gains(graph, x, fill, composites, args.rivals)
     if args.json:
         for row in rows:
             print(json.dumps({"model": Path(args.model).stem, **row}))
@@ -88,7 +88,6 @@ def gains(
     fill: Array,
     composites: Ways,
     with_rivals: bool = False,
-    quiet: bool = False,
 ) -> list[dict[str, Any]]:
     """Composites come with the precision of their backward pass. One row a method, the most faithful first."""
     targets = probabilities(graph, x).argmax(1)
@@ -100,11 +99,13 @@ def gains(
 
         ways |= rivals(graph, x, fill, targets)
     rows = []
-    for name, maps in track(ways.items(), description="methods", disable=quiet):
-        begun = time.perf_counter()
-        found = maps()
-        each_ms = (time.perf_counter() - begun) / len(x) * 1e3
-        rows.append(_row(name, each_ms, *curves(graph, x, fill, found, targets)))
+    with bar("methods") as progress:
+        for done, (name, maps) in enumerate(ways.items()):
+            begun = time.perf_counter()
+            found = maps()
+            each_ms = (time.perf_counter() - begun) / len(x) * 1e3
+            rows.append(_row(name, each_ms, *curves(graph, x, fill, found, targets)))
+            progress(done + 1, len(ways))
     return sorted(rows, key=lambda row: -row["gain"])
 
 
