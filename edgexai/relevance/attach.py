@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import prod
 
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
 from edgexai.graph.sweep import swept
+from edgexai.relevance import precision as precisions
 from edgexai.relevance import questions
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.canonical import canonical
@@ -53,15 +54,24 @@ def attach(
     about the steps before.
     ``concepts`` adds the output ``concepts`` float32 (1, N), what channels of inner maps took part: ``"auto"``, or
     the names of maps (see `edgexai.relevance.concepts`).
-    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`).
+    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`), ``"auto"``
+    takes what runs fastest here (see `edgexai.relevance.precision`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
     graph = graph_of(graph)
     chosen = composite_of(composite)
     if channels not in ("sum", "keep"):
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
+    if precisions.asked(precision):
+
+        def make(chosen_precision: str) -> Graph:
+            return attach(graph, composite, target, grid, channels, output, chosen_precision, concepts)
+
+        explainer, table = precisions.fastest(graph, precision, make)
+        said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
+        return replace(explainer, metadata={**explainer.metadata, METADATA: json.dumps(said).encode()})
     if precision not in ("float32", "int8"):
-        raise ConfigError(f'precision {precision!r} is not known; use "float32" or "int8"')
+        raise ConfigError(f'precision {precision!r} is not known; use "float32", "int8" or "auto"')
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
     graph = builtin(graph, build)
