@@ -52,6 +52,8 @@ def sound(path: Path, shape: tuple[int, ...] | None, rate: int | None) -> NDArra
                 file.getframerate(),
                 file.getnframes(),
             )
+            if width not in (1, 2, 3, 4):
+                raise DataError(f"{path} has samples of {width} bytes; WAV of 1 to 4 are read")
             if count > hz * MOST_SECONDS:
                 raise DataError(f"{path} lasts more than {MOST_SECONDS} s; cut it into samples")
             raw = file.readframes(count)
