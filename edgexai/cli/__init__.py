@@ -11,6 +11,7 @@ from importlib import import_module
 from types import ModuleType
 
 from edgexai._version import VERSION
+from edgexai.cli.parts import with_default
 from edgexai.errors import ConfigError, Error
 from edgexai.extras import how_to_install
 
@@ -40,9 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     verb = argv[0]
     try:
         module = import_module(f"edgexai.cli.{verb}")
-        args = parser_of(verb, module).parse_args(argv[1:])
+        default = getattr(module, "DEFAULT", None)  # the part that is meant where a verb has parts and none is named
+        given = with_default(argv[1:], module.PARTS, default) if default else argv[1:]
+        args = parser_of(verb, module).parse_args(given)
         _spare_source(args)
-        return int(module.run(args) or 0)
+        return int((args.part if "part" in args else module.run)(args) or 0)
     except (Error, FileNotFoundError, PermissionError, IsADirectoryError) as error:
         print(f"edgexai {verb}: {_sentence(error)}", file=sys.stderr)
         return 1

@@ -6,11 +6,13 @@ for. What is in another unit by its values is refused: `edgexai.units`.
 """
 
 import csv
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Protocol
 
 import numpy as np
@@ -223,7 +225,23 @@ def _arrays(path: Path, inputs: int, prepare: Preprocessing) -> Samples:
     return Samples(x, y, (), more)
 
 
-FAULTS = (ValueError, zipfile.BadZipFile, EOFError, AttributeError, zlib.error, KeyError, NotImplementedError)
+FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    RecursionError,
+    SyntaxError,
+    TokenError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy raises for bytes that are none of its files."""
 
 
 def _further(file: Any, name: str, inputs: int, count: int, path: Path) -> Array:

@@ -2,7 +2,6 @@
 
   edgexai agent --fleet line3 --node press7 --model kws_explain.tflite --data mfcc.npz \\
       --broker mqtt://127.0.0.1:1883 --state /var/lib/edgexai
-  edgexai agent init > agent.toml                 a configuration with every line explained
   edgexai agent --config agent.toml --dry-run     explains the first sample, sends nothing, says what it would
   my-sensor | edgexai agent … --data -            .npy arrays, one sample each
   edgexai agent … --data watch:/var/spool/camera  files as they come
@@ -27,7 +26,7 @@ from types import FrameType
 from typing import Any
 
 from edgexai.agent.agent import Agent
-from edgexai.agent.config import TEMPLATE, Table, over, read, settings
+from edgexai.agent.config import Table, over, read, settings
 from edgexai.agent.settings import Settings
 from edgexai.agent.source import source
 from edgexai.board import load_board
@@ -52,7 +51,6 @@ _BROKER = ("ca", "certificate", "key", "username", "password_file", "confirm", "
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("part", nargs="?", choices=("run", "init"), default="run", help="init prints a configuration")
     parser.add_argument("--config", type=Path, metavar="TOML", help="configuration file")
     parser.add_argument("--fleet", help="name of the fleet")
     parser.add_argument("--node", help="name of this node, once in its fleet")
@@ -89,9 +87,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.part == "init":
-        print(TEMPLATE, end="")
-        return 0
     _log(args.log, args.verbose, args.log_file)
     table = over({} if args.config is None else read(args.config), _table(args))
     made, where = settings(table)
