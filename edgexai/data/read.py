@@ -45,6 +45,11 @@ class Input(Protocol):
     def zero_point(self) -> int: ...
 
 
+def sample_shape(port: Input) -> tuple[int, ...]:
+    """Of one sample: the input's without a batch axis of one, if it has that."""
+    return port.shape[1:] if len(port.shape) > 1 and port.shape[0] == 1 else port.shape
+
+
 @dataclass(frozen=True)
 class Samples:
     """``x`` (N, …), classes ``y`` (N,) if known, the ``names`` of classes, and ``more`` (N, …) of further inputs."""
@@ -157,7 +162,7 @@ def _reader(file: Path, port: Input | None, prepare: Preprocessing) -> Callable[
     """What reads a file of this kind for the model's input, in its unit."""
     if port is None:
         raise DataError(f"{file.parent} is a folder of files; they are read for a .tflite model: convert it first")
-    shape = port.shape[1:]
+    shape = sample_shape(port)
     if file.suffix.lower() in IMAGES:
         if port.dtype == np.uint8 and not prepare.asked:
             # the convention of TFLite's task library: the pixels are the codes
@@ -179,7 +184,7 @@ def _fitted(x: Array, port: Input | None, where: str, prepare: Preprocessing, wh
     """In the input's shape, and refused if in another unit; ``whole`` says that these are all samples."""
     if port is None:
         return x
-    shape = port.shape[1:]
+    shape = sample_shape(port)
     if [n for n in x.shape[1:] if n != 1] != [n for n in shape if n != 1] and x[0].size != np.prod(shape):
         return x  # the runtime says what it takes
     x = x.reshape(-1, *shape)

@@ -9,6 +9,7 @@ from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
 from edgexai.graph.sweep import swept
+from edgexai.graph.views import apart
 from edgexai.relevance import precision as precisions
 from edgexai.relevance import questions
 from edgexai.relevance.backward import Backward, Flow
@@ -75,7 +76,7 @@ def attach(
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
     graph = builtin(graph, build)
-    begin = start(graph, build, target, output)
+    begin = start(graph, build, target, output, chosen.start == "less mean")
     layers = canonical(graph, build, [begin.logits])
     stops = stop_tensors(layers, begin.logits, grid)
     back = propagate(layers, build, chosen, begin, None if grid is None else stops[0], precision == "int8")
@@ -104,7 +105,7 @@ def attach(
         "version": VERSION,
     }
     explainer = build.finish([*build.graph.outputs, *outputs], {METADATA: json.dumps(about).encode()})
-    explainer = swept(explainer, build.graph)
+    explainer = apart(swept(explainer, build.graph), len(build.graph.ops))
     return dynamic_range(explainer, len(graph.ops)) if precision == "int8" else explainer
 
 

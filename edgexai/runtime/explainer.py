@@ -207,7 +207,8 @@ class Explainer:
         found = self._interpreter.run(*parts, *extra)
         own = len(found) - len(self.metadata.outputs)
         named = dict(zip(self.metadata.outputs, found[own:], strict=True))
-        relevance, *more = (r[0] for name, r in named.items() if name.startswith("relevance"))
+        maps = [r for name, r in named.items() if name.startswith("relevance")]
+        relevance, *more = (self._of_sample(r, i) for i, r in enumerate(maps))
         return Explanation(
             tuple(found[:own]),
             int(named["target"][0]),
@@ -216,7 +217,7 @@ class Explainer:
             named["concepts"][0] if "concepts" in named else None,
             tuple(more),
             float(named["state"][0]) if "state" in named else 0.0,
-            tuple(np.asarray(part).reshape(port.shape)[0] for port, part in zip(self.inputs, parts, strict=True)),
+            tuple(_unbatched(np.asarray(x), port.shape) for port, x in zip(self.inputs, parts, strict=True)),
             self._scores(found[0]),
             self.labels,
             str(self.metadata.target),
@@ -228,6 +229,11 @@ class Explainer:
         if self._calibration is not None and len(self._calibration.rows) == len(scores):
             scores = self._calibration.of(scores).astype(np.float32)
         return scores
+
+    def _of_sample(self, r: Map, number: int) -> Map:
+        """The map without the batch axis of one, where the input (or the inner map of a grid) has one."""
+        shape = self.inputs[number].shape if self.metadata.grid is None else r.shape
+        return r[0] if len(shape) > 1 and shape[0] == 1 else r
 
     def _parts(self, x: Sample) -> list[NDArray[Any]]:
         """One array an input."""
@@ -245,6 +251,11 @@ class Explainer:
     def batch(self, samples: NDArray[Any], weights: NDArray[Any] | None = None) -> list[Explanation]:
         """Explain samples (N, …) one after another: files for nodes take one at a time. ``weights`` are for each."""
         return [self(x, weights) for x in samples]
+
+
+def _unbatched(x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """A sample in the input's shape, without its batch axis of one."""
+    return x.reshape(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
 
 
 def _about(model: bytes, where: str) -> About:
