@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 
-def add_parts(parser: argparse.ArgumentParser, package: str, parts: Mapping[str, str]) -> None:
+def add_parts(
+    parser: argparse.ArgumentParser, package: str, parts: Mapping[str, str], default: str | None = None
+) -> None:
     """The sub-parsers of a verb's parts; the one that is called puts its ``run`` into ``part``."""
     kinds = parser.add_subparsers(dest="called", metavar="PART", required=True)
     for name, summary in parts.items():
@@ -19,6 +21,8 @@ def add_parts(parser: argparse.ArgumentParser, package: str, parts: Mapping[str,
         )
         module.arguments(kind)
         kind.set_defaults(part=module.run)
+        if name == default:
+            parser.epilog = f"where no part is named:\n{kind.format_usage()}"
 
 
 def _without(kind: argparse.ArgumentParser, error: ModuleNotFoundError) -> None:

@@ -19,4 +19,4 @@ DEFAULT = "run"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    add_parts(parser, __name__, PARTS)
+    add_parts(parser, __name__, PARTS, DEFAULT)

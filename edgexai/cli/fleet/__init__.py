@@ -23,4 +23,4 @@ DEFAULT = "serve"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    add_parts(parser, __name__, PARTS)
+    add_parts(parser, __name__, PARTS, DEFAULT)
