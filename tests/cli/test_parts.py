@@ -23,7 +23,7 @@ def test_help_of_a_part_shows_its_options_alone(capsys: pytest.CaptureFixture[st
     command = helped(capsys, "fleet", "command")
     assert "--signing" in command
     assert "--store" not in command
-    assert "--config" not in helped(capsys, "agent", "init")
+    assert "--board" not in helped(capsys, "agent", "init")
 
 
 @pytest.mark.parametrize(("verb", "part"), [("fleet", "serve"), ("agent", "run")])
