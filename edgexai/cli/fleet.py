@@ -7,10 +7,17 @@
   edgexai fleet enrol --fleet line3 --lock-out press8 --out line3-keys        its key was stolen
   edgexai fleet command --fleet line3 --node press7 --signing command.key --broker … explain '{"count": 5}'
   edgexai fleet profile --fleet line3 --nodes press7,press8 --signing command.key --broker … --count 100 --out profiles
+  edgexai fleet import line3.frames more.npz --store /srv/fleet        what `edgexai agent --to` wrote
+  edgexai fleet analyse --store /srv/fleet --since 24h --baseline 7d
   edgexai fleet repair --store /srv/fleet        when it says that the journal is damaged
 
 Bases that `edgexai basis` made for the nodes go into the folder `bases` of the store, also while it runs; frames that
 name another are stored, but not shown.
+
+`analyse` prints what is found, the most urgent first: shortcuts, bias between declared groups, drift (against the
+frames from --baseline up to --since; with --baseline alone, against those before it; without it, changes over time),
+nodes that leave their peers, models that give other reasons. A file of `import` is taken in once, however often it is
+given.
 
 `ingest` is one more worker on the same store, without a page; workers of one --share divide the stream among them
 (a broker that knows shared subscriptions, such as mosquitto, is needed). `enrol` makes
@@ -34,12 +41,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "part",
         nargs="?",
-        choices=("serve", "ingest", "enrol", "command", "profile", "repair"),
+        choices=("serve", "ingest", "enrol", "command", "profile", "repair", "analyse", "import"),
         default="serve",
         help="what to run (serve)",
     )
     parser.add_argument("do", nargs="?", help="command: ping, metrics, policy, explain, last, profile or rotate")
     parser.add_argument("parameters", nargs="?", default="{}", help="command: its parameters as JSON")
+    parser.add_argument("files", nargs="*", help="import: further files")
+    parser.add_argument("--since", metavar="WHEN", help="analyse: frames from 24h before the newest, or from a date on")
+    parser.add_argument("--baseline", metavar="WHEN", help="analyse: drift against frames from then on (or A..B)")
+    parser.add_argument("--rate", type=float, default=0.1, help="analyse: share of findings that may be false (0.1)")
+    parser.add_argument("--json", action="store_true", help="analyse: findings as a JSON list")
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT; without it, one is started on this machine")
     parser.add_argument("--broker-port", type=int, default=1883, metavar="P", help="port of that one (1883; 0: any)")
     parser.add_argument("--host", default="127.0.0.1", help="address of the page (127.0.0.1)")
@@ -71,6 +83,10 @@ def run(args: argparse.Namespace) -> int:
         return _enrol(args)
     if args.part == "repair":
         return _repair(args)
+    if args.part in ("analyse", "import"):
+        from edgexai.cli import fleet_analyse
+
+        return fleet_analyse.analyse(args) if args.part == "analyse" else fleet_analyse.take_in(args)
     from edgexai.fleet.service import Where, ingest_only, serve
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
