@@ -156,7 +156,8 @@ class Explainer:
         found = self._interpreter.run(*self._parts(x), *extra)
         own = len(found) - len(self.metadata.outputs)
         named = dict(zip(self.metadata.outputs, found[own:], strict=True))
-        relevance, *more = (r[0] for name, r in named.items() if name.startswith("relevance"))
+        maps = [r for name, r in named.items() if name.startswith("relevance")]
+        relevance, *more = (self._of_sample(r, i) for i, r in enumerate(maps))
         return Explanation(
             tuple(found[:own]),
             int(named["target"][0]),
@@ -166,6 +167,11 @@ class Explainer:
             tuple(more),
             float(named["state"][0]) if "state" in named else 0.0,
         )
+
+    def _of_sample(self, r: Map, number: int) -> Map:
+        """The map without the batch axis of one, where the input (or the inner map of a grid) has one."""
+        shape = self.inputs[number].shape if self.metadata.grid is None else r.shape
+        return r[0] if len(shape) > 1 and shape[0] == 1 else r
 
     def _parts(self, x: Sample) -> list[NDArray[Any]]:
         """One array an input."""
