@@ -4,6 +4,9 @@ import argparse
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
+FILES = {"import": "take_in"}
+"""Parts whose names no module can have."""
+
 
 def add_parts(
     parser: argparse.ArgumentParser, package: str, parts: Mapping[str, str], default: str | None = None
@@ -12,7 +15,7 @@ def add_parts(
     kinds = parser.add_subparsers(dest="called", metavar="PART", required=True)
     for name, summary in parts.items():
         try:
-            module = import_module(f"{package}.{name}")
+            module = import_module(f"{package}.{FILES.get(name, name)}")
         except ModuleNotFoundError as error:
             _without(kinds.add_parser(name, help=summary, description=summary), error)
             continue

@@ -17,6 +17,7 @@ import argparse
 import json
 import logging
 import signal
+import time
 from collections.abc import Callable
 from itertools import islice
 from logging.handlers import RotatingFileHandler
@@ -25,6 +26,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
+from edgexai.agent import offline
 from edgexai.agent.agent import Agent
 from edgexai.agent.config import Table, over, read, settings
 from edgexai.agent.settings import Settings
@@ -32,6 +34,7 @@ from edgexai.agent.source import source
 from edgexai.board import load_board
 from edgexai.cli.samples import data_options, prepared
 from edgexai.data import Preprocessing, names
+from edgexai.messaging.messages import pack, topic
 
 _AGENT = (
     "fleet",
@@ -57,6 +60,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="explainer file that `edgexai attach` made")
     parser.add_argument("--data", help=".npz, .npy, directory, watch:DIR, -, python:MODULE:FUNCTION or plugin:NAME")
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT or mqtt://127.0.0.1:PORT")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="write to FILE what would be sent, for `fleet import`")
+    parser.add_argument("--context", help="what this node declares of itself: site=north,group=new")
     parser.add_argument("--predictor", help="the plain model: predicts what the policy does not explain")
     parser.add_argument("--profiler", help="file of `edgexai profile --node`: collects a relevance profile on command")
     parser.add_argument("--basis", help="file of `edgexai basis`: shorter frames, for a fleet that has it too")
@@ -96,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
         made.energy = _energy(made.board, made.model)
     if args.dry_run:
         return _dry_run(made, where, prepare)
+    if args.to is not None:
+        return _offline(made, where, args.to, prepare)
     agent = Agent(made)
 
     def end(signum: int, frame: FrameType | None) -> None:
@@ -117,16 +124,40 @@ def _table(args: argparse.Namespace) -> Table:
     broker: Table = {k: given[k] for k in _BROKER if k in given}
     if args.labels is not None:
         agent["labels"] = list(names(args.labels))
+    if args.context is not None:
+        agent["context"] = args.context.split(",")
     if args.once:
         agent["limit"] = 1
     if args.broker is not None:
         broker["url"] = args.broker
+    elif args.to is not None:
+        broker["url"] = "mqtt://127.0.0.1"  # where nothing is sent to
     if args.plaintext:
         broker["plaintext"] = True
     policy: Table = {} if args.every is None else {"any": [{"every": args.every}]}
     commands: Table = {} if args.commands is None else {"key": args.commands}
     sparkplug: Table = {} if args.sparkplug is None else {"group": args.sparkplug}
     return {"agent": agent, "broker": broker, "policy": policy, "commands": commands, "sparkplug": sparkplug}
+
+
+def _offline(settings: Settings, where: str, path: Path, prepare: Preprocessing) -> int:
+    """Explain, and append what would have been sent to a file; a frame leaves the outbox once it is on the disk."""
+    agent = Agent(settings)
+    box, count = agent.state.outbox, 0
+    try:
+        with path.open("ab") as file:
+            file.write(offline.line(topic(settings.fleet, settings.node, "status"), pack(agent.status())))
+            for x in islice(source(where, agent.state.explainer.input, prepare), settings.limit):
+                agent.step(x)
+                if settings.interval:
+                    time.sleep(settings.interval)
+                count += offline.emptied(box, file, settings.fleet, settings.node, at_least=100)
+            count += offline.emptied(box, file, settings.fleet, settings.node)
+            file.write(offline.line(topic(settings.fleet, settings.node, "metrics"), pack(agent.metrics())))
+    finally:
+        box.close()
+    print(f"{settings.node}: {agent.state.counts.samples} samples, {count} frames in {path}")
+    return 0
 
 
 def _dry_run(settings: Settings, where: str, prepare: Preprocessing) -> int:

@@ -17,6 +17,8 @@ PARTS = {
     "enrol": "make an authority, certificates for nodes, and mosquitto's configuration and rules",
     "command": "tell a node something, and print its reply",
     "profile": "have nodes collect a relevance profile each, and fetch them",
+    "import": "take in frames that nodes wrote into files",
+    "analyse": "print what is found, the most urgent first",
     "repair": "make a damaged journal anew",
 }
 DEFAULT = "serve"
