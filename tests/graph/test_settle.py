@@ -74,7 +74,7 @@ def test_an_input_of_open_size_is_refused() -> None:
 
 def test_a_shape_that_is_named_settles_an_input_of_open_size() -> None:
     graph = open_size()
-    source, fixed = Interpreter(serialize(graph)), settled(graph, [(1, 9, 7, 3)])
+    fixed = settled(graph, [(1, 9, 7, 3)])
     explainer = edgexai.Explainer(serialize(edgexai.attach(fixed, "epsilon")))
     x = np.random.default_rng(0).normal(size=(1, 9, 7, 3)).astype(np.float32)
     e = explainer(x)
@@ -85,7 +85,6 @@ def test_a_shape_that_is_named_settles_an_input_of_open_size() -> None:
     patches = np.lib.stride_tricks.sliding_window_view(x[0], (3, 3), (0, 1))  # (rows, columns, channels, 3, 3)
     right = np.einsum("ijckl,oklc->ijo", patches, weights).mean((0, 1)) + bias
     assert np.allclose(e.outputs[0], right, atol=1e-5)
-    assert source.inputs[0].shape != (1, 9, 7, 3)
 
 
 @pytest.mark.parametrize("shape", [(1, 9, 7), (1, 9, 7, 4), (1, 1 << 20, 1 << 20, 3), (1, 0, 7, 3)])
