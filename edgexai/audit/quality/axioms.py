@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from edgexai.audit.quality.similarity import correlation, rows
 
 
-def completeness(
-    maps: NDArray[Any], scores: NDArray[Any], baseline: NDArray[Any] | float = 0.0
-) -> NDArray[np.float64]:
+def completeness(maps: NDArray[Any], scores: NDArray[Any], baseline: NDArray[Any] | float = 0.0) -> NDArray[np.float64]:
     """Σ R - (score - baseline) of each sample (N,): 0 where relevance adds up to what it explains.
 
     ``scores`` (N,) are of the explained class; ``baseline`` the score of the input that a method starts from

@@ -76,9 +76,7 @@ def share(hits: ArrayLike, groups: ArrayLike | None = None) -> Interval:
 def _drawn(v: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.float64]:
     """Means of DRAWS resamples (DRAWS,), drawn a few at a time so that memory stays small."""
     step = max(1, 2_000_000 // len(v))
-    parts = [
-        v[random.integers(0, len(v), (min(step, DRAWS - done), len(v)))].mean(1) for done in range(0, DRAWS, step)
-    ]
+    parts = [v[random.integers(0, len(v), (min(step, DRAWS - done), len(v)))].mean(1) for done in range(0, DRAWS, step)]
     return np.concatenate(parts)
 
 

@@ -21,7 +21,13 @@ def randomized(graph: Graph, seed: int = 0) -> Graph:
     random = np.random.default_rng(seed)
     tensors = []
     for t in graph.tensors:
-        if t.is_constant and t.dtype in WEIGHTS and len(t.shape) > 1 and int(np.prod(t.shape)) > 1 and t.data is not None:
+        if (
+            t.is_constant
+            and t.dtype in WEIGHTS
+            and len(t.shape) > 1
+            and int(np.prod(t.shape)) > 1
+            and t.data is not None
+        ):
             flat = np.asarray(t.data).reshape(int(np.prod(t.shape)), -1)
             t = replace(t, data=np.ascontiguousarray(random.permutation(flat)).reshape(-1))
         tensors.append(t)

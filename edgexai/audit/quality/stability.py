@@ -21,7 +21,11 @@ def max_sensitivity(
 
 
 def local_lipschitz(
-    maps: NDArray[Any], moved: NDArray[Any], x: NDArray[Any], x_moved: NDArray[Any], same: NDArray[np.bool_] | None = None
+    maps: NDArray[Any],
+    moved: NDArray[Any],
+    x: NDArray[Any],
+    x_moved: NDArray[Any],
+    same: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """The largest ‖R(x′) - R(x)‖ / ‖x′ - x‖ over the draws (N,), Alvarez-Melis and Jaakkola 2018."""
     a, b = rows(maps), rows(x)
