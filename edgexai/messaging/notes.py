@@ -61,6 +61,7 @@ STATUS: Mapping[str, Check] = {
     "board": _or_none(_text),
     "started": _number,
     "labels": _list(_text, MOST_LABELS),
+    "context": _table(_text),
     "commands": lambda v: isinstance(v, bool),
     "outbox": _text,
 }

@@ -59,7 +59,9 @@ class Refusal:
 
 Row = tuple[Any, ...]
 NodeNote = tuple[str, str, str, float, str]
-"""Fleet, node, kind, when received, and the JSON text; see `Journal.add` for one that is taken back."""
+"""Fleet, node, kind, when received, and the JSON text."""
+Saying = tuple[str, str, str, float, str | None]
+"""The same as it arrives; a text of None takes back what was said."""
 
 
 def damaged(path: Path, error: Exception) -> ConfigError:
@@ -104,7 +106,7 @@ class Journal:
         self,
         arrivals: Sequence[Arrival],
         refusals: Sequence[Refusal] = (),
-        notes: Sequence[tuple[str, str, str, float, str | None]] = (),
+        notes: Sequence[Saying] = (),
     ) -> int:
         """Store what is new, durably; how many were. Duplicates and refusals are counted.
 
