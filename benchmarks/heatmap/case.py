@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from edgexai.cli.bench.faithfulness import probabilities
 from edgexai.cli.data import samples
 from edgexai.compress.measure.execute import quantized
+from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.runtime.explainer import Explainer

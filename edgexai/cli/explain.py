@@ -44,6 +44,8 @@ def run(args: argparse.Namespace) -> int:
     for i, e in enumerate(explanations):
         label = None if y is None else int(y[i])
         print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
+    if explanations and not args.json:
+        print(_words(explanations))
     if args.concepts and not args.json:
         print_concepts(explainer.metadata.concepts, explanations)
     if explainer.arena is not None and not args.json:
@@ -56,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
-    conservation = e.conservation if np.isfinite(e.conservation) else None
     return {
         "sample": i,
         "label": label,
         "target": e.target,
         "score": e.score,
-        "conservation": conservation,
+        "conservation": e.conservation,
+        "absorbed": e.absorbed,
         "relevance": e.relevance.tolist(),
         **{f"relevance_{k}": m.tolist() for k, m in enumerate(e.more, 1)},
         **({"state": e.state} if e.state else {}),
@@ -74,6 +76,22 @@ def _line(i: int, label: int | None, e: Explanation) -> str:
     known = "" if label is None else f"  label {label}"
     kept = f"  state {e.state / e.score:.3f} of it" if e.state and e.score else ""
     return f"sample {i}{known}  predicted {e.target}  score {e.score:.3f}  conservation {e.conservation:.3f}{kept}"
+
+
+def _words(explanations: list[Explanation]) -> str:
+    """What conservation means, for these samples."""
+    middle = float(np.median([e.conservation for e in explanations]))
+    if 0.9 <= middle <= 1.1:
+        return f"conservation {middle:.2f} (median): the maps add up to the score, next to nothing is missing"
+    if 0 <= middle < 0.9:
+        return (
+            f"conservation {middle:.2f} (median): the maps add up to {middle:.0%} of the score; the rest was taken by "
+            "the model's own constants (biases), which no part of the input explains, or by wide stabilizers"
+        )
+    return (
+        f"conservation {middle:.2f} (median): the model's own constants (biases) speak against what the input says, "
+        "so that the maps do not add up to the score; compare places of a map, not its sum"
+    )
 
 
 def _picture(path: str, x: NDArray[Any], explanations: list[Explanation]) -> None:
