@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ data = "samples.npz"              # .npz with x, .npy, a directory of such, "-" 
 # basis = "model.basis"           # made by `edgexai basis`: shorter frames; the fleet needs the file too
 # board = "nucleo_l4r5zi"         # for the energy estimate
 # labels = ["no", "yes"]          # names of the classes, for the page
+# context = ["site=north", "group=new lens"]   # what the fleet may compare by
 budget = 256                      # bytes of a frame at most
 interval = 0.0                    # seconds between samples
 state = "state"                   # where frames wait until the fleet has stored them
@@ -85,6 +87,7 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {
         "basis": _TEXT,
         "board": _TEXT,
         "labels": _TEXTS,
+        "context": _TEXTS,
         "budget": _WHOLE,
         "interval": _NUMBER,
         "limit": _WHOLE,
@@ -183,8 +186,16 @@ def settings(table: Table) -> tuple[Settings, str]:
         drain=float(agent.get("drain", 30.0)),
         sparkplug=_group(table.get("sparkplug", {})),
         labels=tuple(str(label) for label in agent.get("labels", ())),
+        context=_context(agent.get("context", ())),
     )
     return made, agent["data"]
+
+
+def _context(given: Sequence[str]) -> dict[str, str]:
+    pairs = [str(one).partition("=") for one in given]
+    if any(not key or not value for key, _, value in pairs) or len(pairs) > 16:
+        raise ConfigError(f"context takes at most 16 of KEY=VALUE, such as group=north, not {list(given)}")
+    return {key.strip(): value.strip()[:64] for key, _, value in pairs}
 
 
 def _group(section: Table) -> str | None:

@@ -17,8 +17,13 @@ from edgexai.agent.sparkplug import Sparkplug
 from edgexai.agent.state import State
 from edgexai.errors import DataError, FrameError
 from edgexai.heatmap import encode
+from edgexai.heatmap.concepts import folded
+from edgexai.runtime.explainer import Explanation
 
 log = logging.getLogger(__name__)
+
+ROOM_FOR_CONCEPTS = 60
+"""Bytes of a frame below which concepts, up to 36 of them, would leave none for the map."""
 
 _EARLIEST, _LATEST = 1_577_836_800.0, 2_650_000_000.0  # what a frame can say; a clock beyond it sends the end of that
 
@@ -112,6 +117,7 @@ class Explaining:
                 target=released.target,
                 score=released.score,
                 conservation=released.conservation,
+                concepts=self._concepts(e),
                 basis=self._state.basis,
             )
             self._state.outbox.append(frame, worth)
@@ -124,6 +130,13 @@ class Explaining:
         if self._sparkplug is not None:
             self._sparkplug.explained(released)
         return True
+
+    def _concepts(self, e: Explanation) -> list[NDArray[np.float32]] | None:
+        """An explanation's concepts, where the file has them, the frame has room and nothing promises noise."""
+        limits, room = self._state.settings.privacy, self._state.settings.frame_bytes
+        if e.concepts is None or limits.epsilon is not None or room < ROOM_FOR_CONCEPTS:
+            return None
+        return folded([part.of(e.concepts) for part in self._state.explainer.metadata.concepts])
 
 
 def _lead(output: NDArray[Any]) -> float:

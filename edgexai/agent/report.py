@@ -22,6 +22,7 @@ def status(state: State, takes_commands: bool) -> dict[str, Any]:
         "board": state.settings.board,
         "started": state.started,
         "labels": list(state.settings.labels),
+        "context": state.settings.context,
         "commands": takes_commands,
         "outbox": state.outbox.volatile or ("memory" if state.settings.state is None else "disk"),
     }

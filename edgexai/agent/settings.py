@@ -37,6 +37,8 @@ class Settings:
     window: int = 64
     drain: float = 30.0
     labels: tuple[str, ...] = ()
+    context: dict[str, str] = field(default_factory=dict)
+    """What the node declares of itself, such as site and group: without it no bias between groups can be found."""
     commands: Path | None = None
     sparkplug: str | None = None
 

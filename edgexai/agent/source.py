@@ -1,7 +1,7 @@
 """Where a node's samples come from: files, a directory, standard input, a callable, or a plug-in for a sensor.
 
-samples.npz, samples.npy     their x of shape (N, …)
-directory                    every such file of it, by name
+samples.npz, samples.npy     their x of shape (N, …), or a .csv
+directory                    every such file of it, by name; or its images, or its sounds (`edgexai.data`)
 watch:directory              and those that come later, as long as the agent runs
 -                            .npy arrays on standard input
 python:MODULE:FUNCTION       a callable without arguments that yields one array a sample
@@ -11,18 +11,17 @@ plugin:NAME                  the same, an entry point of the group ``edgexai.sou
 import logging
 import math
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.data import READABLE, Input, Preprocessing, one_by_one
 from edgexai.errors import ConfigError, DataError
 
 Samples = Iterator[NDArray[Any]]
@@ -36,8 +35,8 @@ MOST_BYTES = 64 * 2**20
 KINDS = ("plugin:", "python:", "watch:")
 
 
-def source(where: str) -> Samples:
-    """Samples of any of the places above."""
+def source(where: str, port: Input | None = None, prepare: Preprocessing | None = None) -> Samples:
+    """Samples of any of the places above; those of files brought to the unit of the model's input ``port``."""
     if where == "-":
         # not sys.stdin: an interpreter that ends takes the lock of that, which a reader that waits holds
         return stream(open(0, "rb", closefd=False))
@@ -47,37 +46,17 @@ def source(where: str) -> Samples:
     if kind == "python":
         return function(rest)
     if kind == "watch":
-        return watch(Path(rest))
-    return samples(Path(where))
+        return watch(Path(rest), port=port, prepare=prepare)
+    return one_by_one(Path(where), port, prepare)
 
 
-def samples(path: Path) -> Samples:
-    """Samples of a ``.npz`` (its ``x``) or ``.npy`` of shape (N, …), or of every such file of a directory, by name.
-
-    Raises DataError for anything else. Nothing is unpickled.
-    """
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix in (".npz", ".npy"))
-        if not files:
-            raise DataError(f"{path} holds no .npz or .npy file")
-        for file in files:
-            yield from samples(file)
-        return
-    if path.suffix not in (".npz", ".npy"):
-        raise DataError(f"{path}: samples come from .npz (key x) or .npy files")
-    try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-        x = loaded if path.suffix == ".npy" else loaded["x"]
-    except KeyError:
-        raise DataError(f"{path} has no array x; save the samples under that name") from None
-    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-    if x.ndim < 2 or x.dtype.kind not in "iuf":
-        raise DataError(f"{path}: x must be numbers of shape (N, …), not {x.dtype} of shape {x.shape}")
-    yield from x
-
-
-def watch(directory: Path, every: float = 0.5, sleep: Callable[[float], None] = time.sleep) -> Samples:
+def watch(
+    directory: Path,
+    every: float = 0.5,
+    sleep: Callable[[float], None] = time.sleep,
+    port: Input | None = None,
+    prepare: Preprocessing | None = None,
+) -> Samples:
     """Samples of the files of a directory, in the order of their names, and of those that come later; without end.
 
     A file counts once it has its name: write it under another one and rename it. One that cannot be read is logged
@@ -85,10 +64,10 @@ def watch(directory: Path, every: float = 0.5, sleep: Callable[[float], None] = 
     """
     done: set[str] = set()
     while True:
-        names = {p.name for p in directory.iterdir() if p.suffix in (".npz", ".npy")}
+        names = {p.name for p in directory.iterdir() if p.suffix.lower() in READABLE}
         for name in sorted(names - done):
             try:
-                yield from samples(directory / name)
+                yield from one_by_one(directory / name, port, prepare)
             except (DataError, OSError) as error:
                 log.warning("a file of samples is left out: %s", error)
         done = names

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgexai.errors import ConfigError
+from edgexai.errors import ConfigError, ModelError
 from edgexai.graph.builder import Builder
 from edgexai.graph.ir import DType, Graph, Op, Tensor
 from edgexai.graph.opkind import OpKind
@@ -34,6 +34,15 @@ def unrolled(graph: Graph, steps: int) -> Graph:
         raise ConfigError("the model has no variables that would carry steps on; explain it without steps")
     if len(graph.inputs) != 1:
         raise ConfigError("a streaming model with several inputs cannot be unrolled; explain its single steps")
+    try:
+        return _written_out(graph, steps)
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"the model's variables contradict its operators ({error}); convert the model again"
+        ) from error
+
+
+def _written_out(graph: Graph, steps: int) -> Graph:
     state = _reset(graph)
     build = Builder(replace(graph, tensors=(), ops=(), inputs=(), outputs=(), subgraphs=(), signatures=()), "steps")
     one = graph.tensors[graph.inputs[0]]
