@@ -6,7 +6,7 @@ from edgexai.graph.opkind import OpKind
 from edgexai.graph.read import Model, graph_of, load
 from edgexai.graph.settle import settled
 from edgexai.graph.signatures import with_predict
-from edgexai.graph.verify import verify
+from edgexai.graph.verify import resident, verify
 from edgexai.graph.write import fingerprint, save, serialize
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "fingerprint",
     "graph_of",
     "load",
+    "resident",
     "save",
     "serialize",
     "settled",
