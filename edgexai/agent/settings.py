@@ -24,6 +24,9 @@ class Settings:
     state_days: float = 7.0
     predictor: Path | None = None
     profiler: Path | None = None
+    model_sha256: str | None = None
+    predictor_sha256: str | None = None
+    profiler_sha256: str | None = None
     basis: Path | None = None
     board: str | None = None
     energy: Callable[[float], float] | None = None

@@ -62,10 +62,11 @@ def _opened(args: argparse.Namespace) -> Explainer:
     if args.trusted:
         return Explainer(args.explainer, runtime=args.runtime)
     try:
-        from edgexai.graph import load, resident, serialize
+        from edgexai.graph import load, resident, serialize, verify_operators
     except ModuleNotFoundError:  # a node has no flatbuffers; the process of its own remains
         return Explainer(args.explainer, runtime=args.runtime, untrusted=True)
     graph = load(args.explainer)
+    verify_operators(graph, closed=True)
     return Explainer(serialize(graph), runtime=args.runtime, untrusted=Limits(memory=2**29 + 4 * resident(graph)))
 
 

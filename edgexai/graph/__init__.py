@@ -2,6 +2,7 @@
 
 from edgexai.graph.builder import Builder
 from edgexai.graph.ir import DType, Graph, Op, Quantization, Tensor
+from edgexai.graph.operators import verify_operators
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.read import Model, graph_of, load
 from edgexai.graph.settle import settled
@@ -26,5 +27,6 @@ __all__ = [
     "serialize",
     "settled",
     "verify",
+    "verify_operators",
     "with_predict",
 ]

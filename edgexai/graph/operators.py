@@ -84,10 +84,8 @@ class At:
             self.ensure(kind == told, f"makes {told.name} of {kind.name}")
 
     def makes(self, shape: Shape, i: int = 0) -> None:
-        """The output's shape, where it is closed."""
+        """The output's shape."""
         tensor = self.output(i)
-        if is_open(tensor) or any(t >= 0 and is_open(self.graph.tensors[t]) for t in self.op.inputs):
-            return
         self.ensure(tensor.shape == shape, f"makes the shape {shape} and is said to make {tensor.shape}")
 
     def scaled(self, *tensors: Tensor) -> None:
@@ -223,7 +221,7 @@ def _dense(at: At) -> None:
     if at.option("keepNumDims", False):
         at.ensure(shape[-1:] == (size,), f"weighs {shape} with {at.shape(1)}")
         at.makes((*shape[:-1], out))
-    elif not is_open(at.output()):
+    else:
         made = at.output().shape
         at.ensure(made[-1:] == (out,) and int(np.prod(made)) == total // size * out, f"makes {made} of {shape}")
 
@@ -321,8 +319,7 @@ def _prelu(at: At) -> None:
 
 def _reshape(at: At) -> None:
     at.same_type(0)
-    tensors = (at.input(), at.output())
-    if any(is_open(t) for t in tensors) or (at.given(1) and not at.input(1).is_constant):
+    if at.given(1) and not at.input(1).is_constant:
         return
     x, y = at.shape(), at.output().shape
     at.ensure(np.prod(x) == np.prod(y), f"makes the shape {y} of {x}")
@@ -526,7 +523,7 @@ def _squeeze(at: At) -> None:
     shape = at.shape()
     named = at.option("squeezeDims", ())
     gone = {at.axis(int(v), len(shape)) for v in named}
-    at.ensure(all(shape[i] == 1 for i in gone) or is_open(at.input()), f"takes axes other than of one out of {shape}")
+    at.ensure(all(shape[i] == 1 for i in gone), f"takes axes other than of one out of {shape}")
     gone = gone or {i for i, n in enumerate(shape) if n == 1}
     at.makes(tuple(n for i, n in enumerate(shape) if i not in gone))
 
@@ -690,23 +687,40 @@ ROWS: Mapping[K, Row] = {
 }
 
 
-def verify_operators(graph: Graph) -> None:
-    """Check every operator of a graph and its subgraphs that has a row. Raises ModelError for the first wrong one."""
+def verify_operators(graph: Graph, closed: bool = False) -> None:
+    """Check every operator of a graph and its subgraphs that has a row; ModelError for the first wrong one.
+
+    Where a shape is known at run time only, the options alone can be checked; ``closed`` refuses such shapes, which no
+    explainer has.
+    """
     for part in graph.every():
         for index, op in enumerate(part.ops):
             row = ROWS.get(op.kind)
             if row is not None:
-                _checked(At(part, op, index), row)
+                _checked(At(part, op, index), row, closed)
     _calls(graph)
 
 
-def _checked(at: At, row: Row) -> None:
+STEPS = (
+    *("strideW", "strideH", "strideD", "dilationWFactor", "dilationHFactor", "dilationDFactor"),
+    *("filterWidth", "filterHeight", "blockSize", "rank"),
+)
+
+
+def _checked(at: At, row: Row, closed: bool) -> None:
     least, most = row.inputs
     at.ensure(least <= len(at.op.inputs) <= most, f"has {len(at.op.inputs)} inputs")
     right = bool(at.op.outputs) if row.outputs is None else len(at.op.outputs) == row.outputs
     at.ensure(right, f"has {len(at.op.outputs)} outputs")
     missing = [i for i, t in enumerate(at.op.inputs) if t < 0 and i not in row.optional]
     at.ensure(not missing, f"lacks its input {missing[0] if missing else ''}")
+    for name in STEPS:
+        step = getattr(at.op.options, name, None)
+        at.ensure(step is None or 0 < step < 2**16, f"has the {name} {step}")
+    tensors = [at.graph.tensors[t] for t in (*at.op.inputs, *at.op.outputs) if t >= 0]
+    if any(map(is_open, tensors)):
+        at.ensure(not closed, "has a shape that is known at run time only")
+        return
     if row.full:
         at.full()
     row.check(at)
