@@ -7,6 +7,7 @@ from edgexai.graph.opkind import OpKind
 from edgexai.graph.read import Model, graph_of, load
 from edgexai.graph.settle import settled
 from edgexai.graph.signatures import with_predict
+from edgexai.graph.stream import unrolled
 from edgexai.graph.verify import resident, verify
 from edgexai.graph.write import fingerprint, save, serialize
 
@@ -26,6 +27,7 @@ __all__ = [
     "save",
     "serialize",
     "settled",
+    "unrolled",
     "verify",
     "verify_operators",
     "with_predict",

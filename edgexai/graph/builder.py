@@ -23,6 +23,9 @@ ACTIVATION: Mapping[Activation, int] = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2,
 DTYPE = {numpy: dtype for dtype, numpy in NUMPY.items()}
 
 
+ALIASES = {OpKind.RESHAPE, OpKind.SQUEEZE, OpKind.EXPAND_DIMS}
+
+
 def window_output(size: int, kernel: int, stride: int, dilation: int, padding: Padding) -> int:
     """Length of what a sliding window leaves of ``size``."""
     span = (kernel - 1) * dilation + 1
@@ -40,6 +43,8 @@ class Builder:
         self._prefix = prefix
         self._constants: dict[tuple[Any, ...], int] = {}
         self._computed: dict[tuple[Any, ...], int] = {}
+        self._root = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in ALIASES and op.outputs}
+        self._views = set(self._root)
 
     def finish(self, outputs: Sequence[int], metadata: Mapping[str, bytes] | None = None) -> Graph:
         """The graph with these outputs, verified."""
@@ -134,6 +139,7 @@ class Builder:
         dtype: DType = DType.FLOAT32,
     ) -> int:
         """Any operator with one output; what was computed before is not computed again."""
+        inputs = self._whole(inputs)
         key = (kind, *inputs, *shape, version, dtype, repr(vars(options)) if options is not None else "")
         if key not in self._computed:
             name = f"{self._prefix}/{len(self.ops)}/{kind.name.lower()}"
@@ -159,6 +165,10 @@ class Builder:
         made = tuple(self._add(Tensor(f"{name}/{k}", tuple(s), dtype)) for k, (s, dtype) in enumerate(outputs))
         self.ops.append(Op(kind, tuple(inputs), made, options))
         return made
+
+    def _whole(self, inputs: Sequence[int]) -> list[int]:
+        """Reshaped tensors of the model are read from what they are a view of (see `reshape`)."""
+        return [self.reshape(t, self.shape(t), again=True) if t in self._views else t for t in inputs]
 
     # --- types
 
@@ -268,12 +278,26 @@ class Builder:
 
     # --- shapes
 
-    def reshape(self, x: int, shape: Sequence[int]) -> int:
+    def reshape(self, x: int, shape: Sequence[int], again: bool = False) -> int:
+        """x in another shape; ``again``: even if x has that shape already.
+
+        LiteRT's plain kernels keep a reshaped tensor in the buffer of the tensor that it is a view of, and may
+        overwrite that while a view in the middle of a chain of views is still to be read. So there are no chains.
+        """
+        if tuple(shape) == self.shape(x) and not again:
+            return x
+        while x in self._root and self.dtype(self._root[x]) == self.dtype(x):
+            x = self._root[x]
         if tuple(shape) == self.shape(x):
             return x
         target = np.array(shape, np.int32)
         options = schema.ReshapeOptionsT(newShape=target)
-        return self.op(OpKind.RESHAPE, [x, self.const(target)], shape, options)
+        view = self.op(OpKind.RESHAPE, [x, self.const(target)], shape, options, dtype=self.dtype(x))
+        quantization = self.tensors[x].quantization
+        if quantization is not None:
+            self.tensors[view] = replace(self.tensors[view], quantization=quantization)
+        self._root[view] = x
+        return view
 
     def transpose(self, x: int, order: Sequence[int]) -> int:
         shape = [self.shape(x)[i] for i in order]

@@ -1,7 +1,8 @@
 """settled: Graph -> Graph with the shapes that its tensors really have, for models converted with an open batch.
 
 A converter that does not know the batch writes 1 for it, and what it computes from that (padding into batches, shapes
-made of SHAPE, STRIDED_SLICE and PACK) may be wrong in the file and right only once the runtime has run.
+made of SHAPE, STRIDED_SLICE and PACK) may be wrong in the file and right only once the runtime has run. What is
+computed from shapes alone is then a constant, and its operators are left out.
 """
 
 from dataclasses import replace
@@ -16,25 +17,76 @@ from edgexai.graph.ir import DType, Graph, Op, Tensor
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.write import serialize
 
+WHOLE = {DType.INT32, DType.INT64, DType.BOOL}
+ARITHMETIC = {
+    OpKind.ADD,
+    OpKind.CAST,
+    OpKind.CONCATENATION,
+    OpKind.DIV,
+    OpKind.EQUAL,
+    OpKind.EXPAND_DIMS,
+    OpKind.FILL,
+    OpKind.FLOOR_DIV,
+    OpKind.FLOOR_MOD,
+    OpKind.GATHER,
+    OpKind.GREATER,
+    OpKind.GREATER_EQUAL,
+    OpKind.LESS,
+    OpKind.LESS_EQUAL,
+    OpKind.MAXIMUM,
+    OpKind.MINIMUM,
+    OpKind.MUL,
+    OpKind.NEG,
+    OpKind.NOT_EQUAL,
+    OpKind.PACK,
+    OpKind.RANGE,
+    OpKind.RANK,
+    OpKind.REDUCE_MAX,
+    OpKind.REDUCE_PROD,
+    OpKind.RESHAPE,
+    OpKind.SELECT,
+    OpKind.SELECT_V2,
+    OpKind.SLICE,
+    OpKind.SPLIT,
+    OpKind.SPLIT_V,
+    OpKind.SQUEEZE,
+    OpKind.STRIDED_SLICE,
+    OpKind.SUB,
+    OpKind.TILE,
+    OpKind.TRANSPOSE,
+    OpKind.UNPACK,
+}
+"""What shapes are computed with."""
+
 
 def settled(graph: Graph) -> Graph:
     """The same model for a batch of one, every shape as it is then; the graph itself if no shape is open.
 
-    Raises ModelError if more than the batch of an input is open, or the model does not run.
+    Raises ModelError if more than the batch of an input is open and the file names no length, or the model does not
+    run.
     """
-    if not any(_is_open(t) for t in graph.tensors) and not any(_computed_shape(graph, op) for op in graph.ops):
+    arithmetic = _of_shapes(graph)
+    is_open = any(_is_open(t) for t in graph.tensors) or any(_computed_shape(graph, op) for op in graph.ops)
+    if not is_open and not arithmetic:
         return graph
     for t in graph.inputs:
         open_axes = [i for i, n in enumerate(_signature(graph.tensors[t])) if n < 0]
-        if any(axis > 0 for axis in open_axes):
+        if any(axis > 0 and graph.tensors[t].shape[axis] <= 1 for axis in open_axes):
             given = ", ".join("?" if n < 0 else str(n) for n in _signature(graph.tensors[t]))
             raise ModelError(
                 f"input {graph.tensors[t].name!r} has the open shape ({given}); convert it with a fixed one"
             )
-    shapes = _shapes(graph)
+    inner = _run(graph)
+    shapes = _shapes(graph, inner)
     tensors = [replace(t, shape=shapes[i], rest=_closed(t.rest)) for i, t in enumerate(graph.tensors)]
+    for op in arithmetic:
+        for t in op.outputs:
+            value = np.ascontiguousarray(inner.get_tensor(t))
+            tensors[t] = replace(tensors[t], shape=value.shape, data=value.reshape(-1).view(np.uint8))
     ops = []
     for op in graph.ops:
+        if op in arithmetic:
+            continue
         if _computed_shape(graph, op):
             shape = np.array(tensors[op.outputs[0]].shape, np.int32)
             tensors.append(
@@ -67,8 +119,21 @@ def _closed(rest: Any) -> Any:
     return closed
 
 
-def _shapes(graph: Graph) -> list[tuple[int, ...]]:
-    """What the runtime says after one run on zeros."""
+def _of_shapes(graph: Graph) -> set[Op]:
+    """The operators that compute whole numbers from shapes and constants alone."""
+    fixed = {i for i, t in enumerate(graph.tensors) if t.is_constant}
+    found: set[Op] = set()
+    for op in graph.ops:
+        whole = all(graph.tensors[t].dtype in WHOLE for t in op.outputs) and not set(op.outputs) & set(graph.outputs)
+        known = op.kind == OpKind.SHAPE or (op.kind in ARITHMETIC and all(t in fixed for t in op.inputs if t >= 0))
+        if op.outputs and whole and known:
+            fixed.update(op.outputs)
+            found.add(op)
+    return found
+
+
+def _run(graph: Graph) -> Any:
+    """The runtime after one run on zeros."""
     try:
         inner = runtime.Interpreter(
             model_content=serialize(graph),
@@ -79,5 +144,9 @@ def _shapes(graph: Graph) -> list[tuple[int, ...]]:
         inner.invoke()
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"the model does not run, so that its open shapes stay unknown: {error}") from error
+    return inner
+
+
+def _shapes(graph: Graph, inner: Any) -> list[tuple[int, ...]]:
     found = {d["index"]: tuple(int(n) for n in d["shape"]) for d in inner.get_tensor_details()}
     return [found.get(i, t.shape) for i, t in enumerate(graph.tensors)]

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import prod
 
 from edgexai._version import VERSION
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
 from edgexai.graph.sweep import swept
+from edgexai.graph.views import apart
+from edgexai.relevance import precision as precisions
 from edgexai.relevance import questions
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.canonical import canonical
@@ -53,19 +55,28 @@ def attach(
     about the steps before.
     ``concepts`` adds the output ``concepts`` float32 (1, N), what channels of inner maps took part: ``"auto"``, or
     the names of maps (see `edgexai.relevance.concepts`).
-    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`).
+    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`), ``"auto"``
+    takes what runs fastest here (see `edgexai.relevance.precision`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
     graph = graph_of(graph)
     chosen = composite_of(composite)
     if channels not in ("sum", "keep"):
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
+    if precisions.asked(precision):
+
+        def make(chosen_precision: str) -> Graph:
+            return attach(graph, composite, target, grid, channels, output, chosen_precision, concepts)
+
+        explainer, table = precisions.fastest(graph, precision, make)
+        said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
+        return replace(explainer, metadata={**explainer.metadata, METADATA: json.dumps(said).encode()})
     if precision not in ("float32", "int8"):
-        raise ConfigError(f'precision {precision!r} is not known; use "float32" or "int8"')
+        raise ConfigError(f'precision {precision!r} is not known; use "float32", "int8" or "auto"')
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
     graph = builtin(graph, build)
-    begin = start(graph, build, target, output)
+    begin = start(graph, build, target, output, chosen.start == "less mean")
     layers = canonical(graph, build, [begin.logits])
     stops = stop_tensors(layers, begin.logits, grid)
     back = propagate(layers, build, chosen, begin, None if grid is None else stops[0], precision == "int8")
@@ -94,7 +105,7 @@ def attach(
         "version": VERSION,
     }
     explainer = build.finish([*build.graph.outputs, *outputs], {METADATA: json.dumps(about).encode()})
-    explainer = swept(explainer, build.graph)
+    explainer = apart(swept(explainer, build.graph), len(build.graph.ops))
     return dynamic_range(explainer, len(graph.ops)) if precision == "int8" else explainer
 
 

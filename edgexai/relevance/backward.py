@@ -214,9 +214,9 @@ class Backward:
         build = self.build
         if sign:
             return build.add(z, build.const(sign * stabilizer))
-        return build.add(z, build.mul(self._signs_of(z), build.const(stabilizer)))
+        return build.add(z, build.mul(self.sign(z), build.const(stabilizer)))
 
-    def _signs_of(self, z: int) -> int:
+    def sign(self, z: int) -> int:
         """1 or -1, without comparisons, which the fast kernels lack: shift zero up, blow up, clamp."""
         up = self.build.add(z, self.build.const(np.float32(1e-37)))
         return self.build.mul(up, self.build.const(np.float32(3e37)), "RELU_N1_TO_1")
@@ -257,7 +257,7 @@ class Backward:
         shape, half = build.shape(t), build.const(self.step(t) / 2)
         size = y if sign else build.op(OpKind.ABS, [y], shape, schema.AbsOptionsT())
         size = build.op(OpKind.MAXIMUM, [size, half], shape, schema.MaximumMinimumOptionsT())
-        return size if sign else build.mul(size, self._signs_of(y))
+        return size if sign else build.mul(size, self.sign(y))
 
     def is_coarse(self, t: int, stabilizer: float) -> bool:
         """Whether a tensor is so coarsely quantized that a stabilizer cannot be seen in it."""

@@ -14,9 +14,11 @@ number of the row moves it. In SSD that is, of the top, ty · h_a / s_y and -(h 
 """
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -26,6 +28,7 @@ from edgexai.errors import ConfigError
 from edgexai.graph import Builder, DType, Graph, Op, OpKind
 from edgexai.relevance import onehot
 from edgexai.relevance.backward import Flow
+from edgexai.relevance.questions import consistent
 
 EDGES = ("top", "left", "bottom", "right")
 GRAMMAR = re.compile(rf"box(?:\((\d+|input)\))?(?:\.({'|'.join(EDGES)}))?")
@@ -56,6 +59,11 @@ def asked(target: str | int) -> bool:
     return isinstance(target, str) and target.startswith("box")
 
 
+def ends_in_boxes(graph: Graph) -> bool:
+    """Whether what the model predicts are boxes after suppression, of which the largest number says nothing."""
+    return any(op.custom == POSTPROCESS and any(t in graph.outputs for t in op.outputs) for op in graph.ops)
+
+
 def box(graph: Graph, build: Builder, target: str, logits_of: Callable[[Graph, int], int]) -> Found:
     """Append what finds the box; ConfigError if the model is no detector that is known, or the target is misspelt."""
     match = GRAMMAR.fullmatch(target)
@@ -66,7 +74,10 @@ def box(graph: Graph, build: Builder, target: str, logits_of: Callable[[Graph, i
     index = build.input("box", (1,), DType.INT32) if which == "input" else int(which)
     for op in graph.ops:
         if op.custom == POSTPROCESS and any(t in graph.outputs for t in op.outputs):
-            return _postprocessed(graph, build, op, index, is_input=which == "input", edge=edge, logits_of=logits_of)
+            with consistent(graph, op):
+                return _postprocessed(
+                    graph, build, op, index, is_input=which == "input", edge=edge, logits_of=logits_of
+                )
     return _raw(graph, build, index, which == "input", edge, logits_of)
 
 
@@ -83,8 +94,7 @@ def _postprocessed(
     edge: str | None,
     logits_of: Callable[[Graph, int], int],
 ) -> Found:
-    told = getattr(op.rest, "customOptions", None)
-    options = flexbuffers.Loads(bytearray(told)) if told is not None else {}
+    options = _options(op)
     offsets, scores, anchors = op.inputs
     count = prod(build.shape(offsets)) // 4
     classes = prod(build.shape(scores)) // count
@@ -124,6 +134,18 @@ def _postprocessed(
     r = build.mul(parts, rows)
     score = build.reshape(build.sum(r, [0, 1]), (1,))
     return Found(offsets, Flow(build.reshape(r, build.shape(offsets)), is_factor=False), chosen, score)
+
+
+def _options(op: Op) -> dict[str, Any]:
+    """What the post-processing was told, as a map of flexbuffers."""
+    told = getattr(op.rest, "customOptions", None)
+    try:
+        options = flexbuffers.Loads(bytearray(told)) if told is not None else {}
+    except (struct.error, RecursionError, UnicodeDecodeError, NotImplementedError) as error:
+        raise ValueError("the options of the post-processing are broken") from error
+    if not isinstance(options, dict):
+        raise ValueError("the options of the post-processing are no map")
+    return options
 
 
 def _entry(build: Builder, t: int, index: int, is_input: bool, shape: tuple[int, ...]) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, Graph, settled
 from edgexai.graph.sweep import swept
+from edgexai.graph.views import apart
 from edgexai.relevance.attach import propagate
 from edgexai.relevance.canonical import canonical
 from edgexai.relevance.composite import Composite
@@ -31,7 +32,7 @@ def attach_inner(
     chosen = composite_of(composite_)
     graph = settled(graph)
     build = Builder(graph)
-    begin = start(graph, build, target)
+    begin = start(graph, build, target, less_mean=chosen.start == "less mean")
     layers = canonical(graph, build, [*tensors, begin.logits])
     back = propagate(layers, build, chosen, begin, stop=None)
     outputs = []
@@ -40,4 +41,4 @@ def attach_inner(
         if flow is None:
             raise ConfigError(f"no relevance reaches tensor {graph.tensors[t].name!r}")
         outputs.append(back.relevance(t, back.full(flow, t)))
-    return swept(build.finish([*outputs, begin.target]), graph)
+    return apart(swept(build.finish([*outputs, begin.target]), graph), len(graph.ops))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgexai.graph import DType, Op, Tensor
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.questions import fused_activation
-from edgexai.relevance.rules import Array, Epsilon, Flat, Modify, Part, Rule, Share
+from edgexai.relevance.rules import Array, Epsilon, Flat, Modify, Part, Rule, Share, ZPlus
 
 LONG = 1 << 12
 """Values from which on a table of products is written as its factors."""
@@ -108,6 +108,10 @@ class Linear(Protocol):
         ...
 
 
+SHARE = 0.5
+"""Of the step of an integer output: what is below that reads as zero."""
+
+
 def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
     """Share the relevance of a linear layer's output out to its input."""
     build, x, y = back.build, layer.x, layer.op.outputs[0]
@@ -117,6 +121,9 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
         back.give(x, Flow(layer.transposed(s, layer.kernel.q), is_factor=True))
         return
     r = back.relevance(y, flow)
+    stabilizer = rule.stabilizer
+    if isinstance(rule, ZPlus) and not rule.bias:
+        stabilizer = max(stabilizer, back.step(y) * SHARE)
     if not rule.homogeneous:
         layer = layer.with_kernel(layer.kernel.real())
     if isinstance(rule, Flat) and layer.mixes:
@@ -131,7 +138,7 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
         gated = r
         if share.where and not back.nonnegative(y):
             gated = build.mul(r, _gate(back, layer, share.where))
-        z = _denominator(back, layer, x, replace(share, parts=parts), rule.stabilizer)
+        z = _denominator(back, layer, x, replace(share, parts=parts), stabilizer)
         s = build.div(gated, z)
         if share.factor != 1:
             s = build.mul(s, build.const(share.factor))

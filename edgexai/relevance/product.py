@@ -11,11 +11,12 @@ from math import inf
 import numpy as np
 
 from edgexai.graph import Op, OpKind
-from edgexai.relevance import elementwise
+from edgexai.relevance import elementwise, softmax
 from edgexai.relevance.activation import undo_fused
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.reduce import unbroadcast
 from edgexai.relevance.rules import Rule
+from edgexai.relevance.written_softmax import written_softmax
 
 ROUNDING = 0.01
 CARRY = {OpKind.DEQUANTIZE, OpKind.QUANTIZE, OpKind.RESHAPE, OpKind.EXPAND_DIMS, OpKind.SQUEEZE}
@@ -40,10 +41,14 @@ def multiplication(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
 
 
 def division(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
-    """The numerator takes all."""
+    """The numerator takes all; a softmax that is written out is one."""
     if not back.is_dynamic(op.inputs[0]):
         raise back.unsupported(op, "a constant over a map has no rule", "rewrite it as a product")
     flow = back.full(undo_fused(back, op, flow), op.outputs[0])
+    written = written_softmax(back.graph, back.graph.producers(), op)
+    if written is not None:
+        softmax.expanded(back, written.logits, op.outputs[0], written.axes, flow)
+        return
     back.give(op.inputs[0], Flow(_fitted(back, back.relevance(op.outputs[0], flow), op.inputs[0]), is_factor=False))
 
 

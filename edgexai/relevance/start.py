@@ -6,20 +6,11 @@ from math import prod
 import numpy as np
 
 from edgexai.errors import ConfigError
-from edgexai.graph import Builder, Graph, OpKind
+from edgexai.graph import Builder, Graph
 from edgexai.relevance import detector, mask, onehot
 from edgexai.relevance.backward import Flow
-
-LOOKED_THROUGH = {
-    OpKind.SOFTMAX,
-    OpKind.LOG_SOFTMAX,
-    OpKind.LOGISTIC,
-    OpKind.ARG_MAX,
-    OpKind.TOPK_V2,
-    OpKind.CAST,
-    OpKind.QUANTIZE,
-    OpKind.DEQUANTIZE,
-}
+from edgexai.relevance.contrast import AGAINST, against, less_the_mean
+from edgexai.relevance.ends import End, end_of
 
 
 @dataclass(frozen=True)
@@ -36,19 +27,17 @@ class Start:
 
 def logits_of(graph: Graph, output: int) -> int:
     """The tensor in front of the softmax, logistic or argmax that ends in ``output``; itself if none does."""
-    producer = graph.producers()
-    t = output
-    found = t
-    while t in producer and graph.ops[producer[t]].kind in LOOKED_THROUGH:
-        op = graph.ops[producer[t]]
-        t = op.inputs[0]
-        if op.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE, OpKind.CAST):
-            found = t
-    return found
+    return end_of(graph, output).logits
 
 
-def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0) -> Start:
-    """Append what chooses the target; ConfigError if the model has no such output."""
+def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0, less_mean: bool = False) -> Start:
+    """Append what chooses the target; ConfigError if the model has no such output.
+
+    ``less_mean``: relevance starts with a logit less the mean of the logits that it competes with, where a softmax or
+    an argmax says that it does.
+    """
+    if target == "predicted" and detector.ends_in_boxes(graph):
+        target = "box"
     if detector.asked(target):
         found = detector.box(graph, build, str(target), logits_of)
         return Start(found.tensor, found.flow, found.target, found.score)
@@ -56,7 +45,8 @@ def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0
     if mask.asked(target):
         found = mask.mask(graph, build, str(target), logits_of(graph, head))
         return Start(found.tensor, found.flow, found.target, found.score)
-    logits = head if target == "error" else logits_of(graph, head)
+    end = End(head) if target == "error" else end_of(graph, head)
+    logits = end.logits
     shape = build.shape(logits)
     count = prod(shape)
     flat = build.reshape(build.dequantize(logits), (1, count))
@@ -70,15 +60,22 @@ def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0
     elif target == "predicted":
         chosen = build.argmax(flat)
         weights = onehot.computed(build, chosen, count)
+    elif target in AGAINST:
+        chosen = build.argmax(flat)
+        weights = against(build, str(target), flat, chosen)
     elif target == "input":
         weights = build.input("target_weights", (1, count))
         chosen = build.argmax(weights)
     else:
         raise ConfigError(
-            f'target {target!r} is not known; use "predicted", "input", "error", "box", "mask" or an index'
+            f'target {target!r} is not known; use "predicted", "predicted-vs-rest", "predicted-vs-second", "input", '
+            '"error", "box", "mask" or an index'
         )
-    score = build.reshape(build.sum(build.mul(flat, weights), [1]), (1,))
-    return Start(logits, Flow(build.reshape(weights, shape), is_factor=True), chosen, score)
+    weights = build.reshape(weights, shape)
+    if less_mean and end.classes:
+        weights = less_the_mean(build, weights, end.classes)
+    score = build.reshape(build.sum(build.mul(flat, build.reshape(weights, (1, count))), [1]), (1,))
+    return Start(logits, Flow(weights, is_factor=True), chosen, score)
 
 
 def head_of(graph: Graph, output: str | int) -> int:

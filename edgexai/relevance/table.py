@@ -5,6 +5,7 @@ from edgexai.relevance import (
     activation,
     arithmetic,
     axiswise,
+    branch,
     composed,
     conv,
     conv3d,
@@ -21,6 +22,7 @@ from edgexai.relevance import (
     select,
     shape,
     softmax,
+    spectrum,
     stack,
     still,
     svdf,
@@ -126,6 +128,11 @@ RELEVANCE: Table = {
     OpKind.STRIDED_SLICE: axiswise.strided_slice,
     OpKind.TRANSPOSE: shape.transpose,
     OpKind.UNPACK: stack.unpack,
+    # spectra
+    OpKind.COMPLEX_ABS: spectrum.magnitude,
+    OpKind.IMAG: spectrum.part,
+    OpKind.REAL: spectrum.part,
     # of several operators
+    OpKind.IF: branch.relevance,
     OpKind.STABLEHLO_COMPOSITE: composed.relevance,
 }

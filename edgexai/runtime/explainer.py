@@ -1,6 +1,7 @@
 """Explainer: runs an explainer file on a node; numpy and a TFLite runtime, nothing else."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -169,7 +170,8 @@ class Explainer:
         found = self._interpreter.run(*self._parts(x), *extra)
         own = len(found) - len(self.metadata.outputs)
         named = dict(zip(self.metadata.outputs, found[own:], strict=True))
-        relevance, *more = (r[0] for name, r in named.items() if name.startswith("relevance"))
+        maps = [r for name, r in named.items() if name.startswith("relevance")]
+        relevance, *more = (self._of_sample(r, i) for i, r in enumerate(maps))
         return Explanation(
             tuple(found[:own]),
             int(named["target"][0]),
@@ -179,6 +181,11 @@ class Explainer:
             tuple(more),
             float(named["state"][0]) if "state" in named else 0.0,
         )
+
+    def _of_sample(self, r: Map, number: int) -> Map:
+        """The map without the batch axis of one, where the input (or the inner map of a grid) has one."""
+        shape = self.inputs[number].shape if self.metadata.grid is None else r.shape
+        return r[0] if len(shape) > 1 and shape[0] == 1 else r
 
     def _parts(self, x: Sample) -> list[NDArray[Any]]:
         """One array an input."""
@@ -206,6 +213,7 @@ def _complete(ports: Sequence[Port], names: Sequence[str]) -> bool:
         and {"target", "score"} <= named.keys()
         and any(name.startswith("relevance") for name in names)
         and all(port.shape and min(port.shape) > 0 for port in named.values())
+        and all(math.prod(named[name].shape) == 1 for name in {"target", "score", "state"} & named.keys())
         and all(port.dtype.kind == ("i" if name == "target" else "f") for name, port in named.items())
     )
 

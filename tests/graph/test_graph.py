@@ -151,6 +151,8 @@ def test_verify_names_what_is_wrong() -> None:
         verify(replace(graph, ops=(*graph.ops, graph.ops[-1])))
     with pytest.raises(ModelError, match="names tensor 99"):
         verify(replace(graph, ops=(Op(OpKind.RELU, (99,), (1,)),)))
+    with pytest.raises(ModelError, match="names tensor -1"):  # an input may be left out, an output may not
+        verify(replace(graph, ops=(Op(OpKind.RELU, (graph.inputs[0],), (-1,)),)))
     with pytest.raises(ModelError, match="nothing computes the output"):
         verify(replace(graph, ops=()))
     cut = Tensor("w", (5,), DType.FLOAT32, np.zeros(8, np.uint8))

@@ -1,5 +1,6 @@
 """Boxes of detectors and masks of segmentations: what is chosen, what its score is, and that relevance is its own."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from models import single
 from shared import SHARED, needs_shared
 
 import edgexai
-from edgexai.errors import ConfigError, DataError
+from edgexai.errors import ConfigError, DataError, Error
 from edgexai.graph import Builder, Graph, Op, OpKind, Tensor, serialize
 from edgexai.runtime.interpreter import Interpreter
 
@@ -30,7 +33,18 @@ def sigmoid(z: Any) -> Any:
     return 1 / (1 + np.exp(-z))
 
 
-def ssd() -> Graph:
+TOLD = {
+    "max_detections": 3,
+    "max_classes_per_detection": 1,
+    "num_classes": 2,
+    "nms_iou_threshold": 0.6,
+    "nms_score_threshold": 0.0,
+    "use_regular_nms": False,
+    **SCALES,
+}
+
+
+def ssd(options: bytes | None = None) -> Graph:
     """Four anchors, two classes and the background; the input holds the offsets (16) and the class logits (12)."""
 
     def layer(build: Builder, x: int) -> tuple[int, ...]:
@@ -41,9 +55,8 @@ def ssd() -> Graph:
         for name in ("boxes", "classes", "scores", "count"):
             build.tensors.append(Tensor(name, ()))
         made = tuple(range(len(build.tensors) - 4, len(build.tensors)))
-        told = {"max_detections": 3, "max_classes_per_detection": 1, "num_classes": 2, **SCALES}
-        told |= {"nms_iou_threshold": 0.6, "nms_score_threshold": 0.0, "use_regular_nms": False}
-        rest = schema.OperatorT(customOptions=np.frombuffer(bytes(flexbuffers.Dumps(told)), np.uint8))
+        told = bytes(flexbuffers.Dumps(TOLD)) if options is None else options
+        rest = schema.OperatorT(customOptions=np.frombuffer(told, np.uint8))
         build.ops.append(
             Op(OpKind.CUSTOM, (offsets, scores, anchors), made, custom="TFLite_Detection_PostProcess", rest=rest)
         )
@@ -195,6 +208,15 @@ def test_what_is_no_mask_is_refused_in_one_sentence() -> None:
     plain = single((1, 4), lambda build, x: build.dense(x, build.const(np.ones((3, 4), np.float32))))
     with pytest.raises(ConfigError, match="a class for each pixel"):
         edgexai.attach(plain, target="mask")
+
+
+@given(at=st.integers(0, 400), byte=st.integers(0, 255), cut=st.integers(0, 400))
+@settings(max_examples=60, deadline=None)
+def test_broken_options_of_a_detector_end_in_an_error_of_ours(at: int, byte: int, cut: int) -> None:
+    told = bytearray(flexbuffers.Dumps(TOLD))
+    told[at % len(told)] = byte
+    with contextlib.suppress(Error):
+        edgexai.attach(ssd(bytes(told[: max(1, len(told) - cut)])), target="box(1)")
 
 
 @needs_shared

@@ -101,7 +101,7 @@ function preamble(reader) {
   if (count < 1 || count > MOST_MAPS || count * shape.reduce((a, b) => a * b) > MOST_VALUES) {
     throw new FrameError(`the frame declares ${count} maps of ${shape}; at most ${MOST_MAPS}, and 2^18 values, are read`);
   }
-  const fields = more & FIELDS ? fieldsOf(reader) : { regions: [], unknown: [] };
+  const fields = more & FIELDS ? fieldsOf(reader) : { regions: [], concepts: [], unknown: [] };
   return { flags, more, shape, model, basis, sequence, time, count, fields };
 }
 
@@ -119,7 +119,7 @@ function shapeOf(reader) {
 
 // Section 2.
 function fieldsOf(reader) {
-  const fields = { regions: [], unknown: [] };
+  const fields = { regions: [], concepts: [], unknown: [] };
   for (let tag = reader.number(1); tag; tag = reader.number(1)) {
     if (tag < 16) throw new FrameError("the frame holds a small field of type 0; it was made by no encoder");
     const content = reader.take((tag & 15) === 15 ? reader.number(1) : tag & 15), inner = new Reader(content);
@@ -127,9 +127,30 @@ function fieldsOf(reader) {
     else if (tag >> 4 === 2) fields.second = { target: inner.zigzag(), score: inner.float(false) };
     else if (tag >> 4 === 3) fields.energy = inner.varint();
     else if (tag >> 4 === 4) fields.regions = Array.from(content, (b) => b / 255);
+    else if (tag >> 4 === 5) fields.concepts = conceptsOf(inner);
     else fields.unknown.push({ type: tag >> 4, content });
   }
   return fields;
+}
+
+// Section 2, field 5: relevances of inner channels, one Float32Array a part.
+function conceptsOf(reader) {
+  const head = reader.number(1), bits = head & 15, content = reader.bytes;
+  if (head & 128 || bits < 1 || bits > 8) throw new FrameError("the frame's concepts are none; it was made by no encoder");
+  const parts = Array.from({ length: (head >> 4) + 1 }, () => ({ count: reader.number(1) + 1, scale: reader.take(2) }));
+  const total = parts.reduce((sum, part) => sum + part.count, 0), begin = reader.at, top = 2 ** bits - 1;
+  if (content.length !== begin + Math.ceil((bits * total) / 8)) throw new FrameError("the frame's concepts have another length than they say");
+  let at = 8 * begin;
+  const next = () => {
+    let value = 0;
+    for (let i = 0; i < bits; i += 1, at += 1) value = 2 * value + ((content[at >> 3] >> (7 - (at & 7))) & 1);
+    return value;
+  };
+  return parts.map(({ count, scale }) => {
+    const s = new DataView(Uint8Array.of(scale[0], scale[1], 0, 0).buffer).getFloat32(0);
+    if (!(s >= 0 && s < Infinity)) throw new FrameError("the frame's concepts have no finite scale");
+    return Float32Array.from({ length: count }, () => { const q = next(); return s * ((q * q) / (top * top)); });
+  });
 }
 
 // Section 3: what comes before a stream, and the stream.
