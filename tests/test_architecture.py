@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "edgexai.errors": set(),
     "edgexai.toml": set(),
+    "edgexai.npy": {"errors"},
     "edgexai.board": {"errors", "firmware_profiles", "toml"},
     "edgexai.profile": {"errors"},
     "edgexai.graph": {"errors"},
@@ -21,7 +22,7 @@ MAY_IMPORT = {
     "edgexai.messaging": {"errors"},
     "edgexai.transit": {"errors"},
     "edgexai.runtime": {"errors", "profile"},
-    "edgexai.agent": {"errors", "runtime", "heatmap", "board", "firmware_profiles", "messaging", "toml"},
+    "edgexai.agent": {"errors", "runtime", "heatmap", "board", "firmware_profiles", "messaging", "npy", "toml"},
     "edgexai.fleet": {"errors", "heatmap", "messaging", "profile"},
     "converters": {"errors", "graph"},
     "firmware_profiles": set(),

@@ -188,6 +188,7 @@ def settings(table: Table) -> tuple[Settings, str]:
         window=broker.get("window", 64),
         commands=_path(table.get("commands", {}), "key"),
         drain=float(agent.get("drain", 30.0)),
+        patient=agent["data"].startswith("watch:"),
         sparkplug=_group(table.get("sparkplug", {})),
         labels=tuple(str(label) for label in agent.get("labels", ())),
     )

@@ -13,7 +13,8 @@ from edgexai.messaging.broker import Broker
 @dataclass
 class Settings:
     """One node's. ``energy`` estimates the µJ of an explanation on ``board`` from the milliseconds that it took here;
-    ``sparkplug`` is the group under which SCADA tools see the node, None for not at all."""
+    ``sparkplug`` is the group under which SCADA tools see the node, None for not at all; a ``patient`` node skips
+    even a first sample that does not fit, which else says that the wrong data was given."""
 
     fleet: str
     node: str
@@ -39,6 +40,7 @@ class Settings:
     confirm: Literal["store", "broker"] = "store"
     window: int = 64
     drain: float = 30.0
+    patient: bool = False
     labels: tuple[str, ...] = ()
     commands: Path | None = None
     sparkplug: str | None = None
