@@ -9,20 +9,17 @@ plugin:NAME                  the same, an entry point of the group ``edgexai.sou
 """
 
 import logging
-import math
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from tokenize import TokenError
 from typing import IO, Any
-from zipfile import BadZipFile
 
-import numpy as np
 from numpy.typing import NDArray
 
+from edgexai import npy
+from edgexai.agent.seldom import Seldom
 from edgexai.errors import ConfigError, DataError
 
 Samples = Iterator[NDArray[Any]]
@@ -31,13 +28,16 @@ log = logging.getLogger(__name__)
 
 GROUP = "edgexai.sources"
 MOST_BYTES = 64 * 2**20
+"""Of a sample on standard input."""
+MOST_UNPACKED = 256 * 2**20
+"""Of a .npz file; a .npy file is read a row at a time."""
 
 
 KINDS = ("plugin:", "python:", "watch:")
 
 
-def source(where: str) -> Samples:
-    """Samples of any of the places above."""
+def source(where: str, refused: Callable[[], None] = lambda: None) -> Samples:
+    """Samples of any of the places above; ``refused`` counts files of a watched directory that are left out."""
     if where == "-":
         # not sys.stdin: an interpreter that ends takes the lock of that, which a reader that waits holds
         return stream(open(0, "rb", closefd=False))
@@ -47,7 +47,7 @@ def source(where: str) -> Samples:
     if kind == "python":
         return function(rest)
     if kind == "watch":
-        return watch(Path(rest))
+        return watch(Path(rest), refused=refused)
     return samples(Path(where))
 
 
@@ -65,32 +65,45 @@ def samples(path: Path) -> Samples:
         return
     if path.suffix not in (".npz", ".npy"):
         raise DataError(f"{path}: samples come from .npz (key x) or .npy files")
-    try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-        x = loaded if path.suffix == ".npy" else loaded["x"]
-    except KeyError:
-        raise DataError(f"{path} has no array x; save the samples under that name") from None
-    except (ValueError, EOFError, BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-    if x.ndim < 2 or x.dtype.kind not in "iuf":
+    if not path.is_file() and path.exists():
+        raise DataError(f"{path} is no ordinary file; samples come from .npz or .npy files")
+    if path.suffix == ".npy":
+        x = npy.opened(path)
+    else:
+        found = npy.members(path, ["x"], MOST_UNPACKED, npy.NUMBERS)
+        if "x" not in found:
+            raise DataError(f"{path} has no array x; save the samples under that name")
+        x = found["x"]
+    if x.ndim < 2:
         raise DataError(f"{path}: x must be numbers of shape (N, …), not {x.dtype} of shape {x.shape}")
     yield from x
 
 
-def watch(directory: Path, every: float = 0.5, sleep: Callable[[float], None] = time.sleep) -> Samples:
+def watch(
+    directory: Path,
+    every: float = 0.5,
+    sleep: Callable[[float], None] = time.sleep,
+    refused: Callable[[], None] = lambda: None,
+) -> Samples:
     """Samples of the files of a directory, in the order of their names, and of those that come later; without end.
 
-    A file counts once it has its name: write it under another one and rename it. One that cannot be read is logged
-    and left out.
+    A file counts once it has its name: write it under another one and rename it. One that cannot be read is logged,
+    left out and counted by ``refused``. A directory that is away is waited for.
     """
     done: set[str] = set()
+    seldom = Seldom(log)
     while True:
-        names = {p.name for p in directory.iterdir() if p.suffix in (".npz", ".npy")}
+        try:
+            names = {p.name for p in directory.iterdir() if p.suffix in (".npz", ".npy")}
+        except OSError as error:
+            seldom.warn(f"{directory} cannot be read", error)
+            names = done
         for name in sorted(names - done):
             try:
                 yield from samples(directory / name)
             except (DataError, OSError) as error:
                 log.warning("a file of samples is left out: %s", error)
+                refused()
         done = names
         sleep(every)
 
@@ -112,26 +125,10 @@ def stream(file: IO[bytes]) -> Samples:
 
     Raises DataError for anything else, and for a sample of more than MOST_BYTES, before memory is taken for it.
     """
-    while True:
-        try:
-            version = np.lib.format.read_magic(file)
-            header: Any = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                header = np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = header(file)
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, TokenError) as error:
-            if "expected 8 bytes got 0" in str(error):
-                return
-            raise DataError(f"the stream of samples is broken: {error}") from None
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in "iuf" or not 0 < size <= MOST_BYTES:
-            raise DataError(
-                f"the stream holds an array of {dtype} of shape {shape}; a sample is numbers, at most 64 MiB"
-            )
-        content = file.read(size)
-        if len(content) < size:
-            raise DataError(f"the stream of samples is broken: {len(content)} bytes where {size} were to come")
-        yield np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
+    while (x := npy.array(file, "the stream of samples", MOST_BYTES)) is not None:
+        if x.size == 0:
+            raise DataError(f"the stream of samples holds an empty array of shape {x.shape}")
+        yield x
 
 
 def plugin(name: str) -> Samples:

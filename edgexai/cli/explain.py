@@ -19,6 +19,7 @@ from edgexai.cli.concepts import print_concepts
 from edgexai.cli.data import further, samples
 from edgexai.errors import ConfigError
 from edgexai.runtime.explainer import Explainer, Explanation
+from edgexai.runtime.sandbox import Limits
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +31,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--picture", help="write a PNG of inputs and heatmaps")
     parser.add_argument("--concepts", action="store_true", help="the strongest channels, and what excites each most")
     parser.add_argument("--runtime", default="tflite", choices=["tflite", "micro"], help="micro: and its arena")
+    parser.add_argument("--trusted", action="store_true", help="made here: run it in this process, unchecked")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
 
 
 def run(args: argparse.Namespace) -> int:
-    explainer = Explainer(args.explainer, runtime=args.runtime)
+    explainer = _opened(args)
     if args.concepts and not explainer.metadata.concepts:
         raise ConfigError(f"{args.explainer} holds no concepts; attach it with --concepts auto")
     x, y = samples(args.data)
@@ -53,6 +55,19 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             print(f"pictures in {args.picture}")
     return 0
+
+
+def _opened(args: argparse.Namespace) -> Explainer:
+    """The explainer: read, verified, written anew, and run in a process of its own, unless it is said to be trusted."""
+    if args.trusted:
+        return Explainer(args.explainer, runtime=args.runtime)
+    try:
+        from edgexai.graph import load, resident, serialize, verify_operators
+    except ModuleNotFoundError:  # a node has no flatbuffers; the process of its own remains
+        return Explainer(args.explainer, runtime=args.runtime, untrusted=True)
+    graph = load(args.explainer)
+    verify_operators(graph, closed=True)
+    return Explainer(serialize(graph), runtime=args.runtime, untrusted=Limits(memory=2**29 + 4 * resident(graph)))
 
 
 def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:

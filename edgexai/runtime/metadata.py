@@ -22,7 +22,7 @@ def metadata(model: bytes, name: str) -> bytes | None:
         root = _u32(model, 0)
         for entry in _tables(model, _field(model, root, METADATA)):
             at = _field(model, entry, NAME)
-            if at is None or _bytes(model, at) != name.encode():
+            if at is None or _span(model, at, 1)[1] != len(name.encode()) or _bytes(model, at) != name.encode():
                 continue
             index = _field(model, entry, BUFFER)
             buffers = _tables(model, _field(model, root, BUFFERS))
