@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.torch_twin import twin
-from edgexai.cli.data import samples
 from edgexai.cli.table import show
 from edgexai.compress.measure.execute import quantized, real
 from edgexai.compress.quantize.dequantize import dequantize
+from edgexai.data import read
 from edgexai.errors import ConfigError
 from edgexai.graph import DType, Graph, load, serialize
 from edgexai.relevance import attach
@@ -68,7 +68,7 @@ def _inputs(graph: Graph, data: str | None, count: int) -> Array:
     if data is None:
         x = np.random.default_rng(0).integers(-128, 128, (count, *port.shape[1:]))
         return x.astype(np.int8 if port.dtype == DType.INT8 else np.float32)
-    return quantized(graph, samples(data)[0])[:count]
+    return quantized(graph, read(data).x)[:count]
 
 
 def _row(torch: Any, path: str, graph: Graph, name: str, precision: str, x: Array) -> dict[str, Any]:

@@ -23,10 +23,10 @@ import numpy as np
 from benchmarks import results
 from benchmarks.compress.plot import plot
 from benchmarks.compress.point import Material, measure, pruned
-from edgexai.cli.data import fitted
 from edgexai.cli.progress import bar
 from edgexai.cli.table import show
 from edgexai.compress.prune.criteria import CRITERIA
+from edgexai.data import read
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import load
 
@@ -124,7 +124,8 @@ def _known(path: str | None) -> set[tuple[Any, ...]]:
 
 def labelled(path: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Samples in the model's shape and their labels; DataError if there are none."""
-    x, y = fitted(path, shape)
+    found = read(path)
+    x, y = found.x.reshape(-1, *shape), found.y
     if y is None:
         raise DataError(f"{path} has no labels y; accuracy cannot be measured on it")
     return x, y

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from edgexai.cli.bench.faithfulness import probabilities
-from edgexai.cli.data import samples
 from edgexai.compress.measure.execute import quantized
+from edgexai.data import read
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.runtime.explainer import Explainer
@@ -65,7 +65,7 @@ class Case:
 def case(model: str | Path, data: str | Path, composite: str, count: int, quiet: bool = False) -> Case:
     """``count`` inputs drawn at random from a file, as the model takes them, and up to `SPARE` of the others."""
     graph = load(model)
-    x = quantized(graph, samples(data)[0])
+    x = quantized(graph, read(data).x)
     fill = np.asarray(np.rint(x.mean(0)) if x.dtype.kind in "iu" else x.mean(0), x.dtype)
     order = np.random.default_rng(0).permutation(len(x))
     return Case(Path(model).stem, composite, graph, x[order[:count]], x[order[count:][:SPARE]], fill, quiet)

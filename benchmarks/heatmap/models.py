@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from benchmarks.heatmap import ten as heatmap_ten
 from benchmarks.heatmap.mobilenet import enlarged, mobilenet
-from edgexai.cli.data import samples
 from edgexai.cli.demo import digits, network
 from edgexai.cli.progress import bar
+from edgexai.data import read
 from edgexai.errors import DataError
 from edgexai.graph import load
 
@@ -42,16 +42,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     directory = Path(args.output)
     directory.mkdir(parents=True, exist_ok=True)
-    (small, y), (held_out, truth) = samples(args.train), samples(args.test)
+    train_on, tested = read(args.train), read(args.test)
+    y, truth = train_on.y, tested.y
     if y is None or truth is None:
         raise DataError("both files need labels y: the classes of CIFAR-10, 0 to 9")
-    x, held_out = enlarged(small), enlarged(held_out)
+    x, held_out = enlarged(train_on.x), enlarged(tested.x)
     with bar("net96") as progress:
         model = train(x, y, args.seed, progress)
     keep(directory / "net96", model, x, held_out, np.isin(truth, ANIMALS).astype(np.int64))
     if args.teacher:
         with bar("net96_ten") as progress:
-            model = heatmap_ten.train(small, load(args.teacher), args.seed, progress)
+            model = heatmap_ten.train(train_on.x, load(args.teacher), args.seed, progress)
         keep(directory / "net96_ten", model, x, held_out, truth)
     data = digits.load(0)
     with bar("digits") as progress:

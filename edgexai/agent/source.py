@@ -1,7 +1,7 @@
 """Where a node's samples come from: files, a directory, standard input, a callable, or a plug-in for a sensor.
 
-samples.npz, samples.npy     their x of shape (N, …)
-directory                    every such file of it, by name
+samples.npz, samples.npy     their x of shape (N, …), or a .csv
+directory                    every such file of it, by name; or its images, or its sounds (`edgexai.data`)
 watch:directory              and those that come later, as long as the agent runs
 -                            .npy arrays on standard input
 python:MODULE:FUNCTION       a callable without arguments that yields one array a sample
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edgexai import npy
 from edgexai.agent.seldom import Seldom
+from edgexai.data import READABLE, Input, Preprocessing, one_by_one
 from edgexai.errors import ConfigError, DataError
 
 Samples = Iterator[NDArray[Any]]
@@ -29,15 +30,21 @@ log = logging.getLogger(__name__)
 GROUP = "edgexai.sources"
 MOST_BYTES = 64 * 2**20
 """Of a sample on standard input."""
-MOST_UNPACKED = 256 * 2**20
-"""Of a .npz file; a .npy file is read a row at a time."""
 
 
 KINDS = ("plugin:", "python:", "watch:")
 
 
-def source(where: str, refused: Callable[[], None] = lambda: None) -> Samples:
-    """Samples of any of the places above; ``refused`` counts files of a watched directory that are left out."""
+def source(
+    where: str,
+    port: Input | None = None,
+    prepare: Preprocessing | None = None,
+    refused: Callable[[], None] = lambda: None,
+) -> Samples:
+    """Samples of any of the places above; those of files brought to the unit of the model's input ``port``.
+
+    ``refused`` counts files of a watched directory that are left out.
+    """
     if where == "-":
         # not sys.stdin: an interpreter that ends takes the lock of that, which a reader that waits holds
         return stream(open(0, "rb", closefd=False))
@@ -47,42 +54,16 @@ def source(where: str, refused: Callable[[], None] = lambda: None) -> Samples:
     if kind == "python":
         return function(rest)
     if kind == "watch":
-        return watch(Path(rest), refused=refused)
-    return samples(Path(where))
-
-
-def samples(path: Path) -> Samples:
-    """Samples of a ``.npz`` (its ``x``) or ``.npy`` of shape (N, …), or of every such file of a directory, by name.
-
-    Raises DataError for anything else. Nothing is unpickled.
-    """
-    if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix in (".npz", ".npy"))
-        if not files:
-            raise DataError(f"{path} holds no .npz or .npy file")
-        for file in files:
-            yield from samples(file)
-        return
-    if path.suffix not in (".npz", ".npy"):
-        raise DataError(f"{path}: samples come from .npz (key x) or .npy files")
-    if not path.is_file() and path.exists():
-        raise DataError(f"{path} is no ordinary file; samples come from .npz or .npy files")
-    if path.suffix == ".npy":
-        x = npy.opened(path)
-    else:
-        found = npy.members(path, ["x"], MOST_UNPACKED, npy.NUMBERS)
-        if "x" not in found:
-            raise DataError(f"{path} has no array x; save the samples under that name")
-        x = found["x"]
-    if x.ndim < 2:
-        raise DataError(f"{path}: x must be numbers of shape (N, …), not {x.dtype} of shape {x.shape}")
-    yield from x
+        return watch(Path(rest), port=port, prepare=prepare, refused=refused)
+    return one_by_one(Path(where), port, prepare)
 
 
 def watch(
     directory: Path,
     every: float = 0.5,
     sleep: Callable[[float], None] = time.sleep,
+    port: Input | None = None,
+    prepare: Preprocessing | None = None,
     refused: Callable[[], None] = lambda: None,
 ) -> Samples:
     """Samples of the files of a directory, in the order of their names, and of those that come later; without end.
@@ -94,13 +75,13 @@ def watch(
     seldom = Seldom(log)
     while True:
         try:
-            names = {p.name for p in directory.iterdir() if p.suffix in (".npz", ".npy")}
+            names = {p.name for p in directory.iterdir() if p.suffix.lower() in READABLE}
         except OSError as error:
             seldom.warn(f"{directory} cannot be read", error)
             names = done
         for name in sorted(names - done):
             try:
-                yield from samples(directory / name)
+                yield from one_by_one(directory / name, port, prepare)
             except (DataError, OSError) as error:
                 log.warning("a file of samples is left out: %s", error)
                 refused()

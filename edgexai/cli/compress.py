@@ -24,8 +24,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgexai.cli.compress_report import Facts, write_report
-from edgexai.cli.data import fitted
 from edgexai.cli.progress import bar
+from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.budget import PROFILED, fit_budget, held_out
 from edgexai.compress.measure.bench import Bench, Point
 from edgexai.compress.measure.limits import COSTS, Budget
@@ -45,8 +45,9 @@ UNASKED = 0.01
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
     parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
-    parser.add_argument("--data", required=True, help="a .npz file with samples x (N, …), and y to measure with")
-    parser.add_argument("--test", help="a .npz file with x and y to measure on (default: a part of --data)")
+    parser.add_argument("--data", required=True, help=f"samples, and classes to measure with: {TAKEN}")
+    data_options(parser)
+    parser.add_argument("--test", help="the same, to measure on (default: a part of --data)")
     parser.add_argument("--board", help="a board's name or .toml: what its energy, latency, flash and RAM are")
     parser.add_argument("--energy", help="at most: 50%% of the original's, or 700uJ")
     parser.add_argument("--latency", help="at most: 20ms, or 50%%")
@@ -100,13 +101,12 @@ def _budget(args: argparse.Namespace) -> Budget:
 
 def _split(args: argparse.Namespace, graph: Graph) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """Samples to compress with; samples and labels (or None) to measure on."""
-    shape = graph.tensors[graph.inputs[0]].shape[1:]
-    x, y = fitted(args.data, shape)
+    given = samples_of(args, graph)
     if args.test:
-        test, labels = fitted(args.test, shape)
-        return x, test, labels
-    seen, test = held_out(len(x))
-    return x[seen], x[test], None if y is None else y[test]
+        other = samples_of(args, graph, args.test)
+        return given.x, other.x, other.y
+    seen, test = held_out(len(given))
+    return given.x[seen], given.x[test], None if given.y is None else given.y[test]
 
 
 def _packed(

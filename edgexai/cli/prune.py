@@ -17,8 +17,8 @@ import argparse
 import json
 from typing import Any
 
-from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
+from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.measure.accuracy import accuracy
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.limits import Budget
@@ -33,7 +33,8 @@ from edgexai.graph import load, save
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
     parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
-    parser.add_argument("--data", required=True, help="a .npz file with unlabelled samples x (N, …)")
+    parser.add_argument("--data", required=True, help=f"unlabelled samples: {TAKEN}")
+    data_options(parser)
     parser.add_argument("--keep", metavar="SHARE", help="of multiply-accumulates that stays: 0.5, 50%% or 2M")
     parser.add_argument("--energy", metavar="SHARE", help="of the energy on --board that stays: 50%% or 700uJ")
     parser.add_argument("--latency", metavar="SHARE", help="of the time on --board that stays: 50%% or 20ms")
@@ -53,13 +54,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--distill", action="store_true", help="train the small model to answer as the whole one")
     parser.add_argument("--epochs", type=int, help="of --distill (as many as make 4,000 steps)")
-    parser.add_argument("--test", help="a .npz file with x and y to measure accuracy on, before and after")
+    parser.add_argument("--test", help="labelled samples to measure accuracy on, before and after")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    x, _ = samples(args.data)
+    x = samples_of(args, graph).x
     if args.profile:
         profile = load_profile(args.profile)
     else:
@@ -86,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
     if args.board:
         report.update(latency_ms=[before.latency_ms, after.latency_ms], energy_uj=[before.energy_uj, after.energy_uj])
     if args.test:
-        test, labels = samples(args.test)
-        if labels is not None:
-            report["accuracy"] = [accuracy(graph, test, labels), accuracy(small, test, labels)]
+        test = samples_of(args, graph, args.test)
+        if test.y is not None:
+            report["accuracy"] = [accuracy(graph, test.x, test.y), accuracy(small, test.x, test.y)]
     print(json.dumps(report) if args.json else _text(report))
     return 0
 

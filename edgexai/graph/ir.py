@@ -151,7 +151,8 @@ class Graph:
     """A model: tensors, operators in order of execution, and which tensors go in and come out.
 
     ``subgraphs`` are the further ones that control flow calls (each without subgraphs of its own), ``metadata``
-    the file's named byte strings, ``signatures`` and ``rest`` the schema's objects.
+    the file's named byte strings, ``files`` what lies in the archive behind it (lists of class names), ``signatures``
+    and ``rest`` the schema's objects.
     """
 
     tensors: tuple[Tensor, ...]
@@ -163,6 +164,7 @@ class Graph:
     subgraphs: tuple["Graph", ...] = ()
     signatures: tuple[Any, ...] = ()
     rest: Any = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
     sha256: str = field(default="", init=False)
     """Of the file that was read; a graph derived by ``dataclasses.replace`` loses it, as it should."""
 

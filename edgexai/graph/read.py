@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgexai.archive import unpacked
 from edgexai.errors import DataError, ModelError
 from edgexai.graph.ir import Bytes, DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.operators import verify_operators
@@ -53,6 +54,7 @@ def load(source: str | Path | bytes) -> Graph:
         ) from error
     verify(graph)
     verify_operators(graph)
+    object.__setattr__(graph, "files", unpacked(data))
     object.__setattr__(graph, "sha256", hashlib.sha256(data).hexdigest())
     return graph
 

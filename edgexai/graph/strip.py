@@ -12,7 +12,7 @@ def lean(graph: Graph) -> Graph:
     """
     ports = {*graph.inputs, *graph.outputs}
     tensors = tuple(_lean(t, t.name if i in ports else "") for i, t in enumerate(graph.tensors))
-    small = replace(graph, tensors=tensors, metadata={})
+    small = replace(graph, tensors=tensors, metadata={}, files={})
     verify(small)
     return small
 

@@ -49,6 +49,13 @@ def _by_sign(back: Backward, op: Op, flow: Flow) -> None:
         back.give(t, Flow(got if fits else unbroadcast(back, got, build.shape(t)), is_factor=False))
 
 
+def addition_of_many(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """ADD_N: the same factor for every summand."""
+    factor = back.over_output(op, back.full(flow, op.outputs[0]), rule.stabilizer)
+    for t in op.inputs:
+        back.give(t, Flow(factor, is_factor=True))
+
+
 def squared_difference(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """(a - b)²: the square hands on what a - b then shares out."""
     build, y = back.build, op.outputs[0]

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.errors import DataError, ModelError
+from edgexai.errors import DataError, Error, ModelError
+from edgexai.extras import how_to_install
 from edgexai.runtime.interpreter import Interpreter, Port
 from edgexai.runtime.metadata import metadata
 from edgexai.runtime.micro import MicroInterpreter
+from edgexai.runtime.preprocessing import preprocessing
 from edgexai.runtime.sandbox import Limits, Runtime, Sandbox
 
 Map = NDArray[np.float32]
@@ -70,7 +72,9 @@ class Explanation:
     without channels if the file sums them), ``more`` that of the second input and the further ones; ``score`` is the
     logit of ``target``, which the relevance adds up to; ``state`` is the part of it that a streaming model owes to the
     steps before; ``concepts`` float32 (N,) says which channels of inner maps took part
-    (``Explainer.metadata.concepts`` names them).
+    (``Explainer.metadata.concepts`` names them). ``inputs`` are the sample that was explained, in the model's own type,
+    ``scores`` the first output as real numbers, calibrated where the model's metadata says how, and ``labels`` the
+    names of its classes.
     """
 
     outputs: tuple[NDArray[Any], ...]
@@ -80,6 +84,50 @@ class Explanation:
     concepts: Map | None = None
     more: tuple[Map, ...] = ()
     state: float = 0.0
+    inputs: tuple[NDArray[Any], ...] = ()
+    scores: Map | None = None
+    labels: tuple[str, ...] = ()
+    of: str = "predicted"
+    """What was explained, as `attach` was told: ``"predicted"``, ``"error"``, an index …"""
+
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.relevance.shape))
+        return f"Explanation({self.name!r}, score {self.score:.4g}, relevance {shape})"
+
+    @property
+    def name(self) -> str:
+        """What the class is called that is explained: its number where the model has no labels."""
+        return self.called(self.target)
+
+    def called(self, target: int) -> str:
+        """The name of a class, or its number."""
+        return self.labels[target] if 0 <= target < len(self.labels) else str(target)
+
+    def probability(self, target: int) -> float | None:
+        """Of a class, if the model's first output is from 0 to 1; None if it is not."""
+        p = self.scores
+        known = p is not None and 0 <= target < len(p) and p.min() >= 0 and p.max() <= 1
+        return float(p[target]) if p is not None and known else None
+
+    def plot(self, label: int | None = None, kind: str = "auto") -> Any:
+        """The heatmap over the input, and beside it, as a figure of matplotlib; ``label`` is the true class.
+
+        ``kind`` is ``"image"``, ``"spectrogram"`` (times, bands), ``"series"``, or what the shape looks like.
+        """
+        try:
+            from edgexai.runtime.picture import figure
+        except ModuleNotFoundError as error:
+            raise Error(f"a picture needs {error.name}; {how_to_install(error.name)}") from None
+        return figure([self], [label], kind)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows; nothing without matplotlib."""
+        try:
+            from edgexai.runtime.picture import png
+
+            return png(self.plot())
+        except ModuleNotFoundError:
+            return None
 
     @property
     def maps(self) -> tuple[Map, ...]:
@@ -120,12 +168,14 @@ class Explainer:
             self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
         if not _complete(self._interpreter.outputs, self.metadata.outputs):
             raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
-        if not self._interpreter.inputs:
-            raise ModelError("the explainer file takes no input; attach the relevance pass again")
         asks = self.takes_weights or self.takes_box
         self.inputs = self._interpreter.inputs[:-1] if asks else self._interpreter.inputs
+        if not self.inputs:
+            raise ModelError("the explainer file takes no input; attach the relevance pass again")
         self.input = self.inputs[0]
         self.outputs = self._interpreter.outputs
+        said = preprocessing(content)
+        self.labels, self._calibration = said.labels, said.calibration
         self._predict: Callable[..., tuple[NDArray[Any], ...]] | None = None
 
     def predict(self, x: Sample) -> tuple[NDArray[Any], ...]:
@@ -167,7 +217,8 @@ class Explainer:
             raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
         extra: tuple[NDArray[Any], ...] = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
         extra = extra if box is None else (np.array([box], np.int32),)
-        found = self._interpreter.run(*self._parts(x), *extra)
+        parts = self._parts(x)
+        found = self._interpreter.run(*parts, *extra)
         own = len(found) - len(self.metadata.outputs)
         named = dict(zip(self.metadata.outputs, found[own:], strict=True))
         maps = [r for name, r in named.items() if name.startswith("relevance")]
@@ -180,7 +231,18 @@ class Explainer:
             named["concepts"][0] if "concepts" in named else None,
             tuple(more),
             float(named["state"][0]) if "state" in named else 0.0,
+            tuple(_unbatched(np.asarray(x), port.shape) for port, x in zip(self.inputs, parts, strict=True)),
+            self._scores(found[0]),
+            self.labels,
+            str(self.metadata.target),
         )
+
+    def _scores(self, output: NDArray[Any]) -> Map:
+        """The first output (classes,) as real numbers, calibrated where the metadata says how."""
+        scores = self.outputs[0].real(output).reshape(-1)
+        if self._calibration is not None and len(self._calibration.rows) == len(scores):
+            scores = self._calibration.of(scores).astype(np.float32)
+        return scores
 
     def _of_sample(self, r: Map, number: int) -> Map:
         """The map without the batch axis of one, where the input (or the inner map of a grid) has one."""
@@ -216,6 +278,11 @@ def _complete(ports: Sequence[Port], names: Sequence[str]) -> bool:
         and all(math.prod(named[name].shape) == 1 for name in {"target", "score", "state"} & named.keys())
         and all(port.dtype.kind == ("i" if name == "target" else "f") for name, port in named.items())
     )
+
+
+def _unbatched(x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """A sample in the input's shape, without its batch axis of one."""
+    return x.reshape(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
 
 
 def _about(model: bytes, where: str) -> About:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import DataError, ModelError
+from edgexai.units import refuse_foreign
 
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
@@ -40,6 +41,7 @@ class Port:
         elif np.issubdtype(self.dtype, np.floating) and x.dtype.kind in "iuf":
             fits = x.astype(self.dtype)
         elif x.dtype.kind in "iuf" and self.scale:
+            refuse_foreign(np.nan_to_num(x), self.scale, self.zero_point, self.dtype, f"the sample for {self.name!r}")
             limits = np.iinfo(self.dtype)
             steps = np.rint(np.asarray(x, np.float64) / self.scale) + self.zero_point
             fits = np.clip(np.nan_to_num(steps), limits.min, limits.max).astype(self.dtype)
@@ -48,6 +50,12 @@ class Port:
         if x.dtype.kind == "f" and not np.all(np.isfinite(x)):
             raise DataError(f"the sample for input {self.name!r} holds values that are not finite; clean it")
         return fits
+
+    def real(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """Values of the port as real numbers."""
+        if not self.scale or values.dtype.kind == "f":
+            return values.astype(np.float32)
+        return np.asarray((values.astype(np.float32) - self.zero_point) * np.float32(self.scale), np.float32)
 
 
 class Interpreter:

@@ -19,27 +19,27 @@ def metadata(model: bytes, name: str) -> bytes | None:
     if len(model) < 8 or model[4:8] != b"TFL3":
         raise ModelError("this is not a TensorFlow Lite file (no TFL3 identifier)")
     try:
-        root = _u32(model, 0)
-        for entry in _tables(model, _field(model, root, METADATA)):
-            at = _field(model, entry, NAME)
-            if at is None or _span(model, at, 1)[1] != len(name.encode()) or _bytes(model, at) != name.encode():
+        root = u32(model, 0)
+        for entry in tables(model, field_at(model, root, METADATA)):
+            at = field_at(model, entry, NAME)
+            if at is None or _span(model, at, 1)[1] != len(name.encode()) or bytes_at(model, at) != name.encode():
                 continue
-            index = _field(model, entry, BUFFER)
-            buffers = _tables(model, _field(model, root, BUFFERS))
-            data = _field(model, buffers[0 if index is None else _u32(model, index)], DATA)
-            return b"" if data is None else _bytes(model, data)
+            index = field_at(model, entry, BUFFER)
+            buffers = tables(model, field_at(model, root, BUFFERS))
+            data = field_at(model, buffers[0 if index is None else u32(model, index)], DATA)
+            return b"" if data is None else bytes_at(model, data)
     except (struct.error, IndexError, ValueError):
         raise ModelError("the model file is broken or cut short; fetch it again") from None
     return None
 
 
-def _u32(model: bytes, at: int) -> int:
+def u32(model: bytes, at: int) -> int:
     if at < 0:
         raise ValueError("an offset points in front of the file")
     return int(struct.unpack_from("<I", model, at)[0])
 
 
-def _field(model: bytes, table: int, field: int) -> int | None:
+def field_at(model: bytes, table: int, field: int) -> int | None:
     """Where a table keeps a field."""
     vtable = table - int(struct.unpack_from("<i", model, table)[0])
     if vtable < 0:
@@ -53,20 +53,20 @@ def _field(model: bytes, table: int, field: int) -> int | None:
 
 def _span(model: bytes, at: int, width: int) -> tuple[int, int]:
     """Start and length of the vector that the offset at ``at`` points to."""
-    start = at + _u32(model, at)
-    count = _u32(model, start)
+    start = at + u32(model, at)
+    count = u32(model, start)
     if start + 4 + count * width > len(model):
         raise ValueError("a vector is longer than the file")
     return start + 4, count
 
 
-def _bytes(model: bytes, at: int) -> bytes:
+def bytes_at(model: bytes, at: int) -> bytes:
     start, count = _span(model, at, 1)
     return model[start : start + count]
 
 
-def _tables(model: bytes, at: int | None) -> list[int]:
+def tables(model: bytes, at: int | None) -> list[int]:
     if at is None:
         return []
     start, count = _span(model, at, 4)
-    return [start + 4 * i + _u32(model, start + 4 * i) for i in range(count)]
+    return [start + 4 * i + u32(model, start + 4 * i) for i in range(count)]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edgexai import npy
-from edgexai.agent.source import samples, watch
+from edgexai.agent.source import watch
+from edgexai.data import one_by_one
 from edgexai.errors import DataError
 
 
@@ -74,7 +75,7 @@ def test_a_hostile_npy_is_a_sentence_before_memory_is_taken(tmp_path: Path, what
     (tmp_path / "a.npy").write_bytes(HOSTILE[what])
     tracemalloc.start()
     with pytest.raises(DataError):
-        list(samples(tmp_path / "a.npy"))
+        list(one_by_one(tmp_path / "a.npy"))
     assert tracemalloc.get_traced_memory()[1] < 2**22
     tracemalloc.stop()
 
@@ -84,7 +85,7 @@ def test_the_same_inside_an_npz_is_a_sentence(tmp_path: Path, what: str) -> None
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", HOSTILE[what])
     with pytest.raises(DataError):
-        list(samples(tmp_path / "a.npz"))
+        list(one_by_one(tmp_path / "a.npz"))
 
 
 def test_a_bomb_is_refused_by_what_it_unpacks_to(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_bomb_is_refused_by_what_it_unpacks_to(tmp_path: Path) -> None:
     assert (tmp_path / "a.npz").stat().st_size < 2**20
     tracemalloc.start()
     with pytest.raises(DataError, match=r"unpacks to 314,572,928 bytes; at most 268,435,456"):
-        list(samples(tmp_path / "a.npz"))
+        list(one_by_one(tmp_path / "a.npz"))
     assert tracemalloc.get_traced_memory()[1] < 2**22
     tracemalloc.stop()
 

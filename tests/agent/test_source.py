@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgexai.agent.source import function, plugin, samples, source, stream, watch
+from edgexai.agent.source import function, plugin, source, stream, watch
 from edgexai.errors import ConfigError, DataError
 
 
@@ -21,7 +21,7 @@ def test_samples_come_from_files_directories_and_streams(tmp_path: Path) -> None
     x = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
     np.savez(tmp_path / "a.npz", x=x)
     np.save(tmp_path / "b.npy", x + 100)
-    whole = list(samples(tmp_path))
+    whole = list(source(str(tmp_path)))
     assert np.array_equal(whole, np.concatenate([x, x + 100]))
     pipe = io.BytesIO()
     for one in x:
@@ -42,13 +42,13 @@ def test_a_stream_that_breaks_off_is_told() -> None:
 def test_a_file_that_holds_no_samples_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.npz").write_bytes(content)
     with pytest.raises(DataError):
-        list(samples(tmp_path / "a.npz"))
+        list(source(str(tmp_path / "a.npz")))
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=np.array([{"a": 1}], dtype=object))
     with pytest.raises(DataError):
-        list(samples(tmp_path / "a.npz"))
+        list(source(str(tmp_path / "a.npz")))
 
 
 def test_a_plugin_that_is_not_installed_is_named() -> None:

@@ -7,10 +7,10 @@ examples:
 """
 
 import argparse
-from collections.abc import Callable
-from importlib import import_module
 
-BENCHES = {
+from edgexai.cli.parts import add_parts
+
+PARTS = {
     "explain": "time and bytes of explaining against predicting",
     "faithfulness": "pixel flipping: do heatmaps show what the model uses?",
     "board": "cycles of the machine that this runs on, for a board of your own",
@@ -18,19 +18,4 @@ BENCHES = {
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    kinds = parser.add_subparsers(dest="bench", metavar="WHAT", required=True)
-    for name, summary in BENCHES.items():
-        module = import_module(f"edgexai.cli.bench.{name}")
-        kind = kinds.add_parser(
-            name,
-            help=summary,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.arguments(kind)
-        kind.set_defaults(measure=module.run)
-
-
-def run(args: argparse.Namespace) -> int:
-    measure: Callable[[argparse.Namespace], int] = args.measure
-    return measure(args)
+    add_parts(parser, __name__, PARTS)

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.cli.data import samples
 from edgexai.cli.demo import digits as handwritten
 from edgexai.cli.demo.findings import Findings, Frames, Tag, corner_share, suspicions
 from edgexai.cli.demo.fleet import Node
 from edgexai.cli.demo.steps import Steps
+from edgexai.cli.samples import input_of
 from edgexai.compress.measure.accuracy import accuracy, predictions
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.profile import profile_relevance
 from edgexai.compress.prune.pruning import prune
 from edgexai.compress.repair.repair import Repair
+from edgexai.data import preprocessing, read
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, save, serialize
 from edgexai.relevance import attach
@@ -87,10 +88,11 @@ def own(
     directory: Path, steps: Steps, model: str, file: str, keep: float, board: str, nodes: int, count: int
 ) -> Deployment:
     """A user's own model: pruned without labels, attached, and run on slices of the data."""
-    x, y = samples(file)
+    source = load(model)
+    given = read(file, input_of(source), preprocessing(Path(model).read_bytes()))
+    x, y = given.x, given.y
     if len(x) < 8 * nodes:
         raise DataError(f"{file} has {len(x)} samples; {nodes} nodes want at least {8 * nodes}, or give --nodes")
-    source = load(model)
     seen = min(300, len(x) // 2)
     held_out = x[seen:], None if y is None else y[seen:]
     with steps.step(f"prune to {keep:.0%} of the MACs by relevance") as progress:

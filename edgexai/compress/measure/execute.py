@@ -13,6 +13,7 @@ from edgexai.compress.prune.shrink import compact
 from edgexai.errors import DataError, ModelError
 from edgexai.graph import DType, Graph, Op, OpKind, Quantization, serialize
 from edgexai.graph.ir import NUMPY
+from edgexai.units import refuse_foreign
 
 BATCH = 32
 COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
@@ -83,6 +84,8 @@ def quantized(graph: Graph, x: Array) -> Array:
         return x.astype(np.float32)
     if port.quantization is None or x.dtype.kind not in "iuf":
         raise DataError(f"the model takes {port.dtype.name.lower()} or real numbers, not {x.dtype}; convert them")
+    scale, zero_point = float(port.quantization.scale[0]), int(port.quantization.zero_point[0])
+    refuse_foreign(x, scale, zero_point, np.dtype(NUMPY[port.dtype]), "the array of samples")
     return to_integers(x, port.quantization, NUMPY[port.dtype])
 
 

@@ -2,7 +2,6 @@
 
   edgexai agent --fleet line3 --node press7 --model kws_explain.tflite --data mfcc.npz \\
       --broker mqtt://127.0.0.1:1883 --state /var/lib/edgexai
-  edgexai agent init > agent.toml                 a configuration with every line explained
   edgexai agent --config agent.toml --dry-run     explains the first sample, sends nothing, says what it would
   my-sensor | edgexai agent … --data -            .npy arrays, one sample each
   edgexai agent … --data watch:/var/spool/camera  files as they come
@@ -29,10 +28,12 @@ from typing import Any
 
 from edgexai.agent import offline
 from edgexai.agent.agent import Agent
-from edgexai.agent.config import TEMPLATE, Table, over, read, settings
+from edgexai.agent.config import Table, over, read, settings
 from edgexai.agent.settings import Settings
 from edgexai.agent.source import source
 from edgexai.board import load_board
+from edgexai.cli.samples import data_options, prepared
+from edgexai.data import Preprocessing, names
 from edgexai.messaging.messages import pack, topic
 
 _AGENT = (
@@ -53,7 +54,6 @@ _BROKER = ("ca", "certificate", "key", "username", "password_file", "confirm", "
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("part", nargs="?", choices=("run", "init"), default="run", help="init prints a configuration")
     parser.add_argument("--config", type=Path, metavar="TOML", help="configuration file")
     parser.add_argument("--fleet", help="name of the fleet")
     parser.add_argument("--node", help="name of this node, once in its fleet")
@@ -73,7 +73,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="stop after one sample")
     parser.add_argument("--dry-run", action="store_true", help="explain one sample and send nothing")
     parser.add_argument("--state", metavar="DIR", help="where frames wait")
-    parser.add_argument("--labels", help="names of the classes, separated by commas")
     parser.add_argument("--confirm", choices=("store", "broker"), help="who frees a frame (store)")
     parser.add_argument("--window", type=int, metavar="N", help="frames on their way at most (64)")
     parser.add_argument("--ca", metavar="PEM", help="authority that signed the broker's certificate")
@@ -89,21 +88,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log on standard error")
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="log there instead: 4 files of at most 1 MiB")
     parser.add_argument("--verbose", action="store_true", help="say more")
+    data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.part == "init":
-        print(TEMPLATE, end="")
-        return 0
     _log(args.log, args.verbose, args.log_file)
     table = over({} if args.config is None else read(args.config), _table(args))
     made, where = settings(table)
+    prepare = prepared(args, made.model)
+    made.labels = made.labels or prepare.labels
     if made.board is not None:
         made.energy = _energy(made.board, made.model)
     if args.dry_run:
-        return _dry_run(made, where)
+        return _dry_run(made, where, prepare)
     if args.to is not None:
-        return _offline(made, where, args.to)
+        return _offline(made, where, args.to, prepare)
     agent = Agent(made)
 
     def end(signum: int, frame: FrameType | None) -> None:
@@ -111,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    counts = agent.run(source(where, agent.leave_out))
+    counts = agent.run(source(where, agent.state.explainer.input, prepare, agent.leave_out))
     print(
         f"{made.node}: {counts.samples} samples, {counts.explained} explained, {counts.bytes} bytes,"
         f" {agent.state.session.confirmed} confirmed, {agent.left} waiting"
@@ -124,7 +123,7 @@ def _table(args: argparse.Namespace) -> Table:
     agent: Table = {k: given[k] for k in _AGENT if k in given}
     broker: Table = {k: given[k] for k in _BROKER if k in given}
     if args.labels is not None:
-        agent["labels"] = args.labels.split(",")
+        agent["labels"] = list(names(args.labels))
     if args.context is not None:
         agent["context"] = args.context.split(",")
     if args.once:
@@ -141,14 +140,14 @@ def _table(args: argparse.Namespace) -> Table:
     return {"agent": agent, "broker": broker, "policy": policy, "commands": commands, "sparkplug": sparkplug}
 
 
-def _offline(settings: Settings, where: str, path: Path) -> int:
+def _offline(settings: Settings, where: str, path: Path, prepare: Preprocessing) -> int:
     """Explain, and append what would have been sent to a file; a frame leaves the outbox once it is on the disk."""
     agent = Agent(settings)
     box, count = agent.state.outbox, 0
     try:
         with path.open("ab") as file:
             file.write(offline.line(topic(settings.fleet, settings.node, "status"), pack(agent.status())))
-            for x in islice(source(where), settings.limit):
+            for x in islice(source(where, agent.state.explainer.input, prepare), settings.limit):
                 agent.step(x)
                 if settings.interval:
                     time.sleep(settings.interval)
@@ -161,11 +160,11 @@ def _offline(settings: Settings, where: str, path: Path) -> int:
     return 0
 
 
-def _dry_run(settings: Settings, where: str) -> int:
+def _dry_run(settings: Settings, where: str, prepare: Preprocessing) -> int:
     with TemporaryDirectory(prefix="edgexai-") as state:
         settings.state = Path(state)
         agent = Agent(settings)
-        for x in islice(source(where), 1):
+        for x in islice(source(where, agent.state.explainer.input, prepare), 1):
             agent.step(x)
         frames = [{"bytes": len(i.payload)} for i in agent.waiting()]
         told = {"status": agent.status(), "metrics": agent.metrics(), "frames": frames}

@@ -1,4 +1,11 @@
-"""`edgexai fleet import` and `edgexai fleet analyse`: frames from files, and what the store's frames say."""
+"""Print what the store's frames say, the most urgent first.
+
+Shortcuts, bias between declared groups, drift (against the frames from --baseline up to --since; with --baseline alone,
+against those before it; without it, changes over time), nodes that leave their peers, models that give other reasons.
+
+  edgexai fleet analyse --store /srv/fleet
+  edgexai fleet analyse --store /srv/fleet --since 24h --baseline 7d
+"""
 
 import argparse
 import json
@@ -11,25 +18,15 @@ from edgexai.errors import ConfigError
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-def take_in(args: argparse.Namespace) -> int:
-    """Store the frames of files."""
-    from edgexai.fleet.ingest.offline import take_in
-    from edgexai.fleet.store.store import Store
-
-    paths = [p for p in (args.do, None if args.parameters == "{}" else args.parameters, *args.files) if p]
-    if not paths:
-        raise ConfigError("import takes files: of `edgexai agent --to`, or .npz with `frames` and `length`")
-    store = Store(args.store)
-    try:
-        for path in map(Path, paths):
-            new, count = take_in(path, store.journal)
-            print(f"{path}: {count} frames, {new} of them new")
-    finally:
-        store.close()
-    return 0
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, default=Path("fleet-store"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--since", metavar="WHEN", help="frames from 24h before the newest, or from a date on")
+    parser.add_argument("--baseline", metavar="WHEN", help="drift against frames from then on (or A..B)")
+    parser.add_argument("--rate", type=float, default=0.1, help="share of findings that may be false (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="findings as a JSON list")
 
 
-def analyse(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print the findings, the most urgent first."""
     from edgexai.fleet.analysis.analyse import analysed
     from edgexai.fleet.read import evidence, newest
