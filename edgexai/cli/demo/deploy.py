@@ -17,11 +17,11 @@ from edgexai.cli.samples import input_of
 from edgexai.compress.measure.accuracy import accuracy, predictions
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.limits import Budget
-from edgexai.compress.measure.profile import profile_relevance
+from edgexai.compress.measure.profile import Profile, profile_relevance
 from edgexai.compress.prune.pruning import prune
 from edgexai.compress.repair.repair import Repair
 from edgexai.data import preprocessing, read
-from edgexai.errors import DataError
+from edgexai.errors import ConfigError, DataError
 from edgexai.graph import Graph, load, save, serialize
 from edgexai.relevance import attach
 from edgexai.runtime.interpreter import Interpreter
@@ -61,7 +61,7 @@ def digits(directory: Path, steps: Steps, keep: float, board: str, nodes: int, c
         whole = load(from_keras(model, data.train[:300], int8=True))
     with steps.step(f"prune to {keep:.0%} of the time on {board} by relevance") as progress:
         profile = profile_relevance(real, data.train[:300], progress=progress)
-        pruned = prune(real, profile, Budget(latency=keep, board=board), repair="bias", multiple=LANES)
+        pruned = _pruned(real, profile, Budget(latency=keep, board=board), None, Repair("bias"))
     with steps.step("fine-tune the pruned model on the whole one's answers, and quantize") as progress:
         schedule = Schedule(epochs=12, rate=2e-3, batch=64)
         trained = distill(pruned, real, data.train, data.train_labels, schedule, progress)
@@ -101,7 +101,7 @@ def own(
     with steps.step(f"prune to {keep:.0%} of the time on {board} by relevance") as progress:
         profile = profile_relevance(source, x[:seen], progress=progress)
         budget = Budget(latency=keep, board=board)
-        small = prune(source, profile, budget, x[:seen], repair=Repair(steps=1), multiple=LANES)
+        small = _pruned(source, profile, budget, x[:seen], Repair(steps=1))
     with steps.step(f"attach relevance ({COMPOSITE})"):
         explainer = _saved(directory, {"model": source, "pruned": small})
     models = {
@@ -113,6 +113,18 @@ def own(
     count = min(count, len(x) // nodes)
     places = [Node(f"node-{i}", x[i * count : (i + 1) * count]) for i in range(nodes)]
     return Deployment(f"What {Path(model).name} looks at", board, explainer, places, models)
+
+
+def _pruned(graph: Graph, profile: Profile, budget: Budget, x: NDArray[Any] | None, repair: Repair) -> Graph:
+    """In whole lanes, or, of a model too small for that, in halves of them."""
+    lanes = LANES
+    while True:
+        try:
+            return prune(graph, profile, budget, x, repair=repair, multiple=lanes)
+        except ConfigError:
+            if lanes == 1:
+                raise
+            lanes //= 2
 
 
 def findings(deployed: Deployment, frames: list[Frames]) -> Findings:
