@@ -26,6 +26,10 @@ MAY_IMPORT = {
     "edgexai.runtime": {"archive", "errors", "extras", "profile", "units"},
     "edgexai.agent": {"data", "errors", "runtime", "heatmap", "board", "firmware_profiles", "messaging"},
     "edgexai.fleet": {"errors", "heatmap", "messaging", "profile"},
+    "edgexai.audit": {
+        *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
+        *("relevance", "runtime", "units"),
+    },
     "converters": {"errors", "graph"},
     "firmware_profiles": set(),
 }

@@ -19,7 +19,7 @@ from typing import Any
 
 from edgexai.cli.grid_table import costs, print_table
 from edgexai.errors import ConfigError
-from edgexai.graph import load, serialize, unrolled, with_predict
+from edgexai.graph import load, serialize, settled, unrolled, with_predict
 from edgexai.graph.write import write
 from edgexai.relevance import attach
 from edgexai.relevance.attach import METADATA
@@ -42,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--for", dest="runtime", choices=["litert", "tflite-runtime", "micro"], help="whose precision auto chooses"
     )
     parser.add_argument("--concepts", nargs="+", metavar="MAP", help='also which channels: "auto", or names of maps')
+    parser.add_argument("--shape", nargs="+", metavar="1xROWSx…", help="of each input, where the file leaves it open")
     parser.add_argument(
         "--steps", type=int, help="explain a streaming model over its last steps, in one file of them all"
     )
@@ -52,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
+    graph = settled(graph, [_shape(text) for text in args.shape]) if args.shape else graph
     graph = graph if args.steps is None else unrolled(graph, args.steps)
     target = int(args.target) if args.target.isdigit() else args.target
     head = int(args.head) if args.head.isdigit() else args.head
@@ -91,6 +93,12 @@ def _print_measured(said: dict[str, Any]) -> None:
         agrees = "" if row["correlation"] is None else f"  correlation with floats {row['correlation']:.4f}"
         taken = "  (taken)" if row["precision"] == said["precision"] else ""
         print(f"{row['precision']:<8} {row['bytes']:>11,} bytes{time}{agrees}{taken}")
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    if re.fullmatch(r"\d+(x\d+)*", text) is None:
+        raise ConfigError(f"--shape takes lengths as in 1x96x64, not {text!r}")
+    return tuple(int(n) for n in text.split("x"))
 
 
 def _grid(text: str | None) -> tuple[int, int] | None:
