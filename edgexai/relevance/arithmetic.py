@@ -6,9 +6,7 @@ from edgexai.relevance.activation import undo_fused
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.questions import fused_activation
 from edgexai.relevance.reduce import unbroadcast
-from edgexai.relevance.rules import NormPlus, Rule
-
-TINY = 1e-20
+from edgexai.relevance.rules import TINY, NormPlus, Rule
 
 
 def addition(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
