@@ -76,7 +76,7 @@ def test_a_file_that_ends_the_runtime_ends_the_child_alone(name: str) -> None:
             explain = edgexai.Explainer(content, untrusted=True)
             explain(np.ones(explain.input.shape, np.float32))
 
-    with pytest.raises(ModelError, match="ended the process that ran it|was optional but was expected"):
+    with pytest.raises(ModelError, match=r"ended the process that ran it|was optional but was expected"):
         explained()
 
 
