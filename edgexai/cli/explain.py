@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
             explanations.append(e)
             labels.append(label)
             progress(i + 1, count)
+    if explanations and not args.json:
+        print(_words(explanations))
     if args.concepts and not args.json:
         print_concepts(explainer.metadata.concepts, explanations)
     if explainer.arena is not None and not args.json:
@@ -76,7 +78,6 @@ def _picture(args: argparse.Namespace, explanations: list[Explanation], labels: 
 
 
 def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
-    conservation = e.conservation if np.isfinite(e.conservation) else None
     return {
         "sample": i,
         "label": label,
@@ -84,7 +85,8 @@ def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
         **({"name": e.name} if e.labels else {}),
         "probability": e.probability(e.target),
         "score": e.score,
-        "conservation": conservation,
+        "conservation": e.conservation,
+        "absorbed": e.absorbed,
         "relevance": e.relevance.tolist(),
         **{f"relevance_{k}": m.tolist() for k, m in enumerate(e.more, 1)},
         **({"state": e.state} if e.state else {}),
@@ -98,3 +100,19 @@ def _line(i: int, label: int | None, e: Explanation) -> str:
     p = e.probability(e.target)
     sure = "" if p is None else f" {p:.0%}"
     return f"sample {i}{known}  predicted {e.name}{sure}  score {e.score:.3f}  conservation {e.conservation:.3f}{kept}"
+
+
+def _words(explanations: list[Explanation]) -> str:
+    """What conservation means, for these samples."""
+    middle = float(np.median([e.conservation for e in explanations]))
+    if 0.9 <= middle <= 1.1:
+        return f"conservation {middle:.2f} (median): the maps add up to the score, next to nothing is missing"
+    if 0 <= middle < 0.9:
+        return (
+            f"conservation {middle:.2f} (median): the maps add up to {middle:.0%} of the score; the rest was taken by "
+            "the model's own constants (biases), which no part of the input explains, or by wide stabilizers"
+        )
+    return (
+        f"conservation {middle:.2f} (median): the model's own constants (biases) speak against what the input says, "
+        "so that the maps do not add up to the score; compare places of a map, not its sum"
+    )

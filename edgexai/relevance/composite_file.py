@@ -1,6 +1,7 @@
 """Composites from TOML files, for those who choose rules without writing Python.
 
 name = "mine"
+start = "less mean"       # a logit less the mean of those that it competes with; "logit" unless said
 
 [[line]]                  # the first line that matches decides
 rule = "flat"
@@ -29,7 +30,7 @@ from typing import Any
 from edgexai.errors import ConfigError
 from edgexai.graph import OpKind
 from edgexai.relevance.composite import CONVOLUTIONS, DENSE, Composite, Line, composite
-from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, Pass, Rule, WSquare, ZBox, ZPlus
+from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, NormPlus, Pass, Rule, WSquare, ZBox, ZPlus
 
 RULES: Mapping[str, type[Rule]] = {
     "alpha_beta": AlphaBeta,
@@ -37,13 +38,14 @@ RULES: Mapping[str, type[Rule]] = {
     "flat": Flat,
     "gamma": Gamma,
     "norm": Norm,
+    "norm_plus": NormPlus,
     "pass": Pass,
     "wsquare": WSquare,
     "zbox": ZBox,
     "zplus": ZPlus,
 }
 GROUPS = {"convolution": CONVOLUTIONS, "dense": DENSE}
-CONDITIONS = {"kinds", "first", "name", "from_input", "from_output", "window"}
+CONDITIONS = {"kinds", "first", "name", "from_input", "from_output", "window", "axes"}
 
 
 def composite_of(given: str | Path | Composite) -> Composite:
@@ -66,13 +68,16 @@ def read(path: str | Path) -> Composite:
     lines = said.get("line")
     if not isinstance(lines, list) or not lines or not all(isinstance(line, dict) for line in lines):
         raise ConfigError(f"{path} has no [[line]]; give it at least one, with a rule")
-    unknown = set(said) - {"name", "line"}
+    unknown = set(said) - {"name", "start", "line"}
     if unknown:
-        raise ConfigError(f"{path} does not know {', '.join(sorted(unknown))}; it takes name and [[line]]")
+        raise ConfigError(f"{path} does not know {', '.join(sorted(unknown))}; it takes name, start and [[line]]")
     name = said.get("name", Path(path).stem)
     if not isinstance(name, str):
         raise ConfigError(f"{path}: the name of a composite is text")
-    return Composite(name, tuple(_line(line, f"{path}, line {i + 1}") for i, line in enumerate(lines)))
+    start = said.get("start", "logit")
+    if start not in ("logit", "less mean"):
+        raise ConfigError(f'{path}: start is "logit" or "less mean", not {start!r}')
+    return Composite(name, tuple(_line(line, f"{path}, line {i + 1}") for i, line in enumerate(lines)), start)
 
 
 def _line(said: dict[str, Any], where: str) -> Line:
@@ -95,6 +100,7 @@ def _line(said: dict[str, Any], where: str) -> Line:
         _depths(said, "from_input", where),
         _depths(said, "from_output", where),
         _number(said.get("window", 1.0), "window", where),
+        int(_number(said.get("axes", 0), "axes", where)),
     )
 
 

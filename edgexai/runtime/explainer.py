@@ -133,10 +133,23 @@ class Explanation:
         return (self.relevance, *self.more)
 
     @property
+    def total(self) -> float:
+        """All the relevance that arrived."""
+        return float(sum(m.sum(dtype=np.float64) for m in self.maps)) + self.state
+
+    @property
+    def absorbed(self) -> float:
+        """The score less all the relevance that arrived: what biases and other constants of the model took, which no
+        input has a part in, and stabilizers wherever a composite has such."""
+        return self.score - self.total
+
+    @property
     def conservation(self) -> float:
-        """Σ relevance / score; 1 where nothing was lost to biases and stabilizers, nan for a score of 0."""
-        total = sum(m.sum(dtype=np.float64) for m in self.maps) + self.state
-        return float(total / self.score) if self.score else float("nan")
+        """Σ relevance / score, 1 where nothing was absorbed; of a score of 0 it is 1 if nothing arrived, else 0."""
+        if not self.score:
+            return 0.0 if self.total else 1.0
+        ratio = self.total / self.score
+        return ratio if np.isfinite(ratio) else 0.0
 
 
 class Explainer:
