@@ -3,9 +3,9 @@
     scripts/attack hostile_node 5000
 
 Two runs against a real mosquitto with the rules of `edgexai fleet enrol` and a real worker, a quiet one and one with
-the hostile node: it asks for shared subscriptions, connects under others' client ids, floods the broker, says unreadable
-statuses, and sends blank 512×512 maps of ever new models and targets. One JSON object: frames of the honest nodes,
-how many are missing or doubled, and the 95 % quantile of the time until a receipt in either run.
+the hostile node: it asks for shared subscriptions, connects under others' client ids, floods the broker, says
+unreadable statuses, sends blank 512×512 maps of ever new models and targets. One JSON object: frames of the honest
+nodes, how many are missing or doubled, and the 95 % quantile of the time until a receipt in either run.
 """
 
 import json
