@@ -11,18 +11,29 @@ from edgexai._version import VERSION as __version__
 from edgexai.errors import Error
 
 if TYPE_CHECKING:
-    from edgexai.compress import Profile, profile_relevance, prune
-    from edgexai.device.explainer import Explainer, Explanation
+    from edgexai.compress.budget import compress
+    from edgexai.compress.measure.cost import cost
+    from edgexai.compress.measure.limits import Budget
+    from edgexai.compress.measure.profile import Profile, profile_relevance
+    from edgexai.compress.prune.pruning import prune
+    from edgexai.compress.quantize.int8 import quantize
+    from edgexai.compress.repair.repair import Repair
     from edgexai.graph import Graph, load, save
     from edgexai.heatmap import Frame, decode, encode
     from edgexai.relevance import Composite, attach
+    from edgexai.runtime.explainer import Explainer, Explanation
 
 _HOME = {
-    "Profile": "edgexai.compress",
-    "profile_relevance": "edgexai.compress",
-    "prune": "edgexai.compress",
-    "Explainer": "edgexai.device.explainer",
-    "Explanation": "edgexai.device.explainer",
+    "Profile": "edgexai.compress.measure.profile",
+    "profile_relevance": "edgexai.compress.measure.profile",
+    "Budget": "edgexai.compress.measure.limits",
+    "Repair": "edgexai.compress.repair.repair",
+    "cost": "edgexai.compress.measure.cost",
+    "compress": "edgexai.compress.budget",
+    "prune": "edgexai.compress.prune.pruning",
+    "quantize": "edgexai.compress.quantize.int8",
+    "Explainer": "edgexai.runtime.explainer",
+    "Explanation": "edgexai.runtime.explainer",
     "Graph": "edgexai.graph",
     "load": "edgexai.graph",
     "save": "edgexai.graph",
@@ -34,6 +45,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Budget",
     "Composite",
     "Error",
     "Explainer",
@@ -41,13 +53,17 @@ __all__ = [
     "Frame",
     "Graph",
     "Profile",
+    "Repair",
     "__version__",
     "attach",
+    "compress",
+    "cost",
     "decode",
     "encode",
     "load",
     "profile_relevance",
     "prune",
+    "quantize",
     "save",
 ]
 

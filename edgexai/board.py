@@ -16,7 +16,7 @@ KINDS = ("narrow", "conv", "pointwise", "depthwise", "dense")
 
 @dataclass(frozen=True)
 class Board:
-    """A board, or another machine, as `edgexai.compress.cost` needs it.
+    """A board, or another machine, as `edgexai.compress.measure.cost` needs it.
 
     ``clock_mhz``, ``flash_kb`` and ``ram_kb`` (KiB); clock cycles of int8 inference: a multiply-accumulate of each
     of KINDS (``cycles``), an element written (``element``), a start of an operator (``operator``); ``types``

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.mosquitto import needs_mosquitto
+from mosquitto import needs_mosquitto
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 

@@ -8,9 +8,12 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from types import ModuleType
 
 from edgexai._version import VERSION
-from edgexai.errors import Error
+from edgexai.cli.parts import with_default
+from edgexai.errors import ConfigError, Error
+from edgexai.extras import how_to_install
 
 VERBS = {
     "convert": "make a .tflite file of a Keras model or a SavedModel",
@@ -36,27 +39,35 @@ def main(argv: list[str] | None = None) -> int:
     if not argv or argv[0] not in VERBS:
         return _help(argv)
     verb = argv[0]
-    module = import_module(f"edgexai.cli.{verb}")
-    parser = argparse.ArgumentParser(
-        prog=f"edgexai {verb}",
-        description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    module.arguments(parser)
-    args = parser.parse_args(argv[1:])
     try:
-        return int(module.run(args) or 0)
+        module = import_module(f"edgexai.cli.{verb}")
+        default = getattr(module, "DEFAULT", None)  # the part that is meant where a verb has parts and none is named
+        given = with_default(argv[1:], module.PARTS, default) if default else argv[1:]
+        args = parser_of(verb, module).parse_args(given)
+        _spare_source(args)
+        return int((args.part if "part" in args else module.run)(args) or 0)
     except (Error, FileNotFoundError, PermissionError, IsADirectoryError) as error:
         print(f"edgexai {verb}: {_sentence(error)}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
-        print(f"edgexai {verb}: {error.name} is not installed; {_extra(verb)}", file=sys.stderr)
+        print(f"edgexai {verb}: {error.name} is not installed; {how_to_install(error.name)} brings it", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `edgexai … | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def parser_of(verb: str, module: ModuleType) -> argparse.ArgumentParser:
+    """The parser of one verb."""
+    parser = argparse.ArgumentParser(
+        prog=f"edgexai {verb}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.arguments(parser)
+    return parser
 
 
 def _help(argv: list[str]) -> int:
@@ -73,12 +84,14 @@ def _help(argv: list[str]) -> int:
     return 0 if asked else 2
 
 
+def _spare_source(args: argparse.Namespace) -> None:
+    """ConfigError if the output is the very file that is read."""
+    source, output = getattr(args, "model", None), getattr(args, "output", None)
+    if isinstance(source, str) and output is not None and os.path.exists(output) and os.path.samefile(source, output):
+        raise ConfigError(f"-o {output} would overwrite the model that is read; give another name")
+
+
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
-
-
-def _extra(verb: str) -> str:
-    extra = "fleet" if verb in ("fleet", "demo") else "convert"
-    return f"pip install 'edgexai[{extra}]' brings what this verb needs"

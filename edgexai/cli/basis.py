@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edgexai.cli.data import samples
+from edgexai.agent.privacy import pooled
 from edgexai.cli.progress import bar
-from edgexai.device.explainer import Explainer
-from edgexai.device.privacy import pooled
+from edgexai.cli.samples import TAKEN, data_options, prepared
+from edgexai.data import read
 from edgexai.errors import ConfigError
 from edgexai.heatmap import encode
 from edgexai.heatmap.basis import MOST_COMPONENTS, Basis, learn
+from edgexai.runtime.explainer import Explainer
 
 COMPARED = 50
 QUALITY = 0.95
@@ -29,7 +30,8 @@ QUALITY = 0.95
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="an explainer file that `edgexai attach` made, as the nodes run it")
-    parser.add_argument("--data", required=True, help="a .npz file with x (N, …)")
+    parser.add_argument("--data", required=True, help=TAKEN)
+    data_options(parser)
     parser.add_argument("-o", "--output", required=True, help="the basis to write")
     parser.add_argument("--components", type=int, default=64, metavar="K", help="at most; a byte each per pixel (64)")
     parser.add_argument("--samples", type=int, default=1000, metavar="N", help="of the data at most, at random (1000)")
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     explain = Explainer(args.model)
     if explain.takes_weights:
         raise ConfigError("a basis needs a file that explains the predicted class; attach one with --target predicted")
-    x, _ = samples(args.data)
+    x = read(args.data, explain.input, prepared(args, args.model)).x
     x = x[np.random.default_rng(0).permutation(len(x))[: max(args.samples, 1)]]
     maps = []
     with bar("relevance") as progress:

@@ -21,40 +21,39 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.board import load_board
-from edgexai.cli.amount import amount
 from edgexai.cli.compress_report import Facts, write_report
-from edgexai.cli.data import fitted
 from edgexai.cli.progress import bar
-from edgexai.compress import Schedule, distill, profile_relevance
-from edgexai.compress.budget import Bench, Budget, Limit, Point, fit_budget
-from edgexai.compress.ladder import Packed, cheapest_transit
-from edgexai.compress.transit import four_bytes_each
-from edgexai.errors import ConfigError, DataError
+from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.compress.budget import PROFILED, fit_budget, held_out
+from edgexai.compress.measure.bench import Bench, Point
+from edgexai.compress.measure.limits import COSTS, Budget
+from edgexai.compress.measure.profile import profile_relevance
+from edgexai.compress.quantize.cluster_search import Packed, cheapest_transit
+from edgexai.compress.quantize.exq import four_bytes_each
+from edgexai.compress.repair.distillation import Schedule
+from edgexai.compress.repair.repair import Repair
+from edgexai.errors import ConfigError
 from edgexai.graph import DType, Graph, load, save, serialize
 from edgexai.graph.write import write
 
-HELD_OUT = 0.3
 UNASKED = 0.01
 """What codebooks may cost in accuracy where no limit is given."""
-PROFILED = 200
-"""Samples of the profile; more change little."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
     parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
-    parser.add_argument("--data", required=True, help="a .npz file with samples x (N, …), and y to measure with")
-    parser.add_argument("--test", help="a .npz file with x and y to measure on (default: a part of --data)")
+    parser.add_argument("--data", required=True, help=f"samples, and classes to measure with: {TAKEN}")
+    data_options(parser)
+    parser.add_argument("--test", help="the same, to measure on (default: a part of --data)")
     parser.add_argument("--board", help="a board's name or .toml: what its energy, latency, flash and RAM are")
-    parser.add_argument("--energy", type=amount, help="at most: 50%% of the original's, or 700uJ")
-    parser.add_argument("--latency", type=amount, help="at most: 20ms, or 50%%")
-    parser.add_argument("--macs", type=amount, help="multiply-accumulates at most: 50%%")
-    parser.add_argument("--flash", type=amount, help="the file at most: 128K, or 50%%")
-    parser.add_argument("--ram", type=amount, help="maps alive at once at most: 64K, or 50%%")
+    parser.add_argument("--energy", help="at most: 50%% of the original's, or 700uJ")
+    parser.add_argument("--latency", help="at most: 20ms, or 50%%")
+    parser.add_argument("--macs", help="multiply-accumulates at most: 50%%")
+    parser.add_argument("--flash", help="the file at most: 128K, or 50%%")
+    parser.add_argument("--ram", help="maps alive at once at most: 64K, or 50%%")
     parser.add_argument("--max-accuracy-loss", type=float, metavar="POINTS", help="in percent of the samples")
     parser.add_argument("--keep-explanations", type=float, metavar="C", help="median heatmap correlation at least")
     parser.add_argument("--explain", metavar="COMPOSITE", help="budgets hold prediction and explanation together")
@@ -73,28 +72,14 @@ def run(args: argparse.Namespace) -> int:
     if args.transit and graph.tensors[graph.inputs[0]].dtype != DType.INT8:
         raise ConfigError("only int8 models are clustered for --transit; run edgexai quantize on it first")
     x, test, labels = _split(args, graph)
-    board = load_board(args.board) if args.board else None
+    board = budget.known_board
     with bar("relevance") as progress:
         profile = profile_relevance(graph, x[:PROFILED], progress=progress)
     bench = Bench(graph, test, labels, board, args.explain)
 
-    def finish(small: Graph) -> Graph:
-        with bar("distillation") as progress:
-            return distill(small, graph, x, schedule=Schedule(epochs=args.epochs), progress=progress)
-
+    repair = Repair(steps=args.steps, distillation=Schedule(epochs=args.epochs) if args.distill else None)
     with bar("models") as progress:
-        chosen, points = fit_budget(
-            graph,
-            profile,
-            x,
-            budget,
-            bench,
-            args.board,
-            args.steps,
-            finish if args.distill else None,
-            bool(args.report),
-            progress,
-        )
+        chosen, points = fit_budget(bench, profile, x, budget, repair, bool(args.report), progress)
     packed, tried = _packed(args, chosen, bench, x, budget) if args.transit else (None, [])
     final = packed.point if packed else chosen
     save(final.graph, args.output)
@@ -109,38 +94,25 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _budget(args: argparse.Namespace) -> Budget:
-    fields = {"energy_uj": args.energy, "latency_ms": args.latency, "macs": args.macs, "bytes": args.flash}
-    fields["ram"] = args.ram
-    limits = tuple(Limit(what, *given) for what, given in fields.items() if given is not None)
-    if not limits and args.max_accuracy_loss is None and args.keep_explanations is None:
-        raise ConfigError(
-            "there is no budget; give --energy, --latency, --macs, --flash, --ram, --max-accuracy-loss or "
-            "--keep-explanations"
-        )
-    if not args.board and (args.energy or args.latency):
-        raise ConfigError("energy and latency are a board's; name one with --board (edgexai cost --boards lists them)")
     loss = None if args.max_accuracy_loss is None else args.max_accuracy_loss / 100
-    return Budget(limits, loss, args.keep_explanations)
+    limits = {name: getattr(args, name) for name in COSTS}
+    return Budget(**limits, accuracy=loss, explanations=args.keep_explanations, board=args.board)
 
 
 def _split(args: argparse.Namespace, graph: Graph) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """Samples to compress with; samples and labels (or None) to measure on."""
-    shape = graph.tensors[graph.inputs[0]].shape[1:]
-    x, y = fitted(args.data, shape)
+    given = samples_of(args, graph)
     if args.test:
-        test, labels = fitted(args.test, shape)
-        return x, test, labels
-    if len(x) < 10:
-        raise DataError(f"{args.data} has {len(x)} samples; give some dozens, or --test")
-    order = np.random.default_rng(0).permutation(len(x))
-    held = max(1, int(HELD_OUT * len(x)))
-    return x[order[held:]], x[order[:held]], None if y is None else y[order[:held]]
+        other = samples_of(args, graph, args.test)
+        return given.x, other.x, other.y
+    seen, test = held_out(len(given))
+    return given.x[seen], given.x[test], None if given.y is None else given.y[test]
 
 
 def _packed(
     args: argparse.Namespace, chosen: Point, bench: Bench, x: NDArray[Any], budget: Budget
 ) -> tuple[Packed, list[Packed]]:
-    wanted = replace(budget, loss=UNASKED if budget.loss is None else budget.loss)
+    wanted = budget if budget.accuracy is not None else replace(budget, accuracy=UNASKED)
     profile = profile_relevance(chosen.graph, x[:PROFILED])
     with bar("codebooks") as progress:
         best, tried = cheapest_transit(
@@ -148,7 +120,7 @@ def _packed(
             x,
             profile,
             lambda small: bench.measure(small, chosen.share),
-            lambda point: wanted.keeps(point, bench.whole),
+            lambda point: wanted.keeps(bench.whole.accuracy - point.accuracy, point.correlation),
             args.bits,
             progress,
         )

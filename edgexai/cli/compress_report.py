@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.board import Board
-from edgexai.compress.budget import Point
-from edgexai.compress.cost import Cost
-from edgexai.compress.fidelity import heatmaps
-from edgexai.compress.ladder import Packed
+from edgexai.compress.measure.bench import Point
+from edgexai.compress.measure.cost import Cost
+from edgexai.compress.measure.fidelity import heatmaps
+from edgexai.compress.quantize.cluster_search import Packed
 from edgexai.graph import Graph
 
 WIDTH, HEIGHT, EDGE = 420, 260, 52

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from converters import from_keras, from_saved_model
-from edgexai.cli.data import samples
-from edgexai.compress.accuracy import accuracy, agreement
+from edgexai.cli.samples import data_options, prepared
+from edgexai.compress.measure.accuracy import accuracy, agreement
+from edgexai.data import read
 from edgexai.graph import load
 
 
@@ -27,23 +28,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help=".keras or .h5 file, or the directory of a SavedModel")
     parser.add_argument("-o", "--output", type=Path, required=True, help=".tflite file to write")
     parser.add_argument("--int8", action="store_true", help="integers throughout, input and output included")
-    parser.add_argument("--data", type=Path, help=".npz with x (N, …) and perhaps y (N,): representative samples")
+    parser.add_argument("--data", type=Path, help=".npz, .npy or .csv with representative samples")
+    data_options(parser)
     parser.add_argument("--test", type=Path, help=".npz with x and y to measure accuracy on (default: --data)")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    x, y = samples(args.data) if args.data else (None, None)
+    given = read(args.data, None, prepared(args, None)) if args.data else None
     convert = from_saved_model if args.model.is_dir() else from_keras
     real = convert(args.model)
     report: dict[str, Any] = {"output": str(args.output), "float_bytes": len(real)}
     written = real
     if args.int8:
-        written = convert(args.model, x, int8=True)
+        written = convert(args.model, None if given is None else given.x, int8=True)
         report["int8_bytes"] = len(written)
         if args.test:
-            x, y = samples(args.test)
-        if x is not None and y is not None:
+            given = read(args.test, None, prepared(args, None))
+        if given is not None and given.y is not None:
+            x, y = given.x, given.y
             before, after = load(real), load(written)
             report.update(
                 accuracy_float=accuracy(before, x, y),

@@ -16,8 +16,8 @@ from dataclasses import asdict
 from edgexai.board import boards, load_board
 from edgexai.cli.cost_plot import plot
 from edgexai.cli.table import show
-from edgexai.compress import Cost, cost
-from edgexai.compress.calibrate import left_out
+from edgexai.compress.measure.calibration import left_out
+from edgexai.compress.measure.cost import Cost, cost
 from edgexai.errors import ConfigError
 from edgexai.graph import load
 from edgexai.relevance import attach

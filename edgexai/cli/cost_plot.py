@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from edgexai.board import Board
-from edgexai.compress import Cost
+from edgexai.compress.measure.cost import Cost
 
 
 def plot(found: Cost, board: Board | None, path: str) -> None:

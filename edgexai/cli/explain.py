@@ -3,45 +3,76 @@
 examples:
   edgexai explain kws_explain.tflite --data clips.npz
   edgexai explain mnist_explain.tflite --data digits.npz --samples 12 --picture digits.png
+  edgexai explain birds_explain.tflite --data photos/ --labels birds.txt --picture birds.png
+      photos/robin/*.jpg, photos/wren/*.jpg …; pixels as the model's metadata says, or --mean 127.5 --std 127.5
   edgexai explain kws_explain.tflite --data clips.npz --json | jq .target
   edgexai explain kws_explain.tflite --data clips.npz --runtime micro
+  edgexai explain kws_what.tflite --data clips.npz --samples 500 --concepts      (attached with --concepts auto)
 """
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgexai.cli.data import samples
-from edgexai.device.explainer import Explainer, Explanation
+from edgexai.cli.concepts import print_concepts
+from edgexai.cli.progress import bar
+from edgexai.cli.samples import TAKEN, data_options, prepared
+from edgexai.data import read
+from edgexai.errors import ConfigError
+from edgexai.runtime.explainer import Explainer, Explanation
+
+KINDS = ("auto", "image", "spectrogram", "series")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("explainer", help="a file that `edgexai attach` made")
-    parser.add_argument("--data", required=True, help="a .npz file with x (N, …) and, if known, y (N,)")
+    parser.add_argument("--data", required=True, help=f"{TAKEN}; x_1, … of further inputs")
     parser.add_argument("--samples", type=int, default=8, help="how many, from the first (%(default)s)")
     parser.add_argument("--picture", help="write a PNG of inputs and heatmaps")
+    parser.add_argument("--show", default="auto", choices=KINDS, help="how a picture shows inputs (%(default)s)")
+    parser.add_argument("--step-ms", type=float, metavar="MS", help="time from one row or value to the next")
+    parser.add_argument("--concepts", action="store_true", help="the strongest channels, and what excites each most")
     parser.add_argument("--runtime", default="tflite", choices=["tflite", "micro"], help="micro: and its arena")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
+    data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     explainer = Explainer(args.explainer, runtime=args.runtime)
-    x, y = samples(args.data)
-    x = x[: args.samples]
-    explanations = [explainer(one) for one in x]
-    for i, e in enumerate(explanations):
-        label = None if y is None else int(y[i])
-        print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
+    if args.concepts and not explainer.metadata.concepts:
+        raise ConfigError(f"{args.explainer} holds no concepts; attach it with --concepts auto")
+    given = read(args.data, explainer.input, prepared(args, args.explainer), len(explainer.inputs))
+    explainer.labels = given.names
+    y = given.y if given.y is not None and given.y.ndim == 1 else None
+    count = min(args.samples, len(given))
+    explanations, labels = [], []
+    with bar("explaining") as progress:
+        for i in range(count):
+            e = explainer([given.x[i], *(other[i] for other in given.more)])
+            label = None if y is None else int(y[i])
+            print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
+            explanations.append(e)
+            labels.append(label)
+            progress(i + 1, count)
+    if args.concepts and not args.json:
+        print_concepts(explainer.metadata.concepts, explanations)
     if explainer.arena is not None and not args.json:
         print(f"arena {explainer.arena:,} bytes")
     if args.picture:
-        _picture(args.picture, x, explanations)
-        if not args.json:
-            print(f"pictures in {args.picture}")
+        _picture(args, explanations, labels)
     return 0
+
+
+def _picture(args: argparse.Namespace, explanations: list[Explanation], labels: list[int | None]) -> None:
+    from edgexai.runtime.picture import MOST, figure, png
+
+    Path(args.picture).write_bytes(png(figure(explanations, labels, args.show, args.step_ms)))
+    if not args.json:
+        drawn = min(len(explanations), MOST)
+        print(f"{args.picture}: {drawn} samples; red speaks for the prediction, blue against it")
 
 
 def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
@@ -50,41 +81,20 @@ def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
         "sample": i,
         "label": label,
         "target": e.target,
+        **({"name": e.name} if e.labels else {}),
+        "probability": e.probability(e.target),
         "score": e.score,
         "conservation": conservation,
         "relevance": e.relevance.tolist(),
+        **{f"relevance_{k}": m.tolist() for k, m in enumerate(e.more, 1)},
+        **({"state": e.state} if e.state else {}),
+        **({} if e.concepts is None else {"concepts": e.concepts.tolist()}),
     }
 
 
 def _line(i: int, label: int | None, e: Explanation) -> str:
-    known = "" if label is None else f"  label {label}"
-    return f"sample {i}{known}  predicted {e.target}  score {e.score:.3f}  conservation {e.conservation:.3f}"
-
-
-def _picture(path: str, x: NDArray[Any], explanations: list[Explanation]) -> None:
-    """Each input above its heatmap: red speaks for the prediction, blue against it."""
-    from matplotlib.figure import Figure
-
-    columns = len(explanations)
-    figure = Figure(figsize=(1.4 * columns, 3.2), layout="constrained")
-    axes = figure.subplots(2, columns, squeeze=False)
-    for column, (one, e) in enumerate(zip(x, explanations, strict=True)):
-        shown = one.reshape(_flat_shape(one.shape)).astype(np.float64)
-        span = float(np.ptp(shown)) or 1.0
-        axes[0][column].imshow((shown - shown.min()) / span, cmap="gray", aspect="auto")
-        axes[0][column].set_title(f"{e.target}")
-        heat = e.relevance if e.relevance.ndim < 3 else e.relevance.sum(-1)
-        heat = np.atleast_2d(heat)
-        limit = float(np.abs(heat).max()) or 1.0
-        axes[1][column].imshow(heat, cmap="seismic", vmin=-limit, vmax=limit, aspect="auto")
-    for ax in axes.flat:
-        ax.set_axis_off()
-    figure.savefig(path, dpi=150)
-
-
-def _flat_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """An image as it is, anything else as rows and columns."""
-    kept = [n for n in shape if n > 1]
-    if len(kept) == 3 and kept[2] == 3:
-        return tuple(kept)
-    return (kept[0], int(np.prod(kept[1:]))) if len(kept) > 1 else (1, int(np.prod(shape)))
+    known = "" if label is None else f"  label {e.called(label)}"
+    kept = f"  state {e.state / e.score:.3f} of it" if e.state and e.score else ""
+    p = e.probability(e.target)
+    sure = "" if p is None else f" {p:.0%}"
+    return f"sample {i}{known}  predicted {e.name}{sure}  score {e.score:.3f}  conservation {e.conservation:.3f}{kept}"

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.cli.table import show
-from edgexai.compress import cost
-from edgexai.device.interpreter import Interpreter, Port
+from edgexai.compress.measure.cost import cost
 from edgexai.graph import Graph, serialize, settled
 from edgexai.relevance import Composite, attach
 from edgexai.relevance.grid import choices
 from edgexai.relevance.start import head_of, logits_of
+from edgexai.runtime.interpreter import Interpreter, Port
 
 SECONDS = 2.0
 ROUNDS = range(5, 200)

@@ -14,9 +14,9 @@ import argparse
 from functools import reduce
 from operator import add
 
-from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
-from edgexai.compress import load_profile, profile_relevance, profiler
+from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.compress.measure.profile import load_profile, profile_relevance, profiler
 from edgexai.errors import ConfigError
 from edgexai.graph import load, save
 
@@ -25,7 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
     parser.add_argument("-o", "--output", required=True, help="the profile to write")
     parser.add_argument("--node", action="store_true", help="write the file that a node profiles with instead")
-    parser.add_argument("--data", help="a .npz file with x (N, …)")
+    parser.add_argument("--data", help=TAKEN)
+    data_options(parser)
     parser.add_argument("--composite", default="epsilon", help="rules of the relevance (%(default)s)")
     parser.add_argument("--add", nargs="+", default=[], metavar="PROFILE", help="profiles of the same model to add")
 
@@ -38,8 +39,9 @@ def run(args: argparse.Namespace) -> int:
     profiles = [load_profile(path) for path in args.add]
     if args.data:
         with bar("relevance") as progress:
-            x, _ = samples(args.data)
-            profiles.append(profile_relevance(load(args.model), x, args.composite, progress))
+            graph = load(args.model)
+            x = samples_of(args, graph).x
+            profiles.append(profile_relevance(graph, x, args.composite, progress))
     if not profiles:
         raise ConfigError("there is nothing to profile; give --data, or profiles to --add")
     profile = reduce(add, profiles)

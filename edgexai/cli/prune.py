@@ -17,26 +17,32 @@ import argparse
 import json
 from typing import Any
 
-from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
-from edgexai.compress import Schedule, accuracy, cost, distill, load_profile, profile_relevance, prune
-from edgexai.compress.criteria import CRITERIA
-from edgexai.compress.prune import REPAIRS
+from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.compress.measure.accuracy import accuracy
+from edgexai.compress.measure.cost import cost
+from edgexai.compress.measure.limits import Budget
+from edgexai.compress.measure.profile import load_profile, profile_relevance
+from edgexai.compress.prune.criteria import CRITERIA
+from edgexai.compress.prune.pruning import prune
+from edgexai.compress.repair.distillation import Schedule
+from edgexai.compress.repair.repair import METHODS, Repair
 from edgexai.graph import load, save
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
     parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
-    parser.add_argument("--data", required=True, help="a .npz file with unlabelled samples x (N, …)")
-    parser.add_argument("--keep", type=float, help="share of multiply-accumulates that stays, 0 to 1")
-    parser.add_argument("--energy", type=float, help="share of the energy on --board that stays, 0 to 1")
-    parser.add_argument("--latency", type=float, help="share of the time on --board that stays, 0 to 1")
+    parser.add_argument("--data", required=True, help=f"unlabelled samples: {TAKEN}")
+    data_options(parser)
+    parser.add_argument("--keep", metavar="SHARE", help="of multiply-accumulates that stays: 0.5, 50%% or 2M")
+    parser.add_argument("--energy", metavar="SHARE", help="of the energy on --board that stays: 50%% or 700uJ")
+    parser.add_argument("--latency", metavar="SHARE", help="of the time on --board that stays: 50%% or 20ms")
     parser.add_argument("--board", help="the board whose energy or time counts")
     parser.add_argument("--profile", help="a profile that `edgexai profile` made (default: from --data)")
     parser.add_argument("--criterion", default="relevance", choices=list(CRITERIA), help="(%(default)s)")
     parser.add_argument(
-        "--repair", default="least_squares", choices=REPAIRS, help="closed-form repair, no labels (%(default)s)"
+        "--repair", default="least_squares", choices=METHODS, help="closed-form repair, no labels (%(default)s)"
     )
     parser.add_argument("--steps", type=int, default=4, help="of least squares, scores taken anew (%(default)s)")
     parser.add_argument("--multiple", type=int, help="channels a layer, in multiples of this (the board's lanes)")
@@ -48,37 +54,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--distill", action="store_true", help="train the small model to answer as the whole one")
     parser.add_argument("--epochs", type=int, help="of --distill (as many as make 4,000 steps)")
-    parser.add_argument("--test", help="a .npz file with x and y to measure accuracy on, before and after")
+    parser.add_argument("--test", help="labelled samples to measure accuracy on, before and after")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    x, _ = samples(args.data)
+    x = samples_of(args, graph).x
     if args.profile:
         profile = load_profile(args.profile)
     else:
         with bar("relevance") as progress:
             profile = profile_relevance(graph, x, progress=progress)
-    with bar("steps") as progress:
+    budget = Budget(args.keep, args.energy, args.latency, explanations=args.keep_explanations, board=args.board)
+    schedule = Schedule(epochs=args.epochs) if args.distill else None
+    repair = Repair(args.repair, args.steps, schedule)
+    with bar("pruning") as progress:
         small = prune(
             graph,
             profile,
-            keep=args.keep,
-            energy=args.energy,
-            latency=args.latency,
-            board=args.board,
+            budget,
+            x,
             criterion=args.criterion,
-            repair=args.repair,
-            samples=x,
-            steps=args.steps,
+            repair=repair,
             multiple=args.multiple,
-            keep_explanations=args.keep_explanations,
             progress=progress,
         )
-    if args.distill:
-        with bar("distillation") as progress:
-            small = distill(small, graph, x, schedule=Schedule(epochs=args.epochs), progress=progress)
     save(small, args.output)
     before, after = cost(graph, args.board), cost(small, args.board)
     report: dict[str, Any] = {"output": args.output, "macs": [before.macs, after.macs]}
@@ -86,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
     if args.board:
         report.update(latency_ms=[before.latency_ms, after.latency_ms], energy_uj=[before.energy_uj, after.energy_uj])
     if args.test:
-        test, labels = samples(args.test)
-        if labels is not None:
-            report["accuracy"] = [accuracy(graph, test, labels), accuracy(small, test, labels)]
+        test = samples_of(args, graph, args.test)
+        if test.y is not None:
+            report["accuracy"] = [accuracy(graph, test.x, test.y), accuracy(small, test.x, test.y)]
     print(json.dumps(report) if args.json else _text(report))
     return 0
 

@@ -16,12 +16,16 @@ import json
 from typing import Any
 
 from edgexai.board import load_board
-from edgexai.cli.data import samples
 from edgexai.cli.progress import bar
-from edgexai.compress import accuracy, agreement, cost, dequantize, quantize
-from edgexai.compress.cluster import cluster
-from edgexai.compress.mixed import mixed
-from edgexai.compress.narrow import narrow
+from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.compress.measure.accuracy import accuracy, agreement
+from edgexai.compress.measure.cost import cost
+from edgexai.compress.measure.execute import quantized, real
+from edgexai.compress.quantize.cluster import cluster
+from edgexai.compress.quantize.dequantize import dequantize
+from edgexai.compress.quantize.int4 import narrow
+from edgexai.compress.quantize.int8 import quantize
+from edgexai.compress.quantize.mixed_precision import mixed
 from edgexai.errors import ConfigError
 from edgexai.graph import load, save, serialize
 
@@ -32,11 +36,12 @@ COMPARED = 40
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a float .tflite model")
     parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
-    parser.add_argument("--data", required=True, help="a .npz file with unlabelled samples x (N, …)")
+    parser.add_argument("--data", required=True, help=f"unlabelled samples: {TAKEN}")
+    data_options(parser)
     parser.add_argument("--keep-explanations", type=float, metavar="C", help="int16×8 until heatmaps correlate so much")
     parser.add_argument("--int4", action="store_true", help="weights of four bits, fitted on --data")
     parser.add_argument("--board", help="whose cycles int16 is weighed with")
-    parser.add_argument("--test", help="a .npz file with x and y to measure accuracy on, before and after")
+    parser.add_argument("--test", help="labelled samples to measure accuracy on, before and after")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
@@ -44,8 +49,10 @@ def run(args: argparse.Namespace) -> int:
     if args.int4 and args.keep_explanations is not None:
         raise ConfigError("no runtime computes int16 maps with int4 weights; give --int4 or --keep-explanations")
     graph = load(args.model)
-    x, _ = samples(args.data)
+    given = samples_of(args, graph).x
     exact = dequantize(graph)
+    # an integer model's codes are no real numbers: what calibrates is what they stand for
+    x = real(graph, graph.inputs[0], quantized(graph, given))
     small = quantize(exact, x)
     board = load_board(args.board) if args.board else None
     report: dict[str, Any] = {"output": args.output}
@@ -67,9 +74,10 @@ def run(args: argparse.Namespace) -> int:
     if board is not None:
         report["latency_ms"] = [cost(graph, board).latency_ms, cost(small, board).latency_ms]
     if args.test:
-        test, y = samples(args.test)
-        if y is not None:
-            report["accuracy"] = [accuracy(graph, test, y), accuracy(small, test, y)]
+        test = samples_of(args, graph, args.test)
+        if test.y is not None:
+            values = real(graph, graph.inputs[0], quantized(graph, test.x))
+            report["accuracy"] = [accuracy(graph, test.x, test.y), accuracy(small, values, test.y)]
     report["agreement"] = agreement(graph, small, x)
     print(json.dumps(report) if args.json else _text(report))
     return 0

@@ -1,27 +1,19 @@
-"""Smaller models from relevance: profiles, structured pruning, quantization, and what an inference costs."""
+"""Smaller models from relevance: measure, prune, repair, quantize, and all of it to one budget.
 
-from edgexai.compress.accuracy import accuracy, agreement
-from edgexai.compress.cost import Cost, Layer, cost
-from edgexai.compress.dequantize import dequantize
-from edgexai.compress.distill import Schedule, distill
-from edgexai.compress.profile import Profile, load_profile, profile_relevance, profiler
-from edgexai.compress.prune import prune
-from edgexai.compress.quantize import Ports, quantize
+The room bears the name of the public call, so it can be called: ``edgexai.compress(model, samples, budget)``.
+"""
 
-__all__ = [
-    "Cost",
-    "Layer",
-    "Ports",
-    "Profile",
-    "Schedule",
-    "accuracy",
-    "agreement",
-    "cost",
-    "dequantize",
-    "distill",
-    "load_profile",
-    "profile_relevance",
-    "profiler",
-    "prune",
-    "quantize",
-]
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _Room(ModuleType):
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """See `edgexai.compress.budget.compress`."""
+        from edgexai.compress.budget import compress
+
+        return compress(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -1,4 +1,4 @@
-"""compress: a model to a budget. The share of energy that stays is walked down until every limit holds.
+"""compress: a model to a budget. The share of its price that stays is walked down until every limit holds.
 
 A limit of cost is looked up on unrepaired models, which takes no time; what the repaired model is then worth is
 measured on samples that neither the profile nor the repair has seen.
@@ -6,146 +6,94 @@ measured on samples that neither the profile nor the repair has seen.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.board import Board
-from edgexai.compress.accuracy import predictions
-from edgexai.compress.cost import Cost, cost
-from edgexai.compress.fidelity import correlation, heatmaps
-from edgexai.compress.profile import Profile
-from edgexai.compress.prune import prune
-from edgexai.errors import ConfigError
-from edgexai.graph import Graph
-from edgexai.relevance import attach
+from edgexai.compress.measure.bench import Bench, Point
+from edgexai.compress.measure.limits import COSTS, Budget
+from edgexai.compress.measure.profile import Profile, profile_relevance
+from edgexai.compress.prune.pruning import prune
+from edgexai.compress.repair.repair import Repair
+from edgexai.errors import ConfigError, DataError
+from edgexai.graph import Graph, Model, graph_of
 
 SHARES = tuple(round(1 - 0.05 * n, 2) for n in range(20))
 """Shares of the price that may stay: 1 … 0.05."""
 DRAWN = (0.9, 0.7, 0.5, 0.3)
 """Shares that a report measures as well."""
-MAPS = 60
-"""Samples whose heatmaps are compared."""
+HELD_OUT = 0.3
+PROFILED = 200
+"""Samples of the profile; more change little."""
+
+Progress = Callable[[int, int], None]
+Samples = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Limit:
-    """At most so much: of ``what`` (a field of Cost), ``most`` in its unit, or as a share of the whole model's."""
+def compress(
+    model: Model,
+    samples: Samples,
+    budget: Budget,
+    labels: Samples | None = None,
+    *,
+    explain: str | None = None,
+    repair: Repair | str = "least_squares",
+    progress: Progress | None = None,
+) -> Point:
+    """The model that keeps most within the budget, measured: `Point.graph` is what to save.
 
-    what: str
-    most: float
-    is_share: bool = False
-
-    def met(self, found: Cost, whole: Cost) -> bool:
-        """Whether a cost is within the limit; ConfigError if the board does not say enough to know."""
-        return self.value(found) <= (self.most * self.value(whole) if self.is_share else self.most)
-
-    def value(self, found: Cost) -> float:
-        value = getattr(found, self.what)
-        if value is None:
-            raise ConfigError(f"a limit on {self.what} needs a board that says it; give --board, one with [power]")
-        return float(value)
-
-    def __str__(self) -> str:
-        return f"{self.what} ≤ {self.most:.0%}" if self.is_share else f"{self.what} ≤ {self.most:,.6g}"
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Limits of cost, ``loss`` of accuracy at most (share of samples), heatmap ``correlation`` at least."""
-
-    limits: tuple[Limit, ...] = ()
-    loss: float | None = None
-    correlation: float | None = None
-
-    def met(self, found: Cost, whole: Cost) -> bool:
-        """Whether a cost is within all limits."""
-        return all(limit.met(found, whole) for limit in self.limits)
-
-    def keeps(self, point: "Point", whole: "Point") -> bool:
-        """Whether a model is still good enough, in accuracy and heatmaps."""
-        is_right = self.loss is None or whole.accuracy - point.accuracy <= self.loss + 1e-9
-        return is_right and (self.correlation is None or point.correlation >= self.correlation)
-
-
-@dataclass(frozen=True)
-class Point:
-    """A model measured: the ``share`` of the price that it may keep, ``cost`` with the explanation where it counts.
-
-    ``accuracy`` is the share of right predictions, without labels of those that the whole model gives too;
-    ``correlation`` the median of its heatmaps with the whole model's.
+    ``model`` is a graph or the path of a `.tflite`, ``samples`` (N, …) unlabelled inputs, of which three tenths are
+    held out to measure on, with ``labels`` (N,) where there are some. With ``explain``, a composite's name, the costs
+    are those of prediction and explanation together. Raises ConfigError if the budget cannot be met.
     """
+    graph, repair = graph_of(model), Repair(repair) if isinstance(repair, str) else repair
+    seen, test = held_out(len(samples))
+    bench = Bench(graph, samples[test], None if labels is None else labels[test], budget.known_board, explain)
+    profile = profile_relevance(graph, samples[seen][:PROFILED])
+    return fit_budget(bench, profile, samples[seen], budget, repair, progress=progress)[0]
 
-    share: float
-    graph: Graph
-    cost: Cost
-    accuracy: float
-    correlation: float
 
-
-class Bench:
-    """What every candidate is measured with: a board, and samples that nothing else has seen."""
-
-    def __init__(
-        self,
-        graph: Graph,
-        test: NDArray[Any],
-        labels: NDArray[Any] | None,
-        board: Board | None = None,
-        explain: str | None = None,
-        composite: str = "edge",
-    ) -> None:
-        self._board, self._explain, self._composite = board, explain, composite
-        self._test = test
-        self.labelled = labels is not None
-        self._truth = predictions(graph, test) if labels is None else np.asarray(labels)
-        self._maps = heatmaps(graph, test[:MAPS], composite)
-        self.whole = self.measure(graph, 1.0)
-
-    def cost(self, graph: Graph) -> Cost:
-        """Prediction, and explanation where it counts."""
-        return cost(attach(graph, self._explain) if self._explain else graph, self._board)
-
-    def measure(self, graph: Graph, share: float) -> Point:
-        """The point of a graph."""
-        right = float(np.mean(predictions(graph, self._test) == self._truth))
-        alike = correlation(self._maps, heatmaps(graph, self._test[:MAPS], self._composite))
-        return Point(share, graph, self.cost(graph), right, alike)
+def held_out(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the samples to compress with, and of those to measure on; DataError if there are too few."""
+    if count < 10:
+        raise DataError(f"there are {count} samples; give some dozens, or others to test on")
+    order = np.random.default_rng(0).permutation(count)
+    held = max(1, int(HELD_OUT * count))
+    return order[held:], order[:held]
 
 
 def fit_budget(
-    graph: Graph,
-    profile: Profile,
-    samples: NDArray[Any],
-    budget: Budget,
     bench: Bench,
-    board: str | None = None,
-    steps: int = 4,
-    finish: Callable[[Graph], Graph] | None = None,
+    profile: Profile,
+    samples: Samples,
+    budget: Budget,
+    repair: Repair,
     drawn: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Point, list[Point]]:
     """The point that keeps most within the budget, and all that were measured on the way, the whole model first.
 
-    The price is the time on ``board`` where one is given, to which energy is in proportion, else
-    multiply-accumulates. ``finish`` is done to every pruned graph (distillation); ``drawn`` measures DRAWN as well.
-    With limits of cost, the largest share within them is taken; with none, the smallest that keeps ``loss`` and
-    ``correlation``. Raises ConfigError if the budget cannot be met, with what was nearest.
+    The price is the time on the budget's board where it names one, to which energy is in proportion, else
+    multiply-accumulates. ``drawn`` measures DRAWN as well. With limits of cost, the largest share within them is
+    taken; with none, the smallest that keeps accuracy and explanations. Raises ConfigError if the budget cannot be
+    met, with what was nearest.
     """
     measured = {1.0: bench.whole}
 
-    def pruned(share: float, repair: str) -> Graph:
+    def pruned(share: float, repair: Repair) -> Graph:
         if share == 1:
-            return graph
-        price: dict[str, Any] = {"latency": share, "board": board} if board is not None else {"keep": share}
-        return prune(graph, profile, repair=repair, samples=samples, steps=steps, **price)
+            return bench.whole.graph
+        price = Budget(macs=share) if budget.board is None else Budget(latency=share, board=budget.board)
+        return prune(bench.whole.graph, profile, price, samples, repair=repair)
+
+    def keeps(point: Point) -> bool:
+        return budget.keeps(bench.whole.accuracy - point.accuracy, point.correlation)
 
     def at(share: float) -> Point:
         if share not in measured:
-            small = pruned(share, "least_squares")
-            measured[share] = bench.measure(finish(small) if finish else small, share)
+            measured[share] = bench.measure(pruned(share, repair), share)
             if progress is not None:
                 progress(len(measured) - 1, len(measured) + 3)
         return measured[share]
@@ -155,13 +103,13 @@ def fit_budget(
         # scores are taken anew during repair: other channels may go than in the look-up
         within = (at(share) for share in SHARES[first:])
         chosen = next((p for p in within if budget.met(p.cost, bench.whole.cost)), bench.whole)
-        if not budget.keeps(chosen, bench.whole):
+        if not keeps(chosen):
             raise ConfigError(_missed(chosen, bench, budget))
     else:
 
         def holds(share: float) -> bool:
             try:
-                return budget.keeps(at(share), bench.whole)
+                return keeps(at(share))
             except ConfigError:  # one channel a layer is left
                 return False
 
@@ -172,12 +120,12 @@ def fit_budget(
     return chosen, [measured[s] for s in sorted(measured, reverse=True)]
 
 
-def _largest(budget: Budget, bench: Bench, pruned: Callable[[float, str], Graph]) -> float:
+def _largest(budget: Budget, bench: Bench, pruned: Callable[[float, Repair], Graph]) -> float:
     """The largest share whose unrepaired model is within the limits."""
     nearest = bench.whole.cost
     for share in SHARES:
         try:
-            nearest = bench.cost(pruned(share, "none"))
+            nearest = bench.cost(pruned(share, Repair("none")))
         except ConfigError:  # one channel a layer is left
             break
         if budget.met(nearest, bench.whole.cost):
@@ -201,10 +149,9 @@ def _smallest(holds: Callable[[float], bool]) -> float:
 
 def _missed(found: Point, bench: Bench, budget: Budget) -> str:
     lost = 100 * (bench.whole.accuracy - found.accuracy)
-    wanted = [f"at most {100 * budget.loss:g} points lost"] if budget.loss is not None else []
-    wanted += [f"heatmap correlation of at least {budget.correlation:g}"] if budget.correlation is not None else []
+    wanted = replace(budget, **dict.fromkeys(COSTS))
     return (
         f"within {', '.join(map(str, budget.limits))} the model loses {lost:.1f} points and its heatmaps correlate "
-        f"{found.correlation:.2f} with the original's, not {' and '.join(wanted)}; loosen one of the limits, give more "
-        "samples, or --distill"
+        f"{found.correlation:.2f} with the original's, not {wanted}; loosen one of the limits, give more samples, or "
+        "distil (--distill)"
     )

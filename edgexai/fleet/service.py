@@ -19,11 +19,11 @@ import uvicorn
 
 from edgexai.errors import ConfigError
 from edgexai.fleet.broker import EmbeddedBroker
-from edgexai.fleet.ingest import Ingest
-from edgexai.fleet.metrics import listen
-from edgexai.fleet.page import application
-from edgexai.fleet.store import Store
-from edgexai.fleet.view import Decoded, View, decoded
+from edgexai.fleet.ingest.ingest import Ingest
+from edgexai.fleet.ingest.metrics import listen
+from edgexai.fleet.store.store import Store
+from edgexai.fleet.web.page import application
+from edgexai.fleet.web.view import Decoded, View, decoded
 from edgexai.messaging.broker import Broker
 
 log = logging.getLogger(__name__)

@@ -3,9 +3,10 @@
 from edgexai.graph.builder import Builder
 from edgexai.graph.ir import DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.opkind import OpKind
-from edgexai.graph.read import load
+from edgexai.graph.read import Model, graph_of, load
 from edgexai.graph.settle import settled
 from edgexai.graph.signatures import with_predict
+from edgexai.graph.stream import unrolled
 from edgexai.graph.verify import verify
 from edgexai.graph.write import fingerprint, save, serialize
 
@@ -13,15 +14,18 @@ __all__ = [
     "Builder",
     "DType",
     "Graph",
+    "Model",
     "Op",
     "OpKind",
     "Quantization",
     "Tensor",
     "fingerprint",
+    "graph_of",
     "load",
     "save",
     "serialize",
     "settled",
+    "unrolled",
     "verify",
     "with_predict",
 ]

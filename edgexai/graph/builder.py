@@ -23,6 +23,9 @@ ACTIVATION: Mapping[Activation, int] = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2,
 DTYPE = {numpy: dtype for dtype, numpy in NUMPY.items()}
 
 
+ALIASES = {OpKind.RESHAPE, OpKind.SQUEEZE, OpKind.EXPAND_DIMS}
+
+
 def window_output(size: int, kernel: int, stride: int, dilation: int, padding: Padding) -> int:
     """Length of what a sliding window leaves of ``size``."""
     span = (kernel - 1) * dilation + 1
@@ -40,6 +43,8 @@ class Builder:
         self._prefix = prefix
         self._constants: dict[tuple[Any, ...], int] = {}
         self._computed: dict[tuple[Any, ...], int] = {}
+        self._root = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in ALIASES and op.outputs}
+        self._views = set(self._root)
 
     def finish(self, outputs: Sequence[int], metadata: Mapping[str, bytes] | None = None) -> Graph:
         """The graph with these outputs, verified."""
@@ -71,7 +76,9 @@ class Builder:
         self.inputs.append(self._add(Tensor(name, tuple(shape), dtype)))
         return self.inputs[-1]
 
-    def const(self, value: NDArray[Any] | np.generic | float | Sequence[int], scale: float | None = None) -> int:
+    def const(
+        self, value: NDArray[Any] | np.generic | float | Sequence[int], scale: float | None = None, zero: int = 0
+    ) -> int:
         """A constant; equal ones are kept once. Python integers become int32, floats float32."""
         array = np.asarray(value)
         if array.dtype == np.float64:
@@ -80,18 +87,32 @@ class Builder:
             array = array.astype(np.int32)
         shape = array.shape  # ascontiguousarray would make a scalar a vector
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        key = (array.dtype.str, shape, scale, data.tobytes())
+        key = (array.dtype.str, shape, scale, zero, data.tobytes())
         if key not in self._constants:
             quantization = (
-                None if scale is None else Quantization(np.array([scale], np.float32), np.array([0], np.int64))
+                None if scale is None else Quantization(np.array([scale], np.float32), np.array([zero], np.int64))
             )
             name = f"{self._prefix}/const{len(self._constants)}"
             self._constants[key] = self._add(Tensor(name, shape, DTYPE[array.dtype], data, quantization))
         return self._constants[key]
 
     def weight(self, value: NDArray[Any]) -> int:
-        """A constant for float kernels; int8 stays int8 in the file, behind a DEQUANTIZE of scale 1."""
-        return self.const(value) if value.dtype == np.float32 else self.dequantize(self.const(value, 1.0))
+        """A constant for float kernels; float16 and integers stay small in the file, behind a DEQUANTIZE of scale 1.
+
+        int16 is for integers of 9 bits, differences of two of 8: they are kept in 8 bits by a zero point.
+        """
+        if value.dtype == np.float32:
+            return self.const(value)
+        if value.dtype == np.float16:
+            return self.dequantize(self.const(value))
+        zero = 0
+        if value.dtype == np.int16:
+            zero = -128 - min(0, int(value.min(initial=0)))
+            value = value + np.int16(zero)
+            if value.max(initial=-128) > 127:
+                raise ValueError(f"integers of {np.ptp(value)} steps do not fit 8 bits")
+            value = value.astype(np.int8)
+        return self.dequantize(self.const(value, 1.0, zero))
 
     def kept(self, tensor: Tensor) -> int:
         """A constant as it stands in another graph; the same one is kept once."""
@@ -118,6 +139,7 @@ class Builder:
         dtype: DType = DType.FLOAT32,
     ) -> int:
         """Any operator with one output; what was computed before is not computed again."""
+        inputs = self._whole(inputs)
         key = (kind, *inputs, *shape, version, dtype, repr(vars(options)) if options is not None else "")
         if key not in self._computed:
             name = f"{self._prefix}/{len(self.ops)}/{kind.name.lower()}"
@@ -129,10 +151,24 @@ class Builder:
         self, kind: OpKind, inputs: Sequence[int], shapes: Sequence[Sequence[int]], options: Any = None
     ) -> tuple[int, ...]:
         """An operator with several float32 outputs."""
+        return self.several_typed(kind, inputs, [(shape, DType.FLOAT32) for shape in shapes], options)
+
+    def several_typed(
+        self,
+        kind: OpKind,
+        inputs: Sequence[int],
+        outputs: Sequence[tuple[Sequence[int], DType]],
+        options: Any = None,
+    ) -> tuple[int, ...]:
+        """An operator with several outputs, each of its shape and type."""
         name = f"{self._prefix}/{len(self.ops)}/{kind.name.lower()}"
-        outputs = tuple(self._add(Tensor(f"{name}/{k}", tuple(shape))) for k, shape in enumerate(shapes))
-        self.ops.append(Op(kind, tuple(inputs), outputs, options))
-        return outputs
+        made = tuple(self._add(Tensor(f"{name}/{k}", tuple(s), dtype)) for k, (s, dtype) in enumerate(outputs))
+        self.ops.append(Op(kind, tuple(inputs), made, options))
+        return made
+
+    def _whole(self, inputs: Sequence[int]) -> list[int]:
+        """Reshaped tensors of the model are read from what they are a view of (see `reshape`)."""
+        return [self.reshape(t, self.shape(t), again=True) if t in self._views else t for t in inputs]
 
     # --- types
 
@@ -242,12 +278,26 @@ class Builder:
 
     # --- shapes
 
-    def reshape(self, x: int, shape: Sequence[int]) -> int:
+    def reshape(self, x: int, shape: Sequence[int], again: bool = False) -> int:
+        """x in another shape; ``again``: even if x has that shape already.
+
+        LiteRT's plain kernels keep a reshaped tensor in the buffer of the tensor that it is a view of, and may
+        overwrite that while a view in the middle of a chain of views is still to be read. So there are no chains.
+        """
+        if tuple(shape) == self.shape(x) and not again:
+            return x
+        while x in self._root and self.dtype(self._root[x]) == self.dtype(x):
+            x = self._root[x]
         if tuple(shape) == self.shape(x):
             return x
         target = np.array(shape, np.int32)
         options = schema.ReshapeOptionsT(newShape=target)
-        return self.op(OpKind.RESHAPE, [x, self.const(target)], shape, options)
+        view = self.op(OpKind.RESHAPE, [x, self.const(target)], shape, options, dtype=self.dtype(x))
+        quantization = self.tensors[x].quantization
+        if quantization is not None:
+            self.tensors[view] = replace(self.tensors[view], quantization=quantization)
+        self._root[view] = x
+        return view
 
     def transpose(self, x: int, order: Sequence[int]) -> int:
         shape = [self.shape(x)[i] for i in order]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgexai.errors import ModelError
 from edgexai.graph.opkind import OpKind
+from edgexai.graph.sparse import dense
 
 Bytes = NDArray[np.uint8]
 
@@ -105,12 +106,14 @@ class Tensor:
 
     @property
     def array(self) -> NDArray[Any]:
-        """The constant as a numpy array in its own type and shape (a read-only view)."""
+        """The constant as a numpy array in its own type and shape (a read-only view; a sparse one is made dense)."""
         if self.data is None:
             raise ModelError(f"tensor {self.name!r} is not a constant; run the model to see its value")
         if self.dtype not in NUMPY:
             raise ModelError(f"tensor {self.name!r} holds {self.dtype.name}, which has no numpy type")
-        return self.data.view(NUMPY[self.dtype]).reshape(self.shape)
+        values = self.data.view(NUMPY[self.dtype])
+        sparsity = getattr(self.rest, "sparsity", None)
+        return values.reshape(self.shape) if sparsity is None else dense(values, self.shape, sparsity, self.name)
 
     @property
     def real(self) -> NDArray[np.float32]:
@@ -143,12 +146,13 @@ class Op:
     rest: Any = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph:
     """A model: tensors, operators in order of execution, and which tensors go in and come out.
 
     ``subgraphs`` are the further ones that control flow calls (each without subgraphs of its own), ``metadata``
-    the file's named byte strings, ``signatures`` and ``rest`` the schema's objects.
+    the file's named byte strings, ``files`` what lies in the archive behind it (lists of class names), ``signatures``
+    and ``rest`` the schema's objects.
     """
 
     tensors: tuple[Tensor, ...]
@@ -160,8 +164,16 @@ class Graph:
     subgraphs: tuple["Graph", ...] = ()
     signatures: tuple[Any, ...] = ()
     rest: Any = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
     sha256: str = field(default="", init=False)
     """Of the file that was read; a graph derived by ``dataclasses.replace`` loses it, as it should."""
+
+    def __repr__(self) -> str:
+        def told(side: tuple[int, ...]) -> str:
+            ports = [self.tensors[t] for t in side]
+            return ", ".join(f"{p.name or 'tensor'} {p.dtype.name.lower()}{list(p.shape)}" for p in ports)
+
+        return f"<Graph {self.name}: {len(self.ops)} operators, {told(self.inputs)} -> {told(self.outputs)}>"
 
     def describe(self, index: int) -> str:
         """Operator ``index`` as messages name it: kind, number and the name of its first output."""

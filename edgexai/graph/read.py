@@ -2,13 +2,15 @@
 
 import hashlib
 import struct
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edgexai.errors import ModelError
+from edgexai.archive import unpacked
+from edgexai.errors import DataError, ModelError
 from edgexai.graph.ir import Bytes, DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.verify import verify
@@ -17,11 +19,26 @@ MAX_RANK = 8
 MALFORMED = (struct.error, ValueError, IndexError, TypeError, OverflowError, AttributeError, MemoryError)
 
 
+Model = Graph | str | PathLike[str]
+"""What public functions take: a graph, or the path of a `.tflite` file."""
+
+
+def graph_of(model: Model) -> Graph:
+    """The graph of a model; DataError for anything that is neither a graph nor a path."""
+    if isinstance(model, Graph):
+        return model
+    if isinstance(model, str | PathLike):
+        return load(Path(model))
+    raise DataError(f"a model is a Graph or the path of a .tflite file, not {type(model).__name__}; give one of them")
+
+
 def load(source: str | Path | bytes) -> Graph:
     """Read a `.tflite` file (a path, or its bytes) and verify it.
 
     Raises ModelError if it is not one, is cut short or contradicts itself; OSError if it cannot be opened.
     """
+    if not isinstance(source, str | PathLike | bytes):
+        raise DataError(f"load reads a path or bytes, not {type(source).__name__}; give the path of a .tflite file")
     where = "the model" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     if len(data) < 16 or data[4:8] != b"TFL3":
@@ -35,6 +52,7 @@ def load(source: str | Path | bytes) -> Graph:
             f"{where} is broken or cut short ({type(error).__name__} while reading); fetch it again"
         ) from error
     verify(graph)
+    object.__setattr__(graph, "files", unpacked(data))
     object.__setattr__(graph, "sha256", hashlib.sha256(data).hexdigest())
     return graph
 

@@ -1,10 +1,13 @@
 """settled: Graph -> Graph with the shapes that its tensors really have, for models converted with an open batch.
 
 A converter that does not know the batch writes 1 for it, and what it computes from that (padding into batches, shapes
-made of SHAPE, STRIDED_SLICE and PACK) may be wrong in the file and right only once the runtime has run.
+made of SHAPE, STRIDED_SLICE and PACK) may be wrong in the file and right only once the runtime has run. What is
+computed from shapes alone is then a constant, and its operators are left out.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,25 +19,81 @@ from edgexai.graph.ir import DType, Graph, Op, Tensor
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.write import serialize
 
+MOST = 1 << 28
+"""Values that an input may have."""
+WHOLE = {DType.INT32, DType.INT64, DType.BOOL}
+ARITHMETIC = {
+    OpKind.ADD,
+    OpKind.CAST,
+    OpKind.CONCATENATION,
+    OpKind.DIV,
+    OpKind.EQUAL,
+    OpKind.EXPAND_DIMS,
+    OpKind.FILL,
+    OpKind.FLOOR_DIV,
+    OpKind.FLOOR_MOD,
+    OpKind.GATHER,
+    OpKind.GREATER,
+    OpKind.GREATER_EQUAL,
+    OpKind.LESS,
+    OpKind.LESS_EQUAL,
+    OpKind.MAXIMUM,
+    OpKind.MINIMUM,
+    OpKind.MUL,
+    OpKind.NEG,
+    OpKind.NOT_EQUAL,
+    OpKind.PACK,
+    OpKind.RANGE,
+    OpKind.RANK,
+    OpKind.REDUCE_MAX,
+    OpKind.REDUCE_PROD,
+    OpKind.RESHAPE,
+    OpKind.SELECT,
+    OpKind.SELECT_V2,
+    OpKind.SLICE,
+    OpKind.SPLIT,
+    OpKind.SPLIT_V,
+    OpKind.SQUEEZE,
+    OpKind.STRIDED_SLICE,
+    OpKind.SUB,
+    OpKind.TILE,
+    OpKind.TRANSPOSE,
+    OpKind.UNPACK,
+}
+"""What shapes are computed with."""
 
-def settled(graph: Graph) -> Graph:
+
+def settled(graph: Graph, inputs: Sequence[Sequence[int]] | None = None) -> Graph:
     """The same model for a batch of one, every shape as it is then; the graph itself if no shape is open.
 
-    Raises ModelError if more than the batch of an input is open, or the model does not run.
+    ``inputs`` are the shapes of the model's inputs, where the file leaves more open than the batch. Raises ModelError
+    if such a shape is open and neither file nor ``inputs`` name its lengths, or the model does not run.
     """
-    if not any(_is_open(t) for t in graph.tensors) and not any(_computed_shape(graph, op) for op in graph.ops):
+    arithmetic = _of_shapes(graph)
+    is_open = any(_is_open(t) for t in graph.tensors) or any(_computed_shape(graph, op) for op in graph.ops)
+    if not is_open and not arithmetic and inputs is None:
         return graph
-    for t in graph.inputs:
+    if inputs is not None and len(inputs) != len(graph.inputs):
+        raise ModelError(f"the model takes {len(graph.inputs)} inputs; name a shape for each of them")
+    for t in graph.inputs if inputs is None else ():
         open_axes = [i for i, n in enumerate(_signature(graph.tensors[t])) if n < 0]
-        if any(axis > 0 for axis in open_axes):
+        if any(axis > 0 and graph.tensors[t].shape[axis] <= 1 for axis in open_axes):
             given = ", ".join("?" if n < 0 else str(n) for n in _signature(graph.tensors[t]))
             raise ModelError(
-                f"input {graph.tensors[t].name!r} has the open shape ({given}); convert it with a fixed one"
+                f"input {graph.tensors[t].name!r} has the open shape ({given}); name one with --shape, as in "
+                f"--shape {'x'.join('96' if n < 0 else str(n) for n in _signature(graph.tensors[t]))}"
             )
-    shapes = _shapes(graph)
+    inner = _run(graph, inputs)
+    shapes = _shapes(graph, inner)
     tensors = [replace(t, shape=shapes[i], rest=_closed(t.rest)) for i, t in enumerate(graph.tensors)]
+    for op in arithmetic:
+        for t in op.outputs:
+            value = np.ascontiguousarray(inner.get_tensor(t))
+            tensors[t] = replace(tensors[t], shape=value.shape, data=value.reshape(-1).view(np.uint8))
     ops = []
     for op in graph.ops:
+        if op in arithmetic:
+            continue
         if _computed_shape(graph, op):
             shape = np.array(tensors[op.outputs[0]].shape, np.int32)
             tensors.append(
@@ -43,7 +102,9 @@ def settled(graph: Graph) -> Graph:
             options = schema.ReshapeOptionsT(newShape=shape)
             op = Op(op.kind, (op.inputs[0], len(tensors) - 1), op.outputs, options, op.version, op.custom, op.rest)
         ops.append(op)
-    return replace(graph, tensors=tuple(tensors), ops=tuple(ops))
+    result = replace(graph, tensors=tuple(tensors), ops=tuple(ops))
+    object.__setattr__(result, "sha256", graph.sha256)  # still the model of that file
+    return result
 
 
 def _signature(tensor: Tensor) -> tuple[int, ...]:
@@ -67,17 +128,44 @@ def _closed(rest: Any) -> Any:
     return closed
 
 
-def _shapes(graph: Graph) -> list[tuple[int, ...]]:
-    """What the runtime says after one run on zeros."""
+def _of_shapes(graph: Graph) -> set[Op]:
+    """The operators that compute whole numbers from shapes and constants alone."""
+    fixed = {i for i, t in enumerate(graph.tensors) if t.is_constant}
+    found: set[Op] = set()
+    for op in graph.ops:
+        whole = all(graph.tensors[t].dtype in WHOLE for t in op.outputs) and not set(op.outputs) & set(graph.outputs)
+        known = op.kind == OpKind.SHAPE or (op.kind in ARITHMETIC and all(t in fixed for t in op.inputs if t >= 0))
+        if op.outputs and whole and known:
+            fixed.update(op.outputs)
+            found.add(op)
+    return found
+
+
+def _run(graph: Graph, inputs: Sequence[Sequence[int]] | None) -> Any:
+    """The runtime after one run on zeros."""
     try:
         inner = runtime.Interpreter(
             model_content=serialize(graph),
             experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             experimental_preserve_all_tensors=True,
         )
+        for port, shape in zip(inner.get_input_details(), inputs or (), strict=False):
+            if prod(shape) > MOST or any(n < 1 for n in shape):
+                raise ModelError(f"an input of shape {tuple(shape)} makes no sense; name a smaller one")
+            inner.resize_tensor_input(port["index"], [int(n) for n in shape], strict=True)
         inner.allocate_tensors()
         inner.invoke()
     except (ValueError, RuntimeError) as error:
-        raise ModelError(f"the model does not run, so that its open shapes stay unknown: {error}") from error
+        raise ModelError(
+            f"the model does not run, so that its open shapes stay unknown ({_first(error)}); name one with --shape"
+        ) from error
+    return inner
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
+
+
+def _shapes(graph: Graph, inner: Any) -> list[tuple[int, ...]]:
     found = {d["index"]: tuple(int(n) for n in d["shape"]) for d in inner.get_tensor_details()}
     return [found.get(i, t.shape) for i, t in enumerate(graph.tensors)]

@@ -68,7 +68,7 @@ def _connections(graph: Graph) -> None:
     used: set[int] = set(graph.outputs)
     for i, op in enumerate(graph.ops):
         if any(t >= count or t < -1 for t in op.inputs) or any(not 0 <= t < count for t in op.outputs):
-            bad = next(t for t in (*op.inputs, *op.outputs) if not -1 <= t < count)
+            bad = next(t for t in (*(t for t in op.inputs if t != -1), *op.outputs) if not 0 <= t < count)
             raise ModelError(f"{op.kind.name} (operator {i}) names tensor {bad} of {count}; the file is broken")
         for t in op.inputs:
             if t >= 0 and t not in known:

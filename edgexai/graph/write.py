@@ -10,6 +10,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgexai.archive import packed
+from edgexai.errors import DataError
 from edgexai.graph.ir import Bytes, Graph, Op, Quantization, Tensor
 from edgexai.graph.verify import verify
 
@@ -19,6 +21,8 @@ def save(graph: Graph, path: str | Path) -> None:
 
     Raises ModelError if the graph contradicts itself, OSError if the file cannot be written.
     """
+    if not isinstance(graph, Graph):
+        raise DataError(f"save writes a Graph, not {type(graph).__name__}; edgexai.load makes one of a file")
     write(serialize(graph), path)
 
 
@@ -49,7 +53,7 @@ def serialize(graph: Graph) -> bytes:
     model.buffers = buffers.tables
     builder = flatbuffers.Builder(1 << 16)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return bytes(builder.Output()) + packed(graph.files)
 
 
 def fingerprint(graph: Graph) -> str:

@@ -81,6 +81,7 @@ def encode(
     score: float = 0.0,
     conservation: float | None = None,
     fields: Fields | None = None,
+    concepts: NDArray[np.floating] | Sequence[NDArray[np.floating]] | None = None,
     more: Sequence[Heatmap] = (),
     reference: bytes | None = None,
     basis: Basis | None = None,
@@ -89,23 +90,30 @@ def encode(
 ) -> bytes:
     """A frame of at most ``budget`` bytes, or of the fewest whose maps reach ``quality`` or have ``kept``.
 
-    ``relevance`` has 1 to 3 axes of at most 512. ``quality`` is the cosine to the map, ``kept`` the share of |R| that
-    is right: 1 - Σ|R - R'| / Σ|R|. Without any of them the whole stream is sent. ``more`` maps of the same shape
-    (other classes) share the frame. ``reference`` is a frame that the other side has too, the node's last or the mean
-    of a class: the difference to it is sent where that is better. ``basis`` is one that the other side has too, learned
-    from the model's own maps: it is used where it fits and is better. ``precise`` says time to the millisecond and
-    score as float32; by default if the budget is at least 96. ``companded`` codes sign(R)·|R|^(2/3), which keeps ranks
-    and shares better than the map itself and the cosine about as well; by default always, but for a quality where the
-    map itself is shorter. Raises FrameError for what no frame can hold, or a budget smaller than what comes before the
-    stream.
+    ``relevance`` has 1 to 3 axes of at most 512. ``quality`` is the cosine to the map, ``kept`` the share of |R|
+    that is right: 1 - Σ|R - R'| / Σ|R|. Without any of them the whole stream is sent. ``concepts`` are those of an
+    explanation, all as one part or as a sequence of parts, each of which then has a scale of its own. ``more`` maps
+    of the same shape (other classes) share the frame. ``reference`` is a frame that the other side has too, the
+    node's last or the mean of a class: the difference to it is sent where that is better. ``basis`` is one that the
+    other side has too, learned from the model's own maps: it is used where it fits and is better. ``precise`` says
+    time to the millisecond and score as float32; by default if the budget is at least 96. ``companded`` codes
+    sign(R)·|R|^(2/3), which keeps ranks and shares better than the map itself and the cosine about as well; by
+    default always, but for a quality where the map itself is shorter. Raises FrameError for what no frame can hold,
+    or a budget smaller than what comes before the stream.
     """
+    if budget is not None and type(budget) is not int:
+        raise FrameError(f"budget is {budget!r}; give a whole number of bytes")
     wanted = [Heatmap(layout.checked(relevance), target, score, conservation)]
     wanted += [replace(one, map=layout.checked(one.map)) for one in more]
     if len(wanted) > layout.MOST_MAPS or any(one.map.shape != wanted[0].map.shape for one in wanted):
         raise FrameError(f"a frame holds at most {layout.MOST_MAPS} maps, all of one shape; send them in several")
     if precise is None:
         precise = budget is None or budget >= PRECISE_FROM or any(65504 < abs(one.score) < math.inf for one in wanted)
-    about = Preamble(wanted[0].map.shape, model, sequence, time, len(wanted), fields or Fields())
+    small = fields or Fields()
+    if concepts is not None:
+        parts = [concepts] if isinstance(concepts, np.ndarray) and concepts.ndim == 1 else list(concepts)
+        small = replace(small, concepts=tuple(tuple(float(v) for v in part) for part in parts))
+    about = Preamble(wanted[0].map.shape, model, sequence, time, len(wanted), small)
     goal = Goal(quality, kept)
     ways = [companded] if companded is not None else [True, False] if goal else [True]
 
@@ -300,6 +308,8 @@ def prefix(body: bytes) -> bytes:
 
 def opened(frame: bytes) -> tuple[Preamble, list[Section]]:
     """Header and maps of a frame, no map decoded yet. Raises FrameError as `decode` does."""
+    if not isinstance(frame, bytes | bytearray | memoryview):
+        raise FrameError(f"a frame is bytes, not {type(frame).__name__}; give what encode returned")
     frame = bytes(frame)
     if not 7 <= len(frame) <= MOST_BYTES:
         raise FrameError(f"{len(frame)} bytes are no heatmap frame; one has 7 to 2^20")

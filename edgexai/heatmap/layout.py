@@ -23,13 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import FrameError
+from edgexai.heatmap import concepts as concept
 
 VERSION = 1
 COMPANDED, EXTENDED, MODEL, STAMP, CLASS, CONSERVATION = 32, 16, 8, 4, 2, 1
 LONG_MODEL, PRECISE, FIELDS, SEVERAL, REFERENCE, BASIS = 1, 2, 4, 8, 16, 32
 EPOCH = 1_577_836_800
 MOST_AXES, MOST_LENGTH, MOST_VALUES, MOST_MAPS = 3, 512, 1 << 18, 16
-CONFIDENCE, SECOND, ENERGY, REGIONS = 1, 2, 3, 4
+CONFIDENCE, SECOND, ENERGY, REGIONS, CONCEPTS = 1, 2, 3, 4, 5
 
 Map = NDArray[np.float32]
 
@@ -39,7 +40,8 @@ class Fields:
     """Small fields that a frame may carry: ``confidence`` 0 to 1 (kept to 1/255), the ``second`` class and its score,
     ``energy`` of the explanation in µJ, ``regions`` the shares of relevance by region, 0 to 1 each (kept to 1/255).
 
-    ``unknown`` are fields of a newer version, by type (5 to 15).
+    ``concepts`` are relevances of inner channels, in parts of one map and statistic each (kept as
+    `edgexai.heatmap.concepts` says), ``unknown`` fields of a newer version, by type (6 to 15).
     """
 
     confidence: float | None = None
@@ -47,6 +49,7 @@ class Fields:
     energy: int | None = None
     regions: tuple[float, ...] = ()
     unknown: tuple[tuple[int, bytes], ...] = ()
+    concepts: concept.Parts = ()
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,8 @@ def _pack_fields(fields: Fields) -> bytes:
         items.append((ENERGY, varint(min(max(fields.energy, 0), (1 << 53) - 1))))
     if fields.regions:
         items.append((REGIONS, _shares(fields.regions)))
+    if fields.concepts:
+        items.append((CONCEPTS, concept.pack(fields.concepts)))
     out = b""
     for kind, content in (*items, *fields.unknown):
         if not 1 <= kind <= 15 or len(content) > 255:
@@ -276,7 +281,7 @@ def _unpack_fields(reader: Reader) -> Fields:
             raise FrameError("the frame holds a small field of type 0; it was made by no encoder")
         length = tag & 15
         content = reader.take(reader.take(1)[0] if length == 15 else length)
-        if CONFIDENCE <= tag >> 4 <= REGIONS:
+        if CONFIDENCE <= tag >> 4 <= CONCEPTS:
             known[tag >> 4] = content
         else:
             unknown.append((tag >> 4, content))
@@ -289,4 +294,5 @@ def _unpack_fields(reader: Reader) -> Fields:
     if ENERGY in known:
         energy = Reader(known[ENERGY]).varint()
     regions = tuple(b / 255 for b in known.get(REGIONS, b""))
-    return Fields(confidence, second, energy, regions, tuple(unknown))
+    parts = concept.unpack(known[CONCEPTS]) if CONCEPTS in known else ()
+    return Fields(confidence, second, energy, regions, tuple(unknown), parts)

@@ -1,8 +1,9 @@
 """RELU and its family: relevance passes an activation unchanged (zennit's Pass)."""
 
-from edgexai.graph import Op, OpKind
-from edgexai.relevance import elementwise
-from edgexai.relevance.backward import Backward, Flow, fused_activation
+from edgexai.graph import DType, Op, OpKind
+from edgexai.relevance import elementwise, spectrum
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.questions import fused_activation
 from edgexai.relevance.rules import Rule
 
 
@@ -32,7 +33,10 @@ def power(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
 
 
 def identity(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
-    """QUANTIZE, DEQUANTIZE, CAST: the same value in another type."""
+    """QUANTIZE, DEQUANTIZE, CAST: the same value in another type; of a complex one the real part."""
+    if back.build.dtype(op.inputs[0]) == DType.COMPLEX64:
+        spectrum.part(back, op, rule, flow)
+        return
     back.give(op.inputs[0], flow)
 
 

@@ -1,16 +1,25 @@
 """ADD, SUB and SQUARED_DIFFERENCE of maps: each summand by its share of the sum (zennit's Norm)."""
 
 from edgexai.graph import Op, OpKind
+from edgexai.relevance import elementwise
 from edgexai.relevance.activation import undo_fused
-from edgexai.relevance.backward import Backward, Flow, fused_activation
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.questions import fused_activation
 from edgexai.relevance.reduce import unbroadcast
-from edgexai.relevance.rules import Rule
+from edgexai.relevance.rules import NormPlus, Rule
+
+TINY = 1e-20
 
 
 def addition(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """R_i = x_i / Σ x · R; as a factor it is the same for every summand."""
     build, y = back.build, op.outputs[0]
     flow = back.full(flow, y)
+    if all(back.is_dynamic(t) for t in op.inputs) and elementwise.passed(back, op, flow):
+        return
+    if isinstance(rule, NormPlus) and all(back.is_dynamic(t) for t in op.inputs):
+        _by_sign(back, op, flow)
+        return
     if flow.is_factor and fused_activation(op) in (0, 1) and back.is_coarse(y, rule.stabilizer):
         factor = back.over_output(op, flow, rule.stabilizer)
     else:
@@ -19,6 +28,25 @@ def addition(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
         z = build.add(a, b) if op.kind == OpKind.ADD else build.sub(a, b)
         factor = build.div(back.relevance(y, flow), back.stabilized(z, rule.stabilizer))
     _to_summands(back, op, factor)
+
+
+def _by_sign(back: Backward, op: Op, flow: Flow) -> None:
+    """R_i = max(s·x_i, 0) / Σ max(s·x, 0) · R, s being the sign of the sum."""
+    build, y = back.build, op.outputs[0]
+    a, b = (back.value(t) for t in op.inputs)
+    if op.kind != OpKind.ADD:
+        b = build.mul(b, build.const(-1.0))
+    r = back.relevance(y, flow)
+    if not all(back.nonnegative(t) for t in op.inputs) or op.kind != OpKind.ADD:
+        if not back.nonnegative(y):
+            sign = back.sign(build.add(a, b))
+            a, b = build.mul(a, sign), build.mul(b, sign)
+        a, b = build.relu(a), build.relu(b)
+    share = build.div(r, build.add(build.add(a, b), build.const(TINY)))
+    for t, part in zip(op.inputs, (a, b), strict=True):
+        got = build.mul(part, share)
+        fits = build.shape(got) == build.shape(t)
+        back.give(t, Flow(got if fits else unbroadcast(back, got, build.shape(t)), is_factor=False))
 
 
 def squared_difference(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:

@@ -1,88 +1,133 @@
 """attach: Graph -> Graph that predicts bit for bit as before and also returns the relevance of its input."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from math import prod
 
 from edgexai._version import VERSION
-from edgexai.errors import ConfigError
-from edgexai.graph import Builder, DType, Graph, Op, OpKind, fingerprint, settled
-from edgexai.relevance.backward import Backward, Flow, consistent, dynamic
+from edgexai.errors import ConfigError, UnsupportedOperator
+from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
+from edgexai.graph.sweep import swept
+from edgexai.graph.views import apart
+from edgexai.relevance import precision as precisions
+from edgexai.relevance import questions
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.canonical import canonical
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
+from edgexai.relevance.concepts import Part
+from edgexai.relevance.concepts import concepts as channels_of
+from edgexai.relevance.custom import builtin
 from edgexai.relevance.dynamic_range import dynamic_range
-from edgexai.relevance.grid import stop_tensor
+from edgexai.relevance.grid import stop_tensors, way_out
+from edgexai.relevance.questions import consistent, describe, dynamic
+from edgexai.relevance.report import maps, total
 from edgexai.relevance.rules import Norm, Pass, Rule
 from edgexai.relevance.start import Start, start
 from edgexai.relevance.table import LAYERS, RELEVANCE
 
 METADATA = "edgexai"
+PLAIN = ["relevance", "target", "score"]
+"""What an explainer returns beside the model's own outputs if nothing more is said."""
 
 
 def attach(
-    graph: Graph,
+    graph: Model,
     composite: str | Composite = "edge",
     target: str | int = "predicted",
     grid: tuple[int, int] | None = None,
     channels: str = "sum",
     output: str | int = 0,
     precision: str = "float32",
+    concepts: str | Sequence[str] | None = None,
 ) -> Graph:
     """Append layer-wise relevance propagation (Bach et al. 2015) to a model.
 
     The new outputs follow the model's own: ``relevance`` float32 (1, rows, columns) for ``channels="sum"`` or
     (1, rows, columns, channels) for ``"keep"`` (a sequence: (1, steps) or (1, steps, channels)), ``target`` int32 (1,)
     and ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file
-    gets a second input, one weight an output) or ``"error"`` (the squared error of an autoencoder); ``output`` is
-    which of several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
-    ``grid`` stops at the inner layer of the nearest resolution.
-    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`).
+    gets a second input, one weight an output), ``"error"`` (the squared error of an autoencoder), ``"box"`` or
+    ``"mask"`` (of a detector, of a segmentation: see `edgexai.relevance.detector` and ``mask``); ``output`` is which of
+    several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
+    ``grid`` stops at the inner layer of the nearest resolution. A model with several inputs gets one map an input,
+    ``relevance``, ``relevance_1``, … in their order; a streaming model ``state`` float32 (1,), the relevance that is
+    about the steps before.
+    ``concepts`` adds the output ``concepts`` float32 (1, N), what channels of inner maps took part: ``"auto"``, or
+    the names of maps (see `edgexai.relevance.concepts`).
+    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`), ``"auto"``
+    takes what runs fastest here (see `edgexai.relevance.precision`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
+    graph = graph_of(graph)
     chosen = composite_of(composite)
     if channels not in ("sum", "keep"):
         raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
+    if precisions.asked(precision):
+
+        def make(chosen_precision: str) -> Graph:
+            return attach(graph, composite, target, grid, channels, output, chosen_precision, concepts)
+
+        explainer, table = precisions.fastest(graph, precision, make)
+        said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
+        return replace(explainer, metadata={**explainer.metadata, METADATA: json.dumps(said).encode()})
     if precision not in ("float32", "int8"):
-        raise ConfigError(f'precision {precision!r} is not known; use "float32" or "int8"')
+        raise ConfigError(f'precision {precision!r} is not known; use "float32", "int8" or "auto"')
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
-    begin = start(graph, build, target, output)
-    stop = stop_tensor(graph, begin.logits, grid)
-    back = propagate(graph, build, chosen, begin, stop, integer=precision == "int8")
+    graph = builtin(graph, build)
+    begin = start(graph, build, target, output, chosen.start == "less mean")
+    layers = canonical(graph, build, [begin.logits])
+    stops = stop_tensors(layers, begin.logits, grid)
+    back = propagate(layers, build, chosen, begin, None if grid is None else stops[0], precision == "int8")
     if begin.deviation is not None:
-        _from_reconstruction(back, stop, grid, begin.deviation)
-    relevance = _report(back, stop, channels)
-    outputs = [
-        *graph.outputs,
-        build.rename(relevance, "relevance"),
-        build.rename(_own(build, begin.target), "target"),
-        build.rename(begin.score, "score"),
-    ]
-    shape = build.shape(stop)
+        _from_reconstruction(back, stops[0], grid, begin.deviation)
+    added = {
+        name: _own(build, t) for name, t in zip(_names(stops), maps(back, stops, channels, begin.score), strict=True)
+    }
+    added |= {"target": _own(build, begin.target), "score": begin.score}
+    if back.state:
+        added["state"] = total(build, back.state)
+    parts: list[Part] = []
+    if concepts is not None:
+        added["concepts"], parts = channels_of(back, _layers(layers), begin.logits, concepts)
+    outputs = [build.rename(t, name) for name, t in added.items()]
     about = {
         "composite": chosen.name,
         "target": target,
-        "grid": None if grid is None else list(shape[1:3]),
+        "grid": None if grid is None else list(build.shape(stops[0])[1:3]),
         "channels": channels,
         "precision": precision,
+        **({"outputs": list(added)} if list(added) != PLAIN else {}),
+        **({"concepts": [asdict(part) for part in parts]} if parts else {}),
+        **({"notes": back.notes} if back.notes else {}),
         "source": source,
         "version": VERSION,
     }
-    explainer = build.finish(outputs, {METADATA: json.dumps(about).encode()})
+    explainer = build.finish([*build.graph.outputs, *outputs], {METADATA: json.dumps(about).encode()})
+    explainer = apart(swept(explainer, build.graph), len(build.graph.ops))
     return dynamic_range(explainer, len(graph.ops)) if precision == "int8" else explainer
+
+
+def _names(stops: Sequence[int]) -> list[str]:
+    return ["relevance", *(f"relevance_{i}" for i in range(1, len(stops)))]
 
 
 def propagate(
     graph: Graph, build: Builder, chosen: Composite, begin: Start, stop: int | None, integer: bool = False
 ) -> Backward:
     """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
-    back = Backward(graph, build, RELEVANCE, _rules(graph, chosen, begin.logits), integer)
+    back = Backward(graph, build, RELEVANCE, _rules(graph, build.graph, chosen, begin.logits), integer)
     back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)
-    back.walk(graph.ops[last + 1 :])
+    try:
+        back.walk(graph.ops[last + 1 :])
+    except UnsupportedOperator as refused:
+        raise UnsupportedOperator(f"{refused}, {way_out(graph, begin.logits, back.number)}") from None
     return back
 
 
-def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
+def _rules(graph: Graph, source: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
     """The rules that the composite gives to operators that the input reaches."""
     computed = dynamic(graph)
     depth: dict[int, int] = {}
@@ -92,28 +137,47 @@ def _rules(graph: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
             below[op] = max((depth.get(t, 0) for t in op.inputs), default=0)
             depth.update((t, below[op] + (op.kind in LAYERS)) for t in op.outputs)
     deepest = depth.get(logits, 0)
+    explained = _behind(graph, logits)
     rules = {}
     for op, before in below.items():
         name, has_weights = graph.tensors[op.outputs[0]].name, op.kind in LAYERS
         behind = max(0, deepest - before - has_weights)
-        with consistent(graph, op):
+        with consistent(source, op):
             share = _window_share(graph, op)
         rule = chosen.rule(Layer(op.kind, name, before, behind, share, has_weights))
+        if rule is None and has_weights and op in explained:
+            where = describe(source, op)
+            raise ConfigError(f"composite {chosen.name!r} says nothing of {where}; end it with a line for all layers")
         if rule is None:
             continue
         if not has_weights and not isinstance(rule, (Norm, Pass)):
-            where = graph.describe(graph.ops.index(op))
+            where = describe(source, op)
             raise ConfigError(f"composite {chosen.name!r} gives {where} a rule for weights; use norm or pass there")
         rules[op] = rule
     return rules
+
+
+def _layers(graph: Graph) -> list[Op]:
+    return [op for op in graph.ops if op.kind in LAYERS]
 
 
 def _window_share(graph: Graph, op: Op) -> float:
     """Share of the input's positions that one output sees; 1 for layers without a window."""
     if op.kind not in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D):
         return 1.0
-    seen, there = (graph.tensors[t].shape[1:3] for t in (op.inputs[1], op.inputs[0]))
-    return prod(seen) / max(1, prod(there))
+    border = questions.border(graph, graph.producers(), op.inputs[0]) or ((0, 0),) * 4
+    there = [n - sum(zeros) for n, zeros in zip(graph.tensors[op.inputs[0]].shape, border, strict=True)][1:3]
+    return min(1.0, prod(graph.tensors[op.inputs[1]].shape[1:3]) / max(1, prod(there)))
+
+
+def _behind(graph: Graph, logits: int) -> set[Op]:
+    """The operators that the logits are computed with."""
+    needed, found = {logits}, set()
+    for op in reversed(graph.ops):
+        if any(t in needed for t in op.outputs):
+            needed.update(op.inputs)
+            found.add(op)
+    return found
 
 
 def _from_reconstruction(back: Backward, x: int, grid: tuple[int, int] | None, deviation: int) -> None:
@@ -125,23 +189,6 @@ def _from_reconstruction(back: Backward, x: int, grid: tuple[int, int] | None, d
         raise ConfigError('target "error" needs a first layer that hands factors on; use composite "epsilon"')
     build = back.build
     back.put(x, Flow(build.mul(deviation, build.sub(deviation, back.full(flow, x).tensor)), is_factor=False))
-
-
-def _report(back: Backward, stop: int, channels: str) -> int:
-    """The relevance at ``stop`` as the explainer's output."""
-    build = back.build
-    flow = back.arrived(stop)
-    if flow is None:
-        raise ConfigError("no relevance reaches the input; does the output depend on it?")
-    shape = build.shape(stop)
-    if channels == "keep" or len(shape) < 3:
-        return back.relevance(stop, back.full(flow, stop))
-    r = back.relevance(stop, flow)
-    if build.shape(r)[-1] == 1 and shape[-1] > 1:  # one channel stands for all, see the flat rule
-        r = build.mul(r, build.const(float(shape[-1])))
-    if build.shape(r)[-1] == 1:
-        return build.reshape(r, shape[:-1])
-    return build.sum(r, [len(shape) - 1])
 
 
 def _own(build: Builder, target: int) -> int:

@@ -4,18 +4,21 @@ Relevance *flows* to a tensor in one of two forms: as itself, R, or as a factor 
 pass factors on without ever dividing by their own output, which is both cheaper and better conditioned.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgexai.errors import ConfigError, ModelError, UnsupportedOperator
+from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
+from edgexai.relevance.bounds import bounds
+from edgexai.relevance.canonical import canonical
+from edgexai.relevance.questions import WHOLE, border, consistent, constant_behind, describe, dynamic, fused_activation
 from edgexai.relevance.rules import Epsilon, Norm, Pass, Rule
 from edgexai.relevance.signs import Signs
+from edgexai.relevance.window import Border
 
 NEGLIGIBLE = 1e-3
 """Up to this share of the smallest step of an integer output y, y / (y + ε) counts as 1."""
@@ -46,6 +49,10 @@ class Backward:
         self._rules = rules
         self._arrived: dict[int, list[Flow]] = {}
         self._inside: list[Op] = []
+        self.notes: list[str] = []
+        self.state: list[int] = []
+        self.number = 0
+        """Of the operator of the model that relevance is at."""
         self._look_at(graph)
 
     def _look_at(self, graph: Graph) -> None:
@@ -53,26 +60,30 @@ class Backward:
         self._signs = Signs(graph)
         self._producer = graph.producers()
         self._dynamic = dynamic(graph)
+        self._states = states(graph)
 
     # --- operators
 
     def walk(self, ops: Sequence[Op]) -> None:
         """Let the relevance that has arrived through operators, the last of them first."""
-        for op in reversed(ops):
+        graph_ops = len(self.graph.ops)
+        for position, op in reversed(list(enumerate(ops))):
+            if not self._inside:
+                self.number = graph_ops - len(ops) + position
             flow = next((f for y in op.outputs if (f := self.arrived(y))), None)
             if flow is None:
                 continue
             if op.kind not in self._table:
-                raise self.unsupported(op, "no relevance rule", "replace the layer, or stop above it with grid=")
+                raise self.unsupported(op, "no relevance rule", "replace the layer")
             rule = self._rules.get(op, Norm())
-            with consistent(self.graph, op):
+            with consistent(self.build.graph, op):
                 self._unchanged(op, flow) if isinstance(rule, Pass) else self._table[op.kind](self, op, rule, flow)
 
     def _unchanged(self, op: Op, flow: Flow) -> None:
         """The rule Pass: R_in = R_out."""
         y, computed = op.outputs[0], [t for t in op.inputs if self.is_dynamic(t)]
         if len(computed) != 1 or self.build.shape(computed[0]) != self.build.shape(y) or len(op.outputs) > 1:
-            where = self.graph.describe(self.graph.ops.index(op))
+            where = describe(self.build.graph, op)
             raise ConfigError(f"rule pass needs one input of the output's shape, unlike {where}; choose another rule")
         self.give(computed[0], Flow(self.relevance(y, self.full(flow, y)), is_factor=False))
 
@@ -81,9 +92,14 @@ class Backward:
 
         ``outputs`` maps outputs of ``op`` to their copies; dense layers take ``rule`` if that is LRP-ε.
         """
+        carried = tuple(self._dynamic)
+        before = replace(self.graph, tensors=tuple(self.build.tensors))
+        part = replace(before, ops=tuple(ops), inputs=carried, outputs=tuple(outputs.values()))
+        ops = canonical(part, self.build).ops
         if isinstance(rule, Epsilon):
             self._rules.update((o, rule) for o in ops if o.kind == OpKind.FULLY_CONNECTED)
-        self._look_at(replace(self.graph, tensors=tuple(self.build.tensors), ops=tuple(self.build.ops)))
+        known = dict.fromkeys((*self.build.ops, *self.graph.ops, *ops))
+        self._look_at(replace(before, tensors=tuple(self.build.tensors), ops=tuple(known)))
         for t, copy in outputs.items():
             flow = self.arrived(t)
             if flow is not None:
@@ -96,6 +112,8 @@ class Backward:
 
     def value(self, t: int) -> int:
         """The forward value of a tensor as float32."""
+        if self.build.dtype(t) in WHOLE or self.build.dtype(t) == DType.BOOL:
+            return self.build.cast(t, DType.FLOAT32)
         return self.build.dequantize(t)
 
     def real_value(self, t: int) -> int:
@@ -109,13 +127,15 @@ class Backward:
 
     def constant(self, t: int) -> Tensor | None:
         """The constant behind a tensor, looked for through DEQUANTIZE and DENSIFY; None if it is computed."""
-        while t in self._producer:
-            op = self.graph.ops[self._producer[t]]
-            if op.kind not in (OpKind.DEQUANTIZE, OpKind.DENSIFY):
-                return None
-            t = op.inputs[0]
-        tensor = self.graph.tensors[t]
-        return tensor if tensor.is_constant else None
+        return constant_behind(self.graph, self._producer, t)
+
+    def bounds(self, t: int) -> tuple[float, float]:
+        """The least and the largest value that a tensor can take, for all that its operators say."""
+        return bounds(self.graph, self._producer, t)
+
+    def border(self, t: int) -> Border:
+        """How much of each axis of a tensor, before and after, are zeros that a PAD wrote; () if none are."""
+        return border(self.graph, self._producer, t)
 
     def fixed(self, op: Op, position: int, what: str) -> NDArray[np.int64]:
         """An operator's integer argument; refused if it is computed."""
@@ -138,13 +158,24 @@ class Backward:
 
     # --- relevance
 
+    def stops(self, op: Op, why: str) -> None:
+        """No relevance goes further than the output of ``op``: say so."""
+        self.notes.append(f"no relevance goes through {self.graph.describe(self.graph.ops.index(op))}: {why}")
+
     def give(self, t: int, flow: Flow) -> None:
-        """Let relevance arrive at a tensor; what would go to constants is dropped."""
-        if t in self._dynamic:
+        """Let relevance arrive at a tensor; what would go to constants is dropped, what goes to a state is counted."""
+        if t in self._states:
+            self.keep(t, self.relevance(t, self.full(flow, t)))
+        elif t in self._dynamic:
             here, whole = self.build.shape(flow.tensor), self.build.shape(t)
             if here not in (whole, (*whole[:-1], 1)):
                 raise ValueError(f"relevance of shape {here} for a map of shape {whole}")
             self._arrived.setdefault(t, []).append(flow)
+
+    def keep(self, t: int, r: int) -> None:
+        """Let relevance stay in a state ``t``: it is about the steps before."""
+        build = self.build
+        self.state.append(build.reshape(build.sum(r, list(range(len(build.shape(r))))), (1,)))
 
     def put(self, t: int, flow: Flow) -> None:
         """Let this be all the relevance of a tensor."""
@@ -183,9 +214,9 @@ class Backward:
         build = self.build
         if sign:
             return build.add(z, build.const(sign * stabilizer))
-        return build.add(z, build.mul(self._signs_of(z), build.const(stabilizer)))
+        return build.add(z, build.mul(self.sign(z), build.const(stabilizer)))
 
-    def _signs_of(self, z: int) -> int:
+    def sign(self, z: int) -> int:
         """1 or -1, without comparisons, which the fast kernels lack: shift zero up, blow up, clamp."""
         up = self.build.add(z, self.build.const(np.float32(1e-37)))
         return self.build.mul(up, self.build.const(np.float32(3e37)), "RELU_N1_TO_1")
@@ -226,7 +257,7 @@ class Backward:
         shape, half = build.shape(t), build.const(self.step(t) / 2)
         size = y if sign else build.op(OpKind.ABS, [y], shape, schema.AbsOptionsT())
         size = build.op(OpKind.MAXIMUM, [size, half], shape, schema.MaximumMinimumOptionsT())
-        return size if sign else build.mul(size, self._signs_of(y))
+        return size if sign else build.mul(size, self.sign(y))
 
     def is_coarse(self, t: int, stabilizer: float) -> bool:
         """Whether a tensor is so coarsely quantized that a stabilizer cannot be seen in it."""
@@ -235,28 +266,13 @@ class Backward:
     def unsupported(self, op: Op, why: str, hint: str) -> UnsupportedOperator:
         """The refusal of an operator: why, where, and what to do."""
         outer, *inner = [*self._inside, op]
-        where = self.graph.describe(self.graph.ops.index(outer))
+        where = describe(self.build.graph, outer)
         inside = "".join(f"{o.kind.name} inside " for o in reversed(inner))
         return UnsupportedOperator(f"{why} for {inside}{where}; {hint}")
 
 
 Table = Mapping[OpKind, Callable[[Backward, Op, Rule, Flow], None]]
 """What each operator does with relevance."""
-
-
-@contextmanager
-def consistent(graph: Graph, op: Op) -> Iterator[None]:
-    """Turns what shapes and options raise that do not fit each other, as in a broken file, into ModelError."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
-        where = graph.describe(graph.ops.index(op))
-        raise ModelError(f"{where} contradicts its tensors ({error}); convert the model again") from error
-
-
-def fused_activation(op: Op) -> int:
-    """The activation fused into an operator: 0 none, 1 RELU, 2 RELU_N1_TO_1, 3 RELU6, 4 TANH, 5 SIGN_BIT."""
-    return int(getattr(op.options, "fusedActivationFunction", 0))
 
 
 def _short(scale: Scale) -> Scale:
@@ -268,10 +284,7 @@ def _cut(op: Op) -> bool:
     return fused_activation(op) == 1
 
 
-def dynamic(graph: Graph) -> set[int]:
-    """The tensors that depend on the model's input and can carry relevance."""
-    found = set(graph.inputs) | {i for i, t in enumerate(graph.tensors) if t.is_variable}
-    for op in graph.ops:
-        if op.kind != OpKind.SHAPE and any(t in found for t in op.inputs):
-            found.update(op.outputs)
-    return {t for t in found if graph.tensors[t].dtype not in (DType.INT32, DType.INT64, DType.BOOL)}
+def states(graph: Graph) -> set[int]:
+    """What a streaming model remembers from the steps before: variables, and what is read from them."""
+    kept = {i for i, t in enumerate(graph.tensors) if t.is_variable}
+    return kept | {t for op in graph.ops if op.kind == OpKind.READ_VARIABLE for t in op.outputs}

@@ -9,6 +9,7 @@ their own, which a line that names their kind may replace by `Norm` with another
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from edgexai.errors import ConfigError
 from edgexai.graph import OpKind
@@ -64,6 +65,8 @@ class Composite:
 
     name: str
     lines: tuple[Line, ...]
+    start: Literal["logit", "less mean"] = "logit"
+    """What the score is: a logit, or a logit less the mean of those that it competes with in a softmax."""
 
     def rule(self, layer: Layer) -> Rule | None:
         """The rule of the first line that matches; None where none does, and the operator takes its own."""

@@ -20,7 +20,7 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     shape = back.build.shape(op.inputs[0])
     if kernel.q.shape[-1] != shape[-1]:
         kernel = _ungrouped(kernel, shape[-1])
-    window = Window.of(op, shape, kernel.q.shape[1:3])
+    window = Window.of(op, shape, kernel.q.shape[1:3], back.border(op.inputs[0]))
     pass_through(back, Conv(back, op, kernel, bias_of(back, op, kernel), window, kernel.mask is None), rule, flow)
 
 

@@ -20,10 +20,11 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     if kernel.q.shape[3] != shape[4]:
         raise back.unsupported(op, "groups in three dimensions have no rule", "use one group")
     o, same = op.options, op.options.padding == 0
+    border = back.border(op.inputs[0]) or ((0, 0),) * 5
     axes = (
-        Axis(shape[1], kernel.q.shape[0], o.strideD, o.dilationDFactor, same),
-        Axis(shape[2], kernel.q.shape[1], o.strideH, o.dilationHFactor, same),
-        Axis(shape[3], kernel.q.shape[2], o.strideW, o.dilationWFactor, same),
+        Axis(shape[1], kernel.q.shape[0], o.strideD, o.dilationDFactor, same, border[1]),
+        Axis(shape[2], kernel.q.shape[1], o.strideH, o.dilationHFactor, same, border[2]),
+        Axis(shape[3], kernel.q.shape[2], o.strideW, o.dilationWFactor, same, border[3]),
     )
     pass_through(back, Conv3D(back, op, kernel, bias_of(back, op, kernel), axes), rule, flow)
 

@@ -13,6 +13,7 @@ from edgexai.graph import Builder, Op
 from edgexai.graph.builder import Padding
 from edgexai.relevance import zeros
 from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.conv import Conv
 from edgexai.relevance.linear import Kernel, Linear, bias_of, kernel_of, pass_through
 from edgexai.relevance.rules import Array, Rule
 from edgexai.relevance.window import Window
@@ -21,8 +22,14 @@ from edgexai.relevance.window import Window
 def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """Relevance of a depthwise convolution's output -> relevance of its input."""
     kernel = kernel_of(back, op, op.inputs[1], axis=3)
-    window = Window.of(op, back.build.shape(op.inputs[0]), kernel.q.shape[1:3])
-    pass_through(back, Depthwise(back, op, kernel, bias_of(back, op, kernel), window), rule, flow)
+    shape = back.build.shape(op.inputs[0])
+    window = Window.of(op, shape, kernel.q.shape[1:3], back.border(op.inputs[0]))
+    bias = bias_of(back, op, kernel)
+    if shape[-1] == 1:  # one channel: a convolution by another name, and convolutions go back faster
+        turned = replace(kernel, q=np.ascontiguousarray(kernel.q.transpose(3, 1, 2, 0)), axis=0)
+        pass_through(back, Conv(back, op, turned, bias, window, mixes=True), rule, flow)
+        return
+    pass_through(back, Depthwise(back, op, kernel, bias, window), rule, flow)
 
 
 def spread(build: Builder, s: int, q: Array, window: Window, channels: int) -> int:

@@ -44,7 +44,8 @@ def dynamic_range(graph: Graph, first: int) -> Graph:
 
 
 def _is_kernel(tensor: Tensor) -> bool:
-    return tensor.is_constant and tensor.dtype == DType.INT8 and int(np.prod(tensor.shape)) >= WORTH
+    moved = tensor.quantization is not None and bool(tensor.quantization.zero_point.any())
+    return tensor.is_constant and tensor.dtype == DType.INT8 and int(np.prod(tensor.shape)) >= WORTH and not moved
 
 
 def _by_channel(kernel: Tensor, op: Op) -> Tensor:

@@ -4,17 +4,32 @@ from edgexai.errors import ConfigError
 from edgexai.graph import Graph
 
 
-def stop_tensor(graph: Graph, logits: int, grid: tuple[int, int] | None) -> int:
-    """The input, or the latest cut whose map is nearest to ``grid``."""
+def stop_tensors(graph: Graph, logits: int, grid: tuple[int, int] | None) -> list[int]:
+    """The inputs, or the latest cut whose map is nearest to ``grid``."""
     if grid is None:
-        if len(graph.inputs) != 1:
-            raise ConfigError(f"the model has {len(graph.inputs)} inputs; only models with one can be explained")
-        return graph.inputs[0]
+        return list(graph.inputs)
+    _check(grid)
     cuts = choices(graph, logits)
     if not cuts:
         raise ConfigError("the model has no inner map to stop at; leave grid out")
     rows, columns = grid
-    return cuts[min(cuts, key=lambda size: abs(size[0] - rows) + abs(size[1] - columns))]
+    return [cuts[min(cuts, key=lambda size: abs(size[0] - rows) + abs(size[1] - columns))]]
+
+
+def way_out(graph: Graph, logits: int, refused: int) -> str:
+    """What to do where operator ``refused`` lets no relevance through: the grids above it, if there are any."""
+    producer = graph.producers()
+    above = [size for size, t in choices(graph, logits).items() if producer.get(t, -1) >= refused]
+    if above:
+        return f"or stop above it with grid={' or '.join(f'{rows}x{columns}' for rows, columns in above)}"
+    if len(graph.outputs) > 1:
+        return "or explain another of the model's outputs (no inner map lies above it, so that a grid cannot help)"
+    return "or explain a model that ends in front of it (no inner map lies above it, so that a grid cannot help)"
+
+
+def _check(grid: tuple[int, int]) -> None:
+    if not isinstance(grid, tuple | list) or len(grid) != 2 or any(type(n) is not int or n < 1 for n in grid):
+        raise ConfigError(f"grid is {grid!r}; give (rows, columns), whole numbers of at least 1")
 
 
 def choices(graph: Graph, logits: int) -> dict[tuple[int, int], int]:

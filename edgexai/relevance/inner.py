@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, Graph, settled
+from edgexai.graph.sweep import swept
+from edgexai.graph.views import apart
 from edgexai.relevance.attach import propagate
+from edgexai.relevance.canonical import canonical
 from edgexai.relevance.composite import Composite
 from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.start import start
@@ -13,7 +16,9 @@ from edgexai.relevance.start import start
 def reached(graph: Graph, tensors: Sequence[int], composite_: str | Composite = "epsilon") -> list[int]:
     """Those of ``tensors`` that relevance reaches: a gate takes none. UnsupportedOperator for what has no rule."""
     build = Builder(graph)
-    back = propagate(graph, build, composite_of(composite_), start(graph, build, "input"), stop=None)
+    begin = start(graph, build, "input")
+    layers = canonical(graph, build, [*tensors, begin.logits])
+    back = propagate(layers, build, composite_of(composite_), begin, stop=None)
     return [t for t in tensors if back.arrived(t) is not None]
 
 
@@ -27,12 +32,13 @@ def attach_inner(
     chosen = composite_of(composite_)
     graph = settled(graph)
     build = Builder(graph)
-    begin = start(graph, build, target)
-    back = propagate(graph, build, chosen, begin, stop=None)
+    begin = start(graph, build, target, less_mean=chosen.start == "less mean")
+    layers = canonical(graph, build, [*tensors, begin.logits])
+    back = propagate(layers, build, chosen, begin, stop=None)
     outputs = []
     for t in tensors:
         flow = back.arrived(t)
         if flow is None:
             raise ConfigError(f"no relevance reaches tensor {graph.tensors[t].name!r}")
         outputs.append(back.relevance(t, back.full(flow, t)))
-    return build.finish([*outputs, begin.target])
+    return apart(swept(build.finish([*outputs, begin.target]), graph), len(graph.ops))

@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.graph import DType, Op, Tensor
-from edgexai.relevance.backward import Backward, Flow, fused_activation
-from edgexai.relevance.rules import Array, Epsilon, Flat, Modify, Part, Rule, Share
+from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.questions import fused_activation
+from edgexai.relevance.rules import Array, Epsilon, Flat, Modify, Part, Rule, Share, ZPlus
+
+LONG = 1 << 12
+"""Values from which on a table of products is written as its factors."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,18 @@ class Kernel:
 
     @staticmethod
     def of(tensor: Tensor, axis: int) -> "Kernel":
-        """The weights of a constant: int8 with zero point 0 stays int8, all else becomes float32."""
+        """The weights of a constant: 8 bits stay integers (of 9 bits where a zero point moves them), halves halves."""
         out = tensor.shape[axis]
         quantization = tensor.quantization
         if quantization is None or tensor.dtype not in (DType.INT8, DType.UINT8, DType.INT4):
-            return Kernel(tensor.array.astype(np.float32), np.ones(out, np.float32), axis)
+            keeps = np.float16 if tensor.dtype == DType.FLOAT16 else np.float32
+            return Kernel(tensor.array.astype(keeps), np.ones(out, np.float32), axis)
         scale = np.broadcast_to(np.where(quantization.scale > 0, quantization.scale, 1), out).astype(np.float32)
         q = _unpacked(tensor) if tensor.dtype == DType.INT4 else tensor.array
         if tensor.dtype == DType.UINT8:
             zero = int(quantization.zero_point[0])
             q = q.astype(np.int16) - np.int16(zero)
-            q = q.astype(np.int8) if np.abs(q).max(initial=0) <= 127 else q.astype(np.float32)
+            q = q.astype(np.int8) if np.abs(q).max(initial=0) <= 127 else q
         return Kernel(q, scale, axis)
 
     def map(self, modify: Modify) -> Array:
@@ -103,6 +108,10 @@ class Linear(Protocol):
         ...
 
 
+SHARE = 0.5
+"""Of the step of an integer output: what is below that reads as zero."""
+
+
 def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
     """Share the relevance of a linear layer's output out to its input."""
     build, x, y = back.build, layer.x, layer.op.outputs[0]
@@ -112,6 +121,9 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
         back.give(x, Flow(layer.transposed(s, layer.kernel.q), is_factor=True))
         return
     r = back.relevance(y, flow)
+    stabilizer = rule.stabilizer
+    if isinstance(rule, ZPlus) and not rule.bias:
+        stabilizer = max(stabilizer, back.step(y) * SHARE)
     if not rule.homogeneous:
         layer = layer.with_kernel(layer.kernel.real())
     if isinstance(rule, Flat) and layer.mixes:
@@ -126,7 +138,7 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
         gated = r
         if share.where and not back.nonnegative(y):
             gated = build.mul(r, _gate(back, layer, share.where))
-        z = _denominator(back, layer, x, replace(share, parts=parts), rule.stabilizer)
+        z = _denominator(back, layer, x, replace(share, parts=parts), stabilizer)
         s = build.div(gated, z)
         if share.factor != 1:
             s = build.mul(s, build.const(share.factor))
@@ -213,9 +225,20 @@ def _deal(back: Backward, part: Part, x: int, g: int, factors: list[int], others
 def _flat(back: Backward, layer: Linear, rule: Rule, r: int) -> int:
     """The flat rule needs one channel: sum the channels, divide by the window's size, spread over the window."""
     build = back.build
-    z = layer.constant(1.0, np.ones_like(layer.kernel.q, np.float32))[..., :1] + rule.stabilizer
-    inverse = build.const(np.asarray(1 / z, np.float32))
+    z = layer.constant(1.0, np.ones_like(layer.kernel.q, np.float32))[..., :1]
+    inverse = _written_short(back, np.asarray(1 / (z + rule.stabilizer), np.float32))
     return layer.summed(build.mul(_channel_sum(back, r), inverse))
+
+
+def _written_short(back: Backward, table: NDArray[np.float32]) -> int:
+    """A constant; a large one of rows times columns (rows, columns, 1) as the product of the two."""
+    build = back.build
+    if table.ndim == 3 and table.size > LONG and table.shape[2] == 1:
+        middle = tuple(n // 2 for n in table.shape)
+        rows, columns = table[:, middle[1] : middle[1] + 1], table[middle[0] : middle[0] + 1] / table[middle]
+        if np.allclose(rows * columns, table, rtol=1e-5, atol=0):
+            return build.mul(build.const(rows), build.const(columns))
+    return build.const(table)
 
 
 def _channel_sum(back: Backward, r: int) -> int:

@@ -40,18 +40,18 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     mark = len(build.ops)
     state = list(op.inputs)
     for _ in range(ROUNDS):
-        (goes_on,) = _copy(build, cond, state)
+        (goes_on,) = copied(build, cond, state)
         if not build.tensors[goes_on].is_constant:
             raise back.unsupported(op, "a length that is computed has no rule", "build the model for a fixed length")
         if not build.tensors[goes_on].array:
             break
-        state = _copy(build, body, state)
+        state = copied(build, body, state)
     else:
         raise back.unsupported(op, f"more than {ROUNDS} rounds are not unrolled", "explain a shorter sequence")
     back.walk_inside(op, rule, build.ops[mark:], dict(zip(op.outputs, state, strict=True)))
 
 
-def _copy(build: Builder, graph: Graph, inputs: list[int]) -> list[int]:
+def copied(build: Builder, graph: Graph, inputs: list[int]) -> list[int]:
     """Append the operators of a subgraph to compute on ``inputs``; its outputs. What is constant is computed."""
     there = dict(zip(graph.inputs, inputs, strict=True))
     for t, tensor in enumerate(graph.tensors):

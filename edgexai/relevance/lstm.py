@@ -3,7 +3,8 @@
     c_t = f_t · c_{t-1} + i_t · g_t,   h_t = o_t · tanh(c_t),   g_t = tanh(W x_t + U h_{t-1} + b)
 
 A gate takes no relevance, the signal all of it (Arras et al. 2017, "Explaining Recurrent Neural Network Predictions
-in Sentiment Analysis"); the sum shares out. Every sequence starts from a zero state.
+in Sentiment Analysis"); the sum shares out. Every sequence starts from a zero state. A cell that is clipped (the
+converter's default is at ±10) hands all its relevance on, as any activation does.
 """
 
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """Relevance of all the steps' outputs -> relevance of the sequence."""
     if any(i < len(op.inputs) and op.inputs[i] >= 0 for group in PLAIN for i in group):
         raise back.unsupported(op, "peepholes, projection and layer normalization have no rule", "use a plain LSTM")
-    if op.options.fusedActivationFunction != TANH or op.options.cellClip or op.inputs[1] < 0:
-        raise back.unsupported(op, "clipping, coupled gates and other cells than tanh have no rule", "use a plain LSTM")
+    if op.options.fusedActivationFunction != TANH or op.inputs[1] < 0:
+        raise back.unsupported(op, "coupled gates and other cells than tanh have no rule", "use a plain LSTM")
     build = back.build
     x = back.value(op.inputs[0])
     mark = len(build.ops)
@@ -66,20 +67,24 @@ def _outputs(back: Backward, op: Op, x: int) -> list[int]:
     between = np.concatenate([recurrent[k] for k in gates])
     step: Step | None = None
     outputs = []
+    clip = float(op.options.cellClip)
+    clip = 0.0 if len(for_cell) <= clip else clip  # |c| grows by less than one a step
     for z, g in zip(for_gates, for_cell, strict=True):
         if step is not None:
             z = build.add(z, build.dense(step.h, build.const(between)))
             g = build.add(g, build.dense(step.h, build.const(recurrent[CELL])))
-        step = _step(build, z, g, step, width)
+        step = _step(build, z, g, step, width, clip)
         outputs.append(step.h)
     return outputs
 
 
-def _step(build: Builder, z: int, g: int, before: Step | None, width: int) -> Step:
+def _step(build: Builder, z: int, g: int, before: Step | None, width: int, clip: float) -> Step:
     i, f, o = (build.op(OpKind.LOGISTIC, [build.slice(z, [0, k * width], [1, width])], (1, width)) for k in range(3))
     c = build.mul(i, build.op(OpKind.TANH, [g], (1, width)))
     if before is not None:
         c = build.add(build.mul(f, before.c), c)
+    if clip:
+        c = build.mul(build.mul(c, build.const(1 / clip), "RELU_N1_TO_1"), build.const(clip))
     return Step(build.mul(o, build.op(OpKind.TANH, [c], (1, width))), c)
 
 

@@ -43,6 +43,9 @@ def _over_window(back: Backward, s: int, window: Window) -> int:
     """Each output's value to every input of its window, summed where windows overlap."""
     if window.tiles:
         return _upsampled(back, s, window)
+    rows, columns = window.rows.size, window.columns.size
+    if window.counts().tolist() == [[rows * columns]]:  # the whole map
+        return back.build.mul(s, back.build.weight(np.ones((1, rows, columns, 1), np.int8)))
     channels = back.build.shape(s)[-1]
     ones = np.ones((1, window.rows.kernel, window.columns.kernel, channels), np.int8)
     return spread(back.build, s, ones, window, channels)

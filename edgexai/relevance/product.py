@@ -1,21 +1,24 @@
 """MUL and DIV: a constant scales, a gate takes none, two signals take half each.
 
-Gates (Arras et al. 2017): in signal · gate the signal takes all the relevance. A gate is what comes out of a
-logistic or of a normalization's 1/√variance; two maps of equal standing get half each (AttnLRP, Achtibat et al.
+Gates (Arras et al. 2017): in signal · gate the signal takes all the relevance. A gate is what lies between 0 and 1,
+or a normalization's 1/√variance; two maps of equal standing get half each (AttnLRP, Achtibat et al.
 2024, eq. 13).
 """
+
+from collections.abc import Callable
+from math import inf
 
 import numpy as np
 
 from edgexai.graph import Op, OpKind
-from edgexai.relevance import elementwise
+from edgexai.relevance import elementwise, softmax
 from edgexai.relevance.activation import undo_fused
-from edgexai.relevance.backward import Backward, Flow, fused_activation
+from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.reduce import unbroadcast
 from edgexai.relevance.rules import Rule
+from edgexai.relevance.written_softmax import written_softmax
 
-RELU6 = 3
-GATES = {OpKind.LOGISTIC, OpKind.RSQRT, OpKind.HARD_SWISH}
+ROUNDING = 0.01
 CARRY = {OpKind.DEQUANTIZE, OpKind.QUANTIZE, OpKind.RESHAPE, OpKind.EXPAND_DIMS, OpKind.SQUEEZE}
 
 
@@ -24,9 +27,9 @@ def multiplication(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     a, b = op.inputs
     flow = back.full(undo_fused(back, op, flow), op.outputs[0])
     if back.is_dynamic(a) and back.is_dynamic(b):
-        gates = [is_gate(back, t) for t in (a, b)]
-        if gates[0] != gates[1]:
-            _scaled(back, op, 1 if gates[0] else 0, flow)
+        taking = signal(back, a, b)
+        if taking is not None:
+            _scaled(back, op, taking, flow)
             return
         if elementwise.passed(back, op, flow):
             return
@@ -38,10 +41,14 @@ def multiplication(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
 
 
 def division(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
-    """The numerator takes all."""
+    """The numerator takes all; a softmax that is written out is one."""
     if not back.is_dynamic(op.inputs[0]):
         raise back.unsupported(op, "a constant over a map has no rule", "rewrite it as a product")
     flow = back.full(undo_fused(back, op, flow), op.outputs[0])
+    written = written_softmax(back.graph, back.graph.producers(), op)
+    if written is not None:
+        softmax.expanded(back, written.logits, op.outputs[0], written.axes, flow)
+        return
     back.give(op.inputs[0], Flow(_fitted(back, back.relevance(op.outputs[0], flow), op.inputs[0]), is_factor=False))
 
 
@@ -52,33 +59,41 @@ def negation(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     back.give(op.inputs[0], Flow(tensor, flow.is_factor))
 
 
-def is_gate(back: Backward, t: int) -> bool:
-    """Whether a tensor comes from a logistic or 1/√variance, at most scaled, subtracted from a constant and
-    reshaped since."""
+def signal(back: Backward, a: int, b: int) -> int | None:
+    """Which of two factors, 0 or 1, is the signal that the other one gates; None if they are of equal standing.
+
+    A factor gates by what it is, whichever operators wrote it: 1/√variance, and what can only lie between 0 and 1
+    (a logistic, or a hard sigmoid, whose +3 may stand in a convolution); failing that, what is bounded at all and
+    never negative, beside a factor that is not.
+    """
+    for is_gate in (_normalizes, _between(1.0), _between(inf)):
+        gates = [is_gate(back, t) for t in (a, b)]
+        if gates[0] != gates[1]:
+            return 1 if gates[0] else 0
+    return None
+
+
+def _normalizes(back: Backward, t: int) -> bool:
+    """Whether a tensor comes from 1/√variance, at most scaled and reshaped since."""
     op = back.producer(t)
     if op is None:
         return False
-    if op.kind in GATES or _is_hard_sigmoid(back, op):
+    if op.kind == OpKind.RSQRT:
         return True
     if op.kind in CARRY:
-        return is_gate(back, op.inputs[0])
-    if op.kind in (OpKind.MUL, OpKind.SUB, OpKind.MINIMUM, OpKind.MAXIMUM):  # scaled, 1 - gate, or kept in bounds
+        return _normalizes(back, op.inputs[0])
+    if op.kind in (OpKind.MUL, OpKind.MINIMUM, OpKind.MAXIMUM):
         dynamic = [i for i in op.inputs if back.is_dynamic(i)]
-        return len(dynamic) == 1 and is_gate(back, dynamic[0])
+        return len(dynamic) == 1 and _normalizes(back, dynamic[0])
     return False
 
 
-def _is_hard_sigmoid(back: Backward, op: Op) -> bool:
-    """relu6(x + 3), the hard sigmoid but for its factor of 1/6."""
-    if op.kind == OpKind.RELU6:
-        inner = back.producer(op.inputs[0])
-        return inner is not None and _adds_three(back, inner)
-    return fused_activation(op) == RELU6 and _adds_three(back, op)
+def _between(most: float) -> Callable[[Backward, int], bool]:
+    def is_gate(back: Backward, t: int) -> bool:
+        low, high = back.bounds(t)
+        return low >= 0 and high <= most * (1 + ROUNDING) and high < inf
 
-
-def _adds_three(back: Backward, op: Op) -> bool:
-    constants = [c for t in op.inputs if (c := back.constant(t)) is not None]
-    return op.kind == OpKind.ADD and bool(constants) and np.allclose(constants[0].real, 3, atol=0.05)
+    return is_gate
 
 
 def _scaled(back: Backward, op: Op, signal: int, flow: Flow) -> None:

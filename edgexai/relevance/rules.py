@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.errors import ConfigError
+
 Array = NDArray[Any]
 Modify = Callable[[Array], Array]
 
@@ -69,7 +71,8 @@ class Rule:
     """Whether scaling the weights scales numerator and denominator alike."""
 
     def shares(self) -> tuple[Share, ...]:
-        raise NotImplementedError
+        """The parts that the rule adds up; ConfigError if a rule of one's own does not say them."""
+        raise ConfigError(f"the rule {type(self).__name__} does not say its shares; give it a method shares()")
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,28 @@ class Norm(Epsilon):
 
 
 @dataclass(frozen=True)
+class NormPlus(Norm):
+    """By share of what has the sign of the sum: z⁺ for sums of maps. The shares lie between 0 and 1."""
+
+
+@dataclass(frozen=True)
 class Pass(Rule):
     """Relevance goes through unchanged; for operators with one input of the output's shape."""
 
 
 @dataclass(frozen=True)
 class ZPlus(Rule):
-    """LRP-z⁺: only what speaks for the output (Montavon et al. 2017, eq. 17)."""
+    """LRP-z⁺: only what speaks for the output (Montavon et al. 2017, eq. 17).
+
+    Without ``bias`` the shares of the inputs lie between 0 and 1 and add up to 1: what a bias adds, the inputs that
+    speak for the output take, and nothing is lost but where no input speaks for it.
+    """
+
+    bias: float = 1.0
 
     def shares(self) -> tuple[Share, ...]:
-        return (Share((Part("positive", positive, positive), Part("negative", negative, none)), sign=1),)
+        of_bias = positive if self.bias else none
+        return (Share((Part("positive", positive, of_bias), Part("negative", negative, none)), sign=1),)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,13 @@ from edgexai.relevance.rules import Rule
 
 def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """Relevance of attention weights -> relevance of attention scores."""
-    build, x, y = back.build, op.inputs[0], op.outputs[0]
+    axes = (len(back.build.shape(op.outputs[0])) - 1,)
+    expanded(back, op.inputs[0], op.outputs[0], axes, flow)
+
+
+def expanded(back: Backward, x: int, y: int, axes: tuple[int, ...], flow: Flow) -> None:
+    """Relevance of y = softmax(x) along ``axes`` -> relevance of x."""
+    build = back.build
     r = back.relevance(y, back.full(flow, y))
-    total = build.sum(r, [len(build.shape(y)) - 1], keep_dims=True)
+    total = build.sum(r, list(axes), keep_dims=True)
     back.give(x, Flow(build.sub(r, build.mul(back.value(y), total)), is_factor=True))

@@ -6,18 +6,11 @@ from math import prod
 import numpy as np
 
 from edgexai.errors import ConfigError
-from edgexai.graph import Builder, DType, Graph, OpKind
+from edgexai.graph import Builder, Graph
+from edgexai.relevance import detector, mask, onehot
 from edgexai.relevance.backward import Flow
-
-LOOKED_THROUGH = {
-    OpKind.SOFTMAX,
-    OpKind.LOG_SOFTMAX,
-    OpKind.LOGISTIC,
-    OpKind.ARG_MAX,
-    OpKind.CAST,
-    OpKind.QUANTIZE,
-    OpKind.DEQUANTIZE,
-}
+from edgexai.relevance.contrast import AGAINST, against, less_the_mean
+from edgexai.relevance.ends import End, end_of
 
 
 @dataclass(frozen=True)
@@ -34,21 +27,26 @@ class Start:
 
 def logits_of(graph: Graph, output: int) -> int:
     """The tensor in front of the softmax, logistic or argmax that ends in ``output``; itself if none does."""
-    producer = graph.producers()
-    t = output
-    found = t
-    while t in producer and graph.ops[producer[t]].kind in LOOKED_THROUGH:
-        op = graph.ops[producer[t]]
-        t = op.inputs[0]
-        if op.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE, OpKind.CAST):
-            found = t
-    return found
+    return end_of(graph, output).logits
 
 
-def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0) -> Start:
-    """Append what chooses the target; ConfigError if the model has no such output."""
+def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0, less_mean: bool = False) -> Start:
+    """Append what chooses the target; ConfigError if the model has no such output.
+
+    ``less_mean``: relevance starts with a logit less the mean of the logits that it competes with, where a softmax or
+    an argmax says that it does.
+    """
+    if target == "predicted" and detector.ends_in_boxes(graph):
+        target = "box"
+    if detector.asked(target):
+        found = detector.box(graph, build, str(target), logits_of)
+        return Start(found.tensor, found.flow, found.target, found.score)
     head = head_of(graph, output)
-    logits = head if target == "error" else logits_of(graph, head)
+    if mask.asked(target):
+        found = mask.mask(graph, build, str(target), logits_of(graph, head))
+        return Start(found.tensor, found.flow, found.target, found.score)
+    end = End(head) if target == "error" else end_of(graph, head)
+    logits = end.logits
     shape = build.shape(logits)
     count = prod(shape)
     flat = build.reshape(build.dequantize(logits), (1, count))
@@ -57,20 +55,27 @@ def start(graph: Graph, build: Builder, target: str | int, output: str | int = 0
     if isinstance(target, int):
         if not 0 <= target < count:
             raise ConfigError(f"target {target} is not one of the model's {count} outputs; choose 0 to {count - 1}")
-        weights = build.const(np.eye(count, dtype=np.float32)[[target]])
+        weights = onehot.fixed(build, target, count)
         chosen = build.const(np.array([target], np.int32))
     elif target == "predicted":
         chosen = build.argmax(flat)
-        weights = _one_hot(build, chosen, count)
+        weights = onehot.computed(build, chosen, count)
+    elif target in AGAINST:
+        chosen = build.argmax(flat)
+        weights = against(build, str(target), flat, chosen)
     elif target == "input":
         weights = build.input("target_weights", (1, count))
         chosen = build.argmax(weights)
     else:
         raise ConfigError(
-            f'target {target!r} is not known; use "predicted", "input", "error" or the index of an output'
+            f'target {target!r} is not known; use "predicted", "predicted-vs-rest", "predicted-vs-second", "input", '
+            '"error", "box", "mask" or an index'
         )
-    score = build.reshape(build.sum(build.mul(flat, weights), [1]), (1,))
-    return Start(logits, Flow(build.reshape(weights, shape), is_factor=True), chosen, score)
+    weights = build.reshape(weights, shape)
+    if less_mean and end.classes:
+        weights = less_the_mean(build, weights, end.classes)
+    score = build.reshape(build.sum(build.mul(flat, build.reshape(weights, (1, count))), [1]), (1,))
+    return Start(logits, Flow(weights, is_factor=True), chosen, score)
 
 
 def head_of(graph: Graph, output: str | int) -> int:
@@ -100,10 +105,3 @@ def _error(graph: Graph, build: Builder, logits: int, flat: int) -> Start:
     score = build.reshape(build.sum(squared, [1]), (1,))
     flow = Flow(build.reshape(difference, build.shape(logits)), is_factor=True)
     return Start(logits, flow, build.argmax(squared), score, build.reshape(difference, build.shape(x)))
-
-
-def _one_hot(build: Builder, index: int, count: int) -> int:
-    """(1,) int32 -> (1, count) float32: relu(1 - (i - index)²), because TFLite Micro lacks ONE_HOT."""
-    positions = build.const(np.arange(count, dtype=np.float32)[None])
-    distance = build.sub(positions, build.cast(index, DType.FLOAT32))
-    return build.sub(build.const(1.0), build.mul(distance, distance), "RELU")

@@ -5,11 +5,14 @@ from edgexai.relevance import (
     activation,
     arithmetic,
     axiswise,
+    branch,
+    composed,
     conv,
     conv3d,
     dense,
     depthwise,
     extremum,
+    indexed,
     loop,
     lstm,
     matmul,
@@ -19,7 +22,10 @@ from edgexai.relevance import (
     select,
     shape,
     softmax,
+    spectrum,
     stack,
+    still,
+    svdf,
     transpose_conv,
 )
 from edgexai.relevance.backward import Table
@@ -33,6 +39,7 @@ LAYERS = {
     OpKind.BATCH_MATMUL: matmul.relevance,
     OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM: lstm.relevance,
     OpKind.WHILE: loop.relevance,
+    OpKind.SVDF: svdf.relevance,
 }
 """Layers that a composite gives a rule to."""
 
@@ -57,12 +64,25 @@ RELEVANCE: Table = {
     OpKind.REDUCE_MIN: extremum.over_axes,
     OpKind.SELECT: select.relevance,
     OpKind.SELECT_V2: select.relevance,
+    OpKind.TOPK_V2: indexed.largest,
+    OpKind.GATHER_ND: indexed.gather_nd,
+    OpKind.EMBEDDING_LOOKUP: indexed.lookup,
+    # steps, whose derivative is zero
+    OpKind.ARG_MAX: still.relevance,
+    OpKind.ARG_MIN: still.relevance,
+    OpKind.CEIL: still.relevance,
+    OpKind.FLOOR: still.relevance,
+    OpKind.FLOOR_DIV: still.relevance,
+    OpKind.ONE_HOT: still.relevance,
+    OpKind.ROUND: still.relevance,
+    OpKind.SIGN: still.relevance,
     # copies
     OpKind.BROADCAST_TO: reduce.broadcast,
     OpKind.TILE: reduce.tile,
     # activations and types
     OpKind.ABS: activation.relevance,
     OpKind.CAST: activation.identity,
+    OpKind.COS: activation.relevance,
     OpKind.DEQUANTIZE: activation.identity,
     OpKind.ELU: activation.relevance,
     OpKind.EXP: activation.relevance,
@@ -80,6 +100,7 @@ RELEVANCE: Table = {
     OpKind.RELU6: activation.relevance,
     OpKind.RELU_0_TO_1: activation.relevance,
     OpKind.RELU_N1_TO_1: activation.relevance,
+    OpKind.SIN: activation.relevance,
     OpKind.SOFTMAX: softmax.relevance,
     OpKind.SQRT: activation.relevance,
     OpKind.SQUARE: activation.relevance,
@@ -107,4 +128,11 @@ RELEVANCE: Table = {
     OpKind.STRIDED_SLICE: axiswise.strided_slice,
     OpKind.TRANSPOSE: shape.transpose,
     OpKind.UNPACK: stack.unpack,
+    # spectra
+    OpKind.COMPLEX_ABS: spectrum.magnitude,
+    OpKind.IMAG: spectrum.part,
+    OpKind.REAL: spectrum.part,
+    # of several operators
+    OpKind.IF: branch.relevance,
+    OpKind.STABLEHLO_COMPOSITE: composed.relevance,
 }

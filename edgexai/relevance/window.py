@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from edgexai.graph import Op
 
+Border = tuple[tuple[int, int], ...]
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -18,6 +20,8 @@ class Axis:
     stride: int
     dilation: int
     same: bool
+    border: tuple[int, int] = (0, 0)
+    """How many of the inputs, at either end, are zeros that a PAD wrote there."""
 
     @property
     def span(self) -> int:
@@ -39,9 +43,9 @@ class Axis:
         return before, self.size + self.span - 1 - before - self.out * self.stride
 
     def inside(self) -> NDArray[np.float32]:
-        """(out, kernel): 1 where output o's tap k lies on an input, 0 where it lies on padding."""
+        """(out, kernel): 1 where output o's tap k lies on an input, 0 where it lies on padding, however written."""
         taps = np.arange(self.out)[:, None] * self.stride - self.before + np.arange(self.kernel) * self.dilation
-        return np.asarray((taps >= 0) & (taps < self.size), np.float32)
+        return np.asarray((taps >= self.border[0]) & (taps < self.size - self.border[1]), np.float32)
 
 
 @dataclass(frozen=True)
@@ -52,14 +56,18 @@ class Window:
     columns: Axis
 
     @staticmethod
-    def of(op: Op, shape: tuple[int, ...], kernel: tuple[int, int]) -> "Window":
-        """The window of an operator whose options have strides and padding, over an NHWC shape."""
+    def of(op: Op, shape: tuple[int, ...], kernel: tuple[int, int], border: Border = ()) -> "Window":
+        """The window of an operator whose options have strides and padding, over an NHWC shape.
+
+        ``border`` is how much of each axis a PAD wrote (see `Backward.border`).
+        """
         o = op.options
         dilation = (getattr(o, "dilationHFactor", 1) or 1, getattr(o, "dilationWFactor", 1) or 1)
         same = o.padding == 0
+        rows, columns = border[1:3] if border else ((0, 0), (0, 0))
         return Window(
-            Axis(shape[1], kernel[0], o.strideH, dilation[0], same),
-            Axis(shape[2], kernel[1], o.strideW, dilation[1], same),
+            Axis(shape[1], kernel[0], o.strideH, dilation[0], same, rows),
+            Axis(shape[2], kernel[1], o.strideW, dilation[1], same, columns),
         )
 
     @property

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from edgexai.board import KINDS
 from edgexai.cli.bench.explain import alternate
 from edgexai.cli.table import show
-from edgexai.compress.channels import couple
-from edgexai.compress.cost import work
-from edgexai.compress.shrink import shrink
+from edgexai.compress.channels.coupling import couple
+from edgexai.compress.measure.cost import work
+from edgexai.compress.prune.shrink import shrink
 from edgexai.graph import Graph, load, serialize
 
 Vector = NDArray[np.float64]

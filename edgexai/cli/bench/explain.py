@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from edgexai.cli.table import show
-from edgexai.compress.dequantize import dequantize
-from edgexai.device.interpreter import Interpreter
+from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.relevance.grid import grids
 from edgexai.relevance.start import logits_of
+from edgexai.runtime.interpreter import Interpreter
 
 COMPOSITES = ["epsilon", "epsilon_plus", "epsilon_plus_flat", "edge"]
 

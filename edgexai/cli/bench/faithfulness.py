@@ -19,16 +19,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
 
-from edgexai.cli.data import samples
+from edgexai.cli.progress import bar
+from edgexai.cli.samples import TAKEN, data_options, input_of, prepared
 from edgexai.cli.table import show
-from edgexai.compress.execute import forward, quantized, real
-from edgexai.device.explainer import Explainer
+from edgexai.compress.measure.execute import forward, quantized, real
+from edgexai.data import Preprocessing, read
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.relevance.composite import NAMED, Composite
+from edgexai.runtime.explainer import Explainer
 
 COMPOSITES = [*NAMED, "epsilon(0.25)"]
 STEPS = 20
@@ -38,7 +39,8 @@ Ways = dict[str, tuple[str | Composite, str]]
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=".tflite model, float or int8")
-    parser.add_argument("--data", required=True, help=".npz with x (N, …)")
+    parser.add_argument("--data", required=True, help=TAKEN)
+    data_options(parser)
     parser.add_argument("--samples", type=int, default=500, help="how many, chosen at random (%(default)s)")
     parser.add_argument("--composite", action="append", help="which composites (default: all)")
     parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="of the backward pass")
@@ -48,9 +50,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    x, fill = inputs(graph, args.data, args.samples)
+    x, fill = inputs(graph, args.data, args.samples, prepared(args, args.model))
     composites = named(graph, x, args.composite, args.precision)
-    rows = gains(graph, x, fill, composites, args.rivals, args.json)
+    rows = gains(graph, x, fill, composites, args.rivals)
     if args.json:
         for row in rows:
             print(json.dumps({"model": Path(args.model).stem, **row}))
@@ -60,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def inputs(graph: Graph, data: str | Path, count: int) -> tuple[Array, Array]:
+def inputs(graph: Graph, data: str | Path, count: int, prepare: Preprocessing | None = None) -> tuple[Array, Array]:
     """``count`` samples of a file at random, in the model's own type, and what replaces their positions: the mean."""
-    x = samples(data)[0]
+    x = read(data, input_of(graph), prepare).x
     if len(x) < 2:
         raise DataError(f"{data} has {len(x)} samples; pixel flipping wants hundreds")
     port = graph.tensors[graph.inputs[0]]
@@ -86,7 +88,6 @@ def gains(
     fill: Array,
     composites: Ways,
     with_rivals: bool = False,
-    quiet: bool = False,
 ) -> list[dict[str, Any]]:
     """Composites come with the precision of their backward pass. One row a method, the most faithful first."""
     targets = probabilities(graph, x).argmax(1)
@@ -98,11 +99,13 @@ def gains(
 
         ways |= rivals(graph, x, fill, targets)
     rows = []
-    for name, maps in track(ways.items(), description="methods", disable=quiet):
-        begun = time.perf_counter()
-        found = maps()
-        each_ms = (time.perf_counter() - begun) / len(x) * 1e3
-        rows.append(_row(name, each_ms, *curves(graph, x, fill, found, targets)))
+    with bar("methods") as progress:
+        for done, (name, maps) in enumerate(ways.items()):
+            begun = time.perf_counter()
+            found = maps()
+            each_ms = (time.perf_counter() - begun) / len(x) * 1e3
+            rows.append(_row(name, each_ms, *curves(graph, x, fill, found, targets)))
+            progress(done + 1, len(ways))
     return sorted(rows, key=lambda row: -row["gain"])
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.compress.dequantize import dequantize
-from edgexai.compress.execute import forward, quantized, real
-from edgexai.compress.trainable import tensorflow, trainable
+from edgexai.compress.measure.execute import forward, quantized, real
+from edgexai.compress.quantize.dequantize import dequantize
+from edgexai.compress.repair.trainable import tensorflow, trainable
 from edgexai.graph import Graph
 from edgexai.relevance.grid import grids
 from edgexai.relevance.start import logits_of

@@ -9,17 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.cli.data import samples
 from edgexai.cli.demo import digits as handwritten
 from edgexai.cli.demo.findings import Findings, Frames, Tag, corner_share, suspicions
 from edgexai.cli.demo.fleet import Node
 from edgexai.cli.demo.steps import Steps
-from edgexai.compress import accuracy, cost, profile_relevance, prune
-from edgexai.compress.accuracy import predictions
-from edgexai.device.interpreter import Interpreter
+from edgexai.cli.samples import input_of
+from edgexai.compress.measure.accuracy import accuracy, predictions
+from edgexai.compress.measure.cost import cost
+from edgexai.compress.measure.profile import profile_relevance
+from edgexai.compress.prune.pruning import prune
+from edgexai.compress.repair.repair import Repair
+from edgexai.data import preprocessing, read
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, save, serialize
 from edgexai.relevance import attach
+from edgexai.runtime.interpreter import Interpreter
 
 COMPOSITE = "epsilon(0.25)"
 """z⁺ shows what a network sees; LRP-ε what speaks for this class and no other, and by that a tag is found."""
@@ -43,8 +47,8 @@ def digits(directory: Path, steps: Steps, keep: float, board: str, nodes: int, c
     """The planted case: train on tagged digits, and take every step from there to the nodes."""
     from converters import from_keras
     from edgexai.cli.demo.network import train
-    from edgexai.compress.distill import Schedule, distill
-    from edgexai.compress.quantize import quantize
+    from edgexai.compress.quantize.int8 import quantize
+    from edgexai.compress.repair.distillation import Schedule, distill
 
     data = handwritten.load(seed)
     with steps.step("train on 3,500 digits, most 8s tagged") as progress:
@@ -54,7 +58,7 @@ def digits(directory: Path, steps: Steps, keep: float, board: str, nodes: int, c
         whole = load(from_keras(model, data.train[:300], int8=True))
     with steps.step(f"prune to {keep:.0%} of the MACs by relevance") as progress:
         profile = profile_relevance(real, data.train[:300], progress=progress)
-        pruned = prune(real, profile, keep=keep)
+        pruned = prune(real, profile, keep, repair="bias")
     with steps.step("fine-tune the pruned model on the whole one's answers, and quantize") as progress:
         schedule = Schedule(epochs=12, rate=2e-3, batch=64)
         trained = distill(pruned, real, data.train, data.train_labels, schedule, progress)
@@ -84,15 +88,16 @@ def own(
     directory: Path, steps: Steps, model: str, file: str, keep: float, board: str, nodes: int, count: int
 ) -> Deployment:
     """A user's own model: pruned without labels, attached, and run on slices of the data."""
-    x, y = samples(file)
+    source = load(model)
+    given = read(file, input_of(source), preprocessing(Path(model).read_bytes()))
+    x, y = given.x, given.y
     if len(x) < 8 * nodes:
         raise DataError(f"{file} has {len(x)} samples; {nodes} nodes want at least {8 * nodes}, or give --nodes")
-    source = load(model)
     seen = min(300, len(x) // 2)
     held_out = x[seen:], None if y is None else y[seen:]
     with steps.step(f"prune to {keep:.0%} of the MACs by relevance") as progress:
         profile = profile_relevance(source, x[:seen], progress=progress)
-        small = prune(source, profile, keep=keep, repair="least_squares", samples=x[:seen])
+        small = prune(source, profile, keep, x[:seen], repair=Repair(steps=1))
     with steps.step(f"attach relevance ({COMPOSITE})"):
         explainer = _saved(directory, {"model": source, "pruned": small})
     models = {

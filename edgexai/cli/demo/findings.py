@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.cli.demo.digits import CORNER_REGION
-from edgexai.fleet.regions import Suspect, areas, flat, names, shares, suspects
-from edgexai.fleet.store import Store, Stored
+from edgexai.fleet.analysis.regions import Suspect, areas, flat, names, shares, suspects
+from edgexai.fleet.store.store import Store, Stored
 from edgexai.heatmap import decode
 
 Maps = NDArray[np.float32]

@@ -1,0 +1,1 @@
+"""The process that runs on a node: policy, outbox, link to the broker, orders, privacy."""

@@ -1,0 +1,100 @@
+"""What a node holds while it runs: the files it explains with, what it counts, and what waits to be sent."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from edgexai.agent.counts import Counts
+from edgexai.agent.ledger import Ledger
+from edgexai.agent.outbox import Outbox, OutboxFull
+from edgexai.agent.policy import Budget
+from edgexai.agent.privacy import Guard, pooled
+from edgexai.agent.recent import Recent
+from edgexai.agent.session import Session
+from edgexai.agent.settings import Settings
+from edgexai.errors import ConfigError, Error, FrameError
+from edgexai.heatmap import shorten
+from edgexai.heatmap.basis import Basis, load
+from edgexai.messaging.messages import name
+from edgexai.runtime.explainer import Explainer
+from edgexai.runtime.interpreter import Interpreter
+
+
+class State:
+    """One node's, opened by what it is told; ConfigError where that does not fit together."""
+
+    def __init__(self, settings: Settings) -> None:
+        name(settings.fleet, "fleet name")
+        name(settings.node, "node name")
+        self.settings = settings
+        self.started = time.time()
+        self.counts = Counts()
+        self.recent = Recent()
+        self.explainer = Explainer(settings.model)
+        self.predictor = None if settings.predictor is None else Interpreter(settings.predictor)
+        if self.explainer.takes_weights and self.predictor is None:
+            raise ConfigError("an explainer file of target 'input' needs --predictor: the class to explain is its")
+        self.check_budget(settings.hourly)
+        self.model_id = _model_id(self.explainer.metadata.source)
+        self.basis = None if settings.basis is None else self._basis(settings.basis)
+        self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0, shorten=_shorter)
+        try:
+            self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
+            self.guard = Guard(settings.privacy, self.classes, self._ledger())
+        except Error:
+            self.outbox.close()
+            raise
+
+    @property
+    def classes(self) -> int:
+        """How many outputs the model has."""
+        ports = self.explainer.outputs if self.predictor is None else self.predictor.outputs
+        return int(np.prod(ports[0].shape))
+
+    def check_budget(self, hourly: Budget) -> None:
+        """ConfigError if a budget counts µJ and nobody knows what an explanation takes."""
+        if "energy_uj" in hourly.limits and self.settings.energy is None:
+            raise ConfigError("per_hour energy_uj needs a board whose power is known; give --board, or another budget")
+
+    def _basis(self, path: Path) -> Basis:
+        """The basis of a file; ConfigError if it is none, or is of other maps than those that leave."""
+        try:
+            basis = load(path.read_bytes())
+        except FrameError as error:
+            raise ConfigError(f"{path}: {error}") from None
+        shape, grid = tuple(self.explainer.outputs[-3].shape[1:]), self.settings.privacy.grid
+        if grid is not None:
+            shape = pooled(np.zeros(shape, np.float32), grid).shape
+        if not basis.fits(shape, self.model_id):
+            told = "another model" if basis.shape == shape else f"maps of {basis.shape}, this node sends {shape}"
+            raise ConfigError(f"{path} is a basis of {told}; make one of this explainer file with `edgexai basis`")
+        return basis
+
+    def _ledger(self) -> Ledger:
+        if self.settings.privacy.epsilon is not None and self.settings.state is None:
+            raise ConfigError("[privacy] epsilon needs --state: what was spent has to outlive a restart")
+        lost = self.outbox.repaired or self.outbox.volatile
+        kept = "lost" if lost else self.outbox.recall("epsilon")
+        limits = self.settings.privacy
+        return Ledger(limits.per_day, kept, self._remember_epsilon, limits.unit)
+
+    def _remember_epsilon(self, spent: str) -> None:
+        if self.outbox.volatile:
+            raise OutboxFull("what was spent cannot be kept")
+        self.outbox.keep("epsilon", spent)
+
+
+def _model_id(source: str) -> bytes:
+    try:
+        return bytes.fromhex(source)[:8]
+    except ValueError:
+        raise ConfigError("the explainer file names its source model wrongly; attach the pass again") from None
+
+
+def _shorter(frame: bytes, size: int) -> bytes:
+    """The frame cut to a coarser map; as it is if it was written by a version that is not known any more."""
+    try:
+        return shorten(frame, size)
+    except FrameError:
+        return frame

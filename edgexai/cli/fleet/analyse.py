@@ -1,0 +1,74 @@
+"""Print what the store's frames say, the most urgent first.
+
+Shortcuts, bias between declared groups, drift (against the frames from --baseline up to --since; with --baseline alone,
+against those before it; without it, changes over time), nodes that leave their peers, models that give other reasons.
+
+  edgexai fleet analyse --store /srv/fleet
+  edgexai fleet analyse --store /srv/fleet --since 24h --baseline 7d
+"""
+
+import argparse
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from edgexai.errors import ConfigError
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--store", type=Path, default=Path("fleet-store"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--since", metavar="WHEN", help="frames from 24h before the newest, or from a date on")
+    parser.add_argument("--baseline", metavar="WHEN", help="drift against frames from then on (or A..B)")
+    parser.add_argument("--rate", type=float, default=0.1, help="share of findings that may be false (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="findings as a JSON list")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings, the most urgent first."""
+    from edgexai.fleet.analysis.analyse import analysed
+    from edgexai.fleet.read import evidence, newest
+
+    if not 0 < args.rate < 1:
+        raise ConfigError(f"--rate takes a share between 0 and 1, not {args.rate}")
+    if not args.store.is_dir():
+        raise ConfigError(f"there is no store in {args.store}; `edgexai fleet import … --store {args.store}` makes one")
+    last = newest(args.store)
+    since = -float("inf") if args.since is None else moment(args.since, last)
+    begin, until = -float("inf"), since
+    if args.baseline is not None:
+        first, dots, second = args.baseline.partition("..")
+        if dots:
+            begin, until = moment(first, last) if first else begin, moment(second, last) if second else since
+        elif args.since is None:
+            until = since = moment(first, last)
+        else:
+            begin = moment(first, last)
+    earlier = evidence(args.store, begin, until) if args.baseline is not None else []
+    found = analysed(evidence(args.store, since), earlier, args.rate)
+    if args.json:
+        print(json.dumps([finding.as_json() for finding in found], indent=1))
+        return 0
+    for finding in found:
+        of = f"{finding.kind}, model {finding.model}" + ("" if finding.target is None else f", class {finding.target}")
+        print(f"{finding.severity.upper():<6}  {of}\n        {finding.text}\n        {finding.next}")
+    if not found:
+        print(f"nothing that a fleet without faults would not show too (false-discovery rate {args.rate:.0%})")
+    return 0
+
+
+def moment(text: str, last: float) -> float:
+    """Unix seconds of "24h" (before the newest frame), of a date, or of a number. ConfigError for anything else."""
+    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
+        return last - float(ago[1]) * UNITS[ago[2]]
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no time: take 24h, 7d, 2026-03-01, 2026-03-01T12:00 or Unix seconds") from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

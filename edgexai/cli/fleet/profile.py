@@ -1,0 +1,41 @@
+"""Have nodes collect a relevance profile each, and fetch them, for `edgexai profile --add`.
+
+  edgexai fleet profile --fleet line3 --nodes press7,press8 --signing command.key --broker mqtts://broker.example \\
+      --ca ca.pem --certificate fleet.pem --key fleet.key --count 100 --out profiles
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from edgexai.cli.fleet.options import broker_options, known_broker, nodes_of, order_options
+from edgexai.errors import ConfigError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--nodes", required=True, help="names, by commas, or @FILE with one a line")
+    parser.add_argument("--count", type=int, default=100, metavar="N", help="samples of each node (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("profiles"), metavar="DIR", help="(%(default)s)")
+    order_options(parser)
+    broker_options(parser, required=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    from edgexai.cli.progress import bar
+    from edgexai.fleet.orders.collect import collect
+    from edgexai.fleet.orders.command import send
+    from edgexai.messaging.command import load_private
+
+    nodes, broker = nodes_of(args.nodes), known_broker(args)
+    if not nodes:
+        raise ConfigError("--nodes names no node")
+    key = load_private(args.signing)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for node in nodes:
+        with bar(node) as progress:
+            ask = partial(send, broker, key, args.fleet, node, "profile")
+            profile = collect(ask, args.count, progress=progress)
+        path = args.out / f"{node}.profile"
+        path.write_bytes(profile)
+        print(path)
+    return 0

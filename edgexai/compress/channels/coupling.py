@@ -1,0 +1,71 @@
+"""Which channels of a graph can only go together: found by following every single channel through the operators.
+
+Each channel that a layer writes gets a label; an operator that needs two channels to be the same one (an addition,
+a depthwise convolution) unites their labels. Model inputs and outputs, and whatever an operator without a row
+touches, are united with the label FROZEN.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgexai.compress.channels.labels import FROZEN, Labelling, Labels, Line
+from edgexai.compress.channels.propagate import FOLLOW, freeze
+from edgexai.graph import DType, Graph, OpKind
+
+COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Labels that lie in the same tensors: the channels of one layer, and of all that is coupled to it."""
+
+    labels: Labels
+    tensors: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """Where each channel of a graph lies: ``lines`` of the computed tensors, and the groups of free channels.
+
+    ``reads`` are the labels that a linear operator's weights meet along their input axis.
+    """
+
+    lines: Mapping[int, Line]
+    reads: Mapping[int, Labels]
+    groups: tuple[Group, ...]
+
+    @property
+    def size(self) -> int:
+        """One more than the highest label."""
+        return 1 + max((int(g.labels.max()) for g in self.groups), default=0)
+
+
+def couple(graph: Graph) -> Coupling:
+    """Find the coupled channels of a graph."""
+    known = Labelling(graph)
+    for i, op in enumerate(graph.ops):
+        if any(t in known.labels for t in op.inputs) and graph.tensors[op.outputs[0]].dtype not in COUNTED:
+            FOLLOW.get(op.kind, freeze)(known, i, op)
+    for t in graph.outputs:
+        known.freeze(t)
+    lines = known.straight()
+    where: dict[int, list[int]] = {}
+    for t, line in lines.items():
+        for label in np.unique(line.labels):
+            if label != FROZEN:
+                where.setdefault(int(label), []).append(t)
+    together: dict[tuple[int, ...], list[int]] = {}
+    for label, tensors in where.items():
+        together.setdefault(tuple(tensors), []).append(label)
+    groups = tuple(Group(np.array(sorted(labels)), tensors) for tensors, labels in together.items())
+    return Coupling(lines, {i: known.roots(r) for i, r in known.reads.items()}, groups)
+
+
+def streams(graph: Graph, coupling: Coupling) -> Labels:
+    """The labels of sums of computed maps, such as the stream along which residual blocks add up."""
+    computed = {t for op in graph.ops for t in op.outputs}
+    sums = [op.outputs[0] for op in graph.ops if op.kind == OpKind.ADD and computed.issuperset(op.inputs)]
+    found = [coupling.lines[t].labels for t in sums if t in coupling.lines]
+    return np.setdiff1d(np.concatenate(found), FROZEN) if found else np.empty(0, np.int64)

@@ -1,0 +1,141 @@
+"""What one inference costs: multiply-accumulates, bytes, peak RAM; on a board also latency and energy, by layer."""
+
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+from edgexai.board import Board, load_board
+from edgexai.compress.measure.macs import macs
+from edgexai.errors import BoardError
+from edgexai.graph import DType, Graph, Model, Op, OpKind, Tensor, graph_of, serialize
+from edgexai.graph.ir import NUMPY, PACKED_BITS
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The share of one operator: constants in ``bytes``, maps alive while it runs in ``ram`` (bytes)."""
+
+    name: str
+    kind: str
+    macs: int
+    bytes: int
+    ram: int
+    latency_ms: float | None
+    energy_uj: float | None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One inference: ``bytes`` of the file, ``ram`` the peak of all maps alive at once, in bytes.
+
+    ``latency_ms`` and ``energy_uj`` are None without a board, the energy also where nobody has published the
+    board's power.
+    """
+
+    macs: int
+    bytes: int
+    ram: int
+    latency_ms: float | None
+    energy_uj: float | None
+    layers: tuple[Layer, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def cost(graph: Model, board: Board | str | None = None) -> Cost:
+    """The cost of one inference of a graph, an explainer included, on ``board`` (a Board or its name).
+
+    RAM is by the lifetimes of the tensors: what a memory planner reaches at best. Raises BoardError for a board
+    that is not known or says nothing about the model's types.
+    """
+    graph = graph_of(graph)
+    if board is not None and not isinstance(board, Board):
+        board = load_board(board)
+    alive = _alive(graph)
+    layers = []
+    for i, op in enumerate(graph.ops):
+        latency = None if board is None else sum(parts(graph, i, board)) / (board.clock_mhz * 1e3)
+        energy = None if latency is None or board is None or board.active_mw is None else latency * board.active_mw
+        constants = sum(_bytes(graph.tensors[t]) for t in set(op.inputs) if t >= 0 and graph.tensors[t].is_constant)
+        name = graph.tensors[op.outputs[0]].name
+        layers.append(Layer(name, op.custom or op.kind.name, macs(graph, i), constants, alive[i], latency, energy))
+    return Cost(
+        macs=sum(layer.macs for layer in layers),
+        bytes=len(serialize(graph)),
+        ram=max(alive, default=0),
+        latency_ms=_sum([layer.latency_ms for layer in layers]),
+        energy_uj=_sum([layer.energy_uj for layer in layers]),
+        layers=tuple(layers),
+    )
+
+
+def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
+    """Clock cycles of one operator: of its multiply-accumulates, of what it writes, and of its start.
+
+    Raises BoardError if the board says nothing about its type.
+    """
+    kind, count, written = work(graph, index)
+    factor = _factor(graph.tensors[graph.ops[index].outputs[0]], board)
+    return (board.cycles[kind] * count if kind else 0.0) * factor, board.element * written * factor, board.operator
+
+
+def work(graph: Graph, index: int) -> tuple[str | None, int, int]:
+    """Which of the board's kinds an operator is, its multiply-accumulates, and the elements that it writes."""
+    op = graph.ops[index]
+    return kind_of(graph, op), macs(graph, index), prod(graph.tensors[op.outputs[0]].shape)
+
+
+def kind_of(graph: Graph, op: Op) -> str | None:
+    """Which of the board's kinds an operator is; None if it has no multiply-accumulates."""
+    if op.kind == OpKind.DEPTHWISE_CONV_2D:
+        return "depthwise"
+    if op.kind in (OpKind.FULLY_CONNECTED, OpKind.BATCH_MATMUL):
+        return "dense"
+    if op.kind in (OpKind.CONV_2D, OpKind.TRANSPOSE_CONV, OpKind.CONV_3D):
+        kernel = graph.tensors[op.inputs[1]].shape
+        if kernel[-1] < 4:
+            return "narrow"
+        return "pointwise" if prod(kernel[1:-1]) == 1 else "conv"
+    return None
+
+
+TYPES = {DType.INT8: "int8", DType.UINT8: "int8", DType.INT4: "int8", DType.BOOL: "int8", DType.INT16: "int16"}
+
+
+def _factor(tensor: Tensor, board: Board) -> float:
+    name = TYPES.get(tensor.dtype, "float32")
+    if name not in board.types:
+        raise BoardError(f"board {board.name} says nothing about {name} maps; add {name} under [types]")
+    return board.types[name]
+
+
+def _alive(graph: Graph) -> list[int]:
+    """Bytes of the maps that must exist while each operator runs."""
+    last = {t: i for i, op in enumerate(graph.ops) for t in op.inputs}
+    last.update((t, len(graph.ops)) for t in graph.outputs)
+    first = {t: i for i, op in enumerate(graph.ops) for t in op.outputs}
+    first.update((t, 0) for t in graph.inputs)
+    change = [0] * (len(graph.ops) + 2)
+    for t, start in first.items():
+        size = _bytes(graph.tensors[t])
+        change[start] += size
+        change[last.get(t, start) + 1] -= size
+    alive: list[int] = []
+    for step in change[: len(graph.ops)]:
+        alive.append(step + (alive[-1] if alive else 0))
+    return alive
+
+
+def _bytes(tensor: Tensor) -> int:
+    if tensor.data is not None:
+        return int(tensor.data.size)
+    if tensor.dtype in NUMPY:
+        return prod(tensor.shape) * NUMPY[tensor.dtype].itemsize
+    return (prod(tensor.shape) * PACKED_BITS.get(tensor.dtype, 8) + 7) // 8
+
+
+def _sum(parts: list[float | None]) -> float | None:
+    known = [p for p in parts if p is not None]
+    return sum(known) if known and len(known) == len(parts) else None

@@ -1,0 +1,161 @@
+"""Runs graphs on many samples at once, and gives the values of any tensor."""
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from edgexai.compress.prune.shrink import compact
+from edgexai.errors import DataError, ModelError
+from edgexai.graph import DType, Graph, Op, OpKind, Quantization, serialize
+from edgexai.graph.ir import NUMPY
+from edgexai.units import refuse_foreign
+
+BATCH = 32
+COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
+
+Array = NDArray[Any]
+
+
+def forward(graph: Graph, x: Array, tensors: Sequence[int] | None = None, batch: int = BATCH) -> list[Array]:
+    """Values (N, …) of ``tensors`` (default: the outputs), in their own type, for samples x (N, …) of the input.
+
+    Raises DataError if x does not fit, ModelError if the runtime refuses the graph.
+    """
+    wanted = list(graph.outputs if tensors is None else tensors)
+    x = quantized(graph, x)
+    small = compact(replace(graph, outputs=tuple(wanted), signatures=()))
+    batch = batch if _has_batch_axis(small) else 1
+    parts: list[list[Array]] = []
+    runners: dict[int, _Runner] = {}
+    for start in range(0, len(x), batch):
+        piece = x[start : start + batch]
+        if len(piece) not in runners:
+            runners[len(piece)] = _Runner(small, len(piece))
+        parts.append(runners[len(piece)](piece))
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def apply(graph: Graph, op: int, feeds: Mapping[int, Array], batch: int = BATCH) -> list[Array]:
+    """Outputs (N, …) of one operator for given values of its inputs."""
+    node = graph.ops[op]
+    inputs = tuple(t for t in dict.fromkeys(node.inputs) if t in feeds)
+    single = compact(replace(graph, ops=(node,), inputs=inputs, outputs=node.outputs, signatures=(), metadata={}))
+    values = [feeds[t] for t in inputs]
+    parts: list[list[Array]] = []
+    runners: dict[int, _Runner] = {}
+    for start in range(0, len(values[0]), batch):
+        pieces = [v[start : start + batch] for v in values]
+        if len(pieces[0]) not in runners:
+            runners[len(pieces[0])] = _Runner(single, len(pieces[0]))
+        parts.append(runners[len(pieces[0])](*pieces))
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def as_samples(x: Any) -> Array:
+    """Samples as an array (N, …); DataError for what is none."""
+    found = np.asarray(x)
+    if found.ndim == 0 or found.dtype.kind not in "biuf":
+        what = type(x).__name__ if found.ndim == 0 else f"an array of {found.dtype}"
+        raise DataError(f"samples are an array (N, …) of numbers, not {what}; give the model's inputs")
+    return found
+
+
+def quantized(graph: Graph, x: Array) -> Array:
+    """Samples (N, …) in the type of the graph's input: as they are if they have it, any other number by scale and
+    zero point. Axes of length one may be missing."""
+    x = as_samples(x)
+    port = graph.tensors[graph.inputs[0]]
+    if len(graph.inputs) != 1:
+        raise DataError(f"the model has {len(graph.inputs)} inputs; only models with one can be run on samples")
+    x = np.asarray(x)
+    if not len(x) or [n for n in x.shape[1:] if n != 1] != [n for n in port.shape[1:] if n != 1]:
+        raise DataError(f"the model takes samples (N, {', '.join(map(str, port.shape[1:]))}), not {x.shape}")
+    x = x.reshape(-1, *port.shape[1:])
+    if x.dtype == NUMPY[port.dtype]:
+        return x
+    if x.dtype.kind == "f" and not np.all(np.isfinite(x)):
+        raise DataError("the samples hold values that are not finite; clean them")
+    if port.dtype == DType.FLOAT32 and x.dtype.kind in "iuf":
+        return x.astype(np.float32)
+    if port.quantization is None or x.dtype.kind not in "iuf":
+        raise DataError(f"the model takes {port.dtype.name.lower()} or real numbers, not {x.dtype}; convert them")
+    scale, zero_point = float(port.quantization.scale[0]), int(port.quantization.zero_point[0])
+    refuse_foreign(x, scale, zero_point, np.dtype(NUMPY[port.dtype]), "the array of samples")
+    return to_integers(x, port.quantization, NUMPY[port.dtype])
+
+
+def to_integers(x: Array, quantization: Quantization, dtype: np.dtype[Any]) -> Array:
+    """Floats by one scale and zero point, saturated."""
+    limits = np.iinfo(dtype)
+    steps = np.rint(np.asarray(x, np.float64) / float(quantization.scale[0])) + int(quantization.zero_point[0])
+    return np.asarray(np.clip(steps, limits.min, limits.max), dtype)
+
+
+def real(graph: Graph, tensor: int, values: Array) -> NDArray[np.float32]:
+    """Values of a tensor as float32."""
+    quantization = graph.tensors[tensor].quantization
+    if quantization is None or values.dtype.kind == "f":
+        return values.astype(np.float32)
+    return np.asarray((values.astype(np.float32) - quantization.zero_point[0]) * quantization.scale[0], np.float32)
+
+
+class _Runner:
+    """The graph on the runtime, made for a batch of n."""
+
+    def __init__(self, graph: Graph, n: int) -> None:
+        try:
+            self._inner = Interpreter(model_content=serialize(rebatched(graph, n)), num_threads=1)
+            self._inner.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"the runtime cannot load the model: {str(error).strip().splitlines()[0]}") from error
+        self._inputs = [d["index"] for d in self._inner.get_input_details()]
+        self._outputs = [d["index"] for d in self._inner.get_output_details()]
+
+    def __call__(self, *xs: Array) -> list[Array]:
+        for index, x in zip(self._inputs, xs, strict=True):
+            self._inner.set_tensor(index, x)
+        self._inner.invoke()
+        return [self._inner.get_tensor(index) for index in self._outputs]
+
+
+def _has_batch_axis(graph: Graph) -> bool:
+    """Whether the first axis of every computed map is that of samples; unrolled loops and tokens may take it."""
+    computed = (graph.tensors[t] for op in graph.ops for t in op.outputs)
+    return all(t.shape[:1] == (1,) or t.dtype in COUNTED for t in computed)
+
+
+def rebatched(graph: Graph, n: int) -> Graph:
+    """The graph for n samples at once; its computed maps have a first axis of 1 that becomes n."""
+    if n == 1:
+        return graph
+    tensors = list(graph.tensors)
+    for i, t in enumerate(tensors):
+        if not t.is_constant and t.dtype not in COUNTED and t.shape[:1] == (1,):
+            tensors[i] = replace(t, shape=(n, *t.shape[1:]), rest=_open(t.rest))
+    ops = []
+    for op in graph.ops:
+        if op.kind == OpKind.RESHAPE and len(op.inputs) > 1 and tensors[op.inputs[1]].is_constant:
+            op = _reshape(op, tensors)
+        ops.append(op)
+    return replace(graph, tensors=tuple(tensors), ops=tuple(ops))
+
+
+def _reshape(op: Op, tensors: list[Any]) -> Op:
+    shape = np.array(tensors[op.outputs[0]].shape, np.int32)
+    options = copy(op.options)
+    if options is not None:
+        options.newShape = shape
+    tensors.append(replace(tensors[op.inputs[1]], data=shape.view(np.uint8)))
+    return replace(op, inputs=(op.inputs[0], len(tensors) - 1), options=options)
+
+
+def _open(rest: Any) -> Any:
+    if rest is not None and getattr(rest, "shapeSignature", None) is not None:
+        rest = copy(rest)
+        rest.shapeSignature = None
+    return rest

@@ -1,0 +1,1 @@
+"""Fewer bits: int8, int16×8, int4, clustered weights."""

@@ -1,0 +1,36 @@
+"""Everything together: all analyses of a model's frames under one false-discovery rate, the most urgent first."""
+
+from collections.abc import Sequence
+
+from edgexai.fleet.analysis.bias import biases
+from edgexai.fleet.analysis.compare import compared
+from edgexai.fleet.analysis.drift import changes, drifts
+from edgexai.fleet.analysis.evidence import Evidence
+from edgexai.fleet.analysis.finding import Finding, urgency
+from edgexai.fleet.analysis.health import health
+from edgexai.fleet.analysis.shortcut import shortcuts
+from edgexai.fleet.analysis.statistics import false_discovery
+
+RATE = 0.1
+"""Of all findings that are reported at once, at most so many are expected to be false."""
+
+
+def analysed(models: Sequence[Evidence], baseline: Sequence[Evidence] = (), rate: float = RATE) -> list[Finding]:
+    """The findings of several models' frames; ``baseline`` has earlier frames of some of them.
+
+    Every class, group, node and pair that has enough frames is one test, whatever comes of it; what remains after
+    Benjamini and Yekutieli 2001 at ``rate`` is returned.
+    """
+    tested: list[Finding] = []
+    earlier = {e.model: e for e in baseline}
+    for one in models:
+        tested += shortcuts(one) + biases(one) + health(one)
+        tested += drifts(earlier[one.model], one) if one.model in earlier else changes(one)
+    for i, first in enumerate(models):
+        for second in models[i + 1 :]:
+            tested += compared(first, second)
+    if not tested:
+        return []
+    rates = false_discovery([finding.p for finding in tested])
+    kept = [f.judged(float(q)) for f, q in zip(tested, rates, strict=True) if q <= rate]
+    return sorted(kept, key=urgency)

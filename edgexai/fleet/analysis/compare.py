@@ -1,0 +1,39 @@
+"""Compare: two models (versions, float and int8, two trainings) by the frames of each."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from edgexai.fleet.analysis.bias import features
+from edgexai.fleet.analysis.evidence import Evidence, joined
+from edgexai.fleet.analysis.finding import Finding
+from edgexai.fleet.analysis.statistics import greatest_shift, interval, mmd
+
+LEAST = 20
+
+
+def compared(first: Evidence, second: Evidence) -> list[Finding]:
+    """For every class: whether the second model gives it for other reasons than the first, on the fleet's stream.
+
+    Channels of two models are not the same things, so that maps alone are compared.
+    """
+    if first.maps.shape[1:] != second.maps.shape[1:]:
+        return []
+    a, b = (replace(e, concepts=np.zeros((len(e), 0), np.float32)) for e in (first, second))
+    both = joined(a, b)
+    x, found = features(both), []
+    old, new = x[: len(a)], x[len(a) :]
+    for target in np.intersect1d(a.target, b.target):
+        one, other = old[a.target == target], new[b.target == target]
+        if min(len(one), len(other)) < LEAST:
+            continue
+        _, shift, p_shift = greatest_shift(one, other)
+        p = min(1.0, 2 * min(mmd(one, other)[1], p_shift))
+        text = (
+            f"Class {target}: model {second.model} gives it for other reasons than {first.model} (p = {p:.1g}; what "
+            f"differs most, by {abs(shift):.2f} standard deviations)."
+        )
+        nodes = tuple(sorted(set(b.node[b.target == target].tolist())))
+        spread = interval(shift, len(one), len(other))
+        found.append(Finding("compare", second.model, int(target), nodes, len(other), p, shift, text, spread))
+    return found

@@ -1,0 +1,151 @@
+"""Health: nodes whose explanations leave their peers', and what may be wrong with their sensor."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.fleet.analysis.bias import unit
+from edgexai.fleet.analysis.evidence import Evidence
+from edgexai.fleet.analysis.finding import Finding
+from edgexai.fleet.analysis.statistics import Array, greatest_shift, interval, mmd
+
+LEAST_FRAMES, LEAST_NODES = 30, 3
+TURNS = ("turned by 90°", "turned by 180°", "turned by 270°", "mirrored", "upside down")
+
+
+def health(evidence: Evidence) -> list[Finding]:
+    """A candidate for every node with enough frames and peers: channels, maps and score against those of the others.
+
+    Of each class as many peers' frames are drawn as the node has, so that a node that sees other things is not ill.
+    p as in `bias`: MMD and the greatest shift. The text names the sickness that fits best: dead, turned, dirty
+    (relevance is lost in one place), saturated (all is alike, scores fell) or none of them.
+    """
+    names = np.unique(evidence.node)
+    if len(names) < LEAST_NODES:
+        return []
+    x, found = _features(evidence), []
+    strange = _strangest(evidence, x)
+    for name in names:
+        own = evidence.node == name
+        if own.sum() < LEAST_FRAMES:
+            continue
+        peers = _peers(evidence, own, strange)
+        if len(peers) < LEAST_FRAMES:
+            found += _alone(evidence, own, str(name))
+            continue
+        a, b = x[peers], x[own]
+        _, shift, p_shift = greatest_shift(a, b)
+        p = min(1.0, 2 * min(mmd(a, b)[1], p_shift))
+        sickness = diagnosis(evidence, own, peers)
+        text = (
+            f"Node {name}: its explanations leave those of its peers for the same classes (p = {p:.1g}, "
+            f"{abs(shift):.1f} standard deviations); {sickness}."
+        )
+        spread = interval(shift, len(a), len(b))
+        found.append(
+            Finding("health", evidence.model, None, (str(name),), int(own.sum()), p, shift, text, spread, sickness)
+        )
+    return found
+
+
+def diagnosis(evidence: Evidence, own: NDArray[np.bool_], peers: NDArray[np.int64]) -> str:
+    """What may be wrong with a node's sensor, in words that begin with the sickness."""
+    maps, usual = evidence.maps[own], evidence.maps[peers]
+    if _variety(maps) < 0.1 * _variety(usual):
+        return "dead: nearly every map is the same"
+    turned = _turned(evidence, own, peers)
+    if turned:
+        return f"rotated: its maps fit the peers' when {turned}"
+    lost, place = _lost(maps, usual)
+    if lost:
+        return f"dirty: little relevance at {place}, where its peers have it"
+    spread = [float(np.std(evidence.score[rows])) for rows in (own, peers)]
+    means = [float(np.mean(evidence.score[rows])) for rows in (own, peers)]
+    if means[0] < means[1] - 0.5 * spread[1] or spread[0] < 0.5 * spread[1]:
+        return "saturated or dim: scores are lower or all alike, the place of relevance is usual"
+    return "no known sickness of a sensor"
+
+
+def _features(evidence: Evidence) -> Array:
+    columns = [evidence.score, np.nan_to_num(evidence.conservation, nan=0.0)]
+    return np.concatenate([unit(part) for part in (evidence.channels(), *(c[:, None] for c in columns))], 1)
+
+
+def _strangest(evidence: Evidence, x: Array) -> NDArray[np.bool_]:
+    """Frames of the quarter of nodes whose class means lie farthest from the middle node: no peers to be judged by."""
+    centred = x.copy()
+    for target in np.unique(evidence.target):
+        own = evidence.target == target
+        centred[own] -= np.median(centred[own], axis=0)
+    names = np.unique(evidence.node)
+    means = np.stack([centred[evidence.node == name].mean(0) for name in names])
+    distance = np.linalg.norm(means - np.median(means, axis=0), axis=1)
+    far = names[np.argsort(distance)[len(names) - len(names) // 4 :]]
+    return np.isin(evidence.node, far)
+
+
+def _peers(evidence: Evidence, own: NDArray[np.bool_], strange: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Frames of other nodes that are not strange, each class in the node's own proportion, at most thrice as many."""
+    random, chosen = np.random.default_rng(0), []
+    for target in np.unique(evidence.target[own]):
+        wanted = 3 * int((own & (evidence.target == target)).sum())
+        there = np.flatnonzero(~own & ~strange & (evidence.target == target))
+        if len(there):
+            chosen.append(random.choice(there, min(wanted, len(there)), replace=False))
+    return np.concatenate(chosen) if chosen else np.zeros(0, np.int64)
+
+
+def _alone(evidence: Evidence, own: NDArray[np.bool_], name: str) -> list[Finding]:
+    """A node that sees what no peer sees: dead if that is one thing only."""
+    if _variety(evidence.maps[own]) > 0.1 * _variety(evidence.maps[~own]):
+        return []
+    text = f"Node {name}: it sees one class that its peers do not see, with nearly the same map each time; dead."
+    return [Finding("health", evidence.model, None, (name,), int(own.sum()), 1e-6, 3.0, text, where="dead")]
+
+
+def _variety(maps: NDArray[np.float32]) -> float:
+    """Mean distance of unit maps to their mean."""
+    flat = maps.reshape(len(maps), -1).astype(np.float64)
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-30)
+    return float(((flat - flat.mean(0)) ** 2).sum(1).mean())
+
+
+def _mean(maps: NDArray[np.float32]) -> Array:
+    positive = np.maximum(maps, 0).astype(np.float64)
+    total: Array = (positive / np.maximum(positive.sum((1, 2), keepdims=True), 1e-30)).mean(0)
+    return total
+
+
+def _turned(evidence: Evidence, own: NDArray[np.bool_], peers: NDArray[np.int64]) -> str:
+    """How a node's maps of each class must be moved to fit its peers' best, if that helps; else nothing."""
+    rows, columns = evidence.maps.shape[1:]
+    if rows < 4 or columns < 4:
+        return ""
+    gains = np.zeros(1 + len(TURNS))
+    for target in np.unique(evidence.target[own]):
+        mine = evidence.maps[own & (evidence.target == target)]
+        theirs = evidence.maps[peers[evidence.target[peers] == target]]
+        if min(len(mine), len(theirs)) < 3:
+            continue
+        usual, one = _mean(theirs), _mean(mine)
+        ways = [one, np.rot90(one, 1), np.rot90(one, 2), np.rot90(one, 3), one[:, ::-1], one[::-1]]
+        likeness = [np.corrcoef(w.reshape(-1), usual.reshape(-1))[0, 1] if w.shape == usual.shape else -1 for w in ways]
+        gains += len(mine) * np.nan_to_num(np.array(likeness))
+    gains /= max(1, int(own.sum()))
+    best = int(np.argmax(gains))
+    better = 1 - gains[best] < 0.5 * (1 - gains[0]) and gains[best] > gains[0] + 0.01
+    return TURNS[best - 1] if best and better else ""
+
+
+def _lost(maps: NDArray[np.float32], usual: NDArray[np.float32]) -> tuple[bool, str]:
+    """Whether one place of nine has lost two thirds of its share, while most others keep theirs."""
+    one, other = _mean(maps), _mean(usual)
+    sums = [
+        np.array([[q.sum() for q in np.array_split(r, 3, 1)] for r in np.array_split(m, 3, 0)]) for m in (one, other)
+    ]
+    if min(sums[0].shape) < 3:
+        return False, ""
+    ratio = sums[0] / np.maximum(sums[1], 1e-9)
+    ratio[sums[1] < 0.04] = 1
+    row, column = np.unravel_index(int(np.argmin(ratio)), ratio.shape)
+    place = f"{('top', 'middle', 'bottom')[row]} {('left', 'centre', 'right')[column]}"
+    return bool(ratio.min() < 0.4 and np.median(ratio) > 0.6), place

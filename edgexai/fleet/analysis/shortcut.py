@@ -1,0 +1,209 @@
+"""Shortcuts (Clever Hans): a part of a predicted class that is recognised by other channels, and more surely.
+
+Lapuschkin et al. 2019 (*Unmasking Clever Hans predictors*) cluster the maps of a class; the map shows a finding, but
+what the network saw and how sure it was detect it. So each class is clustered on its concepts and its logit:
+
+1. Concepts are whitened by how they vary within the *other* classes: what varies everywhere says nothing, what varies
+   in one class alone does (a discriminant analysis whose classes are the predicted ones). Five components are kept.
+2. k-means, k = 2 … 5, on components and logit. Every cluster of at least max(5, 2 %) frames is a suspect, and so is
+   everything outside of it: carriers may be the majority.
+3. A suspect's separation is its d' along a discriminant of the components, computed on frames that the discriminant has
+   not seen (five folds), plus twice its shift of the logit in standard deviations of the other classes' (at most 6).
+
+How large that becomes in classes without an artefact is known from networks that were trained clean
+(`benchmarks/findings`): its Gumbel distribution gives the p-value.
+"""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.fleet.analysis.evidence import Evidence
+from edgexai.fleet.analysis.finding import Finding, Member
+from edgexai.fleet.analysis.regions import areas, names, shares
+from edgexai.fleet.analysis.statistics import interval
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+LEAST = 40
+"""Frames of a class below which nothing is said."""
+COMPONENTS, CLUSTERS, FOLDS = 5, (2, 3, 4, 5), 5
+LOGIT_WEIGHT, MOST_SHIFT, MOST_SEPARATION = 0.7, 6.0, 12.0
+SHRINK_WITHIN, SHRINK = 0.2, 0.3
+NULL = (5.83, 0.87)
+"""Location and scale of a Gumbel distribution that has the upper tail of `Suspect.separation` in 320 clean classes."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """The part of a class that stands out most: who is in it, its separation, its shift of the logit, and of every
+    frame how much speaks for being in it (0 to 1)."""
+
+    mask: Mask
+    separation: float
+    shift: float
+    likeness: Array
+
+    @property
+    def p(self) -> float:
+        """How often a clean class has as much."""
+        location, scale = NULL
+        return float(-np.expm1(-math.exp(min(-(self.separation - location) / scale, 700.0))))
+
+
+def shortcuts(evidence: Evidence) -> list[Finding]:
+    """One candidate for every class with enough frames, whatever its p; who reads them corrects for their number."""
+    channels = evidence.channels()
+    found = []
+    for target in np.unique(evidence.target):
+        own = evidence.target == target
+        if own.sum() >= LEAST and (suspect := suspected(channels, evidence.score, evidence.target, int(target))):
+            found.append(_finding(evidence.where(own), int(target), suspect))
+    return found
+
+
+def suspected(channels: Array, score: Array, classes: NDArray[np.int64], target: int) -> Suspect | None:
+    """The most separated part of a class; None if it has none that is large enough.
+
+    ``channels`` (N, D) and ``score`` (N,) of all classes, since what is usual is learned from the others.
+    """
+    own = classes == target
+    x, spread = _whitened(channels, classes, target), _usual_spread(score, classes, target)
+    logit = (score[own] - np.median(score[own])) / spread
+    left, sizes, _ = np.linalg.svd(x, full_matrices=False)
+    parts = (left * sizes)[:, :COMPONENTS]
+    parts = parts / max(math.sqrt(float((parts**2).sum(1).mean())), 1e-12)
+    both = np.column_stack([parts, LOGIT_WEIGHT * logit / max(float(logit.std()), 1e-9)])
+    best: tuple[float, float, Mask] | None = None
+    for mask in _clusters(both):
+        shift = float(logit[mask].mean()) - float(logit[~mask].mean())
+        separation = min(_separation(_projected(parts, mask), mask), MOST_SEPARATION)
+        separation += 2 * min(abs(shift), MOST_SHIFT)
+        if best is None or separation > best[0]:
+            best = separation, shift, mask
+    if best is None:
+        return None
+    separation, shift, mask = best
+    if shift < 0:  # the artefact makes the network surer, whichever side is the larger one
+        shift, mask = -shift, ~mask
+    return Suspect(mask, separation, shift, _likeness(both, mask))
+
+
+def _whitened(channels: Array, classes: NDArray[np.int64], target: int) -> Array:
+    own = channels[classes == target]
+    scatter, count = np.zeros((channels.shape[1],) * 2), 0
+    for other in np.unique(classes):
+        rows = channels[classes == other]
+        if other != target and len(rows) >= 20:
+            about = rows - rows.mean(0)
+            scatter, count = scatter + about.T @ about, count + len(rows)
+    centred: Array = own - own.mean(0)
+    if count == 0:
+        return centred
+    within = _shrunk(scatter / count, SHRINK_WITHIN)
+    white: Array = centred @ np.asarray(np.linalg.cholesky(np.linalg.inv(within)))
+    return white
+
+
+def _usual_spread(score: Array, classes: NDArray[np.int64], target: int) -> float:
+    others = [score[classes == k] for k in np.unique(classes) if k != target]
+    spreads = [float(s.std()) for s in others if len(s) >= 20]
+    own = score[classes == target]
+    robust = 1.4826 * float(np.median(np.abs(own - np.median(own))))
+    return max(float(np.median(spreads)) if spreads else robust, 1e-9)
+
+
+def _clusters(x: Array) -> list[Mask]:
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits
+
+    least, found = max(5, math.ceil(0.02 * len(x))), []
+    with warnings.catch_warnings(), threadpool_limits(1):  # so few frames make threads wait for each other
+        warnings.simplefilter("ignore", ConvergenceWarning)  # frames that are all alike
+        for k in CLUSTERS:
+            label = KMeans(k, n_init=3, random_state=0).fit_predict(x)
+            masks = [label == j for j in range(k)]
+            found += [m for m in masks if least <= m.sum() <= len(x) - least]
+    return found
+
+
+def _projected(x: Array, mask: Mask) -> Array:
+    """Each frame along the discriminant of the other folds, in its standard deviations."""
+    fold, out = np.zeros(len(x), np.int64), np.zeros(len(x))
+    for side in (mask, ~mask):
+        fold[side] = np.arange(side.sum()) % FOLDS
+    for k in range(FOLDS):
+        seen = fold != k
+        direction, middle = _discriminant(x[seen], mask[seen])
+        out[~seen] = (x[~seen] - middle) @ direction
+    return out
+
+
+def _discriminant(x: Array, mask: Mask) -> tuple[Array, Array]:
+    inside, outside = x[mask], x[~mask]
+    one, other = inside.mean(0), outside.mean(0)
+    a, b = inside - one, outside - other
+    within = _shrunk((a.T @ a + b.T @ b) / max(1, len(x) - 2), SHRINK)
+    direction = np.linalg.solve(within, one - other)
+    length = math.sqrt(max(float(direction @ within @ direction), 1e-24))
+    return direction / length, (one + other) / 2
+
+
+def _separation(projected: Array, mask: Mask) -> float:
+    inside, outside = projected[mask], projected[~mask]
+    spread = (inside.var() * len(inside) + outside.var() * len(outside)) / max(1, len(projected) - 2)
+    return float((inside.mean() - outside.mean()) / max(math.sqrt(float(spread)), 1e-12))
+
+
+def _likeness(x: Array, mask: Mask) -> Array:
+    direction, middle = _discriminant(x, mask)
+    found: Array = 1 / (1 + np.exp(-np.clip((x - middle) @ direction, -30, 30)))
+    return found
+
+
+def _shrunk(covariance: Array, share: float) -> Array:
+    mean = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+    found: Array = (1 - share) * covariance + share * mean * np.eye(len(covariance))
+    return found
+
+
+def _finding(own: Evidence, target: int, suspect: Suspect) -> Finding:
+    count, rest = int(suspect.mask.sum()), int((~suspect.mask).sum())
+    where = _where(own.maps[suspect.mask], own.maps[~suspect.mask])
+    nodes = tuple(sorted(set(own.node[suspect.mask].tolist())))
+    text = (
+        f"Class {target}: {count} of its {len(own)} frames are recognised by other channels than the rest, with a "
+        f"score {suspect.shift:.1f} standard deviations higher{f', and look more at the {where}' if where else ''}. "
+        f"Of clean classes, a share of {suspect.p:.1g} shows as much."
+    )
+    members = tuple(
+        Member(int(i), str(n), int(s), round(float(v), 4))
+        for i, n, s, v in zip(own.id, own.node, own.sequence, suspect.likeness, strict=True)
+    )
+    return Finding(
+        "shortcut",
+        own.model,
+        target,
+        nodes,
+        count,
+        suspect.p,
+        suspect.shift,
+        text,
+        interval(suspect.shift, count, rest),
+        where,
+        members=members,
+    )
+
+
+def _where(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> str:
+    """The region whose share of positive relevance grows most against its area, if that is a tenth; else nothing."""
+    mean = [np.mean([shares(one) for one in maps[:500]], axis=0) for maps in (inside, outside)]
+    gain = mean[0] - mean[1]
+    dense = gain / np.maximum(areas(inside.shape[1:]), 1e-9)
+    best = int(np.argmax(np.where(gain > 0.1, dense, -np.inf)))
+    return names(inside.shape[1])[best] if gain[best] > 0.1 else ""

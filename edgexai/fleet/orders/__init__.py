@@ -1,0 +1,1 @@
+"""What a fleet tells its nodes to do, and their replies."""

@@ -1,0 +1,67 @@
+"""From the store to what the analyses read: frames decoded, by model, with the group that their node declared."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from edgexai.errors import ConfigError, FrameError
+from edgexai.fleet.analysis.evidence import Evidence, gather
+from edgexai.fleet.store.bases import FOLDER, at_hand
+from edgexai.fleet.store.store import Store, Stored
+from edgexai.heatmap import decode
+
+MOST = 200_000
+"""Newest frames of a model that are read at once."""
+
+
+def evidence(directory: Path, since: float = -float("inf"), until: float = float("inf")) -> list[Evidence]:
+    """What a store has of every model, from ``since`` up to ``until`` (the nodes' clocks, Unix seconds)."""
+    if not directory.is_dir():
+        raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
+    store = Store(directory)
+    try:
+        groups = _groups(store)
+        bases = at_hand(directory / FOLDER)
+        rows: dict[str, list[dict[str, Any]]] = {}
+        after = -1
+        while batch := store.since(after):
+            after = batch[-1].id
+            for one in batch:
+                if since <= one.time < until and (row := _row(one, groups, bases)) is not None:
+                    rows.setdefault(one.model, []).append(row)
+    finally:
+        store.close()
+    return [gather(model, some[-MOST:]) for model, some in sorted(rows.items())]
+
+
+def newest(directory: Path) -> float:
+    """The time of the newest frame: what "an hour ago" counts from, in a store of old frames too."""
+    store, last, after = Store(directory), -float("inf"), -1
+    try:
+        while batch := store.since(after):
+            after, last = batch[-1].id, max(last, *(one.time for one in batch))
+    finally:
+        store.close()
+    return last
+
+
+def _row(one: Stored, groups: dict[tuple[str, str, str], str], bases: Any) -> dict[str, Any] | None:
+    try:
+        said = decode(one.frame, None, bases)
+    except FrameError:
+        return None  # of a basis or a version that is not here
+    row = {k: getattr(one, k) for k in ("id", "sequence", "node", "time", "target", "score", "conservation")}
+    group = groups.get((one.fleet, one.node, one.boot), "")
+    return row | {"group": group, "map": said.map, "concepts": said.fields.concepts}
+
+
+def _groups(store: Store) -> dict[tuple[str, str, str], str]:
+    """The group of every (fleet, node, boot) that declared one."""
+    found = {}
+    for fleet, node, kind, _, text in store.journal.nodes(limit=1_000_000):
+        said = json.loads(text)
+        context = said.get("context") if kind == "status" else said if kind.startswith("context/") else None
+        boot = said.get("boot") if kind == "status" else kind.removeprefix("context/")
+        if isinstance(context, dict) and "group" in context and isinstance(boot, str):
+            found[fleet, node, boot] = str(context["group"])
+    return found

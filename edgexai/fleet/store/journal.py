@@ -1,0 +1,343 @@
+"""What has just arrived: SQLite, shared by all workers of one store, durable when a call returns.
+
+boot        one row for each (fleet, node, boot), with its totals
+seen        which sequence numbers of a boot are stored, as ranges, for ever: the test for exactly once
+frame       frames that are not in Parquet yet, by an id that only grows
+part        the Parquet files that count, and the ids in each
+node        the last status and metrics of each node
+quarantine  payloads that were refused, cut to 4 KiB, the last 1,000
+counter     totals
+"""
+
+import random
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgexai.errors import ConfigError
+from edgexai.fleet.store.ranges import Ranges, insert
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS boot (
+    id INTEGER PRIMARY KEY, fleet TEXT NOT NULL, node TEXT NOT NULL, boot TEXT NOT NULL,
+    frames INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, UNIQUE (fleet, node, boot)
+);
+CREATE TABLE IF NOT EXISTS seen (
+    boot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (boot, first)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS frame (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL, sequence INTEGER NOT NULL, received REAL NOT NULL,
+    time REAL NOT NULL, model TEXT NOT NULL, target INTEGER NOT NULL, score REAL NOT NULL, conservation REAL,
+    frame BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS part (
+    path TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS node (
+    fleet TEXT NOT NULL, node TEXT NOT NULL, kind TEXT NOT NULL, received REAL NOT NULL, message TEXT NOT NULL,
+    PRIMARY KEY (fleet, node, kind)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS quarantine (
+    id INTEGER PRIMARY KEY, received REAL NOT NULL, topic TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_KEPT_IN_QUARANTINE = 1000
+_PATIENCE = 30.0  # seconds that one process waits for another's lock
+
+COLUMNS = "id, fleet, node, boot, sequence, received, time, model, target, score, conservation, frame"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A frame that was decoded once and is to be stored; ``model`` is 16 hex digits, times are unix seconds."""
+
+    fleet: str
+    node: str
+    boot: str
+    sequence: int
+    received: float
+    time: float
+    model: str
+    target: int
+    score: float
+    conservation: float | None
+    frame: bytes
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A payload that is no frame."""
+
+    received: float
+    topic: str
+    reason: str
+    payload: bytes
+
+
+Row = tuple[Any, ...]
+NodeNote = tuple[str, str, str, float, str]
+
+
+def damaged(path: Path, error: Exception) -> ConfigError:
+    """What to do about a journal that cannot be read."""
+    return ConfigError(f"{path}: {error}; `edgexai fleet repair --store {path.parent}` saves what there is")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection that flushes at every commit, its tables made."""
+    db = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE, isolation_level=None)
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.executescript(_SCHEMA)
+            return db
+        except sqlite3.OperationalError as error:
+            # two that open a new file at once stand in each other's way while it becomes a WAL; SQLite does not wait
+            # there, since neither would let go
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                db.close()
+                raise
+            time.sleep(random.uniform(0.01, 0.05))
+
+
+class Journal:
+    """The journal of one store directory; several processes may have it open."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / "journal.db"
+        self._lock = threading.Lock()
+        try:
+            self._db = _connect(self.path)
+            if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                raise sqlite3.DatabaseError("pages are damaged")
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.path, error) from error
+
+    def add(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = (), notes: Sequence[NodeNote] = ()) -> int:
+        """Store what is new, durably; how many were. Duplicates and refusals are counted.
+
+        ``notes`` are the last status and metrics of nodes: (fleet, node, kind, received, JSON text).
+        """
+        by_boot: dict[tuple[str, str, str], dict[int, Arrival]] = defaultdict(dict)
+        for a in arrivals:
+            by_boot[a.fleet, a.node, a.boot].setdefault(a.sequence, a)
+        new = 0
+        with self._lock, _Transaction(self._db):
+            for key, group in by_boot.items():
+                boot = self._boot_id(*key)
+                fresh = [group[n] for n in self._insert_seen(boot, group)]
+                self._db.executemany(
+                    "INSERT INTO frame (boot, sequence, received, time, model, target, score, conservation, frame)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [
+                        (boot, a.sequence, a.received, a.time, a.model, a.target, a.score, a.conservation, a.frame)
+                        for a in fresh
+                    ],
+                )
+                self._db.execute(
+                    "UPDATE boot SET frames = frames + ?, bytes = bytes + ? WHERE id = ?",
+                    (len(fresh), sum(len(a.frame) for a in fresh), boot),
+                )
+                new += len(fresh)
+            self._count("frames", new)
+            self._count("duplicates", len(arrivals) - new)
+            self._quarantine(refusals)
+            self._db.executemany("REPLACE INTO node VALUES (?, ?, ?, ?, ?)", notes)
+        return new
+
+    def nodes(self, limit: int = 500) -> list[NodeNote]:
+        """The last status and metrics of the nodes that were heard last."""
+        return self._all(
+            "SELECT n.fleet, n.node, n.kind, n.received, n.message FROM node n JOIN ("
+            "SELECT fleet, node, max(received) AS heard FROM node GROUP BY fleet, node ORDER BY heard DESC LIMIT ?"
+            ") last ON n.fleet = last.fleet AND n.node = last.node ORDER BY n.fleet, n.node, n.kind",
+            limit,
+        )
+
+    def states(self) -> dict[str, int]:
+        """How many nodes there are by the state that their last status says."""
+        rows = self._all(
+            "SELECT coalesce(json_extract(message, '$.state'), 'unknown') AS state, count(*) FROM node"
+            " WHERE kind = 'status' GROUP BY state"
+        )
+        return {str(state): count for state, count in rows}
+
+    def totals(self, limit: int = 500) -> dict[tuple[str, str], tuple[int, int]]:
+        """Frames and bytes stored of the (fleet, node) that came first to the store last."""
+        rows = self._all(
+            "SELECT fleet, node, sum(frames), sum(bytes) FROM boot GROUP BY fleet, node ORDER BY max(id) DESC LIMIT ?",
+            limit,
+        )
+        return {(fleet, node): (frames, size) for fleet, node, frames, size in rows}
+
+    def total(self, fleet: str, node: str) -> tuple[int, int]:
+        """Frames and bytes stored of a node."""
+        rows = self._all(
+            "SELECT coalesce(sum(frames), 0), coalesce(sum(bytes), 0) FROM boot WHERE fleet = ? AND node = ?",
+            fleet,
+            node,
+        )
+        return int(rows[0][0]), int(rows[0][1])
+
+    def counters(self) -> dict[str, int]:
+        """Totals: frames, duplicates, quarantined."""
+        zero = {"frames": 0, "duplicates": 0, "quarantined": 0}
+        return zero | dict(self._all("SELECT name, value FROM counter"))
+
+    def refusals(self, limit: int = 100) -> list[Refusal]:
+        """The newest payloads in quarantine."""
+        rows = self._all("SELECT received, topic, reason, payload FROM quarantine ORDER BY id DESC LIMIT ?", limit)
+        return [Refusal(*row) for row in rows]
+
+    def snapshot(self, after: int, limit: int) -> tuple[list[str], list[Row]]:
+        """Parquet files and journal rows beyond an id, of the same moment."""
+        with self._lock, _Transaction(self._db, "DEFERRED"):
+            parts = self._db.execute("SELECT path FROM part WHERE last > ? ORDER BY first", (after,)).fetchall()
+            return [p for (p,) in parts], self._rows("f.id > ?", after, limit)
+
+    def oldest(self, limit: int) -> list[Row]:
+        """The rows that go to Parquet next."""
+        with self._lock:
+            return self._rows("f.id > ?", -1, limit)
+
+    def waiting(self) -> int:
+        """How many frames are not in Parquet."""
+        return int(self._all("SELECT count(*) FROM frame")[0][0])
+
+    def last_id(self) -> int:
+        """The id of the newest frame, -1 if there is none."""
+        return int(self._all("SELECT coalesce(max(seq), -1) FROM sqlite_sequence WHERE name = 'frame'")[0][0])
+
+    def parts(self) -> set[str]:
+        """The Parquet files that count."""
+        return {path for (path,) in self._all("SELECT path FROM part")}
+
+    def small_parts(self, rows: int) -> list[tuple[str, int, int, int]]:
+        """The Parquet files of fewer rows than that: (path, first id, last id, rows), oldest first."""
+        return self._all("SELECT path, first, last, rows FROM part WHERE rows < ? ORDER BY first", rows)
+
+    def merged(self, old: Iterable[str], new: tuple[str, int, int, int]) -> None:
+        """One Parquet file holds what several held."""
+        with self._lock, _Transaction(self._db):
+            self._db.executemany("DELETE FROM part WHERE path = ?", [(path,) for path in old])
+            self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?)", new)
+
+    def moved(self, last: int, parts: Iterable[tuple[str, int, int, int]]) -> None:
+        """The frames up to an id are in these Parquet files now: (path, first id, last id, rows)."""
+        with self._lock, _Transaction(self._db):
+            self._db.executemany("INSERT INTO part VALUES (?, ?, ?, ?)", parts)
+            self._db.execute("DELETE FROM frame WHERE id <= ?", (last,))
+
+    def archive(self, path: str, boots: Sequence[tuple[str, str, str, list[int], int]], ids: tuple[int, int]) -> bool:
+        """Take in a Parquet file: (fleet, node, boot, sequences, bytes) of its frames, first and last id; False if one
+        of its frames is known already, and nothing is changed then."""
+        try:
+            with self._lock, _Transaction(self._db):
+                for fleet, node, boot, sequences, size in boots:
+                    row = self._boot_id(fleet, node, boot)
+                    if len(self._insert_seen(row, sequences)) < len(sequences):
+                        raise _Known
+                    self._db.execute(
+                        "UPDATE boot SET frames = frames + ?, bytes = bytes + ? WHERE id = ?",
+                        (len(sequences), size, row),
+                    )
+                rows = sum(len(sequences) for *_, sequences, _ in boots)
+                self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?)", (path, *ids, rows))
+                self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'frame' AND seq < ?", (ids[1],))
+                self._db.execute(
+                    "INSERT INTO sqlite_sequence SELECT 'frame', ? WHERE NOT EXISTS"
+                    " (SELECT 1 FROM sqlite_sequence WHERE name = 'frame')",
+                    (ids[1],),
+                )
+                self._count("frames", rows)
+        except _Known:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give the file back."""
+        with self._lock:
+            self._db.close()
+
+    def _all(self, query: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+    def _rows(self, where: str, value: int, limit: int) -> list[Row]:
+        return self._db.execute(
+            f"SELECT f.id, fleet, node, b.boot, sequence, received, time, model, target, score, conservation, frame"
+            f" FROM frame f JOIN boot b ON b.id = f.boot WHERE {where} ORDER BY f.id LIMIT ?",
+            (value, limit),
+        ).fetchall()
+
+    def _boot_id(self, fleet: str, node: str, boot: str) -> int:
+        found = self._db.execute("SELECT id FROM boot WHERE fleet = ? AND node = ? AND boot = ?", (fleet, node, boot))
+        row = found.fetchone()
+        if row is None:
+            row = self._db.execute(
+                "INSERT INTO boot (fleet, node, boot) VALUES (?, ?, ?) RETURNING id", (fleet, node, boot)
+            ).fetchone()
+        return int(row[0])
+
+    def _insert_seen(self, boot: int, sequences: Iterable[int]) -> list[int]:
+        numbers = sorted(sequences)
+        near: Ranges = self._db.execute(
+            "SELECT first, last FROM seen WHERE boot = ? AND last >= ? AND first <= ?",
+            (boot, numbers[0] - 1, numbers[-1] + 1),
+        ).fetchall()
+        merged, fresh = insert(near, numbers)
+        if fresh:
+            self._db.executemany("DELETE FROM seen WHERE boot = ? AND first = ?", [(boot, first) for first, _ in near])
+            self._db.executemany("INSERT INTO seen VALUES (?, ?, ?)", [(boot, *r) for r in merged])
+        return fresh
+
+    def _quarantine(self, refusals: Sequence[Refusal]) -> None:
+        if not refusals:
+            return
+        self._db.executemany(
+            "INSERT INTO quarantine (received, topic, reason, payload) VALUES (?, ?, ?, ?)",
+            [(r.received, r.topic[:256], r.reason, r.payload[:4096]) for r in refusals[-_KEPT_IN_QUARANTINE:]],
+        )
+        self._db.execute(
+            "DELETE FROM quarantine WHERE id <= (SELECT max(id) FROM quarantine) - ?", (_KEPT_IN_QUARANTINE,)
+        )
+        self._count("quarantined", len(refusals))
+
+    def _count(self, name: str, by: int) -> None:
+        if by:
+            self._db.execute(
+                "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                (name, by),
+            )
+
+
+class _Known(Exception):
+    """A frame that was to be new is not."""
+
+
+class _Transaction:
+    """BEGIN … COMMIT, or ROLLBACK if the block raises. IMMEDIATE takes the writer's lock at once, so that a worker
+    waits for another instead of failing halfway."""
+
+    def __init__(self, db: sqlite3.Connection, kind: str = "IMMEDIATE") -> None:
+        self._db, self._kind = db, kind
+
+    def __enter__(self) -> None:
+        self._db.execute(f"BEGIN {self._kind}")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:  # a full disk has rolled back by itself
+                self._db.execute("ROLLBACK")

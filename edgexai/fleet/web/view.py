@@ -1,0 +1,217 @@
+"""What the page shows, kept up to date frame by frame: sums a class, the last maps of each node."""
+
+import base64
+import threading
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.errors import FrameError
+from edgexai.fleet.analysis.regions import Map, Shares, areas, flat, names, shares, suspects
+from edgexai.fleet.store.bases import FOLDER, at_hand
+from edgexai.fleet.store.store import Store, Stored
+from edgexai.heatmap import decode
+from edgexai.heatmap.basis import Basis
+
+RECENT = 24  # frames of a node that are at hand
+NODES = 500  # nodes whose own sums and frames are at hand: those that were heard last
+SLICE = 500  # frames that are decoded at a time
+LOOK_BACK = 5_000  # frames that are read at most to catch up: at a start, or when more arrive than can be decoded
+
+
+@dataclass
+class Tally:
+    """One class of one model, on one node or on all."""
+
+    count: int = 0
+    map: NDArray[np.float64] | None = None
+    shares: Shares | None = None
+    score: float = 0.0
+    bytes: int = 0
+
+    def add(self, relevance: Map, share: Shares, score: float, size: int) -> None:
+        """Count a frame. Its map is scaled to a greatest magnitude of 1, so that each explanation has one voice."""
+        peak = float(np.abs(relevance).max(initial=0.0))
+        scaled = relevance / peak if peak > 0 else relevance
+        self.map = scaled.astype(np.float64) if self.map is None else self.map + scaled
+        self.shares = share.copy() if self.shares is None else self.shares + share
+        self.count += 1
+        self.score += score
+        self.bytes += size
+
+
+Decoded = tuple[Map, Shares] | None
+
+
+def decoded(frames: list[bytes], folder: Path) -> list[Decoded]:
+    """Map and shares of each frame, in the bases of a folder.
+
+    None for one that builds upon another, whose basis is not there, or that only a newer version can read.
+    """
+    bases = at_hand(folder)
+    return [_decoded(frame, bases) for frame in frames]
+
+
+def _decoded(frame: bytes, bases: Iterable[Basis]) -> Decoded:
+    try:
+        read = decode(frame, None, bases)
+    except FrameError:
+        return None
+    relevance = flat(read.map)
+    return None if read.missing is not None else (relevance, shares(relevance))
+
+
+Key = tuple[str, tuple[int, int], int]
+"""Model, shape of the map, target."""
+
+
+@dataclass
+class OfNode:
+    """What is at hand of one node."""
+
+    tallies: dict[Key, Tally] = field(default_factory=dict)
+    recent: deque[Stored] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+
+@dataclass
+class View:
+    """Reads the store as it grows. ``catch_up`` is called now and then; the other calls give JSON-ready answers."""
+
+    store: Store
+    look_back: int = LOOK_BACK
+    cursor: int = -1
+    nodes: int = NODES
+    decode: Callable[[list[bytes], Path], list[Decoded]] = decoded
+    tallies: dict[Key, Tally] = field(default_factory=dict)
+    of_nodes: OrderedDict[str, OfNode] = field(default_factory=OrderedDict)
+    shown: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def bases(self) -> Path:
+        """Where the bases are in which frames are coded."""
+        return self.store.directory / FOLDER
+
+    def catch_up(self) -> int:
+        """Take in what the store has got since, the newest ``look_back`` of it; how many frames."""
+        taken, last = 0, self.store.last_id()
+        self.cursor = max(self.cursor, last - self.look_back)
+        while self.cursor < last and (batch := self.store.since(self.cursor, SLICE)):
+            maps = self.decode([stored.frame for stored in batch], self.bases)
+            with self._lock:
+                for stored, found in zip(batch, maps, strict=True):
+                    if found is not None:
+                        self._take(stored, *found)
+            self.cursor = batch[-1].id
+            taken += len(batch)
+        return taken
+
+    def latest(self, fleet: str | None = None, node: str | None = None, limit: int = 8) -> list[dict[str, Any]]:
+        """The newest frames of the 50 nodes that were heard last (or of those asked for), newest first."""
+        with self._lock:
+            names = [tuple(name.split("/")) for name in reversed(self.of_nodes)]
+            wanted = [(f, n) for f, n in names if fleet in (None, f) and node in (None, n)][:50]
+            return [
+                described(stored)
+                for f, n in sorted(wanted)
+                for stored in list(self.of_nodes[f"{f}/{n}"].recent)[::-1][:limit]
+            ]
+
+    def classes(self, node: str | None = None) -> list[dict[str, Any]]:
+        """Per model: its classes with mean map and shares by region, and where a class stands out.
+
+        ``node`` as ``FLEET/NODE`` asks for one node's frames alone.
+        """
+        with self._lock:
+            groups: dict[tuple[str, tuple[int, int]], dict[int, Tally]] = defaultdict(dict)
+            asked = self.tallies if node is None else self.of_nodes.get(node, OfNode()).tallies
+            for (model, shape, target), tally in sorted(asked.items(), key=lambda item: item[0]):
+                groups[model, shape][target] = tally
+            answers = [_model(model, shape, tallies) for (model, shape), tallies in groups.items()]
+            for answer in answers:
+                for suspect in answer["suspects"]:
+                    suspect["nodes"] = self._by_node(answer["model"], suspect)
+            return answers
+
+    def _by_node(self, model: str, suspect: dict[str, Any]) -> list[dict[str, Any]]:
+        """How strong a suspicion is on each node: its share and how many frames say so."""
+        return [
+            {
+                "node": node,
+                "count": tally.count,
+                "share": round(float(tally.shares[names(shape[0]).index(suspect["region"])] / tally.count), 4),
+            }
+            for node, one in sorted(self.of_nodes.items())
+            for (m, shape, target), tally in sorted(one.tallies.items(), key=lambda item: item[0])
+            if m == model and target == suspect["target"] and tally.shares is not None
+        ]
+
+    def _take(self, stored: Stored, relevance: Map, share: Shares) -> None:
+        shape = (relevance.shape[0], relevance.shape[1])
+        name, key = f"{stored.fleet}/{stored.node}", (stored.model, shape, stored.target)
+        one = self.of_nodes.setdefault(name, OfNode())
+        self.of_nodes.move_to_end(name)
+        while len(self.of_nodes) > self.nodes:
+            self.of_nodes.popitem(last=False)
+        for tallies in (self.tallies, one.tallies):
+            tallies.setdefault(key, Tally()).add(relevance, share, stored.score, len(stored.frame))
+        one.recent.append(stored)
+        self.shown += 1
+
+
+def described(stored: Stored) -> dict[str, Any]:
+    """A frame as JSON; whoever shows its map decodes its own bytes, which are the shortest that a map can have."""
+    return {
+        "id": stored.id,
+        "fleet": stored.fleet,
+        "node": stored.node,
+        "boot": stored.boot,
+        "sequence": stored.sequence,
+        "time": stored.time,
+        "received": stored.received,
+        "model": stored.model,
+        "target": stored.target,
+        "score": stored.score,
+        "conservation": stored.conservation,
+        "bytes": len(stored.frame),
+        "frame": base64.b64encode(stored.frame).decode(),
+    }
+
+
+def picture(relevance: NDArray[Any]) -> dict[str, Any]:
+    """A map for the screen: rows, columns, the greatest magnitude, and int8 values of -127 … 127 in base64."""
+    peak = float(np.abs(relevance).max(initial=0.0))
+    steps = np.rint(relevance * (127 / peak)) if peak > 0 else np.zeros(relevance.shape)
+    data = base64.b64encode(steps.astype(np.int8).tobytes()).decode()
+    return {"rows": relevance.shape[0], "columns": relevance.shape[1], "peak": peak, "data": data}
+
+
+def _model(model: str, shape: tuple[int, int], tallies: dict[int, Tally]) -> dict[str, Any]:
+    regions = names(shape[0])
+    means = {t: tally.shares / tally.count for t, tally in tallies.items() if tally.shares is not None}
+    conspicuous = suspects(means, {t: tally.count for t, tally in tallies.items()}, regions, areas(shape))
+    return {
+        "model": model,
+        "rows": shape[0],
+        "columns": shape[1],
+        "regions": list(regions),
+        "areas": [round(float(a), 4) for a in areas(shape)],
+        "suspects": [vars(s) for s in conspicuous],
+        "classes": [
+            {
+                "target": target,
+                "count": tally.count,
+                "score": tally.score / tally.count,
+                "bytes": tally.bytes / tally.count,
+                "shares": [round(float(s), 4) for s in means[target]],
+                "map": picture(tally.map / tally.count),
+            }
+            for target, tally in tallies.items()
+            if tally.map is not None
+        ],
+    }

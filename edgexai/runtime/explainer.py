@@ -1,0 +1,288 @@
+"""Explainer: runs an explainer file on a node; numpy and a TFLite runtime, nothing else."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.errors import DataError, Error, ModelError
+from edgexai.extras import how_to_install
+from edgexai.runtime.interpreter import Interpreter
+from edgexai.runtime.metadata import metadata
+from edgexai.runtime.micro import MicroInterpreter
+from edgexai.runtime.preprocessing import preprocessing
+
+Map = NDArray[np.float32]
+Sample = NDArray[Any] | Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]]
+PLAIN = ("relevance", "target", "score")
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """A part of an explainer's ``concepts``: one statistic of an inner map, a number a channel from ``start`` on.
+
+    ``statistic`` is ``"sum"`` of relevance over a channel's places, ``"positive"``, the sum of its positive part, or
+    ``"maximum"``, its largest value at one place.
+    """
+
+    map: str
+    statistic: str
+    start: int
+    channels: int
+
+    def of(self, concepts: Map) -> Map:
+        """This part of a vector, or of many (…, N)."""
+        return concepts[..., self.start : self.start + self.channels]
+
+
+@dataclass(frozen=True)
+class About:
+    """What an explainer file says of itself; ``source`` is the SHA-256 (hex) of the model that it explains."""
+
+    composite: str
+    target: str | int
+    grid: tuple[int, int] | None
+    channels: str
+    source: str
+    version: str
+    concepts: tuple[Concepts, ...] = ()
+    outputs: tuple[str, ...] = PLAIN
+    """What the file returns behind the model's own outputs."""
+    notes: tuple[str, ...] = ()
+    """What relevance does not go through, in words."""
+
+    @property
+    def maps(self) -> int:
+        """How many inputs are explained."""
+        return sum(name.startswith("relevance") for name in self.outputs)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction and why.
+
+    ``outputs`` are the model's own, bit for bit; ``relevance`` is float32 in the input's shape without batch (and
+    without channels if the file sums them), ``more`` that of the second input and the further ones; ``score`` is the
+    logit of ``target``, which the relevance adds up to; ``state`` is the part of it that a streaming model owes to the
+    steps before; ``concepts`` float32 (N,) says which channels of inner maps took part
+    (``Explainer.metadata.concepts`` names them). ``inputs`` are the sample that was explained, in the model's own type,
+    ``scores`` the first output as real numbers, calibrated where the model's metadata says how, and ``labels`` the
+    names of its classes.
+    """
+
+    outputs: tuple[NDArray[Any], ...]
+    target: int
+    score: float
+    relevance: Map
+    concepts: Map | None = None
+    more: tuple[Map, ...] = ()
+    state: float = 0.0
+    inputs: tuple[NDArray[Any], ...] = ()
+    scores: Map | None = None
+    labels: tuple[str, ...] = ()
+    of: str = "predicted"
+    """What was explained, as `attach` was told: ``"predicted"``, ``"error"``, an index …"""
+
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.relevance.shape))
+        return f"Explanation({self.name!r}, score {self.score:.4g}, relevance {shape})"
+
+    @property
+    def name(self) -> str:
+        """What the class is called that is explained: its number where the model has no labels."""
+        return self.called(self.target)
+
+    def called(self, target: int) -> str:
+        """The name of a class, or its number."""
+        return self.labels[target] if 0 <= target < len(self.labels) else str(target)
+
+    def probability(self, target: int) -> float | None:
+        """Of a class, if the model's first output is from 0 to 1; None if it is not."""
+        p = self.scores
+        known = p is not None and 0 <= target < len(p) and p.min() >= 0 and p.max() <= 1
+        return float(p[target]) if p is not None and known else None
+
+    def plot(self, label: int | None = None, kind: str = "auto") -> Any:
+        """The heatmap over the input, and beside it, as a figure of matplotlib; ``label`` is the true class.
+
+        ``kind`` is ``"image"``, ``"spectrogram"`` (times, bands), ``"series"``, or what the shape looks like.
+        """
+        try:
+            from edgexai.runtime.picture import figure
+        except ModuleNotFoundError as error:
+            raise Error(f"a picture needs {error.name}; {how_to_install(error.name)}") from None
+        return figure([self], [label], kind)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows; nothing without matplotlib."""
+        try:
+            from edgexai.runtime.picture import png
+
+            return png(self.plot())
+        except ModuleNotFoundError:
+            return None
+
+    @property
+    def maps(self) -> tuple[Map, ...]:
+        """The relevance of every input."""
+        return (self.relevance, *self.more)
+
+    @property
+    def conservation(self) -> float:
+        """Σ relevance / score; 1 where nothing was lost to biases and stabilizers, nan for a score of 0."""
+        total = sum(m.sum(dtype=np.float64) for m in self.maps) + self.state
+        return float(total / self.score) if self.score else float("nan")
+
+
+class Explainer:
+    """Loads a file that `edgexai.attach` made and explains one sample a call.
+
+    ``runtime`` is the installed TFLite runtime, or ``"micro"`` for TFLite Micro, which takes one thread.
+    Raises ModelError for any other file, DataError for a sample that does not fit.
+    """
+
+    def __init__(
+        self, model: str | Path | bytes, threads: int = 1, runtime: Literal["tflite", "micro"] = "tflite"
+    ) -> None:
+        if not isinstance(model, str | PathLike | bytes):
+            raise DataError(f"Explainer takes the path or the bytes of an explainer file, not {type(model).__name__}")
+        content = model if isinstance(model, bytes) else Path(model).read_bytes()
+        self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
+        self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
+        if len(self._interpreter.outputs) <= len(self.metadata.outputs):
+            raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
+        asks = self.takes_weights or self.takes_box
+        self.inputs = self._interpreter.inputs[:-1] if asks else self._interpreter.inputs
+        self.input = self.inputs[0]
+        self.outputs = self._interpreter.outputs
+        said = preprocessing(content)
+        self.labels, self._calibration = said.labels, said.calibration
+        self._predict: Callable[..., tuple[NDArray[Any], ...]] | None = None
+
+    def predict(self, x: Sample) -> tuple[NDArray[Any], ...]:
+        """The model's outputs alone, in the time of the model; for files of `edgexai attach --signatures` on LiteRT."""
+        if self._predict is None:
+            if isinstance(self._interpreter, MicroInterpreter):
+                raise ModelError("TFLite Micro runs no signatures; load the model beside the explainer")
+            self._predict = self._interpreter.signature("predict")
+        return self._predict(*self._parts(x))
+
+    @property
+    def arena(self) -> int | None:
+        """Bytes of RAM that TFLite Micro plans for the file; None on the other runtimes."""
+        return self._interpreter.arena if isinstance(self._interpreter, MicroInterpreter) else None
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether the file was attached with ``target="input"`` and wants a weight for each output."""
+        return self.metadata.target == "input"
+
+    @property
+    def takes_box(self) -> bool:
+        """Whether the file was attached with ``target="box(input)"`` and wants the number of a box."""
+        return str(self.metadata.target).startswith("box(input)")
+
+    def __call__(self, x: Sample, weights: NDArray[Any] | None = None, box: int | None = None) -> Explanation:
+        """Explain one sample, with or without batch axis: its own type as it is, floats by the input's scale.
+
+        A model with several inputs takes a list of them, in their order, or a dict by their names. ``weights``, one
+        an output in any shape, says for ``target="input"`` what is explained: 1 for a class speaks for it, 1 and -1
+        for the difference of two, 1 over a region of an output a pixel for that region. ``box`` says for
+        ``target="box(input)"`` which one, by its place among the detections or candidates.
+        """
+        if self.takes_weights != (weights is not None):
+            wants = "takes one weight an output" if self.takes_weights else "takes no weights"
+            raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
+        if self.takes_box != (box is not None):
+            wants = "takes the number of a box" if self.takes_box else "takes no box"
+            raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
+        extra: tuple[NDArray[Any], ...] = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
+        extra = extra if box is None else (np.array([box], np.int32),)
+        parts = self._parts(x)
+        found = self._interpreter.run(*parts, *extra)
+        own = len(found) - len(self.metadata.outputs)
+        named = dict(zip(self.metadata.outputs, found[own:], strict=True))
+        maps = [r for name, r in named.items() if name.startswith("relevance")]
+        relevance, *more = (self._of_sample(r, i) for i, r in enumerate(maps))
+        return Explanation(
+            tuple(found[:own]),
+            int(named["target"][0]),
+            float(named["score"][0]),
+            relevance,
+            named["concepts"][0] if "concepts" in named else None,
+            tuple(more),
+            float(named["state"][0]) if "state" in named else 0.0,
+            tuple(_unbatched(np.asarray(x), port.shape) for port, x in zip(self.inputs, parts, strict=True)),
+            self._scores(found[0]),
+            self.labels,
+            str(self.metadata.target),
+        )
+
+    def _scores(self, output: NDArray[Any]) -> Map:
+        """The first output (classes,) as real numbers, calibrated where the metadata says how."""
+        scores = self.outputs[0].real(output).reshape(-1)
+        if self._calibration is not None and len(self._calibration.rows) == len(scores):
+            scores = self._calibration.of(scores).astype(np.float32)
+        return scores
+
+    def _of_sample(self, r: Map, number: int) -> Map:
+        """The map without the batch axis of one, where the input (or the inner map of a grid) has one."""
+        shape = self.inputs[number].shape if self.metadata.grid is None else r.shape
+        return r[0] if len(shape) > 1 and shape[0] == 1 else r
+
+    def _parts(self, x: Sample) -> list[NDArray[Any]]:
+        """One array an input."""
+        if isinstance(x, Mapping):
+            names = [port.name for port in self.inputs]
+            if set(x) != set(names):
+                raise DataError(f"the model takes inputs {', '.join(map(repr, names))}, not {', '.join(map(repr, x))}")
+            return [x[name] for name in names]
+        if len(self.inputs) == 1:
+            return [np.asarray(x[0]) if isinstance(x, list) and len(x) == 1 else np.asarray(x)]
+        if isinstance(x, np.ndarray) or len(x) != len(self.inputs):
+            raise DataError(f"the model takes {len(self.inputs)} inputs; give a list of {len(self.inputs)} arrays")
+        return list(x)
+
+    def batch(self, samples: NDArray[Any], weights: NDArray[Any] | None = None) -> list[Explanation]:
+        """Explain samples (N, …) one after another: files for nodes take one at a time. ``weights`` are for each."""
+        return [self(x, weights) for x in samples]
+
+
+def _unbatched(x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """A sample in the input's shape, without its batch axis of one."""
+    return x.reshape(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
+
+
+def _about(model: bytes, where: str) -> About:
+    raw = metadata(model, "edgexai")
+    if raw is None:
+        raise ModelError(f"{where} explains nothing: it has no relevance pass; run `edgexai attach` on it first")
+    try:
+        said = json.loads(raw)
+        grid = said["grid"]
+        return About(
+            composite=str(said["composite"]),
+            target=said["target"],
+            grid=None if grid is None else (int(grid[0]), int(grid[1])),
+            channels=str(said["channels"]),
+            source=str(said["source"]),
+            version=str(said["version"]),
+            concepts=_concepts(said.get("concepts", [])),
+            outputs=tuple(str(name) for name in said.get("outputs", PLAIN)),
+            notes=tuple(str(note) for note in said.get("notes", [])),
+        )
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise ModelError(f"{where} has damaged metadata; attach the relevance pass again") from None
+
+
+def _concepts(said: list[dict[str, Any]]) -> tuple[Concepts, ...]:
+    parts: list[Concepts] = []
+    for part in said:
+        start = parts[-1].start + parts[-1].channels if parts else 0
+        parts.append(Concepts(str(part["map"]), str(part["statistic"]), start, int(part["channels"])))
+    return tuple(parts)

@@ -1,0 +1,96 @@
+"""Costs: multiply-accumulates and RAM against figures counted by hand and published ones."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import single
+from shared import SHARED, needs_shared
+
+import edgexai
+from edgexai.board import load_board
+from edgexai.cli import main
+from edgexai.compress.measure.calibration import fitted, left_out
+from edgexai.compress.measure.cost import cost
+from edgexai.graph import Builder, Graph
+
+
+def two_layers() -> Graph:
+    build = Builder(Graph((), (), (), ()), prefix="model")
+    x = build.input("x", (1, 8, 8, 4))
+    y = build.conv(x, build.const(np.ones((6, 3, 3, 4), np.float32)), build.const(np.zeros(6, np.float32)), (2, 2))
+    y = build.depthwise(y, build.const(np.ones((1, 3, 3, 6), np.float32)), build.const(np.zeros(6, np.float32)))
+    return build.finish([y])
+
+
+def test_macs_and_ram_as_counted_by_hand() -> None:
+    found = cost(two_layers())
+    assert [layer.macs for layer in found.layers] == [4 * 4 * 6 * 9 * 4, 4 * 4 * 6 * 9]
+    assert [layer.ram for layer in found.layers] == [4 * (8 * 8 * 4 + 4 * 4 * 6), 4 * 2 * (4 * 4 * 6)]
+    assert found.ram == max(layer.ram for layer in found.layers)
+    assert found.latency_ms is None
+
+
+def test_a_map_that_is_read_later_stays_in_ram() -> None:
+    def layer(build: Builder, x: int) -> int:
+        return build.add(build.relu(build.relu(x)), x)
+
+    found = cost(single((1, 100), layer))
+    assert [entry.ram for entry in found.layers] == [800, 1200, 1200]
+
+
+def test_latency_and_energy_add_up_over_the_layers() -> None:
+    board = load_board("nucleo_h7a3zi_q")
+    found = cost(two_layers(), board)
+    assert found.latency_ms == pytest.approx(sum(entry.latency_ms or 0 for entry in found.layers))
+    assert board.active_mw is not None
+    assert found.latency_ms is not None
+    assert found.energy_uj == pytest.approx(found.latency_ms * board.active_mw)
+
+
+def test_a_board_without_published_power_gives_no_energy() -> None:
+    found = cost(two_layers(), "nrf5340_dk")
+    assert found.latency_ms is not None
+    assert found.energy_uj is None
+
+
+@needs_shared
+@pytest.mark.parametrize(("model", "macs"), [("kws", 2_656_768), ("ic", 12_501_632), ("ad", 264_192)])
+def test_macs_of_the_reference_models(model: str, macs: int) -> None:
+    assert cost(edgexai.load(SHARED / f"models/{model}_int8.tflite")).macs == macs
+
+
+@needs_shared
+@pytest.mark.parametrize(("model", "milliseconds"), [("kws", 43.4), ("ic", 165.7), ("ad", 4.79)])
+def test_latency_is_near_the_published_one(model: str, milliseconds: float) -> None:
+    found = cost(edgexai.load(SHARED / f"models/{model}_int8.tflite"), "nucleo_l4r5zi")
+    assert found.latency_ms == pytest.approx(milliseconds, rel=0.2)
+
+
+def test_models_that_the_fit_has_not_seen_are_predicted() -> None:
+    trials = left_out()
+    assert len(trials) == 20
+    for trial in trials:
+        assert trial.ms == pytest.approx(trial.published_ms, rel=0.2)
+        if trial.uj is not None:
+            assert trial.uj == pytest.approx(trial.published_uj, rel=0.25)
+
+
+def test_board_files_hold_the_fitted_cycles() -> None:
+    for name, cycles in fitted().items():
+        board = load_board(name)
+        for kind, value in cycles.items():
+            stored = board.cycles.get(kind) or {"element": board.element, "operator": board.operator}[kind]
+            assert stored == pytest.approx(value, rel=2e-3)
+
+
+def test_the_cost_of_an_explanation_is_drawn_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edgexai.save(two_layers(), tmp_path / "m.tflite")
+    command = ["cost", str(tmp_path / "m.tflite"), "--board", "nucleo_l4r5zi", "--json"]
+    totals = []
+    for extra in ([], ["--explain", "epsilon", "--plot", str(tmp_path / "m.png")]):
+        assert main(command + extra) == 0
+        totals.append(json.loads(capsys.readouterr().out)["energy_uj"])
+    assert totals[1] > totals[0]
+    assert (tmp_path / "m.png").read_bytes()[:4] == b"\x89PNG"

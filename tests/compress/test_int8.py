@@ -1,0 +1,110 @@
+"""The int8 quantizer and its inverse, against the float network and against TensorFlow's own int8 files."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from models import NETWORKS, golden
+from shared import SHARED, needs_shared
+
+import edgexai
+from edgexai.compress.measure.accuracy import accuracy, agreement
+from edgexai.compress.measure.execute import forward, real
+from edgexai.compress.quantize.dequantize import dequantize
+from edgexai.compress.quantize.int8 import Ports, quantize
+from edgexai.errors import DataError, UnsupportedOperator
+from edgexai.graph import DType, Graph, OpKind, serialize
+from edgexai.runtime.interpreter import Interpreter
+
+
+def batch(graph: Graph, n: int = 40) -> Any:
+    return np.random.default_rng(1).normal(size=(n, *graph.tensors[graph.inputs[0]].shape[1:])).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_int8_is_near_float_and_integer_throughout(name: str) -> None:
+    graph = edgexai.load(golden(name)[0])
+    x = batch(graph)
+    small = quantize(graph, x)
+    wanted = forward(graph, x)[0]
+    ours = real(small, small.outputs[0], forward(small, x)[0])
+    assert np.sqrt(np.mean((ours - wanted) ** 2)) < 0.03 * np.std(wanted)
+    assert {small.tensors[t].dtype for op in small.ops for t in (op.inputs[0], *op.outputs)} == {DType.INT8}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_dequantized_int8_is_near_the_float_it_came_from(name: str) -> None:
+    graph = edgexai.load(golden(name)[0])
+    x = batch(graph)
+    back = dequantize(quantize(graph, x))
+    assert {t.dtype for t in back.tensors} <= {DType.FLOAT32, DType.INT32}
+    wanted = forward(graph, x)[0]
+    assert np.sqrt(np.mean((forward(back, x)[0] - wanted) ** 2)) < 0.03 * np.std(wanted)
+
+
+def test_a_float_graph_dequantizes_to_itself() -> None:
+    graph = edgexai.load(golden("cnn")[0])
+    assert dequantize(graph) is graph
+
+
+def test_batches_compute_what_single_samples_do() -> None:
+    for name in NETWORKS:
+        graph = edgexai.load(golden(name)[0])
+        x = batch(graph, 7)
+        node = Interpreter(serialize(graph))
+        np.testing.assert_allclose(
+            forward(graph, x, batch=5)[0], np.concatenate([node.run(one)[0] for one in x]), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_scales_of_weights_are_one_a_channel_and_of_biases_their_product() -> None:
+    graph = edgexai.load(golden("dscnn")[0])
+    small = quantize(graph, batch(graph))
+    for op in small.ops:
+        if op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D):
+            x, kernel, bias = (small.tensors[t].quantization for t in op.inputs)
+            assert x is not None
+            assert kernel is not None
+            assert bias is not None
+            assert kernel.scale.size == small.tensors[op.outputs[0]].shape[3]
+            np.testing.assert_allclose(bias.scale, x.scale * kernel.scale, rtol=1e-6)
+
+
+def test_inputs_and_outputs_keep_the_quantization_that_is_asked_for() -> None:
+    graph = edgexai.load(golden("cnn")[0])
+    ports = Ports.of(quantize(graph, batch(graph)))
+    again = quantize(graph, batch(graph) * 3, ports)
+    for t, wanted in zip((*again.inputs, *again.outputs), (*ports.inputs, *ports.outputs), strict=True):
+        quantization = again.tensors[t].quantization
+        assert quantization is not None
+        assert wanted is not None
+        assert (quantization.scale[0], quantization.zero_point[0]) == (wanted.scale[0], wanted.zero_point[0])
+
+
+def test_an_operator_without_an_int8_form_is_refused_by_name() -> None:
+    graph = edgexai.load(golden("cnn")[0])
+    ops = tuple(replace(op, kind=OpKind.L2_POOL_2D) if op.kind == OpKind.MAX_POOL_2D else op for op in graph.ops)
+    with pytest.raises(UnsupportedOperator, match=r"L2_POOL_2D \(operator 2"):
+        quantize(replace(graph, ops=ops), batch(graph))
+
+
+def test_samples_that_do_not_fit_are_refused() -> None:
+    graph = edgexai.load(golden("cnn")[0])
+    with pytest.raises(DataError, match="takes samples"):
+        quantize(graph, np.zeros((3, 5), np.float32))
+    with pytest.raises(DataError, match="not finite"):
+        quantize(graph, np.full((2, 12, 12, 3), np.nan, np.float32))
+
+
+@needs_shared
+def test_our_int8_is_as_good_as_tensorflows() -> None:
+    with np.load(SHARED / "data/cifar10_test.npz") as data:
+        x, y = data["x"][:400].astype(np.float32), data["y"][:400]
+    with np.load(SHARED / "data/cifar10_train.npz") as data:
+        calibration = data["x"][:100].astype(np.float32)
+    real_model = edgexai.load(SHARED / "models/ic_float.tflite")
+    theirs = edgexai.load(SHARED / "models/ic_int8.tflite")
+    ours = quantize(real_model, calibration)
+    assert accuracy(ours, x, y) >= accuracy(theirs, x, y) - 0.01
+    assert agreement(ours, real_model, x) >= agreement(theirs, real_model, x) - 0.02

@@ -1,0 +1,152 @@
+"""The analyses on evidence whose truth is known, and on evidence where there is nothing to find."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from findings import clean, planted
+from scipy import stats
+
+from edgexai.errors import DataError
+from edgexai.fleet.analysis import statistics
+from edgexai.fleet.analysis.analyse import analysed
+from edgexai.fleet.analysis.bias import biases
+from edgexai.fleet.analysis.compare import compared
+from edgexai.fleet.analysis.drift import changes, drifts
+from edgexai.fleet.analysis.evidence import Evidence, gather, joined
+from edgexai.fleet.analysis.health import diagnosis, health
+from edgexai.fleet.analysis.shortcut import shortcuts
+
+
+def auroc(carrier: np.ndarray, score: np.ndarray) -> float:
+    return float(stats.mannwhitneyu(score[carrier], score[~carrier]).statistic / carrier.sum() / (~carrier).sum())
+
+
+@pytest.mark.parametrize("share", [0.06, 0.2, 0.8])
+def test_a_shortcut_is_found_and_its_carriers_are_named(share: float) -> None:
+    evidence, carriers = planted(clean(1), 2, share)
+    found = analysed([evidence])
+    assert [(f.kind, f.target) for f in found] == [("shortcut", 2)]
+    members = {m.id: m.score for m in found[0].members}
+    ids = sorted(members)
+    assert ids == evidence.id[evidence.target == 2].tolist()
+    assert auroc(carriers[ids], np.array([members[i] for i in ids])) > 0.99
+    assert abs(found[0].frames - carriers.sum()) <= 3
+    assert found[0].severity == "high"
+
+
+def test_clean_classes_raise_no_more_alarms_than_stated() -> None:
+    found = [f for seed in range(6) for f in analysed([clean(seed + 20, classes=3, each=60)])]
+    assert len(found) <= 2  # of 6 fleets at a rate of a tenth
+
+
+def test_two_classes_suffice_and_a_tiny_class_is_left_alone() -> None:
+    evidence, _ = planted(clean(3, classes=2), 0, 0.2)
+    assert [f.target for f in shortcuts(evidence) if f.p < 1e-4] == [0]
+    assert shortcuts(clean(4, classes=2, each=20)) == []
+
+
+def test_without_concepts_the_maps_take_their_place() -> None:
+    evidence, carriers = planted(clean(5), 1, 0.2)
+    maps = evidence.maps.copy()
+    maps[carriers, :3, :3] += 3
+    bare = replace(evidence, maps=maps, concepts=np.zeros((len(evidence), 0), np.float32))
+    found = [f for f in shortcuts(bare) if f.p < 1e-4]
+    assert [f.target for f in found] == [1]
+    assert found[0].where.endswith("top left")
+
+
+def test_bias_is_found_between_groups_and_not_where_there_is_none() -> None:
+    evidence = clean(6, each=200)
+    group = np.where(np.arange(len(evidence)) % 2, "b", "a")
+    assert min(f.p for f in biases(replace(evidence, group=group))) > 0.001
+    concepts = evidence.concepts.copy()
+    moved = (group == "b") & (evidence.target == 3)
+    concepts[moved, 5] *= 3
+    found = biases(replace(evidence, group=group, concepts=concepts))
+    assert [f.target for f in found if f.p < 1e-4] == [3]
+    assert biases(evidence) == []
+
+
+def test_p_values_are_right_where_nothing_differs() -> None:
+    random = np.random.default_rng(0)
+    p = [statistics.differ(random.normal(size=(40, 6)), random.normal(size=(50, 6)), seed) for seed in range(150)]
+    assert np.mean(np.array(p) < 0.05) <= 0.09
+    assert np.mean(np.array(p) < 0.5) >= 0.3  # it does not fall asleep either
+
+
+def test_mmd_sees_a_change_of_shape_that_leaves_the_means() -> None:
+    random = np.random.default_rng(1)
+    a, b = random.normal(size=(150, 3)), random.normal(size=(150, 3)) * 2
+    assert statistics.mmd(a, b)[1] < 1e-4
+    assert statistics.greatest_shift(a, b)[2] > 0.001
+
+
+def test_the_false_discovery_rate_is_that_of_scipy() -> None:
+    p = np.random.default_rng(2).uniform(size=50) ** 3
+    assert np.allclose(statistics.false_discovery(p), stats.false_discovery_control(p, method="by"))
+
+
+def test_drift_tells_reasons_from_the_mix_of_classes() -> None:
+    evidence = clean(7, each=200)
+    half = len(evidence) // 2
+    old, new = evidence.where(np.arange(half)), evidence.where(np.arange(half, 2 * half))
+    assert min(f.p for f in drifts(old, new)) > 0.001
+    few = new.where(~((new.target == 1) & (np.arange(half) % 3 > 0)))
+    mixed = [f for f in drifts(old, few) if f.p < 1e-3]
+    assert [f.where for f in mixed] == ["class mix"]
+    other, _ = planted(new, 2, 0.4)
+    assert [(f.target, f.where) for f in drifts(old, other) if f.p < 1e-4] == [(2, "reasons")]
+    with pytest.raises(DataError):
+        joined(old, replace(new, concepts=new.concepts[:, :3]))
+
+
+def test_the_moment_of_a_change_is_found() -> None:
+    evidence = clean(8, classes=2, each=300)
+    late = evidence.time > evidence.time[400]
+    concepts = evidence.concepts.copy()
+    concepts[late, 4] *= 6
+    found = changes(replace(evidence, concepts=concepts))
+    assert all(f.p < 1e-4 for f in found)
+    assert all(abs(float(f.text.split("(time ")[1].split(")")[0]) - evidence.time[400]) < 60 * 60 for f in found)
+    assert min(f.p for f in changes(evidence)) > 0.001
+
+
+def sick(evidence: Evidence, kind: str) -> Evidence:
+    maps, own = evidence.maps.copy(), evidence.node == "n1"
+    if kind == "rotated":
+        maps[own] = np.rot90(maps[own], 1, (1, 2))
+    elif kind == "dirty":
+        maps[own, :4, 4:8] *= 0.05
+    elif kind == "dead":
+        maps[own] = maps[own][:1]
+    score = evidence.score - 5 * own if kind == "saturated" else evidence.score
+    return replace(evidence, maps=maps, score=score)
+
+
+@pytest.mark.parametrize("kind", ["rotated", "dirty", "dead", "saturated"])
+def test_what_ails_a_sensor_is_named(kind: str) -> None:
+    evidence = sick(clean(9, nodes=6), kind)
+    own = evidence.node == "n1"
+    assert diagnosis(evidence, own, np.flatnonzero(~own)).startswith(kind)
+
+
+def test_a_sick_node_leaves_its_peers_and_the_others_do_not() -> None:
+    found = [f for f in health(sick(clean(10, nodes=6), "saturated")) if f.p < 1e-4]
+    assert [f.nodes for f in found] == [("n1",)]
+
+
+def test_two_models_are_compared_by_their_maps() -> None:
+    first, second = clean(11), replace(clean(12), model="11" * 8)
+    assert min(f.p for f in compared(first, second)) > 0.001
+    maps = second.maps.copy()
+    maps[second.target == 4] = maps[second.target == 4][:, ::-1]
+    assert [f.target for f in compared(first, replace(second, maps=maps)) if f.p < 1e-4] == [4]
+
+
+def test_frames_of_another_shape_are_left_out() -> None:
+    row = {"sequence": 0, "node": "n", "group": "", "time": 0.0, "target": 1, "score": 1.0, "conservation": None}
+    rows = [row | {"id": i, "map": np.ones((4, 4)), "concepts": ((1.0, 2.0),)} for i in range(3)]
+    rows += [row | {"id": 3, "map": np.ones((5, 5)), "concepts": ((1.0, 2.0),)}]
+    rows += [row | {"id": 4, "map": np.ones((4, 4)), "concepts": ()}]
+    assert gather("m", rows).id.tolist() == [0, 1, 2]

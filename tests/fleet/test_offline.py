@@ -1,0 +1,129 @@
+"""Frames by file: from an agent without a broker, and from arrays; then what the command line says of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from findings import clean, planted
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edgexai.cli import main
+from edgexai.errors import DataError
+from edgexai.fleet.ingest.offline import take_in
+from edgexai.fleet.read import evidence
+from edgexai.fleet.store.journal import Journal
+from edgexai.heatmap import encode
+
+EXPLAINER = Path(__file__).parents[1] / "runtime" / "data" / "cnn_explain.tflite"
+
+
+def arrays(path: Path, **columns: np.ndarray) -> Path:
+    """The frames of evidence with a shortcut in class 2, as `fleet import` takes them."""
+    truth, carriers = planted(clean(1, classes=3), 2, 0.2)
+    frames = [
+        encode(m, budget=64, model=bytes(8), target=int(t), score=float(s), concepts=[c])
+        for m, t, s, c in zip(truth.maps, truth.target, truth.score, truth.concepts, strict=True)
+    ]
+    rows = np.zeros((len(frames), 64), np.uint8)
+    for row, frame in zip(rows, frames, strict=True):
+        row[: len(frame)] = np.frombuffer(frame, np.uint8)
+    given = {"frames": rows, "length": np.array([len(f) for f in frames]), "node": truth.node, "time": truth.time}
+    np.savez(path, **(given | columns))
+    np.save(path.with_suffix(".carriers.npy"), carriers)
+    return path
+
+
+def test_rows_are_taken_in_once_and_analysed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, store = arrays(tmp_path / "some.npz"), str(tmp_path / "store")
+    assert main(["fleet", "import", str(path), "--store", store]) == 0
+    assert main(["fleet", "import", str(path), str(path), "--store", store]) == 0
+    assert capsys.readouterr().out.count("360 frames, 0 of them new") == 2
+    assert main(["fleet", "analyse", "--store", store, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(f["kind"], f["target"], f["model"]) for f in found] == [("shortcut", 2, "00" * 8)]
+    assert {"nodes", "frames", "p", "effect", "text", "members", "severity", "next", "interval"} <= set(found[0])
+    carriers = np.load(path.with_suffix(".carriers.npy"))
+    scores = {m["sequence"]: m["score"] for m in found[0]["members"]}
+    inside = [scores[i] for i in np.flatnonzero(carriers)]
+    assert np.median(inside) > 0.9 > max(v for i, v in scores.items() if not carriers[i])
+    assert main(["fleet", "analyse", "--store", store, "--since", "1h"]) == 0
+    assert "nothing that a fleet without faults" in capsys.readouterr().out
+
+
+def test_groups_and_times_of_rows_are_kept(tmp_path: Path) -> None:
+    group = np.array(["a", "b", ""] * 120)
+    path = arrays(tmp_path / "some.npz", group=group)
+    journal = Journal(tmp_path / "store")
+    assert take_in(path, journal) == (360, 360)
+    journal.close()
+    (found,) = evidence(tmp_path / "store")
+    order = np.argsort(found.sequence)
+    assert found.group[order].tolist() == group.tolist()
+    assert found.time[order][:3].tolist() == [1.79e9, 1.79e9 + 60, 1.79e9 + 120]
+    (late,) = evidence(tmp_path / "store", since=1.79e9 + 300 * 60, until=1.79e9 + 310 * 60)
+    assert len(late) == 10
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"frames": np.zeros((3, 4), np.float32)},
+        {"length": np.full(360, 65)},
+        {"length": np.ones(3, int)},
+        {"node": np.full(360, "no/name")},
+        {"time": np.full(360, np.nan)},
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_sentence(
+    columns: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = arrays(tmp_path / "some.npz", **columns)
+    assert main(["fleet", "import", str(path), "--store", str(tmp_path / "store")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_file_is_refused_or_read(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    journal = Journal(tmp_path / "store")
+    with pytest.raises(DataError):
+        take_in(path, journal)
+    journal.close()
+
+
+def test_an_agent_without_a_broker_writes_what_a_fleet_takes_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edgexai.runtime.explainer import Explainer
+
+    shape = Explainer(EXPLAINER).input.shape[1:]
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).uniform(0, 1, (7, *shape)).astype(np.float32))
+    agent = [
+        "agent",
+        "--fleet",
+        "line3",
+        "--node",
+        "press7",
+        "--model",
+        str(EXPLAINER),
+        "--data",
+        str(tmp_path / "x.npz"),
+    ]
+    agent += ["--to", str(tmp_path / "sent"), "--context", "site=north,group=new", "--state", str(tmp_path / "state")]
+    assert main(agent) == 0
+    assert "7 frames in" in capsys.readouterr().out
+    assert main(agent) == 0
+    with (tmp_path / "sent").open("ab") as file:
+        file.write(b'\n{"topic": "edgexai/line3/pre')  # a power cut
+    journal = Journal(tmp_path / "store")
+    assert take_in(tmp_path / "sent", journal) == (14, 14)
+    assert take_in(tmp_path / "sent", journal) == (0, 14)
+    journal.close()
+    (found,) = evidence(tmp_path / "store")
+    assert found.sequence.tolist() == list(range(14))
+    assert set(found.group.tolist()) == {"new"}
+    assert set(found.node.tolist()) == {"press7"}

@@ -1,0 +1,129 @@
+"""A damaged journal: refused in one sentence, and made anew with every frame that can still be read, each once."""
+
+import random
+from pathlib import Path
+
+import pytest
+from arrivals import arrival, sequences
+
+from edgexai.cli import main
+from edgexai.errors import ConfigError
+from edgexai.fleet.store.repair import repair
+from edgexai.fleet.store.store import MERGED, Store
+
+
+def store_of(directory: Path, archived: int, waiting: int) -> None:
+    store = Store(directory)
+    store.journal.add([arrival(n) for n in range(archived)], (), [("f", "n", "status", 1.0, "{}")])
+    store.compact()
+    store.journal.add([arrival(n) for n in range(archived, archived + waiting)])
+    store.close()
+
+
+def test_a_journal_overwritten_with_garbage_is_made_anew_from_parquet(tmp_path: Path) -> None:
+    store_of(tmp_path, 200, 100)
+    (tmp_path / "journal.db").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(ConfigError, match="edgexai fleet repair"):
+        Store(tmp_path)
+    done = repair(tmp_path)
+    assert (done.archived, done.saved) == (200, 0)
+    assert done.old.read_bytes().startswith(b"no database")
+    store = Store(tmp_path)
+    assert sequences(store) == list(range(200))
+    assert store.journal.add([arrival(n) for n in range(300)]) == 100  # what nodes send again
+    assert store.compact() == 100
+    assert sequences(store) == list(range(300))
+    assert store.journal.counters()["frames"] == 300
+
+
+def test_damaged_pages_cost_their_own_frames_only(tmp_path: Path) -> None:
+    store_of(tmp_path, 50, 3000)
+    path, dice = tmp_path / "journal.db", random.Random(3)
+    content = bytearray(path.read_bytes())
+    for page in dice.sample(range(12, len(content) // 4096), 5):
+        content[page * 4096 : (page + 1) * 4096] = dice.randbytes(4096)
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="repair"):
+        Store(tmp_path)
+    done = repair(tmp_path)
+    assert done.archived == 50
+    assert 2000 < done.saved < 3000
+    assert done.saved + done.unreadable == 3000
+    store = Store(tmp_path)
+    held = sequences(store)
+    assert len(held) == len(set(held)) == 50 + done.saved
+    assert store.journal.add([arrival(n) for n in range(3050)]) == done.unreadable
+
+
+def test_a_damaged_parquet_file_is_set_aside_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_of(tmp_path, 20, 5)
+    next(tmp_path.rglob("*.parquet")).write_bytes(b"PAR1 nothing PAR1")
+    assert main(["fleet", "repair", "--store", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "0 frames in Parquet files, 5 saved" in out
+    assert "does not count any more" in out
+    assert sequences(Store(tmp_path)) == list(range(20, 25))
+
+
+def test_a_merge_that_a_crash_ended_halfway_counts_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for n in range(MERGED):
+        store.journal.add([arrival(n)])
+        store.compact()
+    store.journal.merged = lambda *_: (_ for _ in ()).throw(OSError("power cut"))  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="power cut"):
+        store.merge()
+    store.close()
+    (tmp_path / "journal.db").write_bytes(b"")
+    done = repair(tmp_path)
+    assert done.archived == MERGED
+    assert sequences(Store(tmp_path)) == list(range(MERGED))
+
+
+def test_a_store_in_use_is_not_repaired(tmp_path: Path) -> None:
+    store_of(tmp_path, 1, 1)
+    store = Store(tmp_path)
+    with pytest.raises(ConfigError, match="in use"):
+        repair(tmp_path)
+    store.close()
+    assert repair(tmp_path).saved == 1
+
+
+def test_nothing_to_repair(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no store"):
+        repair(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["removed", "emptied"])
+def test_a_journal_that_is_gone_does_not_take_the_parquet_files_with_it(tmp_path: Path, how: str) -> None:
+    store_of(tmp_path, 20, 0)
+    if how == "removed":
+        (tmp_path / "journal.db").unlink()
+    else:
+        (tmp_path / "journal.db").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="edgexai fleet repair"):
+            Store(tmp_path)
+    assert repair(tmp_path).archived == 20
+    store = Store(tmp_path)
+    assert store.journal.add([arrival(n) for n in range(25)]) == 5
+    store.compact()
+    assert sequences(store) == list(range(25))
+
+
+def test_files_newer_than_an_old_copy_of_the_journal_are_kept(tmp_path: Path) -> None:
+    store_of(tmp_path, 10, 0)
+    old = (tmp_path / "journal.db").read_bytes()
+    store = Store(tmp_path)
+    store.journal.add([arrival(n) for n in range(10, 20)])
+    store.compact()
+    store.close()
+    (tmp_path / "journal.db").write_bytes(old)
+    store = Store(tmp_path)
+    store.journal.add([arrival(n) for n in range(30, 45)])  # takes the ids of those that it has forgotten
+    store.compact()
+    assert len(list(tmp_path.rglob("*.stray"))) == 1
+    assert sequences(store) == [*range(10), *range(30, 45)]
+    store.close()
+    assert repair(tmp_path).archived == 35
+    assert sorted(sequences(Store(tmp_path))) == [*range(20), *range(30, 45)]
