@@ -32,7 +32,7 @@ def round_away(value: float) -> int:
 
 def high(a: Wide, b: Wide | int) -> Wide:
     """a · b / 2^31, rounded; the only pair that overflows saturates."""
-    return np.minimum((a * b + (1 << 30)) >> 31, MOST)
+    return np.asarray(np.minimum((a * b + (1 << 30)) >> 31, MOST), np.int64)
 
 
 def divide(x: Wide, by: int) -> Wide:
@@ -49,7 +49,7 @@ def saturated(x: Wide, by: int, bits: int = 32) -> Wide:
     """x · 2^by within an integer of so many bits; by < 0 divides with rounding."""
     if by < 0:
         return divide(x, -by)
-    return np.clip(x << by, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+    return np.asarray(np.clip(x << by, -(1 << (bits - 1)), (1 << (bits - 1)) - 1), np.int64)
 
 
 def _exp_near_zero(a: Wide) -> Wide:
@@ -159,7 +159,7 @@ def _short(quantized: tuple[int, int]) -> tuple[int, int]:
 
 def _high16(a: Wide, b: int) -> Wide:
     """a · b / 2^15, rounded, halves up."""
-    return np.minimum((a * b + (1 << 14)) >> 15, 32767)
+    return np.asarray(np.minimum((a * b + (1 << 14)) >> 15, 32767), np.int64)
 
 
 def rescale_table(in_scale: float, in_zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:
@@ -168,26 +168,19 @@ def rescale_table(in_scale: float, in_zero: int, out_scale: float, out_zero: int
     return np.clip(scaled(INT8 - in_zero, m, shift) + out_zero, -128, 127).astype(np.int8)
 
 
-def relu_table(
-    scale: float, zero: int, out_scale: float, out_zero: int, low: float, high_: float | None
-) -> NDArray[np.int8]:
-    """RELU, RELU6 … of every int8: rescaled, then clamped between two real numbers."""
+def relu_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:
+    """RELU of every int8, rescaled."""
     m, shift = multiplier(float(np.float32(scale) / np.float32(out_scale)))
-    y = scaled(INT8 - zero, m, shift) + out_zero
-    bottom = max(-128, out_zero + round_away(float(np.float32(low) / np.float32(out_scale))))
-    top = 127 if high_ is None else min(127, out_zero + round_away(float(np.float32(high_) / np.float32(out_scale))))
-    return np.clip(y, bottom, top).astype(np.int8)
+    return np.clip(scaled(INT8 - zero, m, shift) + out_zero, max(-128, out_zero), 127).astype(np.int8)
 
 
-def leaky_table(
-    scale: float, zero: int, out_scale: float, out_zero: int, alpha: float
-) -> NDArray[np.int8]:
+def leaky_table(scale: float, zero: int, out_scale: float, out_zero: int, alpha: float) -> NDArray[np.int8]:
     """LEAKY_RELU of every int8."""
     m, shift = multiplier(float(np.float32(scale)) / float(np.float32(out_scale)))
     slope, slope_shift = multiplier(float(np.float32(scale)) * float(np.float32(alpha)) / float(np.float32(out_scale)))
     x = INT8 - zero
     y = np.where(x >= 0, scaled(x, m, shift), scaled(x, slope, slope_shift)) + out_zero
-    return np.clip(y, -128, 127).astype(np.int8)
+    return np.asarray(np.clip(y, -128, 127), np.int8)
 
 
 def softmax_table(scale: float, beta: float) -> NDArray[np.int32]:

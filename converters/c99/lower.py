@@ -150,9 +150,7 @@ def schedule(low: Lowering) -> Schedule:
         else:
             steps.append(copy_step(renamed.get(home, home), name, low, t))
     steps = [rename(s, renamed) for s in steps]
-    return Schedule(
-        tuple(steps), buffers, tuple(f"x{k}" for k in range(len(graph.inputs))), tuple(outputs)
-    )
+    return Schedule(tuple(steps), buffers, tuple(f"x{k}" for k in range(len(graph.inputs))), tuple(outputs))
 
 
 def copy_step(source: str, target: str, low: Lowering, t: int) -> Step:
@@ -164,10 +162,9 @@ def copy_step(source: str, target: str, low: Lowering, t: int) -> Step:
 
 def rename(step: Step, names: Mapping[str, str]) -> Step:
     """The step on other buffers."""
-    swap = lambda n: names.get(n, n) if isinstance(n, str) else n  # noqa: E731
     return replace(
         step,
-        arguments=tuple(swap(a) for a in step.arguments),
+        arguments=tuple(names.get(a, a) if isinstance(a, str) else a for a in step.arguments),
         reads=tuple(names.get(n, n) for n in step.reads),
         writes=tuple(names.get(n, n) for n in step.writes),
     )
@@ -252,9 +249,7 @@ def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
     return parameters, 5 * depth
 
 
-def _geometry(
-    low: Lowering, op: Op, x: Sequence[int], y: Sequence[int], kernel: Sequence[int]
-) -> dict[str, int]:
+def _geometry(low: Lowering, op: Op, x: Sequence[int], y: Sequence[int], kernel: Sequence[int]) -> dict[str, int]:
     options = op.options
     stride = int(options.strideH), int(options.strideW)
     dilation = int(getattr(options, "dilationHFactor", 1) or 1), int(getattr(options, "dilationWFactor", 1) or 1)
@@ -341,7 +336,7 @@ def _merged(loops: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 def _pair(low: Lowering, op: Op) -> dict[str, Any]:
     a, b, y = *op.inputs, op.outputs[0]
     shape = low.tensor(y).shape
-    loops = []
+    loops: list[tuple[int, int, int]] = []
     wide_a, wide_b = (_broadcast(low.tensor(t).shape, shape) for t in (a, b))
     for n, s, t in zip(shape, wide_a, wide_b, strict=True):
         if n == 1:
@@ -424,8 +419,12 @@ def _table(low: Lowering, op: Op) -> None:
         table = fixed.leaky_table(*both, float(op.options.alpha))
     elif op.kind == OpKind.QUANTIZE:
         table = fixed.rescale_table(*both)
+    elif op.kind == OpKind.RELU6:
+        if low.scale(x) != low.scale(y):
+            raise low.refuse("input and output must have one scale")
+        table = np.clip(fixed.INT8, max(-128, in_zero), min(127, in_zero + _quantized(6.0, in_scale))).astype(np.int8)
     else:
-        table = fixed.relu_table(*both, 0.0, 6.0 if op.kind == OpKind.RELU6 else None)
+        table = fixed.relu_table(*both)
     count = Literal(str(prod(low.tensor(y).shape)))
     home = low.value(x)
     name = low.new(y)
@@ -566,7 +565,7 @@ def _strided_slice(low: Lowering, op: Op) -> None:
     start, counts, jumps = 0, [], []
     for a, n in enumerate(shape):
         if a >= len(begin):
-            first, last, by = 0, n, 1
+            whole = slice(None)
         else:
             by = int(step[a])
             first = None if int(o.beginMask or 0) >> a & 1 else int(begin[a])
@@ -574,10 +573,11 @@ def _strided_slice(low: Lowering, op: Op) -> None:
             if int(o.shrinkAxisMask or 0) >> a & 1:
                 first = int(begin[a]) % n
                 last, by = first + 1, 1
-            first, last, by = slice(first, last, by).indices(n)
-        counts.append(len(range(first, last, by)))
-        jumps.append(strides[a] * by)
-        start += first * strides[a]
+            whole = slice(first, last, by)
+        taken = range(*whole.indices(n))
+        counts.append(len(taken))
+        jumps.append(strides[a] * taken.step)
+        start += taken.start * strides[a]
     _move(low, x, y, counts, jumps, _strides(counts), start)
 
 

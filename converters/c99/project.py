@@ -95,7 +95,7 @@ def selftest(name: str, samples: NDArray[Any], expected: NDArray[Any]) -> str:
         words = [f"{float(v).hex()}f" if kind == "float" else str(int(v)) for v in values.reshape(-1)]
         arrays.append(f"static const {kind} {what}[{values.size}] = {{\n" + "\n".join(wrapped(words)) + "\n};\n")
     kind = "float" if expected.dtype == np.float32 else "int8_t"
-    return f"""/* Answers to samples, compared with those of the reference kernels: exits with the number of wrong ones. */
+    return f"""/* Answers to samples, compared with the reference kernels'; exits with the number of wrong ones. */
 
 #include <string.h>
 

@@ -81,7 +81,9 @@ def calls(
             else:
                 arguments.append(_address(argument, schedule, placement, step))
         comment = step.label.replace("*/", "* /").replace("\\", "/")
-        lines.append(f"{indent}{step.function}({', '.join(arguments)}); /* {comment.encode('ascii', 'replace').decode()} */")
+        lines.append(
+            f"{indent}{step.function}({', '.join(arguments)}); /* {comment.encode('ascii', 'replace').decode()} */"
+        )
     return lines
 
 

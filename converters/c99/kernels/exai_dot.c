@@ -8,7 +8,7 @@ void exai_widen(const int8_t *x, int32_t count, int32_t zero, int16_t *out, int3
     const int16x2_t both = (int16x2_t)(((uint32_t)zero & 0xFFFFu) * 0x10001u);
     for (; count >= 4; count -= 4, x += 4, out += step) {
         const uint32_t four = exai_word(x);
-        uint32_t pairs[2] = {(uint32_t)__sxtb16(four), (uint32_t)__sxtb16((four >> 8) | (four << 24))};
+        uint32_t pairs[2] = {(uint32_t)__sxtb16((int8x4_t)four), (uint32_t)__sxtb16((int8x4_t)((four >> 8) | (four << 24)))};
         if (both) pairs[0] = (uint32_t)__ssub16((int16x2_t)pairs[0], both), pairs[1] = (uint32_t)__ssub16((int16x2_t)pairs[1], both);
         memcpy(out, pairs, sizeof pairs);
     }
@@ -58,8 +58,8 @@ int32_t exai_dot(const int8_t *row, const int16_t *v, int32_t count, int32_t ste
     int32_t sum = 0;
     for (; count >= 4; count -= 4, row += 4, v += step) {
         const uint32_t w = exai_word(row);
-        sum = __smlad(__sxtb16(w), (int16x2_t)exai_word(v), sum);
-        sum = __smlad(__sxtb16((w >> 8) | (w << 24)), (int16x2_t)exai_word(v + 2), sum);
+        sum = __smlad(__sxtb16((int8x4_t)w), (int16x2_t)exai_word(v), sum);
+        sum = __smlad(__sxtb16((int8x4_t)((w >> 8) | (w << 24))), (int16x2_t)exai_word(v + 2), sum);
     }
     for (int32_t i = 0; i < count; i++) sum += row[i] * v[i];
     return sum;

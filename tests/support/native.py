@@ -1,17 +1,33 @@
 """Generated sources as a shared library of this machine, called through ctypes."""
 
+import atexit
 import ctypes
 import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+import converters.c99
 from converters.c99 import Firmware, write
 from edgexai.graph import Graph
 
+SOURCES = Path(converters.c99.__file__).parent / "kernels"
+
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic")
+
+
+@cache
+def kernels(compiler: str, flags: tuple[str, ...]) -> list[str]:
+    """The hand-written kernels, compiled once a session."""
+    folder = Path(tempfile.mkdtemp(prefix="exai"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sources = sorted(map(str, SOURCES.glob("*.c")))
+    subprocess.run([compiler, *STRICT, "-O1", "-fPIC", "-c", *flags, *sources], check=True, cwd=folder)
+    return sorted(map(str, folder.glob("*.o")))
 
 
 class Native:
@@ -20,9 +36,9 @@ class Native:
     def __init__(self, graph: Graph | Path, folder: Path, compiler: str = "gcc", *flags: str) -> None:
         self.firmware: Firmware = write(graph, folder)
         library = folder / "model.so"
-        sources = [str(folder / "model.c"), *map(str, sorted((folder / "src").glob("*.c")))]
         options = [*STRICT, "-O1", "-fPIC", "-shared", *flags, f"-I{folder}", f"-I{folder / 'src'}"]
-        subprocess.run([compiler, *options, "-o", str(library), *sources], check=True)
+        objects = kernels(compiler, flags)
+        subprocess.run([compiler, *options, "-o", str(library), str(folder / "model.c"), *objects], check=True)
         self._call = ctypes.CDLL(str(library)).model_predict
         self._arena = np.zeros(max(self.firmware.arena, 8) // 8 + 1, np.int64)
 
