@@ -37,9 +37,9 @@ def network() -> Graph:
     y = layers.depthwise(net, y, 1, (3, 3), 1, 1, 0, 1)
     z = layers.convolution(net, y, 13, (1, 1), (1, 1), 1, 0, 0)
     y = layers.pair(net, OpKind.ADD, y, z, 1)
-    y = layers.pool(net, y, OpKind.MAX_POOL_2D, (5, 7), 1, 1, 0)
-    flat = net.same(y, (1, 13))
-    y = net.op(OpKind.RESHAPE, [y, net.ints([1, 13])], [flat], schema.ReshapeOptionsT())
+    y = layers.pool(net, y, OpKind.AVERAGE_POOL_2D, (2, 2), 1, 1, 0)
+    flat = net.same(y, (1, 4 * 6 * 13))
+    y = net.op(OpKind.RESHAPE, [y, net.ints([1, 4 * 6 * 13])], [flat], schema.ReshapeOptionsT())
     return net.finish(x, layers.dense(net, y, 6, 0))
 
 

@@ -64,6 +64,11 @@ class Net:
         return graph
 
 
+def center(net: Net, fused: int) -> int:
+    """A zero point that leaves an output room on the side where its values lie."""
+    return -128 if fused else int(net.random.integers(-40, 40))
+
+
 def window(size: int, kernel: int, stride: int, dilation: int, padding: int) -> int:
     span = (kernel - 1) * dilation + 1
     return -(-size // stride) if padding == 0 else (size - span) // stride + 1
@@ -91,7 +96,7 @@ def convolution(
     options.padding, options.fusedActivationFunction = padding, fused
     options.strideH, options.strideW = stride
     options.dilationHFactor = options.dilationWFactor = dilation
-    return net.op(OpKind.CONV_2D, [x, w, b], [net.map(shape, scale)], options, 3)
+    return net.op(OpKind.CONV_2D, [x, w, b], [net.map(shape, scale, center(net, fused))], options, 3)
 
 
 def depthwise(
@@ -110,7 +115,7 @@ def depthwise(
     options.padding, options.fusedActivationFunction, options.depthMultiplier = padding, fused, times
     options.strideH = options.strideW = stride
     options.dilationHFactor = options.dilationWFactor = dilation
-    return net.op(OpKind.DEPTHWISE_CONV_2D, [x, w, b], [net.map(shape, scale)], options, 3)
+    return net.op(OpKind.DEPTHWISE_CONV_2D, [x, w, b], [net.map(shape, scale, center(net, fused))], options, 3)
 
 
 def dense(net: Net, x: int, out: int, fused: int) -> int:
@@ -123,7 +128,11 @@ def dense(net: Net, x: int, out: int, fused: int) -> int:
     b = net.constant(net.random.integers(-4000, 4000, out).astype(np.int32), DType.INT32, scale * given.scale[0])
     options = schema.FullyConnectedOptionsT()
     options.fusedActivationFunction = fused
-    y = net.map((*net.tensors[x].shape[:-1], out), float(given.scale[0] * scale[0] * 73 * 73 * np.sqrt(inside) / 60))
+    y = net.map(
+        (*net.tensors[x].shape[:-1], out),
+        float(given.scale[0] * scale[0] * 73 * 73 * np.sqrt(inside) / 60),
+        center(net, fused),
+    )
     return net.op(OpKind.FULLY_CONNECTED, [x, w, b], [y], options, 4)
 
 
@@ -143,4 +152,4 @@ def pair(net: Net, kind: OpKind, a: int, b: int, fused: int) -> int:
     u, v = (float(q.scale[0]) for t in (a, b) if (q := net.tensors[t].quantization) is not None)
     drawn = float(net.random.uniform(0.7, 2))
     scale = 40 * drawn * u * v if kind == OpKind.MUL else drawn * max(u, v)
-    return net.op(kind, [a, b], [net.map(net.tensors[a].shape, scale)], options, 2)
+    return net.op(kind, [a, b], [net.map(net.tensors[a].shape, scale, center(net, fused))], options, 2)
