@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import interpreter as runtime
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from edgexai.errors import ModelError
 from edgexai.graph.ir import DType, Graph, Op, Tensor
@@ -105,6 +106,12 @@ def settled(graph: Graph, inputs: Sequence[Sequence[int]] | None = None) -> Grap
     result = replace(graph, tensors=tuple(tensors), ops=tuple(ops))
     object.__setattr__(result, "sha256", graph.sha256)  # still the model of that file
     return result
+
+
+def values(graph: Graph, tensors: Sequence[int]) -> dict[int, NDArray[Any]]:
+    """What computed tensors hold that do not depend on the input, from one run of the model on zeros."""
+    inner = _run(graph, None) if tensors else None
+    return {t: np.ascontiguousarray(inner.get_tensor(t)) for t in tensors if inner is not None}
 
 
 def _signature(tensor: Tensor) -> tuple[int, ...]:
