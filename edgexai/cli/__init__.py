@@ -27,6 +27,7 @@ VERBS = {
     "restore": "turn a model that came over the air (.exq) back into its .tflite, on a node too",
     "firmware": "write an int8 .tflite as C99 sources for microcontrollers, bit for bit TensorFlow Lite Micro",
     "cost": "MACs, bytes, RAM, and on a board latency and energy, by layer",
+    "audit": "a report on a model for those who approve it: what was measured, and what was not",
     "basis": "learn the components of a model's heatmaps, so that frames take fewer bytes",
     "agent": "run on a node: predict, explain, send heatmaps to the fleet",
     "demo": "everything once, on real digits or your own model",
