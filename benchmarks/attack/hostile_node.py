@@ -64,7 +64,7 @@ class Honest:
         return [n for n in self.sent if n not in self.took]
 
     def _receipt(self, client: Client, data: Any, message: MQTTMessage) -> None:
-        _, ranges = unpack_receipt(message.payload)
+        _, ranges = unpack_receipt(bytes(message.payload))
         for first, last in ranges:
             for n in range(first, last + 1):
                 if n in self.sent:
