@@ -25,7 +25,6 @@ from edgexai import npy
 from edgexai.agent.config import TEMPLATE, read, settings
 from edgexai.board import load_board
 from edgexai.errors import Error
-from edgexai.graph import load as load_graph
 from edgexai.heatmap import decode, encode, join, split
 from edgexai.heatmap.basis import learn
 from edgexai.heatmap.basis import load as load_basis
@@ -38,7 +37,7 @@ from edgexai.transit import exq
 
 ROOT = Path(__file__).parents[2]
 SECONDS, MOST_MIB = 5.0, 512
-WEIGHTS = {"exq": 1, "agent.toml": 5, "npz": 20, "frame": 20, "board": 20, "profile": 40}
+WEIGHTS = {"exq": 2, "agent.toml": 5, "npz": 20, "frame": 20, "board": 20, "profile": 40}
 USUAL = 100
 Read = Callable[[bytes], object]
 
@@ -49,8 +48,8 @@ def formats(folder: Path) -> dict[str, tuple[list[bytes], Read]]:
     maps = np.cumsum(noise.normal(size=(20, 9, 10)), axis=-1).astype(np.float32)
     frames = [encode(maps[0], budget=48), encode(maps[1], budget=26), encode(maps[2][0], budget=40, precise=True)]
     basis = learn(maps, 5)
-    model = (ROOT / "tests" / "golden" / "mlp" / "model.tflite").read_bytes()
-    arrays = [t.data for t in load_graph(model).tensors if t.data is not None]
+    table = noise.integers(-128, 128, (16, 8)).astype(np.int8)
+    small = b"TFL3" + bytes(60) + table.tobytes() + bytes(40)
     packed = io.BytesIO()
     np.savez_compressed(packed, x=maps[:2], y=np.arange(2))
     saved = io.BytesIO()
@@ -72,7 +71,7 @@ def formats(folder: Path) -> dict[str, tuple[list[bytes], Read]]:
         "receipt": ([messages.pack_receipt("ab" * 7, [(0, 3), (7, 9)])], messages.unpack_receipt),
         "message": ([messages.pack({"state": "online", "n": [1, 2.5, {"a": None}]})], messages.unpack),
         "basis": ([basis.data], load_basis),
-        "exq": ([exq.pack(model, arrays)], exq.restore),
+        "exq": ([exq.pack(small, [table])], exq.restore),
         "profile": ([_profile()], lambda b: profile.unpack(b, "it")),
         "npz": ([packed.getvalue()], as_file("a.npz", lambda p: npy.members(p, most=2**24))),
         "npy": ([saved.getvalue()], as_file("a.npy", npy.opened)),
