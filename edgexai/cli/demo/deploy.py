@@ -123,7 +123,7 @@ def _saved(directory: Path, graphs: dict[str, Graph]) -> Path:
         save(graph, directory / f"{name}.tflite")
     last = load(directory / f"{list(graphs)[-1]}.tflite")
     explainer = directory / "explainer.tflite"
-    save(attach(last, COMPOSITE), explainer)
+    save(attach(last, COMPOSITE, concepts="auto"), explainer)
     return explainer
 
 
