@@ -12,7 +12,8 @@ def test_every_artefact_changes_every_image_within_bounds(name: str, shape: tupl
     clean = np.random.default_rng(0).uniform(0, 0.5, (6, *shape)).astype(np.float32)
     found = ARTEFACTS[name](clean.copy(), np.random.default_rng(1))
     assert found.shape == clean.shape
-    assert found.min() >= 0 and found.max() <= 1
+    assert found.min() >= 0
+    assert found.max() <= 1
     assert np.all(np.abs(found - clean).reshape(6, -1).max(1) > 0.1)
 
 

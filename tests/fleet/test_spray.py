@@ -30,7 +30,8 @@ def test_real_images_fall_into_the_clusters_of_scikit_learn() -> None:
     found = spray(x[kept], 3)
     exact = SpectralClustering(3, affinity="nearest_neighbors", n_neighbors=11, random_state=0).fit_predict(x[kept])
     assert adjusted_rand_score(found.cluster, exact) > 0.95
-    assert np.all(np.diff(found.eigenvalues) > -1e-9) and abs(found.eigenvalues[0]) < 1e-6
+    assert np.all(np.diff(found.eigenvalues) > -1e-9)
+    assert abs(found.eigenvalues[0]) < 1e-6
 
 
 def test_later_maps_are_assigned_to_the_clusters() -> None:

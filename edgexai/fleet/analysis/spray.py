@@ -1,8 +1,8 @@
 """SpRAy, spectral relevance analysis, for as many maps as a fleet has.
 
 Lapuschkin et al. 2019: the k-nearest-neighbour graph of the maps, the eigenvectors of its normalized Laplacian, and
-clusters in them. Up to 100,000 maps (in their 32 principal components) that is done as it is written. Beyond, the
-graph is made of 100,000 *landmarks* alone, and every map gets the mean coordinates of its nearest landmarks, each as
+clusters in them. Up to 20,000 maps (in their 32 principal components) that is done as it is written. Beyond, the
+graph is made of 20,000 *landmarks* alone, and every map gets the mean coordinates of its nearest landmarks, each as
 much as it is near (Chen and Cai 2011, *Large Scale Spectral Clustering with Landmark-Based Representation*, without
 their second decomposition). Maps that come later are assigned the same way.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-LANDMARKS, NEIGHBOURS, COMPONENTS = 100_000, 10, 32
+LANDMARKS, NEIGHBOURS, COMPONENTS = 20_000, 10, 32
 CHUNK = 20_000
 
 
