@@ -11,7 +11,7 @@ examples:
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,32 +22,43 @@ from edgexai.cli.bench.rivals import PATCHES
 from edgexai.cli.table import show
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph, OpKind, load, serialize
-from edgexai.relevance import Composite, Epsilon, Flat, Gamma, Line, Norm, ZPlus, attach
+from edgexai.relevance import Composite, Epsilon, Flat, Gamma, Line, Norm, NormPlus, ZPlus, attach
 from edgexai.relevance.composite import CONVOLUTIONS
+from edgexai.relevance.rules import TINY
 
 Row = dict[str, Any]
 Costs = tuple[float | None, float | None]
 
 
-def _edge(*lines: Line, stabilizer: float = 1.0) -> Composite:
-    """`edge` with other lines in front, or another stabilizer, and without its flat rule."""
-    return Composite("variant", (*lines, SUMS, Line(ZPlus(stabilizer=stabilizer), CONVOLUTIONS), Line(Epsilon())))
-
-
-SUMS = Line(Norm(stabilizer=1.0), frozenset({OpKind.ADD}))
+SUMS = Line(NormPlus(), frozenset({OpKind.ADD}), axes=3)
 FLAT = Line(Flat(), CONVOLUTIONS, first=True, window=0.02)
+ABSOLUTE = (
+    FLAT,
+    Line(Norm(stabilizer=1.0), SUMS.kinds),
+    Line(ZPlus(stabilizer=1.0), CONVOLUTIONS),
+    Line(Epsilon()),
+)
+"""`edge` as it was: stabilizers of 1, whatever the units of a map."""
+
+
+def _edge(*lines: Line, bias: float = 0.0, start: Literal["logit", "less mean"] = "less mean") -> Composite:
+    """`edge` with other lines in front, or another start, and without its flat rule."""
+    exact = Epsilon(1e-9)
+    rest = (SUMS, Line(ZPlus(stabilizer=TINY, bias=bias), CONVOLUTIONS), Line(exact))
+    return Composite("variant", (Line(exact, from_output=range(1)), *lines, *rest), start)
+
+
 VARIANTS: Ways = {
     "edge, integers": ("edge", "int8"),
+    "edge, stabilizers of 1": (Composite("variant", ABSOLUTE), "float32"),
+    "edge, stabilizers of 1, less mean": (Composite("variant", ABSOLUTE, "less mean"), "float32"),
+    "edge, from the logit": (_edge(FLAT, start="logit"), "float32"),
+    "edge, with bias": (_edge(FLAT, bias=1.0), "float32"),
+    "edge, sums by share": (_edge(FLAT, Line(Norm(), SUMS.kinds)), "float32"),
     "edge, never flat": (_edge(), "float32"),
     "edge, always flat": (_edge(Line(Flat(), CONVOLUTIONS, first=True)), "float32"),
-    "edge, stabilizer 0.1": (_edge(FLAT, stabilizer=0.1), "float32"),
-    "edge, stabilizer 4": (_edge(FLAT, stabilizer=4.0), "float32"),
-    "edge, sums 1e-6": (_edge(FLAT, Line(Norm(), SUMS.kinds)), "float32"),
-    "edge, sums 10": (_edge(FLAT, Line(Norm(stabilizer=10.0), SUMS.kinds)), "float32"),
-    "edge, gamma 0.25": (_edge(FLAT, Line(Gamma(stabilizer=1.0, gamma=0.25), CONVOLUTIONS)), "float32"),
-    "edge, gamma 1": (_edge(FLAT, Line(Gamma(stabilizer=1.0, gamma=1.0), CONVOLUTIONS)), "float32"),
-    "edge, epsilon 1": (_edge(FLAT, Line(Epsilon(1.0))), "float32"),
-    "edge, epsilon 1 above the third layer": (_edge(FLAT, Line(Epsilon(1.0), from_input=range(3, 1000))), "float32"),
+    "edge, gamma 0.25": (_edge(FLAT, Line(Gamma(gamma=0.25), CONVOLUTIONS)), "float32"),
+    "edge, gamma 1": (_edge(FLAT, Line(Gamma(gamma=1.0), CONVOLUTIONS)), "float32"),
 }
 """What each choice in `edge` is worth: the same with that choice made otherwise."""
 
@@ -57,6 +68,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="directory of edge.jsonl, edge.png, mnist")
     parser.add_argument("--samples", type=int, default=500, help="inputs a model, chosen at random (%(default)s)")
     parser.add_argument("--composite", action="append", help="which composites (default: all)")
+    parser.add_argument("--no-rivals", action="store_true", help="composites only, which is much faster")
     parser.add_argument("--runs", type=int, default=300, help="alternating runs of each timing (%(default)s)")
 
 
@@ -70,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         ways = named(graph, x, args.composite) | ({} if args.composite else VARIANTS)
         costs: dict[str, Costs] = {n: _cost(path, graph, *way, args.runs) for n, way in ways.items()}
         costs["occlusion"] = (1.0 + PATCHES**2, None)  # predictions of covered inputs
-        rows = gains(graph, x, fill, ways, with_rivals=True)
+        rows = gains(graph, x, fill, ways, with_rivals=not args.no_rivals)
         tables[path.stem] = [
             {"model": path.stem, "samples": len(x), **row, **dict(zip(("time", "bytes"), cost, strict=True))}
             for row in rows
@@ -81,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
     for model, rows in tables.items():
         print(f"\n### {model}, {rows[0]['samples']} inputs\n")
         show(
-            ["method", "gain", "± (95 %)", "deletion", "insertion", "time", "file"],
+            ["method", "gain", "± (95 %)", "conservation", "time", "file"],
             [
-                [r["method"], *(_text(r[k]) for k in ("gain", "interval", "deletion", "insertion", "time", "bytes"))]
+                [r["method"], *(_text(r[k]) for k in ("gain", "interval", "conservation", "time", "bytes"))]
                 for r in rows
             ],
         )

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from edgexai.cli.bench.faithfulness import probabilities
 from edgexai.compress.measure.execute import quantized
+from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.data import read
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.heatmap.case import Case
-from edgexai.cli.bench.faithfulness import probabilities
+from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.heatmap import decode, encode
 from edgexai.heatmap.search import cosine
 

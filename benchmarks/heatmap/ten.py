@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.heatmap.mobilenet import SIDE, enlarged, mobilenet
-from edgexai.cli.bench.faithfulness import probabilities
+from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.graph import Graph
 
 STAGES = ((64, 20), (SIDE, 25))

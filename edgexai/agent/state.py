@@ -8,6 +8,7 @@ import numpy as np
 from edgexai.agent.counts import Counts
 from edgexai.agent.ledger import Ledger
 from edgexai.agent.outbox import Outbox, OutboxFull
+from edgexai.agent.pinned import pinned
 from edgexai.agent.policy import Budget
 from edgexai.agent.privacy import Guard, pooled
 from edgexai.agent.recent import Recent
@@ -20,6 +21,9 @@ from edgexai.messaging.messages import name
 from edgexai.runtime.explainer import Explainer
 from edgexai.runtime.interpreter import Interpreter
 
+SPENT = "epsilon-spent"
+"""A file beside the outbox: privacy has been spent here, so that an outbox without a ledger has lost it."""
+
 
 class State:
     """One node's, opened by what it is told; ConfigError where that does not fit together."""
@@ -31,8 +35,10 @@ class State:
         self.started = time.time()
         self.counts = Counts()
         self.recent = Recent()
-        self.explainer = Explainer(settings.model)
-        self.predictor = None if settings.predictor is None else Interpreter(settings.predictor)
+        self.explainer = Explainer(pinned(settings.model, settings.model_sha256))
+        self.predictor = None
+        if settings.predictor is not None:
+            self.predictor = Interpreter(pinned(settings.predictor, settings.predictor_sha256))
         if self.explainer.takes_weights and self.predictor is None:
             raise ConfigError("an explainer file of target 'input' needs --predictor: the class to explain is its")
         self.check_budget(settings.hourly)
@@ -76,12 +82,19 @@ class State:
             raise ConfigError("[privacy] epsilon needs --state: what was spent has to outlive a restart")
         lost = self.outbox.repaired or self.outbox.volatile
         kept = "lost" if lost else self.outbox.recall("epsilon")
+        if kept is None and self.settings.state is not None and (self.settings.state / SPENT).exists():
+            kept = "lost"  # something was spent here, and the outbox that knew it was deleted or emptied
         limits = self.settings.privacy
         return Ledger(limits.per_day, kept, self._remember_epsilon, limits.unit)
 
     def _remember_epsilon(self, spent: str) -> None:
         if self.outbox.volatile:
             raise OutboxFull("what was spent cannot be kept")
+        if self.settings.state is not None:
+            try:
+                (self.settings.state / SPENT).touch(0o600)
+            except OSError as error:
+                raise OutboxFull(f"what was spent cannot be kept ({error.strerror})") from None
         self.outbox.keep("epsilon", spent)
 
 

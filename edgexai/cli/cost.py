@@ -3,7 +3,7 @@
 examples:
   edgexai cost kws_int8.tflite
   edgexai cost kws_int8.tflite --board nucleo_l4r5zi --plot kws.png
-  edgexai cost kws_int8.tflite --board nucleo_l4r5zi --explain edge      (prediction and explanation)
+  edgexai cost kws_int8.tflite --board nucleo_l4r5zi --explain edge      (both, and the sum of each part)
   edgexai cost kws_explain.tflite --board nucleo_u575zi_q --json | jq .energy_uj
   edgexai cost --boards
   edgexai cost --calibration      (each published figure beside a fit that has not seen the model)
@@ -15,9 +15,9 @@ from dataclasses import asdict
 
 from edgexai.board import boards, load_board
 from edgexai.cli.cost_plot import plot
-from edgexai.cli.table import show
+from edgexai.cli.table import show, table
 from edgexai.compress.measure.calibration import left_out
-from edgexai.compress.measure.cost import Cost, cost
+from edgexai.compress.measure.cost import Cost, Layer, cost
 from edgexai.errors import ConfigError
 from edgexai.graph import load
 from edgexai.relevance import attach
@@ -46,12 +46,15 @@ def run(args: argparse.Namespace) -> int:
     board = load_board(args.board) if args.board else None
     graph = load(args.model)
     found = cost(attach(graph, args.explain) if args.explain else graph, board)
+    parts = parts_of(found, len(graph.ops)) if args.explain else {}
     if args.plot:
         plot(found, board, args.plot)
     if args.json:
-        print(json.dumps(found.as_dict()))
+        print(json.dumps({**found.as_dict(), **({"parts": parts} if parts else {})}))
         return 0
     print(_text(found))
+    if parts:
+        print(_parts_text(parts))
     if board is not None:
         flash, ram = found.bytes / 1024, found.ram / 1024
         fits = "fits" if flash <= board.flash_kb and ram <= board.ram_kb else "does not fit"
@@ -76,6 +79,47 @@ def _calibration(as_json: bool) -> int:
             rows.append([*cells, f"{t.published_uj:g}", f"{t.uj:,.0f}", f"{t.uj / t.published_uj - 1:+.0%}"])
     show(["board", "left out", "published ms", "ms", "error", "published µJ", "µJ", "error"], rows)
     return 0
+
+
+def parts_of(found: Cost, own: int) -> dict[str, dict[str, float | None]]:
+    """Costs of a model with its explanation, summed by what they are for; the first ``own`` operators predict."""
+    explaining = found.layers[own:]
+    kinds = {
+        "explain: sums over layers": [layer for layer in explaining if layer.macs],
+        "explain: int8 constants and maps to floats": [layer for layer in explaining if layer.kind == "DEQUANTIZE"],
+        "explain: shares and products": [layer for layer in explaining if not layer.macs and layer.kind in POINTWISE],
+    }
+    named = {id(layer) for layers in kinds.values() for layer in layers}
+    kinds["explain: moves and the rest"] = [layer for layer in explaining if id(layer) not in named]
+    whole = {"predict": list(found.layers[:own]), **kinds, "explain, all": list(explaining)}
+    return {name: _sums(layers) for name, layers in whole.items() if layers}
+
+
+POINTWISE = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "RELU", "ABS", "SQUARE", "GREATER", "LESS", "SELECT_V2")
+
+
+def _sums(layers: list[Layer]) -> dict[str, float | None]:
+    def total(values: list[float | None]) -> float | None:
+        return None if None in values else float(sum(v for v in values if v is not None))
+
+    return {
+        "operators": len(layers),
+        "macs": sum(layer.macs for layer in layers),
+        "bytes": sum(layer.bytes for layer in layers),
+        "ram": max(layer.ram for layer in layers),
+        "latency_ms": total([layer.latency_ms for layer in layers]),
+        "energy_uj": total([layer.energy_uj for layer in layers]),
+    }
+
+
+def _parts_text(parts: dict[str, dict[str, float | None]]) -> str:
+    head = ["part", "operators", "MACs", "weights B", "RAM B", "ms", "µJ"]
+    rows = []
+    for name, sums in parts.items():
+        counts = [f"{sums[key]:,.0f}" for key in ("operators", "macs", "bytes", "ram")]
+        ms, uj = sums["latency_ms"], sums["energy_uj"]
+        rows.append([name, *counts, "" if ms is None else f"{ms:.3f}", "" if uj is None else f"{uj:.1f}"])
+    return "\n" + table(head, rows)
 
 
 def _text(found: Cost) -> str:

@@ -23,6 +23,7 @@ from edgexai.cli.samples import TAKEN, data_options, prepared
 from edgexai.data import read
 from edgexai.errors import ConfigError
 from edgexai.runtime.explainer import Explainer, Explanation
+from edgexai.runtime.sandbox import Limits
 
 KINDS = ("auto", "image", "spectrogram", "series")
 
@@ -36,12 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step-ms", type=float, metavar="MS", help="time from one row or value to the next")
     parser.add_argument("--concepts", action="store_true", help="the strongest channels, and what excites each most")
     parser.add_argument("--runtime", default="tflite", choices=["tflite", "micro"], help="micro: and its arena")
+    parser.add_argument("--trusted", action="store_true", help="made here: run it in this process, unchecked")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
     data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    explainer = Explainer(args.explainer, runtime=args.runtime)
+    explainer = _opened(args)
     if args.concepts and not explainer.metadata.concepts:
         raise ConfigError(f"{args.explainer} holds no concepts; attach it with --concepts auto")
     given = read(args.data, explainer.input, prepared(args, args.explainer), len(explainer.inputs))
@@ -57,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
             explanations.append(e)
             labels.append(label)
             progress(i + 1, count)
+    if explanations and not args.json:
+        print(_words(explanations))
     if args.concepts and not args.json:
         print_concepts(explainer.metadata.concepts, explanations)
     if explainer.arena is not None and not args.json:
@@ -64,6 +68,19 @@ def run(args: argparse.Namespace) -> int:
     if args.picture:
         _picture(args, explanations, labels)
     return 0
+
+
+def _opened(args: argparse.Namespace) -> Explainer:
+    """The explainer: read, verified, written anew, and run in a process of its own, unless it is said to be trusted."""
+    if args.trusted:
+        return Explainer(args.explainer, runtime=args.runtime)
+    try:
+        from edgexai.graph import load, resident, serialize, verify_operators
+    except ModuleNotFoundError:  # a node has no flatbuffers; the process of its own remains
+        return Explainer(args.explainer, runtime=args.runtime, untrusted=True)
+    graph = load(args.explainer)
+    verify_operators(graph, closed=True)
+    return Explainer(serialize(graph), runtime=args.runtime, untrusted=Limits(memory=2**29 + 4 * resident(graph)))
 
 
 def _picture(args: argparse.Namespace, explanations: list[Explanation], labels: list[int | None]) -> None:
@@ -76,7 +93,6 @@ def _picture(args: argparse.Namespace, explanations: list[Explanation], labels: 
 
 
 def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
-    conservation = e.conservation if np.isfinite(e.conservation) else None
     return {
         "sample": i,
         "label": label,
@@ -84,7 +100,8 @@ def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
         **({"name": e.name} if e.labels else {}),
         "probability": e.probability(e.target),
         "score": e.score,
-        "conservation": conservation,
+        "conservation": e.conservation,
+        "absorbed": e.absorbed,
         "relevance": e.relevance.tolist(),
         **{f"relevance_{k}": m.tolist() for k, m in enumerate(e.more, 1)},
         **({"state": e.state} if e.state else {}),
@@ -98,3 +115,19 @@ def _line(i: int, label: int | None, e: Explanation) -> str:
     p = e.probability(e.target)
     sure = "" if p is None else f" {p:.0%}"
     return f"sample {i}{known}  predicted {e.name}{sure}  score {e.score:.3f}  conservation {e.conservation:.3f}{kept}"
+
+
+def _words(explanations: list[Explanation]) -> str:
+    """What conservation means, for these samples."""
+    middle = float(np.median([e.conservation for e in explanations]))
+    if 0.9 <= middle <= 1.1:
+        return f"conservation {middle:.2f} (median): the maps add up to the score, next to nothing is missing"
+    if 0 <= middle < 0.9:
+        return (
+            f"conservation {middle:.2f} (median): the maps add up to {middle:.0%} of the score; the rest was taken by "
+            "the model's own constants (biases), which no part of the input explains, or by wide stabilizers"
+        )
+    return (
+        f"conservation {middle:.2f} (median): the model's own constants (biases) speak against what the input says, "
+        "so that the maps do not add up to the score; compare places of a map, not its sum"
+    )

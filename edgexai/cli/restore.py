@@ -1,8 +1,8 @@
 """Turn a model that came over the air back into the `.tflite` that was sent, bit for bit. Needs numpy alone.
 
 examples:
-  edgexai compress kws_int8.tflite -o kws.tflite --data clips.npz --cluster --transit kws.exq      (workstation)
-  edgexai restore kws.exq -o kws.tflite                                                             (node)
+  edgexai compress kws_int8.tflite -o kws.tflite --data clips.npz --max-accuracy-loss 1 --transit kws.exq (workstation)
+  edgexai restore kws.exq -o kws.tflite                                                                   (node)
 """
 
 import argparse

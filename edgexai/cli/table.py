@@ -3,6 +3,11 @@
 
 def show(head: list[str], rows: list[list[str]]) -> None:
     """Print with columns aligned; the first is text, the others are figures."""
+    print(table(head, rows))
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """The same as text."""
     widths = [max(len(cell) for cell in column) for column in zip(head, *rows, strict=True)]
 
     def line(cells: list[str]) -> str:
@@ -11,7 +16,5 @@ def show(head: list[str], rows: list[list[str]]) -> None:
         )
         return "| " + " | ".join([first, *others]) + " |"
 
-    print(line(head))
-    print("|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|")
-    for row in rows:
-        print(line(row))
+    rule = "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    return "\n".join([line(head), rule, *map(line, rows)])

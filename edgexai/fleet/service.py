@@ -22,7 +22,9 @@ from edgexai.fleet.broker import EmbeddedBroker
 from edgexai.fleet.ingest.ingest import Ingest
 from edgexai.fleet.ingest.metrics import listen
 from edgexai.fleet.store.store import Store
+from edgexai.fleet.web.guard import LOOPBACK
 from edgexai.fleet.web.page import application
+from edgexai.fleet.web.patience import PatientProtocol
 from edgexai.fleet.web.view import Decoded, View, decoded
 from edgexai.messaging.broker import Broker
 
@@ -69,7 +71,8 @@ def serve(
             broker, version = Broker.parse(embedded.url), "3.1.1"
         shown = Store(store)  # a connection of its own: the page must not hold up what is being stored
         stack.callback(shown.close)
-        view = View(shown, decode=stack.enter_context(_decoding_apart()))
+        stopping = threading.Event()
+        view = View(shown, decode=stack.enter_context(_decoding_apart(stopping)), stopping=stopping)
         stack.callback(_repeat(0.3, view.catch_up))
         stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
         ingest = Ingest(broker, opened.journal, fleet, worker or _worker_name(store), share, version)
@@ -78,9 +81,16 @@ def serve(
         where = Where(f"http://{host}:{listener.getsockname()[1]}", broker.url, store)
         server = uvicorn.Server(
             uvicorn.Config(
-                application(view, broker.url, ingest.meter), log_level="warning", access_log=False, lifespan="off"
+                application(view, broker.url, ingest.meter, _names(host)),
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                http=PatientProtocol,
+                timeout_keep_alive=5,
+                timeout_graceful_shutdown=3,
             )
         )
+        stack.callback(stopping.set)
         _end_on_signals(server)
         stack.callback(_when(ingest.ended, lambda: setattr(server, "should_exit", True)))
         if ready is not None:
@@ -126,6 +136,11 @@ def ingest_only(
         raise ingest.error
 
 
+def _names(host: str) -> list[str] | None:
+    """By which names the page may be called; any where it listens on every address."""
+    return None if host in ("0.0.0.0", "::", "") else [host, *LOOPBACK]
+
+
 def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -158,17 +173,29 @@ def _move_all(store: Store, at_least: int = 1) -> None:
 
 
 @contextmanager
-def _decoding_apart() -> Iterator[Callable[[list[bytes], Path], list[Decoded]]]:
+def _decoding_apart(stopping: threading.Event) -> Iterator[Callable[[list[bytes], Path], list[Decoded]]]:
     """`decoded`, in a process of low priority: in this one it would take turns with the worker at every system call."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_step_back) as pool:
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_step_back)
 
-        def apart(frames: list[bytes], bases: Path) -> list[Decoded]:
-            try:
-                return pool.submit(decoded, frames, bases).result()
-            except (BrokenProcessPool, RuntimeError):  # killed, or the service is ending
-                return decoded(frames, bases)
+    def apart(frames: list[bytes], bases: Path) -> list[Decoded]:
+        try:
+            result = pool.submit(decoded, frames, bases)
+            while True:
+                try:
+                    return result.result(timeout=0.2)
+                except TimeoutError:
+                    if stopping.is_set():  # what is being decoded is for a page that nobody sees any more
+                        return [None] * len(frames)
+        except (BrokenProcessPool, RuntimeError):  # killed, or the service is ending
+            return [None] * len(frames) if stopping.is_set() else decoded(frames, bases)
 
+    try:
         yield apart
+    finally:
+        children = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            child.kill()
 
 
 def _step_back() -> None:

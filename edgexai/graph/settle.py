@@ -5,18 +5,23 @@ made of SHAPE, STRIDED_SLICE and PACK) may be wrong in the file and right only o
 computed from shapes alone is then a constant, and its operators are left out.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import interpreter as runtime
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from edgexai.errors import ModelError
 from edgexai.graph.ir import DType, Graph, Op, Tensor
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.write import serialize
 
+MOST = 1 << 28
+"""Values that an input may have."""
 WHOLE = {DType.INT32, DType.INT64, DType.BOOL}
 ARITHMETIC = {
     OpKind.ADD,
@@ -59,24 +64,27 @@ ARITHMETIC = {
 """What shapes are computed with."""
 
 
-def settled(graph: Graph) -> Graph:
+def settled(graph: Graph, inputs: Sequence[Sequence[int]] | None = None) -> Graph:
     """The same model for a batch of one, every shape as it is then; the graph itself if no shape is open.
 
-    Raises ModelError if more than the batch of an input is open and the file names no length, or the model does not
-    run.
+    ``inputs`` are the shapes of the model's inputs, where the file leaves more open than the batch. Raises ModelError
+    if such a shape is open and neither file nor ``inputs`` name its lengths, or the model does not run.
     """
     arithmetic = _of_shapes(graph)
     is_open = any(_is_open(t) for t in graph.tensors) or any(_computed_shape(graph, op) for op in graph.ops)
-    if not is_open and not arithmetic:
+    if not is_open and not arithmetic and inputs is None:
         return graph
-    for t in graph.inputs:
+    if inputs is not None and len(inputs) != len(graph.inputs):
+        raise ModelError(f"the model takes {len(graph.inputs)} inputs; name a shape for each of them")
+    for t in graph.inputs if inputs is None else ():
         open_axes = [i for i, n in enumerate(_signature(graph.tensors[t])) if n < 0]
         if any(axis > 0 and graph.tensors[t].shape[axis] <= 1 for axis in open_axes):
             given = ", ".join("?" if n < 0 else str(n) for n in _signature(graph.tensors[t]))
             raise ModelError(
-                f"input {graph.tensors[t].name!r} has the open shape ({given}); convert it with a fixed one"
+                f"input {graph.tensors[t].name!r} has the open shape ({given}); name one with --shape, as in "
+                f"--shape {'x'.join('96' if n < 0 else str(n) for n in _signature(graph.tensors[t]))}"
             )
-    inner = _run(graph)
+    inner = _run(graph, inputs)
     shapes = _shapes(graph, inner)
     tensors = [replace(t, shape=shapes[i], rest=_closed(t.rest)) for i, t in enumerate(graph.tensors)]
     for op in arithmetic:
@@ -95,7 +103,15 @@ def settled(graph: Graph) -> Graph:
             options = schema.ReshapeOptionsT(newShape=shape)
             op = Op(op.kind, (op.inputs[0], len(tensors) - 1), op.outputs, options, op.version, op.custom, op.rest)
         ops.append(op)
-    return replace(graph, tensors=tuple(tensors), ops=tuple(ops))
+    result = replace(graph, tensors=tuple(tensors), ops=tuple(ops))
+    object.__setattr__(result, "sha256", graph.sha256)  # still the model of that file
+    return result
+
+
+def values(graph: Graph, tensors: Sequence[int]) -> dict[int, NDArray[Any]]:
+    """What computed tensors hold that do not depend on the input, from one run of the model on zeros."""
+    inner = _run(graph, None) if tensors else None
+    return {t: np.ascontiguousarray(inner.get_tensor(t)) for t in tensors if inner is not None}
 
 
 def _signature(tensor: Tensor) -> tuple[int, ...]:
@@ -132,7 +148,7 @@ def _of_shapes(graph: Graph) -> set[Op]:
     return found
 
 
-def _run(graph: Graph) -> Any:
+def _run(graph: Graph, inputs: Sequence[Sequence[int]] | None) -> Any:
     """The runtime after one run on zeros."""
     try:
         inner = runtime.Interpreter(
@@ -140,11 +156,21 @@ def _run(graph: Graph) -> Any:
             experimental_op_resolver_type=runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             experimental_preserve_all_tensors=True,
         )
+        for port, shape in zip(inner.get_input_details(), inputs or (), strict=False):
+            if prod(shape) > MOST or any(n < 1 for n in shape):
+                raise ModelError(f"an input of shape {tuple(shape)} makes no sense; name a smaller one")
+            inner.resize_tensor_input(port["index"], [int(n) for n in shape], strict=True)
         inner.allocate_tensors()
         inner.invoke()
     except (ValueError, RuntimeError) as error:
-        raise ModelError(f"the model does not run, so that its open shapes stay unknown: {error}") from error
+        raise ModelError(
+            f"the model does not run, so that its open shapes stay unknown ({_first(error)}); name one with --shape"
+        ) from error
     return inner
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 def _shapes(graph: Graph, inner: Any) -> list[tuple[int, ...]]:

@@ -12,19 +12,18 @@ A heatmap message is eight bytes and a frame:
 """
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from edgexai.errors import ConfigError, FrameError
+from edgexai.messaging.strict import loads
 
 ROOT = "edgexai"
 CHANNELS = ("status", "heatmap", "metrics", "command", "reply", "receipt")
 ENVELOPE = 8
 MAX_PAYLOAD = 64 * 1024
-DEEPEST = 32  # levels of a JSON message
 
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -105,40 +104,5 @@ def pack(message: dict[str, Any]) -> bytes:
 
 
 def unpack(payload: bytes) -> dict[str, Any]:
-    """The object of a JSON message; raises FrameError for anything else, nan, infinity and deep nesting included."""
-    if len(payload) > MAX_PAYLOAD:
-        raise FrameError(f"a message of {len(payload)} bytes is longer than {MAX_PAYLOAD}")
-    try:
-        message = json.loads(payload, parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError):
-        raise FrameError("the payload is not JSON") from None
-    if not isinstance(message, dict):
-        raise FrameError("the payload is not a JSON object")
-    if not _shallow(message):  # who writes it out again would run out of stack
-        raise FrameError(f"the payload nests deeper than {DEEPEST} levels")
-    return message
-
-
-def _shallow(message: Any) -> bool:
-    level = [message]
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return True
-    return False
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise ValueError(digits)
-    return value
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(constant)
+    """The object of a JSON message; raises FrameError for anything else (`edgexai.messaging.strict`)."""
+    return loads(payload, MAX_PAYLOAD)

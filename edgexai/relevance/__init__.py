@@ -3,7 +3,7 @@
 from edgexai.relevance.attach import attach
 from edgexai.relevance.composite import Composite, Line, composite
 from edgexai.relevance.inner import attach_inner, reached
-from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, Pass, Rule, WSquare, ZBox, ZPlus
+from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, NormPlus, Pass, Rule, WSquare, ZBox, ZPlus
 
 __all__ = [
     "AlphaBeta",
@@ -13,6 +13,7 @@ __all__ = [
     "Gamma",
     "Line",
     "Norm",
+    "NormPlus",
     "Pass",
     "Rule",
     "WSquare",

@@ -6,9 +6,7 @@ from edgexai.relevance.activation import undo_fused
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.questions import fused_activation
 from edgexai.relevance.reduce import unbroadcast
-from edgexai.relevance.rules import NormPlus, Rule
-
-TINY = 1e-20
+from edgexai.relevance.rules import TINY, NormPlus, Rule
 
 
 def addition(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
@@ -47,6 +45,13 @@ def _by_sign(back: Backward, op: Op, flow: Flow) -> None:
         got = build.mul(part, share)
         fits = build.shape(got) == build.shape(t)
         back.give(t, Flow(got if fits else unbroadcast(back, got, build.shape(t)), is_factor=False))
+
+
+def addition_of_many(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """ADD_N: the same factor for every summand."""
+    factor = back.over_output(op, back.full(flow, op.outputs[0]), rule.stabilizer)
+    for t in op.inputs:
+        back.give(t, Flow(factor, is_factor=True))
 
 
 def squared_difference(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:

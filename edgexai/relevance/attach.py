@@ -94,6 +94,7 @@ def attach(
     outputs = [build.rename(t, name) for name, t in added.items()]
     about = {
         "composite": chosen.name,
+        **({"start": chosen.start} if chosen.start != "logit" else {}),
         "target": target,
         "grid": None if grid is None else list(build.shape(stops[0])[1:3]),
         "channels": channels,
@@ -144,7 +145,9 @@ def _rules(graph: Graph, source: Graph, chosen: Composite, logits: int) -> dict[
         behind = max(0, deepest - before - has_weights)
         with consistent(source, op):
             share = _window_share(graph, op)
-        rule = chosen.rule(Layer(op.kind, name, before, behind, share, has_weights))
+        rule = chosen.rule(
+            Layer(op.kind, name, before, behind, share, has_weights, len(graph.tensors[op.outputs[0]].shape))
+        )
         if rule is None and has_weights and op in explained:
             where = describe(source, op)
             raise ConfigError(f"composite {chosen.name!r} says nothing of {where}; end it with a line for all layers")

@@ -13,7 +13,7 @@ from typing import Literal
 
 from edgexai.errors import ConfigError
 from edgexai.graph import OpKind
-from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, Rule, WSquare, ZBox, ZPlus
+from edgexai.relevance.rules import TINY, AlphaBeta, Epsilon, Flat, Gamma, NormPlus, Rule, WSquare, ZBox, ZPlus
 
 CONVOLUTIONS = frozenset(
     {OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.CONV_3D, OpKind.TRANSPOSE_CONV, OpKind.CONV_3D_TRANSPOSE}
@@ -32,6 +32,8 @@ class Layer:
     window: float = 1.0
     """Share of its input's positions that one output sees."""
     has_weights: bool = True
+    axes: int = 4
+    """Of its output."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Line:
     from_output: range | None = None
     window: float = 1.0
     """The largest share of its input that one output of the layer may see."""
+    axes: int = 0
+    """The fewest axes that its output has: 3 and more are maps and sequences, 2 what a dense layer gives."""
 
     def matches(self, layer: Layer) -> bool:
         return (
@@ -56,6 +60,7 @@ class Line:
             and (self.from_input is None or layer.from_input in self.from_input)
             and (self.from_output is None or layer.from_output in self.from_output)
             and layer.window <= self.window
+            and layer.axes >= self.axes
         )
 
 
@@ -98,12 +103,19 @@ def _gamma_box(low: float = 0.0, high: float = 1.0) -> tuple[Line, ...]:
 
 
 def _edge() -> tuple[Line, ...]:
-    # Measured in docs/edge-composite.md: the wide stabilizer keeps linear convolutions, whose z⁺ may be next to
-    # nothing, and sums of maps that cancel from blowing relevance up; the flat rule costs least but smears over
-    # windows as large as the digit.
+    # Measured in docs/edge-composite.md: shares without bias lie between 0 and 1, so that nothing blows up or gets lost
+    # on the way and no stabilizer is needed; the flat rule costs least but smears over windows as large as the digit.
+    exact = Epsilon(1e-9)  # on hidden maps 1e-6 would be a unit
     flat = Line(Flat(), CONVOLUTIONS, first=True, window=0.02)
-    sums = Line(Norm(stabilizer=1.0), frozenset({OpKind.ADD}))
-    return (flat, sums, Line(ZPlus(stabilizer=1.0), CONVOLUTIONS), Line(Epsilon()))
+    # Sums of maps; a step of a recurrent network adds dense layers, which share as ε does.
+    sums = Line(NormPlus(), frozenset({OpKind.ADD}), axes=3)
+    return (
+        Line(exact, from_output=range(1)),
+        flat,
+        sums,
+        Line(ZPlus(stabilizer=TINY, bias=0.0), CONVOLUTIONS),
+        Line(exact),
+    )
 
 
 NAMED: dict[str, tuple[int, Callable[..., tuple[Line, ...]]]] = {
@@ -122,6 +134,10 @@ NAMED: dict[str, tuple[int, Callable[..., tuple[Line, ...]]]] = {
 
 def composite(name: str) -> Composite:
     """The composite of a name such as ``epsilon_plus_flat`` or ``gamma(0.25)``; ConfigError if there is none."""
+    if name == "auto":
+        raise ConfigError(
+            "composite auto is chosen on samples: edgexai.best_composite(graph, samples), or attach --data"
+        )
     match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", name)
     if match is None or match[1] not in NAMED:
         raise ConfigError(f"there is no composite {name!r}; choose one of {', '.join(NAMED)}")
@@ -132,4 +148,4 @@ def composite(name: str) -> Composite:
         raise ConfigError(f"composite {name!r} takes numbers in its parentheses, as in gamma(0.25)") from None
     if len(numbers) > most:
         raise ConfigError(f"composite {match[1]!r} takes at most {most} numbers, not {len(numbers)}")
-    return Composite(name.strip(), lines(*numbers))
+    return Composite(name.strip(), lines(*numbers), "less mean" if match[1] == "edge" else "logit")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.graph import Op
+from edgexai.relevance import bilinear
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.linear import Kernel, Linear, bias_of, kernel_of, pass_through
 from edgexai.relevance.rules import Array, Rule
@@ -13,6 +14,9 @@ from edgexai.relevance.rules import Array, Rule
 
 def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """Relevance of a dense layer's output -> relevance of its input."""
+    if back.is_dynamic(op.inputs[1]) and len(back.build.shape(op.inputs[0])) == 2:
+        bilinear.both(back, op, (False, True), rule, flow)
+        return
     kernel = kernel_of(back, op, op.inputs[1], axis=0)
     pass_through(back, Dense(back, op, kernel, bias_of(back, op, kernel)), rule, flow)
 

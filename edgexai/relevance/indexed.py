@@ -65,6 +65,15 @@ def gather_nd(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     back.give(table, Flow(_scatter_nd(back, ids, r.tensor, build.shape(table)), r.is_factor))
 
 
+def scatter_nd(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """SCATTER_ND: each update takes what arrived where it was put."""
+    build, (ids, updates) = back.build, op.inputs[:2]
+    r = back.full(flow, op.outputs[0])
+    shape = build.shape(updates)
+    gathered = build.op(OpKind.GATHER_ND, [r.tensor, ids], shape, schema.GatherNdOptionsT())
+    back.give(updates, Flow(gathered, r.is_factor))
+
+
 def largest(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """TOPK_V2: each of the k largest values back to its place."""
     build, x, (values, places) = back.build, op.inputs[0], op.outputs

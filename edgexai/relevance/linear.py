@@ -108,8 +108,10 @@ class Linear(Protocol):
         ...
 
 
-SHARE = 0.5
-"""Of the step of an integer output: what is below that reads as zero."""
+RESOLVED = 0.05
+"""Of the step of an integer output: what lies below that is nothing."""
+INTEGER = 1e-6
+"""The least stabilizer where relevance itself is quantized, map by map: nothing may dwarf all else."""
 
 
 def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
@@ -123,7 +125,7 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
     r = back.relevance(y, flow)
     stabilizer = rule.stabilizer
     if isinstance(rule, ZPlus) and not rule.bias:
-        stabilizer = max(stabilizer, back.step(y) * SHARE)
+        stabilizer = max(stabilizer, back.step(y) * RESOLVED, INTEGER if back.integer else 0.0)
     if not rule.homogeneous:
         layer = layer.with_kernel(layer.kernel.real())
     if isinstance(rule, Flat) and layer.mixes:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from edgexai.errors import ConfigError
 
 Array = NDArray[Any]
+TINY = 1e-20
+"""Keeps a denominator from zero, and has no units: no map is as small as this."""
 Modify = Callable[[Array], Array]
 
 

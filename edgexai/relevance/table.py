@@ -47,6 +47,7 @@ RELEVANCE: Table = {
     **LAYERS,
     # sums, products, means
     OpKind.ADD: arithmetic.addition,
+    OpKind.ADD_N: arithmetic.addition_of_many,
     OpKind.SUB: arithmetic.addition,
     OpKind.MUL: product.multiplication,
     OpKind.DIV: product.division,
@@ -66,6 +67,7 @@ RELEVANCE: Table = {
     OpKind.SELECT_V2: select.relevance,
     OpKind.TOPK_V2: indexed.largest,
     OpKind.GATHER_ND: indexed.gather_nd,
+    OpKind.SCATTER_ND: indexed.scatter_nd,
     OpKind.EMBEDDING_LOOKUP: indexed.lookup,
     # steps, whose derivative is zero
     OpKind.ARG_MAX: still.relevance,
@@ -73,9 +75,11 @@ RELEVANCE: Table = {
     OpKind.CEIL: still.relevance,
     OpKind.FLOOR: still.relevance,
     OpKind.FLOOR_DIV: still.relevance,
+    OpKind.FLOOR_MOD: still.relevance,
     OpKind.ONE_HOT: still.relevance,
     OpKind.ROUND: still.relevance,
     OpKind.SIGN: still.relevance,
+    OpKind.ZEROS_LIKE: still.relevance,
     # copies
     OpKind.BROADCAST_TO: reduce.broadcast,
     OpKind.TILE: reduce.tile,
@@ -86,6 +90,7 @@ RELEVANCE: Table = {
     OpKind.DEQUANTIZE: activation.identity,
     OpKind.ELU: activation.relevance,
     OpKind.EXP: activation.relevance,
+    OpKind.FAKE_QUANT: activation.relevance,
     OpKind.GELU: activation.relevance,
     OpKind.HARD_SWISH: activation.relevance,
     OpKind.L2_NORMALIZATION: activation.relevance,
@@ -97,6 +102,7 @@ RELEVANCE: Table = {
     OpKind.PRELU: activation.relevance,
     OpKind.QUANTIZE: activation.identity,
     OpKind.RELU: activation.relevance,
+    OpKind.RSQRT: activation.relevance,
     OpKind.RELU6: activation.relevance,
     OpKind.RELU_0_TO_1: activation.relevance,
     OpKind.RELU_N1_TO_1: activation.relevance,

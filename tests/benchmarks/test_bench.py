@@ -12,7 +12,7 @@ from benchmarks.__main__ import main as benchmark
 from edgexai.board import KINDS
 from edgexai.cli import main
 from edgexai.cli.bench.board import fitted
-from edgexai.cli.bench.faithfulness import curves
+from edgexai.compress.measure.faithfulness import curves
 from edgexai.graph import Builder, Graph, load
 
 

@@ -61,3 +61,10 @@ def test_scaling_a_layer_leaves_the_prediction() -> None:
     assert scaled is not None
     for x in known["x"]:
         assert np.array_equal(run(graph, x)[0], run(scaled, x)[0])  # a power of two moves exponents alone
+
+
+def test_what_concepts_add_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["concepts", str(golden("cnn")[0]), "--rounds", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "with concepts" in said
+    assert "model" in said

@@ -54,7 +54,7 @@ def test_every_node_explains_and_the_fleet_has_every_frame(demo: tuple[subproces
     report = json.loads((directory / "report.json").read_text())
     assert report["frames"] == 40
     assert report["frame_bytes"] <= 128
-    assert report["models"]["pruned"]["macs"] < 0.55 * report["models"]["model"]["macs"]
+    assert report["models"]["pruned"]["board_ms"] < 0.55 * report["models"]["model"]["board_ms"]
     for name in ("heatmaps.png", "classes.png"):
         assert (directory / name).read_bytes().startswith(b"\x89PNG")
     assert "What it costs" in (directory / "report.html").read_text()

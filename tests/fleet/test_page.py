@@ -43,7 +43,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     store.compact()
     view = View(store)
     assert view.catch_up() == 120
-    return TestClient(application(view, "mqtt://127.0.0.1:1"))
+    return TestClient(application(view, "mqtt://127.0.0.1:1"), base_url="http://127.0.0.1")
 
 
 def test_health_counts(client: TestClient) -> None:
@@ -129,12 +129,12 @@ def test_thousands_of_nodes_leave_page_and_memory_bounded(tmp_path: Path) -> Non
     ]
     store.journal.add([arrival(f"n{n}", 0, 0, False) for n in range(120)], (), notes)
     view = View(store, nodes=80)
-    client = TestClient(application(view, "mqtt://127.0.0.1:1"))
+    client = TestClient(application(view, "mqtt://127.0.0.1:1"), base_url="http://127.0.0.1")
     assert view.catch_up() == 120
     assert client.get("/api/health").json()["states"] == {"lost": 40, "online": 2960}
     assert [n["node"] for n in client.get("/api/nodes?limit=2").json()] == ["n2998", "n2999"]
     assert len(client.get("/api/nodes").json()) == 500
-    assert len(view.of_nodes) == 80
+    assert len(view.recent) == 80
     assert len(client.get("/api/frames/latest").json()) == 50
     assert client.get("/api/classes").json()[0]["classes"][0]["count"] == 120
 
@@ -143,7 +143,7 @@ def test_what_a_node_calls_its_state_breaks_no_answer(tmp_path: Path) -> None:
     store = Store(tmp_path)
     hostile = ['{"state":["a"]}', '{"state":{"b":1}}', '{"state":"x\\"} 1\\n"}', '{"state":7}', "{}", '{"state":null}']
     store.journal.add([], (), [("f", f"n{i}", "status", 1.0, text) for i, text in enumerate(hostile)])
-    client = TestClient(application(View(store), "mqtt://127.0.0.1:1"))
+    client = TestClient(application(View(store), "mqtt://127.0.0.1:1"), base_url="http://127.0.0.1")
     assert client.get("/api/health").json()["nodes"] == 6
     assert len(client.get("/api/nodes").json()) == 6
     assert 'edgexai_nodes{state="unknown"} 6' in client.get("/metrics").text.splitlines()

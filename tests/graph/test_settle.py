@@ -8,7 +8,7 @@ import pytest
 
 import edgexai
 from edgexai.errors import ModelError
-from edgexai.graph import OpKind, load, serialize, settled
+from edgexai.graph import Graph, OpKind, load, serialize, settled
 from edgexai.runtime.interpreter import Interpreter
 
 tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow makes the models")
@@ -62,8 +62,32 @@ def test_settled_leaves_fixed_shapes_alone() -> None:
     assert settled(graph) is graph
 
 
-def test_an_input_of_open_size_is_refused() -> None:
+def open_size() -> Graph:
     layers = tensorflow.keras.layers
-    model = converted((None, None, 3), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), batch=1)
-    with pytest.raises(ModelError, match=r"has the open shape \(1, \?, \?, 3\); convert it with a fixed one"):
-        edgexai.attach(load(model))
+    return load(converted((None, None, 3), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), batch=1))
+
+
+def test_an_input_of_open_size_is_refused() -> None:
+    with pytest.raises(ModelError, match=r"has the open shape \(1, \?, \?, 3\); name one with --shape"):
+        edgexai.attach(open_size())
+
+
+def test_a_shape_that_is_named_settles_an_input_of_open_size() -> None:
+    graph = open_size()
+    fixed = settled(graph, [(1, 9, 7, 3)])
+    explainer = edgexai.Explainer(serialize(edgexai.attach(fixed, "epsilon")))
+    x = np.random.default_rng(0).normal(size=(1, 9, 7, 3)).astype(np.float32)
+    e = explainer(x)
+    assert e.relevance.shape == (9, 7)
+    assert explainer.metadata.source == graph.sha256
+    weights = fixed.tensors[fixed.ops[0].inputs[1]].array
+    bias = fixed.tensors[fixed.ops[0].inputs[2]].array
+    patches = np.lib.stride_tricks.sliding_window_view(x[0], (3, 3), (0, 1))  # (rows, columns, channels, 3, 3)
+    right = np.einsum("ijckl,oklc->ijo", patches, weights).mean((0, 1)) + bias
+    assert np.allclose(e.outputs[0], right, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 7), (1, 9, 7, 4), (1, 1 << 20, 1 << 20, 3), (1, 0, 7, 3)])
+def test_a_shape_that_cannot_be_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError):
+        settled(open_size(), [shape])

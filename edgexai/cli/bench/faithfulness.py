@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, input_of, prepared
 from edgexai.cli.table import show
-from edgexai.compress.measure.execute import forward, quantized, real
+from edgexai.compress.measure.execute import quantized, real
+from edgexai.compress.measure.faithfulness import curves, probabilities
 from edgexai.data import Preprocessing, read
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
@@ -32,7 +33,6 @@ from edgexai.relevance.composite import NAMED, Composite
 from edgexai.runtime.explainer import Explainer
 
 COMPOSITES = [*NAMED, "epsilon(0.25)"]
-STEPS = 20
 Array = NDArray[Any]
 Ways = dict[str, tuple[str | Composite, str]]
 
@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> int:
         for row in rows:
             print(json.dumps({"model": Path(args.model).stem, **row}))
         return 0
-    head = ["method", "gain", "± (95 %)", "deletion", "insertion", "ms a map"]
-    show(head, [[r["method"], *(f"{r[k]:.3f}" for k in list(r)[1:])] for r in rows])
+    head = ["method", "gain", "± (95 %)", "deletion", "insertion", "ms a map", "conservation"]
+    show(head, [[r["method"], *("–" if r[k] is None else f"{r[k]:.3f}" for k in list(r)[1:])] for r in rows])
     return 0
 
 
@@ -91,8 +91,8 @@ def gains(
 ) -> list[dict[str, Any]]:
     """Composites come with the precision of their backward pass. One row a method, the most faithful first."""
     targets = probabilities(graph, x).argmax(1)
-    ways: dict[str, Callable[[], Array]] = {
-        name: partial(_relevance, graph, *way, x) for name, way in composites.items()
+    ways: dict[str, Callable[[], Array | tuple[Array, float]]] = {
+        name: partial(_explained, graph, *way, x) for name, way in composites.items()
     }
     if with_rivals:
         from edgexai.cli.bench.rivals import rivals
@@ -104,48 +104,20 @@ def gains(
             begun = time.perf_counter()
             found = maps()
             each_ms = (time.perf_counter() - begun) / len(x) * 1e3
-            rows.append(_row(name, each_ms, *curves(graph, x, fill, found, targets)))
+            shown, conservation = found if isinstance(found, tuple) else (found, None)
+            rows.append(_row(name, each_ms, conservation, *curves(graph, x, fill, shown, targets)))
             progress(done + 1, len(ways))
     return sorted(rows, key=lambda row: -row["gain"])
 
 
-def curves(
-    graph: Graph, x: Array, fill: Array, maps: Array, targets: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Areas under the deletion and insertion curves (N,), by the share of positions that are changed."""
-    count = int(np.prod(x.shape[1:3]))
-    order = np.argsort(-maps.reshape(len(x), -1), axis=1, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(count)[None], axis=1)
-    cuts = np.unique(np.rint(np.linspace(0, 1, STEPS + 1) ** 2 * count)).astype(int)
-    areas = []
-    for inserting in (False, True):
-        heights = []
-        for cut in cuts:
-            first = (rank < cut).reshape(*x.shape[:3], 1)
-            shown = np.where(first == inserting, x, fill[None]).astype(x.dtype)
-            p = probabilities(graph, shown)
-            heights.append(p[np.arange(len(x)), targets])
-        areas.append(np.asarray(np.trapezoid(np.stack(heights), cuts / count, axis=0)))
-    return areas[0], areas[1]
-
-
-def probabilities(graph: Graph, x: Array) -> NDArray[np.float64]:
-    """The model's first output (N, classes), as real numbers; softmax is applied if they are none yet."""
-    raw = real(graph, graph.outputs[0], forward(graph, x, graph.outputs[:1])[0])
-    out = np.asarray(raw.reshape(len(x), -1), np.float64)
-    if np.all(out >= 0) and np.all(np.abs(out.sum(1) - 1) < 0.1):
-        return out
-    powers = np.exp(out - out.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))
-
-
-def _relevance(graph: Graph, composite: str | Composite, precision: str, x: Array) -> Array:
+def _explained(graph: Graph, composite: str | Composite, precision: str, x: Array) -> tuple[Array, float]:
+    """The maps, and the median of what of the score arrives in them."""
     explainer = Explainer(serialize(attach(graph, composite, precision=precision)))
-    return np.stack([explainer(one).relevance for one in x])
+    explanations = [explainer(one) for one in x]
+    return np.stack([e.relevance for e in explanations]), float(np.median([e.conservation for e in explanations]))
 
 
-def _row(name: str, each_ms: float, deletion: Array, insertion: Array) -> dict[str, Any]:
+def _row(name: str, each_ms: float, conservation: float | None, deletion: Array, insertion: Array) -> dict[str, Any]:
     gain = insertion - deletion
     return {
         "method": name,
@@ -154,4 +126,5 @@ def _row(name: str, each_ms: float, deletion: Array, insertion: Array) -> dict[s
         "deletion": float(deletion.mean()),
         "insertion": float(insertion.mean()),
         "ms": each_ms,
+        "conservation": conservation,
     }

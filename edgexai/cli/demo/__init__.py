@@ -23,7 +23,9 @@ from edgexai.errors import ConfigError
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="your own .tflite model instead of the digits")
     parser.add_argument("--data", help="its samples: a .npz with x (N, …) and, for accuracies, y (N,)")
-    parser.add_argument("--keep", type=float, default=0.5, help="share of MACs that pruning keeps (%(default)s)")
+    parser.add_argument(
+        "--keep", type=float, default=0.5, help="share of the time on --board that pruning keeps (%(default)s)"
+    )
     parser.add_argument("--board", default="nucleo_l4r5zi", help="board of the cost estimates (%(default)s)")
     parser.add_argument("--budget", type=int, default=128, help="bytes a heatmap may take (%(default)s)")
     parser.add_argument("--nodes", type=int, default=5, help="how many node processes, at least 4 (%(default)s)")

@@ -28,9 +28,10 @@ COLUMNS = {
     "accuracy": ("accuracy", "{:.1%}"),
     "macs": ("MACs", "{:,.0f}"),
     "bytes": ("bytes", "{:,.0f}"),
-    "energy_uj": ("µJ", "{:,.0f}"),
-    "predict_ms": ("predict ms", "{:.3f}"),
-    "explain_ms": ("explain ms", "{:.3f}"),
+    "board_ms": ("ms on the board", "{:,.1f}"),
+    "energy_uj": ("µJ there", "{:,.0f}"),
+    "predict_ms": ("predict ms here", "{:.3f}"),
+    "explain_ms": ("explain ms here", "{:.3f}"),
 }
 
 

@@ -20,7 +20,9 @@ from edgexai.fleet.store.journal import Arrival, Journal, Refusal, damaged
 from edgexai.fleet.store.ranges import insert
 from edgexai.heatmap import header
 from edgexai.messaging.broker import Broker
-from edgexai.messaging.messages import address, pack_receipt, topic, unpack, unpack_heatmap
+from edgexai.messaging.messages import address, pack_receipt, topic, unpack_heatmap
+from edgexai.messaging.notes import note
+from edgexai.messaging.strict import dumps
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +34,13 @@ WAIT = 0.2  # seconds after which a quiet worker looks up
 
 @dataclass(frozen=True)
 class Note:
-    """A node's status or metrics."""
+    """A node's status or metrics; a text of None takes back what it said."""
 
     fleet: str
     node: str
     kind: str
     received: float
-    text: str
+    text: str | None
 
 
 Content = Arrival | Note | Refusal | None
@@ -49,8 +51,9 @@ def read(message_topic: str, payload: bytes, received: float) -> Content:
     try:
         who = address(message_topic)
         if who.channel in ("status", "metrics"):
-            unpack(payload)
-            return Note(who.fleet, who.node, who.channel, received, payload.decode())
+            if not payload:  # a retained message that was cleared: nobody says it any more
+                return Note(who.fleet, who.node, who.channel, received, None)
+            return Note(who.fleet, who.node, who.channel, received, dumps(note(who.channel, payload)).decode())
         if who.channel != "heatmap":
             return None
         boot, content = unpack_heatmap(payload)
@@ -69,11 +72,15 @@ def read(message_topic: str, payload: bytes, received: float) -> Content:
             model=frame.model.hex() or "unknown",
             target=frame.target,
             score=min(max(frame.score, -LARGEST), LARGEST),  # short frames say infinity from 65,520 on; JSON cannot
-            conservation=frame.conservation,
+            conservation=_finite(frame.conservation),
             frame=content,
         )
     except FrameError as error:
         return Refusal(received, message_topic, str(error), payload)
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 class Ingest(threading.Thread):
@@ -98,7 +105,7 @@ class Ingest(threading.Thread):
         self._shared = share is not None
         topics = [heatmaps if share is None else f"$share/{share}/{heatmaps}"]
         topics += [topic(fleet, "+", channel) for channel in ("status", "metrics")]
-        self._subscription = Subscription(broker, f"edgexai-ingest-{worker}", topics, version)
+        self._subscription = Subscription(broker, f"fleet-service:{worker}", topics, version)
         self._journal = journal
         self._stopping = threading.Event()
         self.meter = Meter(worker)

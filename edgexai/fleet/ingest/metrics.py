@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from edgexai.errors import ConfigError
 
@@ -107,10 +107,15 @@ def family(name: str, kind: str, about: str, samples: Iterable[tuple[str, float]
     ]
 
 
-def listen(host: str, port: int, text: Callable[[], str]) -> ThreadingHTTPServer:
-    """Answer GET /metrics in a thread until the server's `shutdown`; raises ConfigError if the port is taken."""
+def listen(host: str, port: int, text: Callable[[], str]) -> HTTPServer:
+    """Answer GET /metrics in one thread, one after another, until the server's `shutdown`.
+
+    Raises ConfigError if the port is taken.
+    """
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 5.0  # whoever sends half a request waits no longer, and nobody waits longer for him
+
         def do_GET(self) -> None:
             found = self.path == "/metrics"
             body = text().encode() if found else b"see /metrics\n"
@@ -124,9 +129,8 @@ def listen(host: str, port: int, text: Callable[[], str]) -> ThreadingHTTPServer
             pass
 
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = HTTPServer((host, port), Handler)
     except OSError as error:
         raise ConfigError(f"metrics cannot listen on {host}:{port} ({error.strerror}); take another port") from None
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="edgexai-metrics", daemon=True).start()
     return server

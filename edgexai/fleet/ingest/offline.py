@@ -17,7 +17,7 @@ import numpy as np
 
 from edgexai.errors import DataError, FrameError
 from edgexai.fleet.ingest.ingest import Note, read
-from edgexai.fleet.store.journal import Arrival, Journal, NodeNote, Refusal
+from edgexai.fleet.store.journal import Arrival, Journal, Refusal, Saying
 from edgexai.messaging.messages import address, name, pack_heatmap, topic, unpack
 
 BATCH = 5000
@@ -31,7 +31,7 @@ def take_in(path: Path, journal: Journal) -> tuple[int, int]:
     new = count = 0
     arrivals: list[Arrival] = []
     refusals: list[Refusal] = []
-    notes: dict[tuple[str, str, str], NodeNote] = {}
+    notes: dict[tuple[str, str, str], Saying] = {}
 
     def store() -> int:
         stored = journal.add(arrivals, refusals, list(notes.values()))
@@ -55,7 +55,7 @@ def take_in(path: Path, journal: Journal) -> tuple[int, int]:
     return new + store(), count
 
 
-def _noted(note: Note) -> NodeNote:
+def _noted(note: Note) -> Saying:
     return note.fleet, note.node, note.kind, note.received, note.text
 
 
@@ -78,7 +78,7 @@ def _messages(path: Path) -> Iterator[Arrival | Refusal | Note]:
 
 
 def _context(status: Note) -> Iterator[Note]:
-    said = json.loads(status.text)
+    said = json.loads(status.text or "{}")
     if isinstance(said.get("context"), dict) and isinstance(said.get("boot"), str):
         text = json.dumps(said["context"])
         yield Note(status.fleet, status.node, f"context/{said['boot']}", status.received, text)

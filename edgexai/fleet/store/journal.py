@@ -5,10 +5,13 @@ seen        which sequence numbers of a boot are stored, as ranges, for ever: th
 frame       frames that are not in Parquet yet, by an id that only grows
 part        the Parquet files that count, and the ids in each
 node        the last status and metrics of each node
+forgotten   nodes that are not listed until they are heard again
 quarantine  payloads that were refused, cut to 4 KiB, the last 1,000
 counter     totals
 """
 
+import contextlib
+import os
 import random
 import sqlite3
 import threading
@@ -20,33 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from edgexai.errors import ConfigError
+from edgexai.fleet.store.format import prepare
 from edgexai.fleet.store.ranges import Ranges, insert
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS boot (
-    id INTEGER PRIMARY KEY, fleet TEXT NOT NULL, node TEXT NOT NULL, boot TEXT NOT NULL,
-    frames INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, UNIQUE (fleet, node, boot)
-);
-CREATE TABLE IF NOT EXISTS seen (
-    boot INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (boot, first)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS frame (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, boot INTEGER NOT NULL, sequence INTEGER NOT NULL, received REAL NOT NULL,
-    time REAL NOT NULL, model TEXT NOT NULL, target INTEGER NOT NULL, score REAL NOT NULL, conservation REAL,
-    frame BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS part (
-    path TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS node (
-    fleet TEXT NOT NULL, node TEXT NOT NULL, kind TEXT NOT NULL, received REAL NOT NULL, message TEXT NOT NULL,
-    PRIMARY KEY (fleet, node, kind)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS quarantine (
-    id INTEGER PRIMARY KEY, received REAL NOT NULL, topic TEXT NOT NULL, reason TEXT NOT NULL, payload BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-"""
 _KEPT_IN_QUARANTINE = 1000
 _PATIENCE = 30.0  # seconds that one process waits for another's lock
 
@@ -82,11 +61,23 @@ class Refusal:
 
 Row = tuple[Any, ...]
 NodeNote = tuple[str, str, str, float, str]
+"""Fleet, node, kind, when received, and the JSON text."""
+Saying = tuple[str, str, str, float, str | None]
+"""The same as it arrives; a text of None takes back what was said."""
 
 
 def damaged(path: Path, error: Exception) -> ConfigError:
     """What to do about a journal that cannot be read."""
     return ConfigError(f"{path}: {error}; `edgexai fleet repair --store {path.parent}` saves what there is")
+
+
+def _private(path: Path) -> None:
+    """Nobody else reads what nodes sent: SQLite gives its other files the mode of the first."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            os.chmod(f"{path}{suffix}", 0o600)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -97,7 +88,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            db.executescript(_SCHEMA)
+            prepare(db, path)
             return db
         except sqlite3.OperationalError as error:
             # two that open a new file at once stand in each other's way while it becomes a WAL; SQLite does not wait
@@ -114,6 +105,7 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / "journal.db"
+        _private(self.path)
         self._lock = threading.Lock()
         try:
             self._db = _connect(self.path)
@@ -122,10 +114,16 @@ class Journal:
         except sqlite3.DatabaseError as error:
             raise damaged(self.path, error) from error
 
-    def add(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = (), notes: Sequence[NodeNote] = ()) -> int:
+    def add(
+        self,
+        arrivals: Sequence[Arrival],
+        refusals: Sequence[Refusal] = (),
+        notes: Sequence[Saying] = (),
+    ) -> int:
         """Store what is new, durably; how many were. Duplicates and refusals are counted.
 
-        ``notes`` are the last status and metrics of nodes: (fleet, node, kind, received, JSON text).
+        ``notes`` are the last status and metrics of nodes: (fleet, node, kind, received, JSON text); a text of None
+        takes back what was said.
         """
         by_boot: dict[tuple[str, str, str], dict[int, Arrival]] = defaultdict(dict)
         for a in arrivals:
@@ -151,8 +149,27 @@ class Journal:
             self._count("frames", new)
             self._count("duplicates", len(arrivals) - new)
             self._quarantine(refusals)
-            self._db.executemany("REPLACE INTO node VALUES (?, ?, ?, ?, ?)", notes)
+            self._db.executemany("REPLACE INTO node VALUES (?, ?, ?, ?, ?)", [n for n in notes if n[4] is not None])
+            self._db.executemany(
+                "DELETE FROM node WHERE fleet = ? AND node = ? AND kind = ?", [n[:3] for n in notes if n[4] is None]
+            )
+            heard = {(a.fleet, a.node) for a in arrivals} | {n[:2] for n in notes if n[4] is not None}
+            self._db.executemany("DELETE FROM forgotten WHERE fleet = ? AND node = ?", list(heard))
         return new
+
+    def forget(self, fleet: str, node: str) -> bool:
+        """Take back what a node said of itself and list it no more until it is heard again; whether it was known.
+
+        Its frames stay, and which of them are stored.
+        """
+        with self._lock, _Transaction(self._db):
+            gone = self._db.execute("DELETE FROM node WHERE fleet = ? AND node = ?", (fleet, node)).rowcount
+            known = (
+                gone or self._db.execute("SELECT 1 FROM boot WHERE fleet = ? AND node = ?", (fleet, node)).fetchone()
+            )
+            if known:
+                self._db.execute("REPLACE INTO forgotten VALUES (?, ?)", (fleet, node))
+        return bool(known)
 
     def nodes(self, limit: int = 500) -> list[NodeNote]:
         """The last status and metrics of the nodes that were heard last."""
@@ -174,7 +191,8 @@ class Journal:
     def totals(self, limit: int = 500) -> dict[tuple[str, str], tuple[int, int]]:
         """Frames and bytes stored of the (fleet, node) that came first to the store last."""
         rows = self._all(
-            "SELECT fleet, node, sum(frames), sum(bytes) FROM boot GROUP BY fleet, node ORDER BY max(id) DESC LIMIT ?",
+            "SELECT fleet, node, sum(frames), sum(bytes) FROM boot WHERE (fleet, node) NOT IN"
+            " (SELECT fleet, node FROM forgotten) GROUP BY fleet, node ORDER BY max(id) DESC LIMIT ?",
             limit,
         )
         return {(fleet, node): (frames, size) for fleet, node, frames, size in rows}

@@ -11,7 +11,7 @@ Sixteen small files of a folder become one.
 import fcntl
 import logging
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ from edgexai.fleet.store.journal import COLUMNS, Journal, Row, damaged
 log = logging.getLogger(__name__)
 
 LOCK = "store.lock"
+OWN_FOLDERS = 32
+"""Models with a folder of their own in one move; the others share one."""
 SMALL, MERGED = 250_000, 16  # files of fewer rows are small; so many of them become one
 SCHEMA = pyarrow.schema(
     [
@@ -201,9 +203,11 @@ class Store:
 
 def _partitions(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
     groups: dict[str, list[Row]] = defaultdict(list)
+    # a node may say any model: the folders of one move are bounded, the column says the model in any case
+    own = {model for model, _ in Counter(row[7] for row in rows).most_common(OWN_FOLDERS)}
     for row in rows:
-        day = datetime.fromtimestamp(row[5], UTC).date().isoformat()
-        groups[f"frames/fleet={row[1]}/model={row[7]}/day={day}"].append(row)
+        day, model = datetime.fromtimestamp(row[5], UTC).date().isoformat(), row[7] if row[7] in own else "others"
+        groups[f"frames/fleet={row[1]}/model={model}/day={day}"].append(row)
     yield from groups.items()
 
 

@@ -1,41 +1,53 @@
 """The fleet's page and its JSON: everything that it shows can be fetched (docs/messaging.md lists the answers)."""
 
 import base64
-import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from edgexai._version import VERSION
+from edgexai.errors import FrameError
 from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
+from edgexai.fleet.store.labels import labels
+from edgexai.fleet.web.guard import LOOPBACK, Guard
 from edgexai.fleet.web.view import View
+from edgexai.messaging.messages import MAX_PAYLOAD
+from edgexai.messaging.strict import dumps, loads
 
 STATIC = Path(__file__).parent / "static"
-# The page loads nothing from elsewhere, and nothing elsewhere may frame it.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
-def application(view: View, broker_url: str, meter: Meter | None = None, started: float | None = None) -> Starlette:
-    """The ASGI application over a view; ``meter`` is that of the worker in this process."""
-    begun = time.time() if started is None else started
+class Answer(Response):
+    """JSON that every reader takes, whatever a node or an older version has put into the store."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes."""
+        return dumps(content)
+
+
+def application(
+    view: View, broker_url: str, meter: Meter | None = None, hosts: Iterable[str] | None = LOOPBACK
+) -> ASGIApp:
+    """The ASGI application over a view; ``meter`` is that of the worker in this process, ``hosts`` see `Guard`."""
+    begun = time.time()
 
     def page(request: Request) -> Response:
-        return FileResponse(STATIC / "index.html", headers=_HEADERS)
+        return FileResponse(STATIC / "index.html")
 
     def health(request: Request) -> Response:
         states = view.store.journal.states()
-        return JSONResponse(
+        return Answer(
             {
                 "version": VERSION,
                 "broker": broker_url,
@@ -43,24 +55,26 @@ def application(view: View, broker_url: str, meter: Meter | None = None, started
                 "nodes": sum(states.values()),
                 "states": states,
                 "shown": view.shown,
+                "let_go": view.let_go,
                 **view.store.journal.counters(),
             }
         )
 
     def nodes(request: Request) -> Response:
         limit = _limit(request, 500, 100_000)
-        return _no_number if limit is None else JSONResponse(node_list(view, limit))
+        return _no_number if limit is None else Answer(node_list(view, limit))
 
     def classes(request: Request) -> Response:
-        return JSONResponse(view.classes(request.query_params.get("node")))
+        answers = view.classes(request.query_params.get("node"))
+        return Answer([{**one, "labels": labels(view.store.directory, one["model"])} for one in answers])
 
     def latest(request: Request) -> Response:
         limit, asked = _limit(request, 8, 24), request.query_params
-        return _no_number if limit is None else JSONResponse(view.latest(asked.get("fleet"), asked.get("node"), limit))
+        return _no_number if limit is None else Answer(view.latest(asked.get("fleet"), asked.get("node"), limit))
 
     def quarantine(request: Request) -> Response:
         refusals = view.store.journal.refusals()
-        return JSONResponse(
+        return Answer(
             [
                 {"received": r.received, "topic": r.topic, "reason": r.reason, "payload": r.payload[:256].hex()}
                 for r in refusals
@@ -70,13 +84,13 @@ def application(view: View, broker_url: str, meter: Meter | None = None, started
     def bases(request: Request) -> Response:
         name = request.path_params["name"]
         found = [b.data for b in at_hand(view.bases) if b.name.hex() == name]
-        return JSONResponse([base64.b64encode(data).decode() for data in found])
+        return Answer([base64.b64encode(data).decode() for data in found])
 
     def metrics(request: Request) -> Response:
         own = "" if meter is None else meter.text()
         return PlainTextResponse(prometheus(view) + own, media_type=TEXT)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", page),
             Route("/api/health", health),
@@ -89,6 +103,7 @@ def application(view: View, broker_url: str, meter: Meter | None = None, started
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
     )
+    return Guard(app, hosts)
 
 
 def _limit(request: Request, usual: int, most: int) -> int | None:
@@ -98,7 +113,7 @@ def _limit(request: Request, usual: int, most: int) -> int | None:
         return None
 
 
-_no_number = JSONResponse({"error": "limit must be a number"}, status_code=400)
+_no_number = Answer({"error": "limit must be a number"}, status_code=400)
 
 
 def node_list(view: View, limit: int = 500) -> list[dict[str, Any]]:
@@ -107,7 +122,7 @@ def node_list(view: View, limit: int = 500) -> list[dict[str, Any]]:
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for fleet, node, kind, received, text in journal.nodes(limit):
         one = known.setdefault((fleet, node), {"fleet": fleet, "node": node, "status": None, "metrics": None})
-        one[kind] = json.loads(text)
+        one[kind] = _said(text)
         one["seen"] = max(received, one.get("seen", 0.0))
     totals = journal.totals(limit)
     for fleet, node in list(totals)[: limit - len(known)]:
@@ -115,6 +130,14 @@ def node_list(view: View, limit: int = 500) -> list[dict[str, Any]]:
     for key, one in known.items():
         one["frames"], one["bytes"] = totals.get(key) or journal.total(*key)
     return [known[key] for key in sorted(known)]
+
+
+def _said(text: str) -> dict[str, Any] | None:
+    """A note as it was stored, by this version or an older one that looked less closely."""
+    try:
+        return loads(text.encode("utf-8", "surrogatepass"), MAX_PAYLOAD)
+    except FrameError:
+        return None
 
 
 def prometheus(view: View) -> str:
@@ -131,6 +154,9 @@ def prometheus(view: View) -> str:
         ),
         *family("edgexai_quarantined_total", "counter", "Payloads that were refused.", [("", counters["quarantined"])]),
         *family("edgexai_nodes", "gauge", "Nodes by their last status.", by_state),
+        *family(
+            "edgexai_view_dropped_total", "counter", "Sums and frames that the page let go of.", [("", view.let_go)]
+        ),
         *family("edgexai_journal_frames", "gauge", "Frames that are not in Parquet yet.", [("", journal.waiting())]),
     ]
     return "\n".join([*lines, ""])

@@ -2,7 +2,7 @@
 
 import base64
 import threading
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +15,16 @@ from edgexai.errors import FrameError
 from edgexai.fleet.analysis.regions import Map, Shares, areas, flat, names, shares, suspects
 from edgexai.fleet.store.bases import FOLDER, at_hand
 from edgexai.fleet.store.store import Store, Stored
+from edgexai.fleet.web.bounded import Bounded
 from edgexai.heatmap import decode
 from edgexai.heatmap.basis import Basis
 
 RECENT = 24  # frames of a node that are at hand
+RECENT_BYTES = 64 * 2**20  # of these frames, of all nodes together
 NODES = 500  # nodes whose own sums and frames are at hand: those that were heard last
 SLICE = 500  # frames that are decoded at a time
+CELLS = 24 * 2**20  # values of maps that all tallies hold together
+TALLIES = 20_000  # classes of models, on all nodes and on each, that are at hand
 LOOK_BACK = 5_000  # frames that are read at most to catch up: at a start, or when more arrive than can be decoded
 
 
@@ -29,7 +33,7 @@ class Tally:
     """One class of one model, on one node or on all."""
 
     count: int = 0
-    map: NDArray[np.float64] | None = None
+    map: NDArray[np.float32] | None = None
     shares: Shares | None = None
     score: float = 0.0
     bytes: int = 0
@@ -38,7 +42,7 @@ class Tally:
         """Count a frame. Its map is scaled to a greatest magnitude of 1, so that each explanation has one voice."""
         peak = float(np.abs(relevance).max(initial=0.0))
         scaled = relevance / peak if peak > 0 else relevance
-        self.map = scaled.astype(np.float64) if self.map is None else self.map + scaled
+        self.map = scaled.astype(np.float32) if self.map is None else self.map + scaled.astype(np.float32)
         self.shares = share.copy() if self.shares is None else self.shares + share
         self.count += 1
         self.score += score
@@ -70,12 +74,12 @@ Key = tuple[str, tuple[int, int], int]
 """Model, shape of the map, target."""
 
 
-@dataclass
-class OfNode:
-    """What is at hand of one node."""
+Scope = str | None
+"""A node, as FLEET/NODE, or None for all nodes together."""
 
-    tallies: dict[Key, Tally] = field(default_factory=dict)
-    recent: deque[Stored] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+def _cells(tally: Tally) -> int:
+    return 64 + (0 if tally.map is None else tally.map.size)
 
 
 @dataclass
@@ -87,22 +91,33 @@ class View:
     cursor: int = -1
     nodes: int = NODES
     decode: Callable[[list[bytes], Path], list[Decoded]] = decoded
-    tallies: dict[Key, Tally] = field(default_factory=dict)
-    of_nodes: OrderedDict[str, OfNode] = field(default_factory=OrderedDict)
+    tallies: Bounded[tuple[Scope, Key], Tally] = field(default_factory=lambda: Bounded(_cells, CELLS, TALLIES))
+    recent: Bounded[str, deque[Stored]] = field(init=False)
     shown: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.recent = Bounded(lambda frames: sum(len(s.frame) for s in frames), RECENT_BYTES, self.nodes)
 
     @property
     def bases(self) -> Path:
         """Where the bases are in which frames are coded."""
         return self.store.directory / FOLDER
 
+    @property
+    def let_go(self) -> int:
+        """Sums of classes, and nodes' recent frames, that went since there were too many."""
+        return self.tallies.dropped + self.recent.dropped
+
     def catch_up(self) -> int:
         """Take in what the store has got since, the newest ``look_back`` of it; how many frames."""
         taken, last = 0, self.store.last_id()
         self.cursor = max(self.cursor, last - self.look_back)
-        while self.cursor < last and (batch := self.store.since(self.cursor, SLICE)):
+        while not self.stopping.is_set() and self.cursor < last and (batch := self.store.since(self.cursor, SLICE)):
             maps = self.decode([stored.frame for stored in batch], self.bases)
+            if self.stopping.is_set():
+                break
             with self._lock:
                 for stored, found in zip(batch, maps, strict=True):
                     if found is not None:
@@ -114,13 +129,10 @@ class View:
     def latest(self, fleet: str | None = None, node: str | None = None, limit: int = 8) -> list[dict[str, Any]]:
         """The newest frames of the 50 nodes that were heard last (or of those asked for), newest first."""
         with self._lock:
-            names = [tuple(name.split("/")) for name in reversed(self.of_nodes)]
+            kept = dict(self.recent.items())
+            names = [tuple(name.split("/")) for name in reversed(kept)]
             wanted = [(f, n) for f, n in names if fleet in (None, f) and node in (None, n)][:50]
-            return [
-                described(stored)
-                for f, n in sorted(wanted)
-                for stored in list(self.of_nodes[f"{f}/{n}"].recent)[::-1][:limit]
-            ]
+            return [described(stored) for f, n in sorted(wanted) for stored in list(kept[f"{f}/{n}"])[::-1][:limit]]
 
     def classes(self, node: str | None = None) -> list[dict[str, Any]]:
         """Per model: its classes with mean map and shares by region, and where a class stands out.
@@ -129,7 +141,7 @@ class View:
         """
         with self._lock:
             groups: dict[tuple[str, tuple[int, int]], dict[int, Tally]] = defaultdict(dict)
-            asked = self.tallies if node is None else self.of_nodes.get(node, OfNode()).tallies
+            asked = {key: tally for (scope, key), tally in self.tallies.items() if scope == node}
             for (model, shape, target), tally in sorted(asked.items(), key=lambda item: item[0]):
                 groups[model, shape][target] = tally
             answers = [_model(model, shape, tallies) for (model, shape), tallies in groups.items()]
@@ -140,27 +152,25 @@ class View:
 
     def _by_node(self, model: str, suspect: dict[str, Any]) -> list[dict[str, Any]]:
         """How strong a suspicion is on each node: its share and how many frames say so."""
+        found = [(scope, key, tally) for (scope, key), tally in self.tallies.items() if scope is not None]
         return [
             {
                 "node": node,
                 "count": tally.count,
                 "share": round(float(tally.shares[names(shape[0]).index(suspect["region"])] / tally.count), 4),
             }
-            for node, one in sorted(self.of_nodes.items())
-            for (m, shape, target), tally in sorted(one.tallies.items(), key=lambda item: item[0])
+            for node, (m, shape, target), tally in sorted(found, key=lambda one: one[:2])
             if m == model and target == suspect["target"] and tally.shares is not None
         ]
 
     def _take(self, stored: Stored, relevance: Map, share: Shares) -> None:
         shape = (relevance.shape[0], relevance.shape[1])
         name, key = f"{stored.fleet}/{stored.node}", (stored.model, shape, stored.target)
-        one = self.of_nodes.setdefault(name, OfNode())
-        self.of_nodes.move_to_end(name)
-        while len(self.of_nodes) > self.nodes:
-            self.of_nodes.popitem(last=False)
-        for tallies in (self.tallies, one.tallies):
-            tallies.setdefault(key, Tally()).add(relevance, share, stored.score, len(stored.frame))
-        one.recent.append(stored)
+        self.recent.use(name, lambda: deque(maxlen=RECENT), lambda frames: frames.append(stored))
+        for scope in (None, name):
+            self.tallies.use(
+                (scope, key), Tally, lambda tally: tally.add(relevance, share, stored.score, len(stored.frame))
+            )
         self.shown += 1
 
 

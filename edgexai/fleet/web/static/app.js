@@ -212,9 +212,10 @@ async function refresh() {
     if (picture === state.last.picture && Date.now() - state.last.time < 15000) return;
     state.last = { picture, time: Date.now() };
     state.broker = health.broker;
-    for (const n of nodes) if (Array.isArray(n.status?.labels) && n.status.labels.length) {
-      for (const m of all ?? models) if (m.model === n.status.model) state.labels[m.model] = n.status.labels.map(String);
-    }
+    // names of record are the operator's; what a node calls its classes counts where that node alone is shown
+    for (const m of all ?? models) state.labels[m.model] = m.labels;
+    const own = nodes.find((n) => `${n.fleet}/${n.node}` === state.scope)?.status;
+    if (own && Array.isArray(own.labels) && !state.labels[own.model]?.length) state.labels[own.model] = own.labels.map(String);
     $("where").textContent = `${health.broker} · ${number(health.frames)} heatmaps · version ${health.version}`;
     await learn(frames);
     drawTiles(health, nodes);

@@ -1,0 +1,47 @@
+"""Pixel flipping on the deployed model: does a heatmap show what the model uses?
+
+Symmetric relevance gain (Blücher et al. 2024): the area between insertion and deletion of the predicted class's
+probability, 0 for random maps.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.compress.measure.execute import forward, real
+from edgexai.graph import Graph
+
+STEPS = 20
+Array = NDArray[Any]
+
+
+def curves(
+    graph: Graph, x: Array, fill: Array, maps: Array, targets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Areas under the deletion and insertion curves (N,), by the share of positions that are changed."""
+    count = int(np.prod(x.shape[1:3]))
+    order = np.argsort(-maps.reshape(len(x), -1), axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(count)[None], axis=1)
+    cuts = np.unique(np.rint(np.linspace(0, 1, STEPS + 1) ** 2 * count)).astype(int)
+    areas = []
+    for inserting in (False, True):
+        heights = []
+        for cut in cuts:
+            first = (rank < cut).reshape(*x.shape[:3], 1)
+            shown = np.where(first == inserting, x, fill[None]).astype(x.dtype)
+            p = probabilities(graph, shown)
+            heights.append(p[np.arange(len(x)), targets])
+        areas.append(np.asarray(np.trapezoid(np.stack(heights), cuts / count, axis=0)))
+    return areas[0], areas[1]
+
+
+def probabilities(graph: Graph, x: Array) -> NDArray[np.float64]:
+    """The model's first output (N, classes), as real numbers; softmax is applied if they are none yet."""
+    raw = real(graph, graph.outputs[0], forward(graph, x, graph.outputs[:1])[0])
+    out = np.asarray(raw.reshape(len(x), -1), np.float64)
+    if np.all(out >= 0) and np.all(np.abs(out.sum(1) - 1) < 0.1):
+        return out
+    powers = np.exp(out - out.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
