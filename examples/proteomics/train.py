@@ -67,7 +67,7 @@ def main() -> None:
     right, agreement = d.right, np.concatenate(agree)
     total = np.abs(d.maps).sum(1)
     lost = (np.abs(d.maps) * missing[index]).sum(1) / total
-    rows = [check("rank correlation of relevance and Welch's t, over proteins (sizes)", agreement[right], 0.0, by[right])]
+    rows = [check("rank correlation of relevance and Welch's t, in size", agreement[right], 0.0, by[right])]
     some = missing[index].any(1)
     top = np.argsort(-np.abs(d.maps[right]).mean(0))[:8]
     more = [
