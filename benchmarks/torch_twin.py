@@ -6,8 +6,8 @@ import numpy as np
 
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import Graph, Op, OpKind
-from edgexai.relevance.start import logits_of
-from edgexai.relevance.window import Axis, Window
+from edgexai.relevance.reading.window import Axis, Window
+from edgexai.relevance.targets.start import logits_of
 
 
 def twin(graph: Graph) -> Any:

@@ -12,7 +12,7 @@ from edgexai.compress.measure.cost import cost
 from edgexai.graph import Graph, serialize, settled
 from edgexai.relevance import Composite, attach
 from edgexai.relevance.grid import choices
-from edgexai.relevance.start import head_of, logits_of
+from edgexai.relevance.targets.start import head_of, logits_of
 from edgexai.runtime.interpreter import Interpreter, Port
 
 SECONDS = 2.0

@@ -11,21 +11,21 @@ from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint,
 from edgexai.graph.sweep import swept
 from edgexai.graph.views import apart
 from edgexai.relevance import precision as precisions
-from edgexai.relevance import questions
 from edgexai.relevance.backward import Backward, Flow
-from edgexai.relevance.canonical import canonical
 from edgexai.relevance.composite import Composite, Layer
 from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.concepts import Part
 from edgexai.relevance.concepts import concepts as channels_of
-from edgexai.relevance.custom import builtin
 from edgexai.relevance.dynamic_range import dynamic_range
 from edgexai.relevance.grid import stop_tensors, way_out
-from edgexai.relevance.questions import consistent, describe, dynamic
+from edgexai.relevance.reading import questions
+from edgexai.relevance.reading.canonical import canonical
+from edgexai.relevance.reading.custom import builtin
+from edgexai.relevance.reading.questions import consistent, describe, dynamic
 from edgexai.relevance.report import maps, total
 from edgexai.relevance.rules import Norm, Pass, Rule
-from edgexai.relevance.start import Start, start
 from edgexai.relevance.table import LAYERS, RELEVANCE
+from edgexai.relevance.targets.start import Start, start
 
 METADATA = "edgexai"
 PLAIN = ["relevance", "target", "score"]
@@ -48,8 +48,8 @@ def attach(
     (1, rows, columns, channels) for ``"keep"`` (a sequence: (1, steps) or (1, steps, channels)), ``target`` int32 (1,)
     and ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file
     gets a second input, one weight an output), ``"error"`` (the squared error of an autoencoder), ``"box"`` or
-    ``"mask"`` (of a detector, of a segmentation: see `edgexai.relevance.detector` and ``mask``); ``output`` is which of
-    several heads, by number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
+    ``"mask"`` (of a detector, of a segmentation: see `edgexai.relevance.targets`); ``output`` is which of several heads, by
+    number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
     ``grid`` stops at the inner layer of the nearest resolution. A model with several inputs gets one map an input,
     ``relevance``, ``relevance_1``, … in their order; a streaming model ``state`` float32 (1,), the relevance that is
     about the steps before.

@@ -13,12 +13,20 @@ from numpy.typing import NDArray
 
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
-from edgexai.relevance.bounds import bounds
-from edgexai.relevance.canonical import canonical
-from edgexai.relevance.questions import WHOLE, border, consistent, constant_behind, describe, dynamic, fused_activation
+from edgexai.relevance.reading.bounds import bounds
+from edgexai.relevance.reading.canonical import canonical
+from edgexai.relevance.reading.questions import (
+    WHOLE,
+    border,
+    consistent,
+    constant_behind,
+    describe,
+    dynamic,
+    fused_activation,
+)
+from edgexai.relevance.reading.signs import Signs
+from edgexai.relevance.reading.window import Border
 from edgexai.relevance.rules import Epsilon, Norm, Pass, Rule
-from edgexai.relevance.signs import Signs
-from edgexai.relevance.window import Border
 
 NEGLIGIBLE = 1e-3
 """Up to this share of the smallest step of an integer output y, y / (y + ε) counts as 1."""

@@ -7,10 +7,10 @@ from edgexai.graph import Builder, Graph, settled
 from edgexai.graph.sweep import swept
 from edgexai.graph.views import apart
 from edgexai.relevance.attach import propagate
-from edgexai.relevance.canonical import canonical
 from edgexai.relevance.composite import Composite
 from edgexai.relevance.composite_file import composite_of
-from edgexai.relevance.start import start
+from edgexai.relevance.reading.canonical import canonical
+from edgexai.relevance.targets.start import start
 
 
 def reached(graph: Graph, tensors: Sequence[int], composite_: str | Composite = "epsilon") -> list[int]:

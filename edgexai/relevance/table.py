@@ -1,34 +1,11 @@
 """Every operator that relevance can pass: one row each."""
 
 from edgexai.graph import OpKind
-from edgexai.relevance import (
-    activation,
-    arithmetic,
-    axiswise,
-    branch,
-    composed,
-    conv,
-    conv3d,
-    dense,
-    depthwise,
-    extremum,
-    indexed,
-    loop,
-    lstm,
-    matmul,
-    pool,
-    product,
-    reduce,
-    select,
-    shape,
-    softmax,
-    spectrum,
-    stack,
-    still,
-    svdf,
-    transpose_conv,
-)
 from edgexai.relevance.backward import Table
+from edgexai.relevance.control import branch, composed, loop
+from edgexai.relevance.functions import activation, arithmetic, product, softmax, still
+from edgexai.relevance.layers import conv, conv3d, dense, depthwise, lstm, matmul, svdf, transpose_conv
+from edgexai.relevance.moves import axiswise, extremum, indexed, pool, reduce, select, shape, spectrum, stack
 
 LAYERS = {
     OpKind.CONV_2D: conv.relevance,

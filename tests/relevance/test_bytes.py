@@ -12,7 +12,7 @@ from shared import SHARED, needs_shared
 import edgexai
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, DType, Graph, OpKind, Quantization, Tensor, serialize
-from edgexai.relevance import onehot
+from edgexai.relevance.targets import onehot
 
 RANDOM = np.random.default_rng(0)
 

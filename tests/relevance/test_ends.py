@@ -13,7 +13,7 @@ import edgexai
 from edgexai.errors import ConfigError
 from edgexai.graph import Builder, Graph, OpKind, serialize
 from edgexai.relevance import attach
-from edgexai.relevance.ends import end_of
+from edgexai.relevance.targets.ends import end_of
 
 RANDOM = np.random.default_rng(4)
 SHAPE = (1, 6, 6, 3)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgexai.graph import Builder, Graph, OpKind
 from edgexai.relevance import attach
-from edgexai.relevance.bounds import bounds
+from edgexai.relevance.reading.bounds import bounds
 
 Array = NDArray[np.float64]
 RANDOM = np.random.default_rng(11)

@@ -9,7 +9,7 @@ import edgexai
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import OpKind, serialize
 from edgexai.relevance.grid import grids
-from edgexai.relevance.start import logits_of
+from edgexai.relevance.targets.start import logits_of
 from edgexai.runtime.interpreter import Interpreter
 
 COMPOSITES = {

@@ -21,7 +21,7 @@ from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.relevance.grid import grids
-from edgexai.relevance.start import logits_of
+from edgexai.relevance.targets.start import logits_of
 from edgexai.runtime.interpreter import Interpreter
 
 COMPOSITES = ["epsilon", "epsilon_plus", "epsilon_plus_flat", "edge"]

@@ -14,7 +14,7 @@ from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.compress.repair.trainable import tensorflow, trainable
 from edgexai.graph import Graph
 from edgexai.relevance.grid import grids
-from edgexai.relevance.start import logits_of
+from edgexai.relevance.targets.start import logits_of
 
 Maps = NDArray[np.float32]
 STEPS = 16

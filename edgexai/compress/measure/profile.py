@@ -22,7 +22,7 @@ from edgexai.graph import Graph, Model, fingerprint, graph_of, serialize
 from edgexai.profile.file import OCTAVES, Map, pack, reach, unpack
 from edgexai.profile.sums import ProfileSums
 from edgexai.relevance import Composite, attach_inner, reached
-from edgexai.relevance.start import logits_of
+from edgexai.relevance.targets.start import logits_of
 
 METADATA = "edgexai_profiler"
 

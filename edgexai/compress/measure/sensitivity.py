@@ -19,7 +19,7 @@ from edgexai.compress.measure.execute import forward, real
 from edgexai.compress.measure.explained import explained
 from edgexai.graph import Graph, Op, OpKind
 from edgexai.relevance import Composite
-from edgexai.relevance.start import logits_of
+from edgexai.relevance.targets.start import logits_of
 
 WEIGHTS = {
     OpKind.CONV_2D: 1,

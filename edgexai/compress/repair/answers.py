@@ -26,7 +26,7 @@ from edgexai.compress.repair.least_squares import FITTED, counted, with_weights
 from edgexai.compress.repair.patches import Rows, blocks, sample_rows
 from edgexai.graph import Graph, Op, OpKind, serialize
 from edgexai.relevance import attach_inner, reached
-from edgexai.relevance.start import logits_of
+from edgexai.relevance.targets.start import logits_of
 
 RIVALS = 3
 ROUNDS = 8

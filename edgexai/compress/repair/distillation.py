@@ -20,7 +20,7 @@ from edgexai.compress.repair.augmentation import Views, strides
 from edgexai.compress.repair.trainable import tensorflow, trainable
 from edgexai.errors import DataError
 from edgexai.graph import DType, Graph, OpKind
-from edgexai.relevance.start import logits_of
+from edgexai.relevance.targets.start import logits_of
 
 STEPS = 4000
 ASKED = 2

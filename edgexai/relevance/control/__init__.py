@@ -1,0 +1,1 @@
+"""Operators that hold other graphs: loops, branches, compositions."""

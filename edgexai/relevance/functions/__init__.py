@@ -1,0 +1,1 @@
+"""Functions of one value or of two: activations, sums, products, softmax."""
