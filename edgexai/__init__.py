@@ -12,6 +12,7 @@ from edgexai.errors import Error
 
 if TYPE_CHECKING:
     from edgexai.compress.budget import compress
+    from edgexai.compress.measure.best_composite import best_composite
     from edgexai.compress.measure.cost import cost
     from edgexai.compress.measure.limits import Budget
     from edgexai.compress.measure.profile import Profile, profile_relevance
@@ -28,6 +29,7 @@ _HOME = {
     "profile_relevance": "edgexai.compress.measure.profile",
     "Budget": "edgexai.compress.measure.limits",
     "Repair": "edgexai.compress.repair.repair",
+    "best_composite": "edgexai.compress.measure.best_composite",
     "cost": "edgexai.compress.measure.cost",
     "compress": "edgexai.compress.budget",
     "prune": "edgexai.compress.prune.pruning",
@@ -56,6 +58,7 @@ __all__ = [
     "Repair",
     "__version__",
     "attach",
+    "best_composite",
     "compress",
     "cost",
     "decode",

@@ -1,14 +1,13 @@
 """Boards: what an inference costs on them. One `.toml` of `firmware_profiles` each, every figure with its source."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from edgexai.errors import BoardError
+from edgexai.toml import is_number, parsed, told
 
 KINDS = ("narrow", "conv", "pointwise", "depthwise", "dense")
 """Operators with multiply-accumulates; a narrow convolution reads fewer than four channels."""
@@ -58,8 +57,8 @@ def load_board(name: str | Path) -> Board:
     else:
         raise BoardError(f"there is no board {str(name)!r}; choose one of {', '.join(boards())}, or give a .toml file")
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = parsed(text)
+    except ValueError as error:
         raise BoardError(f"{where} is not valid TOML: {error}") from error
     return _board(table, where, Path(str(name)).stem)
 
@@ -112,14 +111,14 @@ def _table(table: dict[str, Any], key: str, where: str) -> dict[str, Any]:
 
 def _number(table: dict[str, Any], key: str, where: str, section: str = "") -> float:
     value = table.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
+    if value is None or not is_number(value, 0):
         path = f"{section}.{key}" if section else key
-        raise BoardError(f"{where} needs a number of at least 0 for {path}, not {value!r}")
+        raise BoardError(f"{where} needs a number of at least 0 for {path}, not {told(value)}")
     return float(value)
 
 
 def _text(table: dict[str, Any], key: str, where: str) -> str:
     value = table.get(key)
     if not isinstance(value, str):
-        raise BoardError(f"{where} needs a text for {key}, not {value!r}")
+        raise BoardError(f"{where} needs a text for {key}, not {told(value)}")
     return value

@@ -21,6 +21,9 @@ EXTRAS = {
     "starlette": "fleet",
     "uvicorn": "fleet",
     "mlxtend": "demo",
+    "weasyprint": "audit",
+    "skimage": "examples",
+    "pydicom": "examples",
     "zennit": "bench",
     "torch": "bench",
 }

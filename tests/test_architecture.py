@@ -11,20 +11,24 @@ ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
     "edgexai.errors": set(),
+    "edgexai.toml": set(),
+    "edgexai.npy": {"errors"},
     "edgexai.archive": set(),
     "edgexai.extras": set(),
     "edgexai.units": {"errors"},
-    "edgexai.data": {"errors", "runtime", "units"},
-    "edgexai.board": {"errors", "firmware_profiles"},
+    "edgexai.data": {"errors", "npy", "runtime", "units"},
+    "edgexai.board": {"errors", "firmware_profiles", "toml"},
     "edgexai.profile": {"errors"},
     "edgexai.graph": {"archive", "errors"},
-    "edgexai.relevance": {"errors", "graph"},
+    "edgexai.relevance": {"errors", "graph", "toml"},
     "edgexai.compress": {"errors", "graph", "relevance", "board", "firmware_profiles", "profile", "transit", "units"},
     "edgexai.heatmap": {"errors"},
     "edgexai.messaging": {"errors"},
     "edgexai.transit": {"errors"},
     "edgexai.runtime": {"archive", "errors", "extras", "profile", "units"},
-    "edgexai.agent": {"data", "errors", "runtime", "heatmap", "board", "firmware_profiles", "messaging"},
+    "edgexai.agent": {
+        *("board", "data", "errors", "firmware_profiles", "heatmap", "messaging", "npy", "runtime", "toml"),
+    },
     "edgexai.fleet": {"errors", "heatmap", "messaging", "profile"},
     "edgexai.audit": {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),

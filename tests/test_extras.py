@@ -10,7 +10,7 @@ from edgexai.extras import BASE, EXTRAS, how_to_install
 
 SETUP = configparser.ConfigParser(interpolation=None)
 SETUP.read(Path(__file__).parents[1] / "setup.cfg")
-DISTRIBUTION = {"PIL": "pillow", "google": "protobuf"}
+DISTRIBUTION = {"skimage": "scikit-image", "PIL": "pillow", "google": "protobuf"}
 
 
 def packages(text: str) -> set[str]:

@@ -126,6 +126,10 @@ class Agent:
         """Predict one sample, and explain it if the policy or a command wants so; whether it was explained."""
         return self._explaining.step(x)
 
+    def leave_out(self) -> None:
+        """Count a file of samples that could not be read; safe from the feed's thread."""
+        self.state.counts.files_refused += 1
+
     def accept(self, held: Held, worth: int) -> bool:
         """Put an explanation into the outbox, as far as it may leave; whether it is there."""
         return self._explaining.accept(held, worth)

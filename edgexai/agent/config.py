@@ -1,7 +1,5 @@
 """The agent's configuration: a TOML file, options of the command line that go before its lines, one check for both."""
 
-import math
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +11,7 @@ from edgexai.agent.source import KINDS
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.messages import name
+from edgexai.toml import is_number, parsed, told
 
 Table = dict[str, Any]
 
@@ -26,6 +25,7 @@ model = "explain.tflite"          # made by `edgexai attach`; paths are relative
 data = "samples.npz"              # .npz with x, .npy, a directory of such, "-" for .npy arrays on standard input,
                                   # "watch:DIR" for files as they come, "python:MODULE:FUNCTION" or "plugin:NAME"
                                   # (an entry point of the group edgexai.sources) for a camera or sensor
+# model_sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"  # no other file is run
 # predictor = "model.tflite"      # the plain model: predicts what the policy does not explain
 # profiler = "profiler.tflite"    # made by `edgexai profile --node`: collects a relevance profile on command
 # basis = "model.basis"           # made by `edgexai basis`: shorter frames; the fleet needs the file too
@@ -84,6 +84,9 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {
         "data": _TEXT,
         "predictor": _TEXT,
         "profiler": _TEXT,
+        "model_sha256": _TEXT,
+        "predictor_sha256": _TEXT,
+        "profiler_sha256": _TEXT,
         "basis": _TEXT,
         "board": _TEXT,
         "labels": _TEXTS,
@@ -111,6 +114,7 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {
     "commands": {"key": _TEXT},
 }
 _OWN_CHECKS = ("policy", "privacy")
+MOST_BUDGET = 65_535  # bytes: what a store takes as one frame
 _POSITIVE = ("budget", "state_bytes", "state_days", "window")
 _PATHS = ("model", "data", "predictor", "profiler", "basis", "state", "ca", "certificate", "key", "password_file")
 
@@ -118,8 +122,8 @@ _PATHS = ("model", "data", "predictor", "profiler", "basis", "state", "ca", "cer
 def read(path: Path) -> Table:
     """The tables of a file, its paths made relative to it. Raises ConfigError."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        table = parsed(path.read_text("utf-8"))
+    except ValueError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
     for section in table.values():
         for key in _PATHS:
@@ -172,6 +176,9 @@ def settings(table: Table) -> tuple[Settings, str]:
         state_days=float(agent.get("state_days", 7.0)),
         predictor=_path(agent, "predictor"),
         profiler=_path(agent, "profiler"),
+        model_sha256=_sha256(agent, "model"),
+        predictor_sha256=_sha256(agent, "predictor"),
+        profiler_sha256=_sha256(agent, "profiler"),
         basis=_path(agent, "basis"),
         board=agent.get("board"),
         budget=agent.get("budget", 256),
@@ -184,6 +191,7 @@ def settings(table: Table) -> tuple[Settings, str]:
         window=broker.get("window", 64),
         commands=_path(table.get("commands", {}), "key"),
         drain=float(agent.get("drain", 30.0)),
+        patient=agent["data"].startswith("watch:"),
         sparkplug=_group(table.get("sparkplug", {})),
         labels=tuple(str(label) for label in agent.get("labels", ())),
         context=_context(agent.get("context", ())),
@@ -206,6 +214,15 @@ def _path(section: Table, key: str) -> Path | None:
     return Path(section[key]) if key in section else None
 
 
+def _sha256(agent: Table, of: str) -> str | None:
+    told = agent.get(f"{of}_sha256")
+    if told is not None and (len(told) != 64 or not set(told.lower()) <= set("0123456789abcdef")):
+        raise ConfigError(f"[agent] {of}_sha256 takes the 64 hexadecimal digits of `sha256sum`, not {told!r}")
+    if told is not None and of not in agent:
+        raise ConfigError(f"[agent] {of}_sha256 pins a file, and {of} names none")
+    return told
+
+
 def _check(table: Table) -> None:
     section: Any
     for title, section in table.items():
@@ -218,10 +235,14 @@ def _check(table: Table) -> None:
             if key not in _KEYS[title]:
                 raise ConfigError(f"[{title}] knows no {key}; it takes {', '.join(_KEYS[title])}")
             kinds = _KEYS[title][key]
-            if type(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
-                raise ConfigError(f"[{title}] {key} takes {kinds[0].__name__}, not {value!r}")
+            if type(value) not in kinds or (kinds in (_WHOLE, _NUMBER) and not is_number(value)):
+                raise ConfigError(f"[{title}] {key} takes {kinds[0].__name__}, not {told(value)}")
+            if key == "budget" and value > MOST_BUDGET:
+                raise ConfigError(
+                    f"[agent] budget is at most {MOST_BUDGET} bytes, the largest frame, not {told(value)}"
+                )
             if key in _POSITIVE and value <= 0:
-                raise ConfigError(f"[{title}] {key} must be positive, not {value!r}")
+                raise ConfigError(f"[{title}] {key} must be positive, not {told(value)}")
     if table.get("broker", {}).get("confirm", "store") not in ("store", "broker"):
         raise ConfigError("[broker] confirm takes store or broker")
     for key in ("interval", "limit", "drain"):

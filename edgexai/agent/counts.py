@@ -11,14 +11,15 @@ class Counts:
     """Totals; those of several nodes add up, histograms by their buckets.
 
     ``predicted`` is of every sample (class → samples), ``targets`` and ``score`` of what was explained; ``refused``
-    are explanations that could not be accepted, ``latency`` is of an explanation in milliseconds, ``predict`` of a
-    prediction alone where there is a predictor.
+    are explanations that could not be accepted, ``files_refused`` files of samples that could not be read, ``latency``
+    is of an explanation in milliseconds, ``predict`` of a prediction alone where there is a predictor.
     """
 
     samples: int = 0
     explained: int = 0
     bytes: int = 0
     refused: int = 0
+    files_refused: int = 0
     energy_uj: float = 0.0
     latency: Histogram = field(default_factory=Histogram)
     predict: Histogram = field(default_factory=Histogram)
@@ -33,6 +34,7 @@ class Counts:
             "explained": self.explained,
             "bytes": self.bytes,
             "refused": self.refused,
+            "files_refused": self.files_refused,
             "latency_ms": self.latency.message(),
             "predict_ms": self.predict.message() if self.predict.count else None,
         }

@@ -53,7 +53,7 @@ class Explaining:
         try:
             return self._step(x)
         except DataError as error:
-            if self._state.counts.samples == 0:
+            if self._state.counts.samples == 0 and not self._state.settings.patient:
                 raise
             self._state.counts.samples += 1
             self._state.counts.refused += 1

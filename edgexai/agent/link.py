@@ -47,7 +47,7 @@ class Link(threading.Thread):
         super().__init__(name="edgexai-link", daemon=True)
         self._broker, self._session, self._on_command = broker, session, on_command
         self._topic = {channel: topic(fleet, node, channel) for channel in CHANNELS}
-        self._client_id = f"edgexai-{fleet}-{node}"
+        self._client_id = f"{fleet}/{node}"  # as its certificate: no two names make one id
         self._tls = broker.context()
         self._client: Client | None = None
         self._items: dict[int, int] = {}

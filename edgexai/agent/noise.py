@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 MAP_STEPS = 1 << 14
 VALUE_STEPS = 1 << 12
+MOST_SCALE = 2.0**54
+"""-log of the smallest uniform number, 37, times this still is a whole number of 64 bits."""
 
 
 def two_sided_geometric(scale: float, size: int) -> NDArray[np.int64]:
@@ -24,6 +26,8 @@ def two_sided_geometric(scale: float, size: int) -> NDArray[np.int64]:
         uniform = (bits.astype(np.float64) + 1.0) * 2.0**-53  # in (0, 1]
         return np.floor(-scale * np.log(uniform)).astype(np.int64)
 
+    if not 0 <= scale <= MOST_SCALE:
+        raise ValueError(f"noise of scale {scale:g} does not fit whole numbers of 64 bits")
     return geometric() - geometric()
 
 
@@ -41,7 +45,7 @@ def noisy_map(relevance: NDArray[np.floating], clip: float, epsilon: float) -> N
 
 def noisy_class(target: int, classes: int, epsilon: float) -> int:
     """The class with probability e^ε / (e^ε + classes - 1), else any other: randomized response (Warner 1965)."""
-    truth = 1.0 / (1.0 + (classes - 1) * math.exp(-epsilon))
+    truth = 1.0 / (1.0 + (classes - 1) * math.exp(-min(epsilon, 700.0)))
     if secrets.randbits(53) * 2.0**-53 < truth or classes < 2:
         return target
     other = secrets.randbelow(classes - 1)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from edgexai.agent.outbox import OutboxFull
+from edgexai.agent.pinned import pinned
 from edgexai.agent.policy import ORDERED, depends_on_content, policy
 from edgexai.agent.recent import Held
 from edgexai.agent.seldom import Seldom
@@ -51,7 +52,9 @@ class Orders:
         self._state, self._node = state, node
         settings = state.settings
         self._gate = None if settings.commands is None else self._make_gate()
-        self._profiler = None if settings.profiler is None else Profiler(settings.profiler)
+        self._profiler = (
+            None if settings.profiler is None else Profiler(pinned(settings.profiler, settings.profiler_sha256))
+        )
         self._explain = 0
         self._class: int | None = None
         self._profile_of = 0

@@ -7,7 +7,8 @@ loss. It leaves when it is confirmed, or when the bounds in bytes and age say so
                        halved three times or gets no shorter is dropped in the same order, when nothing else is left
     damaged frame      found by its checksum, dropped and counted
     damaged file       moved aside, what can be read of it is sent all the same, under its old boot id
-    disk full          `append` refuses (OutboxFull); what is in the box is still sent, and room comes from that
+    disk full          `append` refuses (OutboxFull); what is in the box is still sent, and room comes from that: what
+                       deleting needs is kept in reserve (`outbox_file`)
     read-only disk     at a start: the box is in memory, and `volatile` says why; later: as a full disk
     clock              an age is counted in steps of at most an hour, so that no jump of the clock empties the box
     lying disk         the machine's restart begins a new boot id, so that a disk that forgets what it said it had
@@ -22,6 +23,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,6 +32,7 @@ from edgexai.errors import ConfigError, Error
 
 _LONGEST_STEP = 3600.0
 _MOST_CUTS = 3
+_FEW = 8
 _META = "REPLACE INTO meta VALUES (?, ?)"
 
 T = TypeVar("T")
@@ -74,6 +77,7 @@ class Outbox:
         self.repaired: str | None = None
         self.volatile: str | None = None
         self.trouble: str | None = None
+        self._reserved = True
         self._clock, self._shorten = clock, shorten
         self._machine = outbox_file.machine() if machine is None else machine
         self._lock = threading.RLock()
@@ -191,11 +195,33 @@ class Outbox:
 
         try:
             gone = self._write(work)
-        except OutboxFull:  # they stay, are sent once more and dropped by the store
-            return 0
+        except OutboxFull:  # those that stay are sent once more and dropped by the store
+            gone = self._confirm_some(boot, stored, up_to)
         self._count -= len(gone)
         self._bytes -= sum(gone)
         return len(gone)
+
+    def _confirm_some(self, boot: str, stored: Iterable[tuple[int, int]], up_to: int) -> list[int]:
+        """The same a few frames at a time, so that the log never needs more than the room that it has."""
+        gone: list[int] = []
+        if self._path is None:
+            return gone
+        query = "SELECT id FROM message WHERE boot = ? AND sequence BETWEEN ? AND ? AND id <= ? ORDER BY id"
+        delete = f"DELETE FROM message WHERE id IN ({','.join('?' * _FEW)}) RETURNING length(payload)"
+        for first, last in stored:
+            keys = [k for (k,) in self._db.execute(query, (boot, first, last, up_to)).fetchall()]
+            for at in range(0, len(keys), _FEW):
+                few = [*keys[at : at + _FEW], *[-1] * _FEW][:_FEW]
+                outbox_file.relieve(self._db, self._path)
+                try:
+                    rows = self._write(partial(self._rows, delete, few))
+                except OutboxFull:
+                    return gone
+                gone += [int(n) for (n,) in rows]
+        return gone
+
+    def _rows(self, query: str, values: list[int]) -> list[tuple[int]]:
+        return self._db.execute(query, values).fetchall()
 
     def _make_room(self, wanted: int, age_clock: float) -> tuple[int, int]:
         """Frames and bytes that wait once there is room for ``wanted`` more."""
@@ -243,6 +269,7 @@ class Outbox:
             if self._path is not None:
                 self._db = outbox_file.opened(self._path) or self._repair(self._path)
                 self._load()
+                self._reserved = outbox_file.reserve(self._path)
                 return self._db
         except (*outbox_file.DAMAGE, OSError) as error:
             self.volatile = f"{self._path} cannot be used ({error}): frames wait in memory only"
@@ -280,9 +307,16 @@ class Outbox:
             with self._db:
                 done = work()
         except sqlite3.OperationalError as error:
+            if self._path is not None and outbox_file.is_full(error):
+                outbox_file.relieve(self._db, self._path)
+                self._reserved = False
             self.trouble = f"the disk takes nothing ({error})"
             raise OutboxFull(f"the outbox cannot write ({error}); free some disk") from error
         self.trouble = None
+        if not self._reserved and self._path is not None:
+            self._reserved = outbox_file.reserve(self._path)
+            if self._reserved:
+                outbox_file.grow(self._db)
         return done
 
     def _guarded(self, work: Callable[[], T]) -> T:

@@ -1,5 +1,12 @@
-"""The outbox's file: opened by one process at a time, checked, and saved from what damage left of it."""
+"""The outbox's file: opened by one process at a time, checked, and saved from what damage left of it.
 
+Room on a full disk: the write-ahead log is written back every CHECKPOINT pages, and a file of RESERVE bytes lies beside
+it. When the disk is full, the reserve is given up, so that what is in the log can be written back; from then on the
+file may grow no more, the log's own room is used again and again, and deleting frames always works. The reserve is made
+anew, and the file may grow, as soon as there is room.
+"""
+
+import contextlib
 import fcntl
 import os
 import secrets
@@ -24,6 +31,9 @@ CREATE TABLE IF NOT EXISTS message (
 CREATE INDEX IF NOT EXISTS message_worth ON message (cuts, value, id);
 """
 _PAGE = 1024  # a commit writes the pages that it touches: small ones spare the flash
+CHECKPOINT = 64
+RESERVE = 128 * 1024
+_UNLIMITED = 1_073_741_823
 _MACHINE = Path("/proc/sys/kernel/random/boot_id")
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: tables of another kind
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
@@ -43,7 +53,7 @@ def own(directory: Path | None) -> tuple[Path | None, int | None, str | None]:
     if directory is None:
         return None, None, None
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         owner = os.open(directory / "agent.lock", os.O_WRONLY | os.O_CREAT, 0o600)
     except OSError as error:
         return None, None, f"{directory} cannot be written ({error.strerror}): frames wait in memory only"
@@ -52,7 +62,54 @@ def own(directory: Path | None) -> tuple[Path | None, int | None, str | None]:
     except BlockingIOError:
         os.close(owner)
         raise ConfigError(f"{directory} belongs to another agent that runs; give each its own --state") from None
+    _private(directory / "outbox.db")
     return directory / "outbox.db", owner, None
+
+
+def _private(path: Path) -> None:
+    """Nobody else reads what waits: SQLite gives its other files the mode of the first."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            os.chmod(f"{path}{suffix}", 0o600)
+
+
+def reserve(path: Path) -> bool:
+    """Take the reserve of a disk; whether it is there."""
+    place = path.with_name("reserve")
+    try:
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT, 0o600)
+    except OSError:
+        return False
+    try:
+        os.posix_fallocate(descriptor, 0, RESERVE)
+    except OSError:
+        place.unlink(missing_ok=True)
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def relieve(db: sqlite3.Connection, path: Path) -> None:
+    """On a full disk: write the log back with the reserve's room, and let the file grow no more."""
+    with contextlib.suppress(OSError):
+        path.with_name("reserve").unlink(missing_ok=True)
+    with contextlib.suppress(sqlite3.OperationalError):
+        db.execute("PRAGMA wal_checkpoint(RESTART)")
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        db.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def grow(db: sqlite3.Connection) -> None:
+    """Let the file grow again."""
+    db.execute(f"PRAGMA max_page_count = {_UNLIMITED}")
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error says that the disk has no room."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -63,6 +120,7 @@ def connect(path: str) -> sqlite3.Connection:
         db.execute(f"PRAGMA page_size = {_PAGE}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
         db.executescript(SCHEMA)
     except (sqlite3.DatabaseError, UnicodeDecodeError):
         db.close()

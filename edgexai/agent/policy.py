@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from edgexai.errors import ConfigError
+from edgexai.toml import MOST, is_number, told
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,8 @@ class Budget:
 
 
 BUDGETS = ("explanations", "bytes", "energy_uj")
+_MOST = {"drift": 1e6, "half_life": 1e9}
+MOST_ROWS, MOST_CLASSES = 64, 4096
 _EVENTS = ("score_below", "score_above", "margin_below", "margin_above")
 _KEYS = {"every", "class", "drift", "half_life", *_EVENTS}
 
@@ -161,6 +164,8 @@ def policy(table: dict[str, Any]) -> tuple[Policy, Budget]:
     rows, hour = table.get("any", []), table.get("per_hour", {})
     if not isinstance(rows, list) or not isinstance(hour, dict):
         raise ConfigError("[policy] takes any = [{…}, …] and per_hour = {…}")
+    if len(rows) > MOST_ROWS:
+        raise ConfigError(f"[policy] any takes at most {MOST_ROWS} rows, not {len(rows)}")
     limits = {str(k): _number(hour, k, "per_hour") for k in hour}
     if unknown := set(limits) - set(BUDGETS):
         raise ConfigError(f"per_hour does not know {sorted(unknown)[0]!r}; it takes {', '.join(BUDGETS)}")
@@ -170,12 +175,12 @@ def policy(table: dict[str, Any]) -> tuple[Policy, Budget]:
 
 def _row(row: Any) -> Policy:
     if not isinstance(row, dict) or not row or set(row) - _KEYS:
-        raise ConfigError(f"a row of [policy] any is a table of {', '.join(sorted(_KEYS))}, not {row!r}")
+        raise ConfigError(f"a row of [policy] any is a table of {', '.join(sorted(_KEYS))}, not {told(row)}")
     conditions: list[Policy] = []
     if "every" in row:
         n = row["every"]
-        if type(n) is not int or n < 1:
-            raise ConfigError(f"[policy] every takes a whole number of at least 1, not {n!r}")
+        if not is_number(n, 1, kinds=(int,)):
+            raise ConfigError(f"[policy] every takes a whole number of at least 1, not {told(n)}")
         conditions.append(Every(n))
     if "drift" in row:
         conditions.append(Drift(_number(row, "drift", "any"), _number(row, "half_life", "any", 200.0)))
@@ -189,20 +194,15 @@ def _row(row: Any) -> Policy:
 
 def _classes(value: Any) -> frozenset[int] | None:
     values: Sequence[Any] = value if isinstance(value, list) else [] if value is None else [value]
-    if any(type(v) is not int for v in values):
-        raise ConfigError(f"[policy] class takes class numbers, not {value!r}")
+    if len(values) > MOST_CLASSES or not all(is_number(v, kinds=(int,)) for v in values):
+        raise ConfigError(f"[policy] class takes class numbers, not {told(value)}")
     return frozenset(values) if value is not None else None
 
 
 def _number(table: dict[str, Any], key: str, where: str, missing: float = math.nan, signed: bool = False) -> float:
     value = table.get(key, missing)
-    if key in table and (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or (not signed and value <= 0)
-    ):
-        raise ConfigError(f"[policy] {where}: {key} takes a {'' if signed else 'positive '}number, not {value!r}")
+    if key in table and (not is_number(value, most=_MOST.get(key, MOST)) or (not signed and value <= 0)):
+        raise ConfigError(f"[policy] {where}: {key} takes a {'' if signed else 'positive '}number, not {told(value)}")
     return float(value)
 
 

@@ -27,10 +27,21 @@ from edgexai.agent.noise import noisy_class, noisy_counts, noisy_map, noisy_valu
 from edgexai.errors import ConfigError
 from edgexai.messaging.histogram import Histogram, bucket, centre
 from edgexai.runtime.explainer import Explanation
+from edgexai.toml import MOST, is_number, told
 
 SENDS = ("status", "metrics", "heatmap", "profile")
 HOUR = 3600.0
 _KEYS = ("send", "grid", "bytes", "epsilon", "clip", "score_range", "epsilon_histograms", "epsilon_per_day", "delta")
+
+
+_BOUNDS = {
+    "epsilon": (1e-4, 50.0),
+    "epsilon_histograms": (1e-4, 50.0),
+    "epsilon_per_day": (1e-4, 1e6),
+    "clip": (1e-12, 1e12),
+    "delta": (1e-300, 1e-3),
+}
+"""Below 1e-4 noise of 10⁸ steps says nothing of a map of 2¹⁴; e⁵⁰ is no secrecy. The sums stay exact between them."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ def privacy(table: dict[str, Any]) -> Privacy:
         raise ConfigError(f"[privacy] does not know {unknown[0]!r}; it takes {', '.join(_KEYS)}")
     send = table.get("send", list(SENDS[:3]))
     if not isinstance(send, list) or not all(isinstance(s, str) and s in SENDS for s in send):
-        raise ConfigError(f"[privacy] send takes a list of {', '.join(SENDS)}, not {send!r}")
+        raise ConfigError(f"[privacy] send takes a list of {', '.join(SENDS)}, not {told(send)}")
     made = Privacy(
         send=frozenset(send),
         grid=_pair(table, "grid", int),
@@ -203,8 +214,10 @@ class Guard:
 
 def _positive(table: dict[str, Any], key: str, kinds: tuple[type, ...] = (int, float)) -> Any:
     value: Any = table.get(key)
-    if key in table and (type(value) not in kinds or not math.isfinite(value) or value <= 0):
-        raise ConfigError(f"[privacy] {key} takes a positive {kinds[-1].__name__}, not {value!r}")
+    least, most = _BOUNDS.get(key, (0.0, MOST))
+    if key in table and (not is_number(value, least, most, kinds) or value <= 0):
+        said = f"from {least:g} to {most:g}" if key in _BOUNDS else "above 0"
+        raise ConfigError(f"[privacy] {key} takes a positive {kinds[-1].__name__} {said}, not {told(value)}")
     return value
 
 
@@ -213,8 +226,8 @@ def _pair(table: dict[str, Any], key: str, kind: type) -> Any:
     if value is None:
         return None
     kinds = (int,) if kind is int else (int, float)
-    if not (isinstance(value, list) and len(value) == 2 and all(type(v) in kinds and math.isfinite(v) for v in value)):
-        raise ConfigError(f"[privacy] {key} takes two numbers, not {value!r}")
+    if not (isinstance(value, list) and len(value) == 2 and all(is_number(v, kinds=kinds) for v in value)):
+        raise ConfigError(f"[privacy] {key} takes two numbers, not {told(value)}")
     if kind is int and min(value) < 1:
-        raise ConfigError(f"[privacy] {key} takes two numbers of at least 1, not {value!r}")
+        raise ConfigError(f"[privacy] {key} takes two numbers of at least 1, not {told(value)}")
     return kind(value[0]), kind(value[1])

@@ -13,7 +13,8 @@ from edgexai.messaging.broker import Broker
 @dataclass
 class Settings:
     """One node's. ``energy`` estimates the µJ of an explanation on ``board`` from the milliseconds that it took here;
-    ``sparkplug`` is the group under which SCADA tools see the node, None for not at all."""
+    ``sparkplug`` is the group under which SCADA tools see the node, None for not at all; a ``patient`` node skips
+    even a first sample that does not fit, which else says that the wrong data was given."""
 
     fleet: str
     node: str
@@ -24,6 +25,9 @@ class Settings:
     state_days: float = 7.0
     predictor: Path | None = None
     profiler: Path | None = None
+    model_sha256: str | None = None
+    predictor_sha256: str | None = None
+    profiler_sha256: str | None = None
     basis: Path | None = None
     board: str | None = None
     energy: Callable[[float], float] | None = None
@@ -36,6 +40,7 @@ class Settings:
     confirm: Literal["store", "broker"] = "store"
     window: int = 64
     drain: float = 30.0
+    patient: bool = False
     labels: tuple[str, ...] = ()
     context: dict[str, str] = field(default_factory=dict)
     """What the node declares of itself, such as site and group: without it no bias between groups can be found."""

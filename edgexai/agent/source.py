@@ -9,18 +9,17 @@ plugin:NAME                  the same, an entry point of the group ``edgexai.sou
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from tokenize import TokenError
 from typing import IO, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from edgexai import npy
+from edgexai.agent.seldom import Seldom
 from edgexai.data import READABLE, Input, Preprocessing, one_by_one
 from edgexai.errors import ConfigError, DataError
 
@@ -30,13 +29,22 @@ log = logging.getLogger(__name__)
 
 GROUP = "edgexai.sources"
 MOST_BYTES = 64 * 2**20
+"""Of a sample on standard input."""
 
 
 KINDS = ("plugin:", "python:", "watch:")
 
 
-def source(where: str, port: Input | None = None, prepare: Preprocessing | None = None) -> Samples:
-    """Samples of any of the places above; those of files brought to the unit of the model's input ``port``."""
+def source(
+    where: str,
+    port: Input | None = None,
+    prepare: Preprocessing | None = None,
+    refused: Callable[[], None] = lambda: None,
+) -> Samples:
+    """Samples of any of the places above; those of files brought to the unit of the model's input ``port``.
+
+    ``refused`` counts files of a watched directory that are left out.
+    """
     if where == "-":
         # not sys.stdin: an interpreter that ends takes the lock of that, which a reader that waits holds
         return stream(open(0, "rb", closefd=False))
@@ -46,7 +54,7 @@ def source(where: str, port: Input | None = None, prepare: Preprocessing | None 
     if kind == "python":
         return function(rest)
     if kind == "watch":
-        return watch(Path(rest), port=port, prepare=prepare)
+        return watch(Path(rest), port=port, prepare=prepare, refused=refused)
     return one_by_one(Path(where), port, prepare)
 
 
@@ -56,20 +64,27 @@ def watch(
     sleep: Callable[[float], None] = time.sleep,
     port: Input | None = None,
     prepare: Preprocessing | None = None,
+    refused: Callable[[], None] = lambda: None,
 ) -> Samples:
     """Samples of the files of a directory, in the order of their names, and of those that come later; without end.
 
-    A file counts once it has its name: write it under another one and rename it. One that cannot be read is logged
-    and left out.
+    A file counts once it has its name: write it under another one and rename it. One that cannot be read is logged,
+    left out and counted by ``refused``. A directory that is away is waited for.
     """
     done: set[str] = set()
+    seldom = Seldom(log)
     while True:
-        names = {p.name for p in directory.iterdir() if p.suffix.lower() in READABLE}
+        try:
+            names = {p.name for p in directory.iterdir() if p.suffix.lower() in READABLE}
+        except OSError as error:
+            seldom.warn(f"{directory} cannot be read", error)
+            names = done
         for name in sorted(names - done):
             try:
                 yield from one_by_one(directory / name, port, prepare)
             except (DataError, OSError) as error:
                 log.warning("a file of samples is left out: %s", error)
+                refused()
         done = names
         sleep(every)
 
@@ -91,26 +106,10 @@ def stream(file: IO[bytes]) -> Samples:
 
     Raises DataError for anything else, and for a sample of more than MOST_BYTES, before memory is taken for it.
     """
-    while True:
-        try:
-            version = np.lib.format.read_magic(file)
-            header: Any = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                header = np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = header(file)
-        except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, TokenError) as error:
-            if "expected 8 bytes got 0" in str(error):
-                return
-            raise DataError(f"the stream of samples is broken: {error}") from None
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in "iuf" or not 0 < size <= MOST_BYTES:
-            raise DataError(
-                f"the stream holds an array of {dtype} of shape {shape}; a sample is numbers, at most 64 MiB"
-            )
-        content = file.read(size)
-        if len(content) < size:
-            raise DataError(f"the stream of samples is broken: {len(content)} bytes where {size} were to come")
-        yield np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
+    while (x := npy.array(file, "the stream of samples", MOST_BYTES)) is not None:
+        if x.size == 0:
+            raise DataError(f"the stream of samples holds an empty array of shape {x.shape}")
+        yield x
 
 
 def plugin(name: str) -> Samples:

@@ -12,6 +12,7 @@ import logging
 import ssl
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
@@ -60,7 +61,11 @@ class Sparkplug:
         self._lock = threading.Lock()
         # a host tells a late death of the last life by its number, so that a life does not begin at zero
         self._births, self._seq = itertools.count(int(time.time())), itertools.count()
-        self._client = Client(CallbackAPIVersion.VERSION2, f"edgexai-sparkplug-{settings.fleet}-{settings.node}")
+        self._client = Client(CallbackAPIVersion.VERSION2, f"{settings.fleet}/{settings.node}:sparkplug")
+        # a broker that takes ids from certificates wants another certificate for a second connection
+        own = None if self._broker.certificate is None else self._broker.certificate.with_suffix(".sparkplug.pem")
+        if own is not None and own.is_file():
+            self._broker = replace(self._broker, certificate=own, key=own.with_suffix(".key"))
         tls: ssl.SSLContext | None = self._broker.context()
         if tls is not None:
             self._client.tls_set_context(tls)

@@ -8,6 +8,7 @@ import numpy as np
 from edgexai.agent.counts import Counts
 from edgexai.agent.ledger import Ledger
 from edgexai.agent.outbox import Outbox, OutboxFull
+from edgexai.agent.pinned import pinned
 from edgexai.agent.policy import Budget
 from edgexai.agent.privacy import Guard, pooled
 from edgexai.agent.recent import Recent
@@ -31,8 +32,10 @@ class State:
         self.started = time.time()
         self.counts = Counts()
         self.recent = Recent()
-        self.explainer = Explainer(settings.model)
-        self.predictor = None if settings.predictor is None else Interpreter(settings.predictor)
+        self.explainer = Explainer(pinned(settings.model, settings.model_sha256))
+        self.predictor = None
+        if settings.predictor is not None:
+            self.predictor = Interpreter(pinned(settings.predictor, settings.predictor_sha256))
         if self.explainer.takes_weights and self.predictor is None:
             raise ConfigError("an explainer file of target 'input' needs --predictor: the class to explain is its")
         self.check_budget(settings.hourly)

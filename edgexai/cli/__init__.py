@@ -26,6 +26,7 @@ VERBS = {
     "compress": "prune, repair and cluster to a budget of energy, time, memory or accuracy, with a report",
     "restore": "turn a model that came over the air (.exq) back into its .tflite, on a node too",
     "cost": "MACs, bytes, RAM, and on a board latency and energy, by layer",
+    "audit": "a report on a model for those who approve it: what was measured, and what was not",
     "basis": "learn the components of a model's heatmaps, so that frames take fewer bytes",
     "agent": "run on a node: predict, explain, send heatmaps to the fleet",
     "demo": "everything once, on real digits or your own model",

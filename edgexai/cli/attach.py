@@ -5,6 +5,7 @@ examples:
   edgexai attach vww.tflite -o vww_explain.tflite --composite epsilon_plus --grid 12x12
   edgexai attach kws_int8.tflite -o on.tflite --target 3 --channels keep
   edgexai attach kws_int8.tflite -o mine.tflite --composite mine.toml
+  edgexai attach kws_int8.tflite -o best.tflite --composite auto --data clips.npz
   edgexai attach kws_int8.tflite -o both.tflite --signatures
   edgexai attach kws_int8.tflite -o what.tflite --concepts auto
   edgexai attach kws_int8.tflite -o fast.tflite --precision auto --for litert
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from edgexai.cli.grid_table import costs, print_table
+from edgexai.cli.progress import bar
+from edgexai.cli.samples import input_of
 from edgexai.errors import ConfigError
-from edgexai.graph import load, serialize, settled, unrolled, with_predict
+from edgexai.graph import Graph, load, serialize, settled, unrolled, with_predict
 from edgexai.graph.write import write
 from edgexai.relevance import attach
 from edgexai.relevance.attach import METADATA
@@ -28,7 +31,10 @@ from edgexai.relevance.attach import METADATA
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="the .tflite model that is deployed")
     parser.add_argument("-o", "--output", help="where the explainer file goes")
-    parser.add_argument("--composite", default="edge", help="which rules: a name or a .toml file (%(default)s)")
+    parser.add_argument(
+        "--composite", default="edge", help="which rules: a name, a .toml file, or auto with --data (%(default)s)"
+    )
+    parser.add_argument("--data", help="samples, without labels, that --composite auto measures composites on")
     parser.add_argument(
         "--target", default="predicted", help='"predicted", "input", "error", "box", "mask", or an index'
     )
@@ -64,8 +70,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if not args.output:
         raise ConfigError("nothing says where the explainer goes; add -o FILE.tflite")
+    composite = _chosen(args, graph, precision) if args.composite == "auto" else args.composite
     grid, concepts = _grid(args.grid), "auto" if args.concepts == ["auto"] else args.concepts
-    explain = attach(graph, args.composite, target, grid, args.channels, head, precision, concepts)
+    explain = attach(graph, composite, target, grid, args.channels, head, precision, concepts)
     data = serialize(with_predict(explain, graph) if args.signatures else explain)
     write(data, args.output)
     before = Path(args.model).stat().st_size
@@ -76,6 +83,32 @@ def run(args: argparse.Namespace) -> int:
     if "measured" in said:
         _print_measured(said)
     return 0
+
+
+def _chosen(args: argparse.Namespace, graph: Graph, precision: str) -> str:
+    """--composite auto: the composite that serves the model best on its samples, and the table of what was tried."""
+    if not args.data:
+        raise ConfigError("--composite auto measures on samples; add --data SAMPLES, or name a composite")
+    from edgexai.cli.table import show
+    from edgexai.compress.measure.best_composite import best_composite
+    from edgexai.data import Preprocessing, read
+
+    given = read(args.data, input_of(graph), Preprocessing())
+    with bar("composites") as progress:
+        choice = best_composite(
+            graph, given.x, precision="int8" if precision == "int8" else "float32", progress=progress
+        )
+    rows = [
+        [
+            f"{t.composite} (taken)" if t.composite == choice.composite else t.composite,
+            f"{t.gain:.3f} ± {t.interval:.3f}",
+            f"{t.conservation:.2f}",
+            f"{t.time:.2f}",
+        ]
+        for t in choice.tried
+    ]
+    show(["composite", "gain", "conservation", "times predicting"], rows)
+    return choice.composite
 
 
 def _precision(args: argparse.Namespace) -> str:

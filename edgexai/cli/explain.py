@@ -23,6 +23,7 @@ from edgexai.cli.samples import TAKEN, data_options, prepared
 from edgexai.data import read
 from edgexai.errors import ConfigError
 from edgexai.runtime.explainer import Explainer, Explanation
+from edgexai.runtime.sandbox import Limits
 
 KINDS = ("auto", "image", "spectrogram", "series")
 
@@ -36,12 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step-ms", type=float, metavar="MS", help="time from one row or value to the next")
     parser.add_argument("--concepts", action="store_true", help="the strongest channels, and what excites each most")
     parser.add_argument("--runtime", default="tflite", choices=["tflite", "micro"], help="micro: and its arena")
+    parser.add_argument("--trusted", action="store_true", help="made here: run it in this process, unchecked")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
     data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    explainer = Explainer(args.explainer, runtime=args.runtime)
+    explainer = _opened(args)
     if args.concepts and not explainer.metadata.concepts:
         raise ConfigError(f"{args.explainer} holds no concepts; attach it with --concepts auto")
     given = read(args.data, explainer.input, prepared(args, args.explainer), len(explainer.inputs))
@@ -66,6 +68,19 @@ def run(args: argparse.Namespace) -> int:
     if args.picture:
         _picture(args, explanations, labels)
     return 0
+
+
+def _opened(args: argparse.Namespace) -> Explainer:
+    """The explainer: read, verified, written anew, and run in a process of its own, unless it is said to be trusted."""
+    if args.trusted:
+        return Explainer(args.explainer, runtime=args.runtime)
+    try:
+        from edgexai.graph import load, resident, serialize, verify_operators
+    except ModuleNotFoundError:  # a node has no flatbuffers; the process of its own remains
+        return Explainer(args.explainer, runtime=args.runtime, untrusted=True)
+    graph = load(args.explainer)
+    verify_operators(graph, closed=True)
+    return Explainer(serialize(graph), runtime=args.runtime, untrusted=Limits(memory=2**29 + 4 * resident(graph)))
 
 
 def _picture(args: argparse.Namespace, explanations: list[Explanation], labels: list[int | None]) -> None:

@@ -6,18 +6,15 @@ for. What is in another unit by its values is refused: `edgexai.units`.
 """
 
 import csv
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai import npy
 from edgexai.data.front_end import spectrogram
 from edgexai.data.media import IMAGES, SOUNDS, image, sound
 from edgexai.errors import DataError
@@ -27,6 +24,8 @@ from edgexai.units import refuse_misfit
 Array = NDArray[Any]
 MOST_SAMPLES = 100_000
 MOST_BYTES = 2**31
+MOST_AT_ONCE = 2**28
+"""Of a file that a node cannot read row by row."""
 ARRAYS = (".npz", ".npy", ".csv")
 READABLE = (*ARRAYS, *IMAGES, *SOUNDS)
 CLASS = ("y", "label", "class")
@@ -63,8 +62,14 @@ class Samples:
         return len(self.x)
 
 
-def read(path: str | Path, port: Input | None = None, prepare: Preprocessing | None = None, inputs: int = 1) -> Samples:
-    """All samples of a file or folder, for an input of a model (without one: as they are).
+def read(
+    path: str | Path,
+    port: Input | None = None,
+    prepare: Preprocessing | None = None,
+    inputs: int = 1,
+    most: int = MOST_BYTES,
+) -> Samples:
+    """All samples of a file or folder, for an input of a model (without one: as they are), of at most so many bytes.
 
     Raises DataError if they cannot be read, do not fit, or are in another unit than the model's.
     """
@@ -73,9 +78,11 @@ def read(path: str | Path, port: Input | None = None, prepare: Preprocessing | N
     if source.is_dir():
         found = _folder(source, port, prepare)
     elif source.suffix == ".csv":
+        if source.stat().st_size > most:
+            raise DataError(f"{path} has {source.stat().st_size:,} bytes; at most {most:,} are read")
         found = _table(source, prepare)
     else:
-        found = _arrays(source, inputs, prepare)
+        found = _arrays(source, inputs, prepare, most)
     if not len(found.x):
         raise DataError(f"{path} holds no sample; give some")
     x = found.x
@@ -98,11 +105,13 @@ def one_by_one(path: Path, port: Input | None = None, prepare: Preprocessing | N
         for file, _ in media_of(path)[0]:
             yield from one_by_one(file, port, prepare)
         return
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is no ordinary file")
     if path.suffix.lower() in (*IMAGES, *SOUNDS):
         yield _fitted(_reader(path, port, prepare)(path)[None], port, str(path), prepare, whole=False)[0]
         return
     if path.suffix != ".npy":
-        yield from read(path, port, prepare).x
+        yield from read(path, port, prepare, most=MOST_AT_ONCE).x
         return
     for row in _open(path):
         x = prepare.of(row[None]) if prepare.asked else row[None]
@@ -208,20 +217,17 @@ def _said(prepare: Preprocessing) -> str | None:
     return f"the model's metadata says --mean {mean} --std {std}"
 
 
-def _arrays(path: Path, inputs: int, prepare: Preprocessing) -> Samples:
+def _arrays(path: Path, inputs: int, prepare: Preprocessing, most: int) -> Samples:
     if path.suffix == ".npy":
         return Samples(np.asarray(_open(path)))
     if path.suffix != ".npz":
         raise DataError(f"{path}: samples come from .npz, .npy or .csv files, or a folder of images or sounds")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if "x" not in file:
-                raise DataError(f"{path} has no array x; save it with numpy.savez({path.name!r}, x=…, y=…)")
-            x, y = file["x"], file.get("y")
-            _numbers(x, path)
-            more = tuple(_further(file, f"x_{i}", inputs, len(x), path) for i in range(1, inputs))
-    except FAULTS as error:
-        raise DataError(f"{path} is not a readable .npz file of plain arrays; save it with numpy.savez") from error
+    found = npy.members(path, ["x", "y", *(f"x_{i}" for i in range(1, inputs))], most)
+    if "x" not in found:
+        raise DataError(f"{path} has no array x; save it with numpy.savez({path.name!r}, x=…, y=…)")
+    x, y = found["x"], found.get("y")
+    _numbers(x, path)
+    more = tuple(_further(found, f"x_{i}", inputs, len(x), path) for i in range(1, inputs))
     if y is not None and (y.ndim == 0 or len(y) != len(x)):
         raise DataError(f"{path} has {len(x)} samples and {y.size} labels; they must be as many")
     if y is not None and y.dtype.kind in "US":
@@ -230,37 +236,15 @@ def _arrays(path: Path, inputs: int, prepare: Preprocessing) -> Samples:
     return Samples(x, y, (), more)
 
 
-FAULTS = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    RecursionError,
-    SyntaxError,
-    TokenError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What numpy raises for bytes that are none of its files."""
-
-
-def _further(file: Any, name: str, inputs: int, count: int, path: Path) -> Array:
-    if name not in file or len(file[name]) != count:
+def _further(found: dict[str, Array], name: str, inputs: int, count: int, path: Path) -> Array:
+    if name not in found or found[name].ndim == 0 or len(found[name]) != count:
         raise DataError(f"the model takes {inputs} inputs; {path} needs {name} of {count} samples, too")
-    return np.asarray(file[name])
+    return found[name]
 
 
 def _open(path: Path) -> Array:
     """The array of a ``.npy``, not yet read into memory."""
-    try:
-        x: Array = np.load(path, allow_pickle=False, mmap_mode="r")
-    except FAULTS as error:
-        raise DataError(f"{path} is not a readable .npy file of plain numbers; save it with numpy.save") from error
+    x = npy.opened(path)
     _numbers(x, path)
     return x
 

@@ -2,12 +2,13 @@
 
 from edgexai.graph.builder import Builder
 from edgexai.graph.ir import DType, Graph, Op, Quantization, Tensor
+from edgexai.graph.operators import verify_operators
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.read import Model, graph_of, load
 from edgexai.graph.settle import settled
 from edgexai.graph.signatures import with_predict
 from edgexai.graph.stream import unrolled
-from edgexai.graph.verify import verify
+from edgexai.graph.verify import resident, verify
 from edgexai.graph.write import fingerprint, save, serialize
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "fingerprint",
     "graph_of",
     "load",
+    "resident",
     "save",
     "serialize",
     "settled",
     "unrolled",
     "verify",
+    "verify_operators",
     "with_predict",
 ]

@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edgexai.archive import unpacked
 from edgexai.errors import DataError, ModelError
 from edgexai.graph.ir import Bytes, DType, Graph, Op, Quantization, Tensor
+from edgexai.graph.operators import verify_operators
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.verify import verify
 
@@ -52,6 +53,7 @@ def load(source: str | Path | bytes) -> Graph:
             f"{where} is broken or cut short ({type(error).__name__} while reading); fetch it again"
         ) from error
     verify(graph)
+    verify_operators(graph)
     object.__setattr__(graph, "files", unpacked(data))
     object.__setattr__(graph, "sha256", hashlib.sha256(data).hexdigest())
     return graph

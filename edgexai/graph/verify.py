@@ -21,6 +21,12 @@ def verify(graph: Graph) -> None:
         _connections(part)
 
 
+def resident(graph: Graph) -> int:
+    """Bytes of all maps and constants of a graph and its subgraphs, as if each had its own place."""
+    tensors = [t for part in graph.every() for t in part.tensors]
+    return sum(t.data.size if t.data is not None else _bytes(t) or 8 * prod(t.shape) for t in tensors)
+
+
 def _tensor(tensor: Tensor) -> None:
     if any(n < 0 for n in tensor.shape) or prod(tensor.shape) > MAX_ELEMENTS:
         raise ModelError(f"tensor {tensor.name!r} has the impossible shape {tensor.shape}")
@@ -67,9 +73,9 @@ def _connections(graph: Graph) -> None:
     written: set[int] = set(graph.inputs)
     used: set[int] = set(graph.outputs)
     for i, op in enumerate(graph.ops):
-        if any(t >= count or t < -1 for t in op.inputs) or any(not 0 <= t < count for t in op.outputs):
-            bad = next(t for t in (*(t for t in op.inputs if t != -1), *op.outputs) if not 0 <= t < count)
-            raise ModelError(f"{op.kind.name} (operator {i}) names tensor {bad} of {count}; the file is broken")
+        wrong = [t for t in op.inputs if not -1 <= t < count] + [t for t in op.outputs if not 0 <= t < count]
+        if wrong:
+            raise ModelError(f"{op.kind.name} (operator {i}) names tensor {wrong[0]} of {count}; the file is broken")
         for t in op.inputs:
             if t >= 0 and t not in known:
                 name = graph.tensors[t].name

@@ -134,6 +134,10 @@ NAMED: dict[str, tuple[int, Callable[..., tuple[Line, ...]]]] = {
 
 def composite(name: str) -> Composite:
     """The composite of a name such as ``epsilon_plus_flat`` or ``gamma(0.25)``; ConfigError if there is none."""
+    if name == "auto":
+        raise ConfigError(
+            "composite auto is chosen on samples: edgexai.best_composite(graph, samples), or attach --data"
+        )
     match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", name)
     if match is None or match[1] not in NAMED:
         raise ConfigError(f"there is no composite {name!r}; choose one of {', '.join(NAMED)}")

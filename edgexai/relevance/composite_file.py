@@ -19,9 +19,7 @@ rule = "epsilon"
 stabilizer = 1e-6
 """
 
-import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -31,6 +29,7 @@ from edgexai.errors import ConfigError
 from edgexai.graph import OpKind
 from edgexai.relevance.composite import CONVOLUTIONS, DENSE, Composite, Line, composite
 from edgexai.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, Norm, NormPlus, Pass, Rule, WSquare, ZBox, ZPlus
+from edgexai.toml import is_number, parsed, told
 
 RULES: Mapping[str, type[Rule]] = {
     "alpha_beta": AlphaBeta,
@@ -45,6 +44,7 @@ RULES: Mapping[str, type[Rule]] = {
     "zplus": ZPlus,
 }
 GROUPS = {"convolution": CONVOLUTIONS, "dense": DENSE}
+MOST_LAYERS = 10_000
 CONDITIONS = {"kinds", "first", "name", "from_input", "from_output", "window", "axes"}
 
 
@@ -61,9 +61,8 @@ def composite_of(given: str | Path | Composite) -> Composite:
 def read(path: str | Path) -> Composite:
     """The composite that a TOML file describes."""
     try:
-        with Path(path).open("rb") as file:
-            said = tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        said = parsed(Path(path).read_text("utf-8"))
+    except ValueError as error:
         raise ConfigError(f"{path} is not a TOML file: {error}") from error
     lines = said.get("line")
     if not isinstance(lines, list) or not lines or not all(isinstance(line, dict) for line in lines):
@@ -83,7 +82,7 @@ def read(path: str | Path) -> Composite:
 def _line(said: dict[str, Any], where: str) -> Line:
     kind = said.get("rule")
     if not isinstance(kind, str) or kind not in RULES:
-        raise ConfigError(f"{where}: there is no rule {kind!r}; choose one of {', '.join(RULES)}")
+        raise ConfigError(f"{where}: there is no rule {told(kind)}; choose one of {', '.join(RULES)}")
     numbers = {f.name for f in fields(RULES[kind])}
     unknown = set(said) - CONDITIONS - numbers - {"rule"}
     if unknown:
@@ -105,8 +104,8 @@ def _line(said: dict[str, Any], where: str) -> Line:
 
 
 def _number(given: Any, what: str, where: str) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise ConfigError(f"{where}: {what} is a finite number, not {given!r}")
+    if not is_number(given):
+        raise ConfigError(f"{where}: {what} is a finite number, not {told(given)}")
     return float(given)
 
 
@@ -120,15 +119,17 @@ def _kinds(given: Any, where: str) -> frozenset[OpKind]:
         elif kind in OpKind.__members__:
             found.add(OpKind[kind])
         else:
-            raise ConfigError(f"{where}: there is no operator {kind!r}; name one as in CONV_2D, or {', '.join(GROUPS)}")
+            raise ConfigError(
+                f"{where}: there is no operator {told(kind)}; name one as in CONV_2D, or {', '.join(GROUPS)}"
+            )
     return frozenset(found)
 
 
 def _pattern(given: Any, where: str) -> str:
     try:
         re.compile(given)
-    except (re.error, TypeError) as error:
-        raise ConfigError(f"{where}: name {given!r} is not a regular expression: {error}") from error
+    except (re.error, TypeError, OverflowError, RecursionError) as error:
+        raise ConfigError(f"{where}: name {told(given)} is not a regular expression: {error}") from error
     return str(given)
 
 
@@ -136,6 +137,6 @@ def _depths(said: dict[str, Any], what: str, where: str) -> range | None:
     if what not in said:
         return None
     match said[what]:
-        case [int(low), int(high)] if 0 <= low <= high:
+        case [int(low), int(high)] if 0 <= low <= high <= MOST_LAYERS:
             return range(low, high + 1)
-    raise ConfigError(f"{where}: {what} is the fewest and the most layers, as in [0, 4], not {said[what]!r}")
+    raise ConfigError(f"{where}: {what} is the fewest and the most layers, as in [0, 4], not {told(said[what])}")

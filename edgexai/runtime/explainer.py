@@ -1,21 +1,23 @@
 """Explainer: runs an explainer file on a node; numpy and a TFLite runtime, nothing else."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import DataError, Error, ModelError
 from edgexai.extras import how_to_install
-from edgexai.runtime.interpreter import Interpreter
+from edgexai.runtime.interpreter import Interpreter, Port
 from edgexai.runtime.metadata import metadata
 from edgexai.runtime.micro import MicroInterpreter
 from edgexai.runtime.preprocessing import preprocessing
+from edgexai.runtime.sandbox import Limits, Runtime, Sandbox
 
 Map = NDArray[np.float32]
 Sample = NDArray[Any] | Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]]
@@ -155,22 +157,34 @@ class Explanation:
 class Explainer:
     """Loads a file that `edgexai.attach` made and explains one sample a call.
 
-    ``runtime`` is the installed TFLite runtime, or ``"micro"`` for TFLite Micro, which takes one thread.
+    ``runtime`` is the installed TFLite runtime, or ``"micro"`` for TFLite Micro, which takes one thread. A file that
+    nobody vouches for is ``untrusted``: it runs in a process of its own, within `Limits`, whose end is a ModelError.
     Raises ModelError for any other file, DataError for a sample that does not fit.
     """
 
     def __init__(
-        self, model: str | Path | bytes, threads: int = 1, runtime: Literal["tflite", "micro"] = "tflite"
+        self,
+        model: str | Path | bytes,
+        threads: int = 1,
+        runtime: Runtime = "tflite",
+        untrusted: bool | Limits = False,
     ) -> None:
         if not isinstance(model, str | PathLike | bytes):
             raise DataError(f"Explainer takes the path or the bytes of an explainer file, not {type(model).__name__}")
         content = model if isinstance(model, bytes) else Path(model).read_bytes()
         self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
-        self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
-        if len(self._interpreter.outputs) <= len(self.metadata.outputs):
+        self._interpreter: Interpreter | MicroInterpreter | Sandbox
+        if untrusted:
+            limits = untrusted if isinstance(untrusted, Limits) else Limits()
+            self._interpreter = Sandbox(content, threads, runtime, limits)
+        else:
+            self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
+        if not _complete(self._interpreter.outputs, self.metadata.outputs):
             raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
         asks = self.takes_weights or self.takes_box
         self.inputs = self._interpreter.inputs[:-1] if asks else self._interpreter.inputs
+        if not self.inputs:
+            raise ModelError("the explainer file takes no input; attach the relevance pass again")
         self.input = self.inputs[0]
         self.outputs = self._interpreter.outputs
         said = preprocessing(content)
@@ -188,7 +202,7 @@ class Explainer:
     @property
     def arena(self) -> int | None:
         """Bytes of RAM that TFLite Micro plans for the file; None on the other runtimes."""
-        return self._interpreter.arena if isinstance(self._interpreter, MicroInterpreter) else None
+        return None if isinstance(self._interpreter, Interpreter) else self._interpreter.arena
 
     @property
     def takes_weights(self) -> bool:
@@ -266,6 +280,19 @@ class Explainer:
         return [self(x, weights) for x in samples]
 
 
+def _complete(ports: Sequence[Port], names: Sequence[str]) -> bool:
+    """Whether a file returns what its metadata names, behind at least one output of the model."""
+    named = dict(zip(names, ports[len(ports) - len(names) :], strict=False))
+    return (
+        len(ports) > len(names) == len(named)
+        and {"target", "score"} <= named.keys()
+        and any(name.startswith("relevance") for name in names)
+        and all(port.shape and min(port.shape) > 0 for port in named.values())
+        and all(math.prod(named[name].shape) == 1 for name in {"target", "score", "state"} & named.keys())
+        and all(port.dtype.kind == ("i" if name == "target" else "f") for name, port in named.items())
+    )
+
+
 def _unbatched(x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """A sample in the input's shape, without its batch axis of one."""
     return x.reshape(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
@@ -289,7 +316,7 @@ def _about(model: bytes, where: str) -> About:
             outputs=tuple(str(name) for name in said.get("outputs", PLAIN)),
             notes=tuple(str(note) for note in said.get("notes", [])),
         )
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
         raise ModelError(f"{where} has damaged metadata; attach the relevance pass again") from None
 
 

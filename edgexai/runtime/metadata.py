@@ -22,7 +22,7 @@ def metadata(model: bytes, name: str) -> bytes | None:
         root = u32(model, 0)
         for entry in tables(model, field_at(model, root, METADATA)):
             at = field_at(model, entry, NAME)
-            if at is None or bytes_at(model, at) != name.encode():
+            if at is None or _span(model, at, 1)[1] != len(name.encode()) or bytes_at(model, at) != name.encode():
                 continue
             index = field_at(model, entry, BUFFER)
             buffers = tables(model, field_at(model, root, BUFFERS))

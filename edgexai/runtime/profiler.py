@@ -20,8 +20,8 @@ from edgexai.runtime.metadata import metadata
 class Profiler:
     """A profile that grows by samples. Raises ModelError for a file that is no profiler."""
 
-    def __init__(self, path: Path) -> None:
-        content = path.read_bytes()
+    def __init__(self, model: Path | bytes) -> None:
+        content, path = (model, "the file") if isinstance(model, bytes) else (model.read_bytes(), str(model))
         raw = metadata(content, "edgexai_profiler")
         if raw is None:
             raise ModelError(f"{path} is no profiler; make one with `edgexai profile MODEL --node -o FILE`")
@@ -29,7 +29,7 @@ class Profiler:
             about = json.loads(raw)
             self.model, self.composite = str(about["model"]), str(about["composite"])
             self.tensors = [int(t) for t in about["maps"]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise ModelError(f"{path} has damaged metadata; make it again with `edgexai profile --node`") from None
         self._run = Interpreter(content)
         maps = len(self.tensors)

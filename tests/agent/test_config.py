@@ -62,6 +62,18 @@ def test_an_option_goes_before_the_file() -> None:
         ({"broker": {"confirm": "nobody"}}, "store or broker"),
         ({"broker": {"url": "mqtt://broker.example"}}, "plain text"),
         ({"policy": {"any": [{"evry": 3}]}}, "row"),
+        ({"agent": {"budget": 65_536}}, "at most 65535"),
+        ({"agent": {"state_days": 10**400}}, "1329 bits"),
+        ({"agent": {"interval": 1e300}}, "int"),
+        ({"agent": {"model_sha256": "9f86"}}, "64 hexadecimal"),
+        ({"agent": {"predictor_sha256": "0" * 64}}, "names none"),
+        ({"policy": {"any": [{"drift": 1e200}]}}, "drift"),
+        ({"policy": {"any": [{"score_below": 10**400}]}}, "1329 bits"),
+        ({"policy": {"any": [{"every": 10**5000}]}}, "bits"),
+        ({"policy": {"any": [{"class": [10**5000]}]}}, "such a list"),
+        ({"policy": {"per_hour": {"bytes": 10**400}}}, "bits"),
+        ({"policy": {"any": [{"every": 1}] * 65}}, "at most 64"),
+        ({"privacy": {"clip": 10**400}}, "bits"),
     ],
 )
 def test_a_mistake_is_told(change: dict[str, Any], says: str) -> None:
@@ -74,6 +86,14 @@ def test_what_is_missing_is_named(key: str) -> None:
     table = {"agent": {k: v for k, v in MINIMAL["agent"].items() if k != key}, "broker": MINIMAL["broker"]}
     with pytest.raises(ConfigError, match=f"--{key}"):
         settings(table)
+
+
+@pytest.mark.parametrize("text", ["a = 1" + "0" * 5000, "a = " + "[" * 5000, "a = 0x" + "f" * 6000, "#" * 2**21])
+def test_a_file_of_hostile_numbers_or_depth_is_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "agent.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        settings(read(tmp_path / "agent.toml"))
+    assert len(str(caught.value)) < 500
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from edgexai.agent import link as link_module
 from edgexai.agent.link import Link
 from edgexai.agent.outbox import Outbox
 from edgexai.agent.session import Session
-from edgexai.fleet.keys.enrol import enrol
+from edgexai.fleet.keys.enrol import Terms, enrol
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.messages import pack_receipt, unpack, unpack_heatmap
 
@@ -289,7 +289,7 @@ def test_a_disk_that_fails_does_not_end_the_thread() -> None:
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("keys")
-    enrol(directory, "f", ["n", "m"], ["localhost", "127.0.0.1"], port=free_port())
+    enrol(directory, "f", ["n", "m"], ["localhost", "127.0.0.1"], Terms(port=free_port()))
     return directory
 
 

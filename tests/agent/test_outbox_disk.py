@@ -48,13 +48,37 @@ def test_a_full_disk_loses_nothing_says_so_and_goes_on_when_there_is_room(disk: 
     again = Outbox(disk)  # a restart on the full disk
     assert again.volatile is None
     assert [i.sequence for i in again.after(-1, 10_000)] == accepted
-    freed = again.confirm(again.boot, [(0, accepted[-1] // 2)], EVERYTHING)
-    if freed == 0:  # not even the deletion found room: what is confirmed stays, and is dropped by the store later
-        (disk / "agent.lock").touch()
-        subprocess.run(["mount", "-o", "remount,size=800k", str(disk)], check=True)
+    assert again.confirm(again.boot, [(0, accepted[-1] // 2)], EVERYTHING) == accepted[-1] // 2 + 1
     more = filled(again)
     assert more[0] == accepted[-1] + 1
     assert again.boot == box.boot
+
+
+def test_receipts_free_a_full_disk_again_and_again_and_as_much_as_they_confirm(disk: Path) -> None:
+    """No restart, no larger disk: what was confirmed is room for as many frames of that size."""
+    box = Outbox(disk)
+    waiting = filled(box)
+    assert len(waiting) > 60
+    for _ in range(8):
+        half = len(waiting) // 2
+        assert box.confirm(box.boot, [(waiting[0], waiting[half - 1])], EVERYTHING) == half
+        assert [i.sequence for i in box.after(-1, 10_000)] == waiting[half:]
+        more = filled(box)
+        assert len(more) >= half - 2
+        waiting = waiting[half:] + more
+    assert box.confirm(box.boot, [(0, waiting[-1])], EVERYTHING) == len(waiting)
+    assert box.depth() == (0, 0)
+
+
+def test_what_waits_is_nobody_elses_to_read(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "outbox.db").touch(0o644)  # of an earlier version
+    box = Outbox(tmp_path / "state")
+    box.append(b"frame")
+    assert {p.stat().st_mode & 0o777 for p in (tmp_path / "state").iterdir()} == {0o600}
+    box.close()
+    assert Outbox(tmp_path / "made").boot
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o700
 
 
 @needs_compiler
@@ -130,8 +154,8 @@ def test_damage_on_a_full_disk_ends_in_memory_and_not_in_a_crash(disk: Path) -> 
     box = Outbox(disk)
     filled(box)
     box.close()
-    for file in ("outbox.db", "outbox.db-wal"):
-        with (disk / file).open("r+b") as damaged:
+    for file in disk.glob("outbox.db*"):
+        with file.open("r+b") as damaged:
             damaged.write(bytes(100))
     with (disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
         while True:

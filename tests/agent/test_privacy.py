@@ -190,6 +190,12 @@ WHOLE = {"epsilon": 1.0, "clip": 2.0, "epsilon_per_day": 5}
         {"epsilon_histograms": 1.0},
         {**WHOLE, "epsilon": 0},
         {**WHOLE, "delta": 0},
+        {**WHOLE, "epsilon": 1e-17},
+        {**WHOLE, "epsilon": 1e300},
+        {**WHOLE, "epsilon": 10**400},
+        {**WHOLE, "clip": 1e-300},
+        {**WHOLE, "epsilon_per_day": 1e-16},
+        {**WHOLE, "score_range": [1, 10**400]},
         {**WHOLE, "delta": 0.5},
         {**WHOLE, "epsilon": math.inf},
         {**WHOLE, "epsilon": True},
@@ -237,3 +243,18 @@ def test_a_ledger_of_another_unit_counts_as_spent() -> None:
     assert Ledger(5.0, None, kept).spend(1.0, 0.0)
     assert Ledger(5.0, kept.last, kept).spend(1.0, 0.0)
     assert not Ledger(5.0, kept.last, kept, "rho 1e-06").spend(0.001, 0.0)
+
+
+@pytest.mark.parametrize("epsilon", [1e-4, 1e-2, 50.0])
+def test_noise_at_both_bounds_of_epsilon_is_noise_of_that_scale(epsilon: float) -> None:
+    """The mean of |k| of a two-sided geometric distribution is 2q / (1 - q²) with q = e^(-1/scale)."""
+    scale = 2 * MAP_STEPS / epsilon
+    drawn = two_sided_geometric(scale, 20_000).astype(np.float64)
+    q = math.exp(-1 / scale)
+    assert abs(drawn).mean() == pytest.approx(2 * q / (1 - q * q), rel=0.05)
+
+
+@pytest.mark.parametrize("scale", [2.0**55, 1e300, math.inf, math.nan])
+def test_noise_that_no_whole_number_holds_is_refused_and_never_zero(scale: float) -> None:
+    with pytest.raises(ValueError, match="64 bits"):
+        two_sided_geometric(scale, 4)

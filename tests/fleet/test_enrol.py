@@ -1,5 +1,6 @@
 """Certificates and rules: mosquitto, as `enrol` configures it, lets each node do what is its own and nothing else."""
 
+import json
 import signal
 import ssl
 import stat
@@ -18,25 +19,38 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from edgexai.cli import main
 from edgexai.errors import ConfigError
-from edgexai.fleet.keys.enrol import enrol
+from edgexai.fleet.keys.enrol import Terms, enrol, renew
 from edgexai.messaging.broker import Broker
+from edgexai.messaging.request import request
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("keys")
-    enrol(directory, "line", ["a", "b"], ["localhost", "127.0.0.1"], port=free_port())
+    enrol(directory, "line", ["a", "b"], ["localhost", "127.0.0.1"], Terms(port=free_port()))
     return directory
 
 
 def test_private_keys_are_private_and_nothing_is_made_twice(keys: Path) -> None:
     private = [*keys.rglob("*.key")]
-    assert {p.name for p in private} == {"ca.key", "broker.key", "fleet.key", "a.key", "b.key", "command.key"}
+    assert {p.name for p in private} == {
+        "ca.key",
+        "broker.key",
+        "fleet.key",
+        "operator.key",
+        "a.key",
+        "b.key",
+        "command.key",
+    }
     assert all(stat.S_IMODE(p.stat().st_mode) == 0o600 for p in private)
     before = {p: p.read_bytes() for p in keys.rglob("*") if p.is_file()}
+    assert enrol(keys, "line", ["a", "b"], ["localhost"]) == []
     made = enrol(keys, "line", ["a", "b", "c"], ["localhost"])
-    assert {p.name for p in made} == {"c.key", "c.pem"}
+    assert {p.name for p in made} == {"c.key", "c.pem", "dynamic-security.json"}
+    rules = before.pop(keys / "dynamic-security.json")
     assert all(p.read_bytes() == content for p, content in before.items())
+    now, then = (json.loads(text)["clients"] for text in ((keys / "dynamic-security.json").read_bytes(), rules))
+    assert [c["username"] for c in now if c not in then] == ["line/c"]
 
 
 def test_a_name_that_would_leave_the_directory_is_refused(tmp_path: Path) -> None:
@@ -110,7 +124,12 @@ def test_a_node_cannot_write_under_another_name(keys: Path, port: int, topic: st
 def test_a_node_reads_its_own_receipts_and_commands_and_nobody_elses(keys: Path, port: int) -> None:
     fleet, a, b = Peer(keys, "fleet", port), Peer(keys, "nodes/a", port), Peer(keys, "nodes/b", port)
     for node in (a, b):
-        node.client.subscribe("edgexai/#", 1)
+        node.client.subscribe("edgexai/#", 1)  # is refused
+        node.turn(lambda: False, 0.15)
+    for channel in ("command", "receipt"):
+        a.client.subscribe(f"edgexai/line/a/{channel}", 1)
+        b.client.subscribe(f"edgexai/line/a/{channel}", 1)  # is refused, too
+    for node in (a, b):
         node.turn(lambda: False, 0.15)
     for channel in ("command", "receipt"):
         fleet.client.publish(f"edgexai/line/a/{channel}", channel.encode(), qos=1)
@@ -122,7 +141,8 @@ def test_a_node_reads_its_own_receipts_and_commands_and_nobody_elses(keys: Path,
 @needs_mosquitto
 def test_a_node_cannot_command_another_or_forge_its_receipt(keys: Path, port: int) -> None:
     a, b = Peer(keys, "nodes/a", port), Peer(keys, "nodes/b", port)
-    b.client.subscribe("edgexai/line/b/+", 1)
+    for channel in ("command", "receipt"):
+        b.client.subscribe(f"edgexai/line/b/{channel}", 1)
     b.turn(lambda: False, 0.15)
     for channel in ("command", "receipt"):
         a.client.publish(f"edgexai/line/b/{channel}", b"forged", qos=1)
@@ -131,36 +151,104 @@ def test_a_node_cannot_command_another_or_forge_its_receipt(keys: Path, port: in
 
 
 @needs_mosquitto
-def test_a_node_that_is_locked_out_can_do_nothing_more_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_node_that_is_locked_out_cannot_connect_any_more_and_the_others_go_on(tmp_path: Path) -> None:
     port = free_port()
-    enrol(tmp_path, "line", ["a", "b"], ["localhost"], port, sparkplug="plant")
+    enrol(tmp_path, "line", ["a", "b"], ["localhost"], port)
+    stolen = {p.name: p.read_bytes() for p in (tmp_path / "nodes").iterdir()}
     with running(tmp_path / "mosquitto.conf", port) as broker:
         time.sleep(0.2)
         assert seen_by_the_fleet(tmp_path, port, "nodes/a", "edgexai/line/a/heatmap")
         assert main(["fleet", "enrol", "--fleet", "line", "--lock-out", "a", "--out", str(tmp_path)]) == 0
         broker.send_signal(signal.SIGHUP)
         time.sleep(0.3)
-        fleet, a, b = (Peer(tmp_path, name, port) for name in ("fleet", "nodes/a", "nodes/b"))
-        fleet.client.subscribe("edgexai/+/+/heatmap", 1)
-        fleet.turn(lambda: False, 0.15)
-        for node, name in ((a, "a"), (b, "b")):
-            node.client.publish(f"edgexai/line/{name}/heatmap", name.encode(), qos=1)
-            node.turn(lambda: False, 0.1)
-        assert fleet.turn(lambda: any(p == b"b" for _, p in fleet.got))
-        assert all(p != b"a" for _, p in fleet.got)
+        for name in ("a.pem", "a.key"):  # whoever took the key has its certificate too
+            (tmp_path / name).write_bytes(stolen[name])
+            (tmp_path / name).chmod(0o600)
+        assert not refused_or_online(tmp_path, "a", port, tmp_path / "ca.pem")
+        assert seen_by_the_fleet(tmp_path, port, "nodes/b", "edgexai/line/b/heatmap")
+        enrol(tmp_path, "line", ["a"], ["localhost"], port)  # the honest one gets a new key, under the same name
+        assert seen_by_the_fleet(tmp_path, port, "nodes/a", "edgexai/line/a/heatmap")
+    assert main(["fleet", "enrol", "--fleet", "line", "--lock-out", "never", "--out", str(tmp_path)]) == 1
+
+
+@needs_mosquitto
+def test_a_node_makes_its_own_key_and_the_fleet_signs_its_request(tmp_path: Path) -> None:
+    port, own, keys = free_port(), tmp_path / "own", tmp_path / "keys"
+    assert main(["agent", "request", "--fleet", "line", "--node", "a", "--out", str(own)]) == 0
+    assert stat.S_IMODE((own / "a.key").stat().st_mode) == 0o600
+    command = f"fleet enrol --fleet line --requests {own}/a.csr --hosts localhost --port {port} --out {keys}"
+    assert main(command.split()) == 0
+    assert not (keys / "nodes" / "a.key").exists()
+    (own / "a.key").rename(keys / "nodes" / "a.key")  # where the test looks for keys
+    with running(keys / "mosquitto.conf", port):
+        assert seen_by_the_fleet(keys, port, "nodes/a", "edgexai/line/a/heatmap")
+
+
+def test_a_request_under_another_name_or_damaged_is_refused(tmp_path: Path) -> None:
+    request(tmp_path, "line", "a")
+    (tmp_path / "b.csr").write_bytes((tmp_path / "a.csr").read_bytes())
+    (tmp_path / "c.csr").write_text("nothing")
+    for name, said in (("b", "it must be signed and ask for line/b"), ("c", "is no signing request")):
+        with pytest.raises(ConfigError, match=said):
+            enrol(tmp_path / "keys", "line", [], ["localhost"], requests=[tmp_path / f"{name}.csr"])
+    with pytest.raises(ConfigError, match="is there already"):
+        request(tmp_path, "line", "a")
+    with pytest.raises(ConfigError, match="longer than the 64 characters"):
+        request(tmp_path, "line", "n" * 64)
+
+
+def test_certificates_that_end_soon_are_renewed_with_their_name_and_key(tmp_path: Path) -> None:
+    enrol(tmp_path, "line", ["a"], ["localhost"], Terms(days=20))
+    enrol(tmp_path, "line", ["b"], ["localhost"], Terms(days=200))
+    before = {p: x509.load_pem_x509_certificate(p.read_bytes()) for p in tmp_path.rglob("*.pem") if p.name != "crl.pem"}
+    renewed = renew(tmp_path, "line")
+    assert {p.name for p in renewed} == {"broker.pem", "fleet.pem", "operator.pem", "a.pem"}
+    for path in renewed:
+        now = x509.load_pem_x509_certificate(path.read_bytes())
+        assert now.subject == before[path].subject
+        assert now.public_key() == before[path].public_key()
+        assert [e.value for e in now.extensions] == [e.value for e in before[path].extensions]
+        assert now.not_valid_after_utc > before[path].not_valid_after_utc + timedelta(days=300)
+    assert renew(tmp_path, "line") == []
+
+
+def test_what_a_crash_left_half_is_made_whole(tmp_path: Path) -> None:
+    enrol(tmp_path, "line", ["a"], ["localhost"])
+    key = (tmp_path / "nodes" / "a.key").read_bytes()
+    (tmp_path / "nodes" / "a.pem").unlink()
+    (tmp_path / "ca.pem.partial").write_bytes(b"half")
+    made = enrol(tmp_path, "line", ["a"], ["localhost"])
+    assert [p.name for p in made] == ["a.pem"]
+    assert (tmp_path / "nodes" / "a.key").read_bytes() == key
+    (tmp_path / "dynamic-security.json").write_text("{")
+    with pytest.raises(ConfigError, match="is damaged"):
+        enrol(tmp_path, "line", ["c"], ["localhost"])
+
+
+@pytest.mark.parametrize(
+    ("fleet", "nodes", "port"), [("l" * 64, ["n" * 64], 8883), ("line", ["é"], 8883), ("line", [], 99999)]
+)
+def test_names_and_ports_that_cannot_be_are_one_sentence(
+    tmp_path: Path, fleet: str, nodes: list[str], port: int
+) -> None:
+    with pytest.raises(ConfigError):
+        enrol(tmp_path, fleet, nodes, ["localhost"], port)
 
 
 @needs_mosquitto
 def test_a_node_of_a_sparkplug_group_speaks_for_itself_there_and_for_nobody_else(tmp_path: Path) -> None:
     port = free_port()
-    enrol(tmp_path, "line", ["a", "b"], ["localhost"], port, sparkplug="plant")
-    before = (tmp_path / "acl").read_text()
-    enrol(tmp_path, "line", ["a", "b"], ["localhost"], port, sparkplug="plant")
-    assert (tmp_path / "acl").read_text() == before
-    with (tmp_path / "acl").open("a") as rules:
-        rules.write("\nuser fleet-service\ntopic read spBv1.0/#\n")  # as a host application has it
+    enrol(tmp_path, "line", ["a", "b"], ["localhost"], Terms(port=port, sparkplug="plant"))
+    before = (tmp_path / "dynamic-security.json").read_text()
+    enrol(tmp_path, "line", ["a", "b"], ["localhost"], Terms(port=port, sparkplug="plant"))
+    assert (tmp_path / "dynamic-security.json").read_text() == before
+    rules = json.loads(before)
+    service = next(r for r in rules["roles"] if r["rolename"] == "fleet-service")  # as a host application has it
+    for kind in ("subscribePattern", "publishClientReceive"):
+        service["acls"].append({"acltype": kind, "topic": "spBv1.0/#", "priority": 0, "allow": True})
+    (tmp_path / "dynamic-security.json").write_text(json.dumps(rules))
     with running(tmp_path / "mosquitto.conf", port):
-        host, a = Peer(tmp_path, "fleet", port), Peer(tmp_path, "nodes/a", port)
+        host, a = Peer(tmp_path, "fleet", port), Peer(tmp_path, "nodes/a.sparkplug", port)
         host.client.subscribe("spBv1.0/#", 1)
         host.turn(lambda: False, 0.15)
         for topic in ("plant/NBIRTH/line:b", "other/NBIRTH/line:a", "plant/NBIRTH/line:a"):

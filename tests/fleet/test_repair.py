@@ -1,6 +1,9 @@
 """A damaged journal: refused in one sentence, and made anew with every frame that can still be read, each once."""
 
 import random
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,18 @@ def test_damaged_pages_cost_their_own_frames_only(tmp_path: Path) -> None:
     held = sequences(store)
     assert len(held) == len(set(held)) == 50 + done.saved
     assert store.journal.add([arrival(n) for n in range(3050)]) == done.unreadable
+
+
+@pytest.mark.parametrize("counter", [2**62, -5])
+def test_a_damaged_counter_costs_no_walk_through_ids_that_are_not_there(tmp_path: Path, counter: int) -> None:
+    store_of(tmp_path, 50, 300)
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
+        db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'frame'", (counter,))
+    begin = time.process_time()
+    done = repair(tmp_path)
+    assert (done.archived, done.saved, done.unreadable) == (50, 300, 0)
+    assert time.process_time() - begin < 30  # every id up to 2^62 would take longer than the machine lives
+    assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_damaged_parquet_file_is_set_aside_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

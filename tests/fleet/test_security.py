@@ -110,7 +110,7 @@ class Fleet:
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
     keys, port = tmp_path / "keys", free_port()
-    enrol(keys, "line", ["a", "b"], ["localhost"], port)
+    enrol(keys, "line", ["a", "b", "bad"], ["localhost"], port)
     configuration, log = keys / "mosquitto.conf", tmp_path / "mosquitto.log"
     configuration.write_text(configuration.read_text() + f"log_dest file {log}\nlog_type all\n")
     store = Store(tmp_path / "store")
@@ -155,11 +155,11 @@ def test_another_nodes_topics_commands_and_receipts_are_refused_and_in_the_log(f
 
 
 def test_a_payload_of_a_megabyte_costs_its_sender_the_connection(fleet: Fleet) -> None:
-    bad = Node(fleet.keys, fleet.port, "nodes/a", "bad")
-    bad.send(topic("line", "a", "heatmap"), bytes(1_000_000))
+    bad = Node(fleet.keys, fleet.port, "nodes/bad")
+    bad.send(topic("line", "bad", "heatmap"), bytes(1_000_000))
     assert until(lambda: bad.gone)
     bad.end()
-    assert until(lambda: fleet.counted("bad") >= 2)
+    assert until(lambda: fleet.counted("line/bad") >= 2)
     assert fleet.ingest.meter.messages["quarantined"] == 0  # it never came this far
 
 
@@ -188,3 +188,33 @@ def expired(keys: Path, node: str, to: Path) -> None:
     to.write_bytes(old.public_bytes(serialization.Encoding.PEM))
     to.with_suffix(".key").write_bytes((keys / "nodes" / f"{node}.key").read_bytes())
     to.with_suffix(".key").chmod(0o600)
+
+
+def test_a_node_cannot_join_a_shared_subscription_and_swallow_a_fleets_frames(fleet: Fleet) -> None:
+    thief = Node(fleet.keys, fleet.port, "nodes/bad")
+    wanted = [
+        "$share/g/edgexai/+/+/heatmap",
+        "$share/ingest/#",
+        "edgexai/+/+/heatmap",
+        "#",
+        topic("line", "a", "command"),
+    ]
+    codes: list[str] = []
+    thief.client.on_subscribe = lambda client, data, mid, found, props: codes.extend(c.getName() for c in found)
+    for pattern in [*wanted, topic("line", "bad", "command")]:
+        thief.client.subscribe(pattern, 1)
+    assert until(lambda: len(codes) == len(wanted) + 1)
+    assert codes == ["Not authorized"] * len(wanted) + ["Granted QoS 1"]
+    assert fleet.healthy()  # each of these frames is stored: nobody else was given one
+    thief.end()
+
+
+def test_a_node_cannot_take_over_the_service_or_another_node_by_their_client_ids(fleet: Fleet) -> None:
+    before = fleet.ingest.meter.reconnects
+    for victim in ("fleet-service", "fleet-service:w1", "line/a", "edgexai-line-a", ""):
+        taker = Node(fleet.keys, fleet.port, "nodes/bad", victim)
+        assert taker.online
+        assert fleet.healthy()
+        taker.end()
+    assert fleet.ingest.meter.reconnects == before
+    assert all(node.online for node in fleet.nodes.values())

@@ -13,6 +13,7 @@ from edgexai.cli.parts import add_parts
 
 PARTS = {
     "run": "predict, explain and send (where no part is named)",
+    "request": "make this node's key, and the request by which it is signed",
     "init": "print a configuration with every line explained",
 }
 DEFAULT = "run"

@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    counts = agent.run(source(where, agent.state.explainer.input, prepare))
+    counts = agent.run(source(where, agent.state.explainer.input, prepare, agent.leave_out))
     print(
         f"{made.node}: {counts.samples} samples, {counts.explained} explained, {counts.bytes} bytes,"
         f" {agent.state.session.confirmed} confirmed, {agent.left} waiting"

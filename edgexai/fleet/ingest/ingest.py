@@ -105,7 +105,7 @@ class Ingest(threading.Thread):
         self._shared = share is not None
         topics = [heatmaps if share is None else f"$share/{share}/{heatmaps}"]
         topics += [topic(fleet, "+", channel) for channel in ("status", "metrics")]
-        self._subscription = Subscription(broker, f"edgexai-ingest-{worker}", topics, version)
+        self._subscription = Subscription(broker, f"fleet-service:{worker}", topics, version)
         self._journal = journal
         self._stopping = threading.Event()
         self.meter = Meter(worker)

@@ -1,211 +1,120 @@
-"""Certificates and the broker's rules: who may write under which name.
+"""Certificates and the broker's rules: who may connect, and who may write under which name.
 
     DIR/ca.pem  ca.key          the fleet's authority; the key stays here
+    DIR/crl.pem                 certificates that were called back
     DIR/broker.pem  broker.key  the broker, for the host names that are given
     DIR/fleet.pem  fleet.key    the fleet service: reads everything, writes receipts and commands
-    DIR/nodes/N.pem  N.key      one node, its name as common name FLEET/N
-    DIR/acl  mosquitto.conf     mosquitto's rules: a node writes under its own name, reads its receipts and commands
+    DIR/operator.pem  .key      whoever gives orders: writes commands, reads replies
+    DIR/workers/W.pem  W.key    further ingest workers, one each
+    DIR/nodes/N.pem  (N.key)    one node, its name as common name FLEET/N; no key where the node made its own
+    DIR/nodes/N.sparkplug.pem   the same node's second connection, for Sparkplug B
+    DIR/mosquitto.conf, dynamic-security.json      mosquitto's configuration and rules
     DIR/command.key  command.pub   Ed25519: commands are signed with the one and checked with the other
 
 Nothing that exists is made anew, so a node can be added at any time. Private keys have mode 600.
 """
 
-import ipaddress
-import os
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from edgexai.errors import ConfigError
+from edgexai.fleet.keys.authority import DAYS, SERVER, Authority
+from edgexai.fleet.keys.rules import OPERATOR, SERVICE, configuration, known, write_roles
 from edgexai.messaging.messages import name as checked_name
 
-CA_DAYS, DAYS = 3650, 825
-
-_ACL = """\
-# A node's certificate has the common name FLEET/NODE, which mosquitto takes as user name (use_identity_as_username).
-# %u is that name, so each node has exactly its own branch.
-pattern write edgexai/%u/status
-pattern write edgexai/%u/heatmap
-pattern write edgexai/%u/metrics
-pattern write edgexai/%u/reply
-pattern read edgexai/%u/receipt
-pattern read edgexai/%u/command
-
-user fleet-service
-topic read edgexai/+/+/status
-topic read edgexai/+/+/heatmap
-topic read edgexai/+/+/metrics
-topic read edgexai/+/+/reply
-topic write edgexai/+/+/receipt
-topic write edgexai/+/+/command
-"""
-
-_CONFIGURATION = """\
-# mosquitto 2, for this fleet: mosquitto -c {directory}/mosquitto.conf
-listener {port}
-cafile {directory}/ca.pem
-certfile {directory}/broker.pem
-keyfile {directory}/broker.key
-require_certificate true
-use_identity_as_username true
-tls_version tlsv1.2
-allow_anonymous false
-acl_file {directory}/acl
-persistence true
-persistence_location {directory}/
-autosave_interval 30
-# the fleet service acknowledges after its commit: let a whole batch be on its way
-max_inflight_messages 2000
-max_queued_messages 1000000
-message_size_limit 65536
-"""
+MOST_CONNECTIONS = 50_000
 
 
-_SPARKPLUG = """
-user {fleet}/{node}
-topic write spBv1.0/{group}/+/{fleet}:{node}
-topic read spBv1.0/{group}/NCMD/{fleet}:{node}
-"""
-_LOCKED_OUT = """
-user {fleet}/{node}
-topic deny #
-"""
+@dataclass(frozen=True)
+class Terms:
+    """How keys are made: certificates for ``days``, a broker on ``port``; a Sparkplug group for the nodes."""
+
+    days: int = DAYS
+    port: int = 8883
+    sparkplug: str | None = None
 
 
 def enrol(
-    directory: Path, fleet: str, nodes: list[str], hosts: list[str], port: int = 8883, sparkplug: str | None = None
+    directory: Path,
+    fleet: str,
+    nodes: Sequence[str],
+    hosts: Sequence[str],
+    terms: Terms | int = Terms(),
+    workers: Sequence[str] = (),
+    requests: Sequence[Path] = (),
 ) -> list[Path]:
     """Make what is missing of a fleet's authority, certificates, rules and command key; the files that were made.
 
-    ``hosts`` are the names and addresses by which nodes reach the broker, ``sparkplug`` the group under which these
-    nodes may also speak Sparkplug B. Raises ConfigError for a bad name.
+    ``nodes`` get a key from here, ``requests`` (files ``NODE.csr``) are signed for nodes that made their own;
+    ``hosts`` are the names and addresses by which nodes reach the broker. Raises ConfigError for a bad name, port or
+    request.
     """
+    terms = Terms(port=terms) if isinstance(terms, int) else terms
     checked_name(fleet, "fleet name")
     names = [checked_name(n, "node name") for n in nodes]
-    (directory / "nodes").mkdir(parents=True, exist_ok=True)
-    made: list[Path] = []
-    authority, authority_key = _authority(directory, fleet, made)
-
-    def issue(path: Path, common_name: str, hosts: list[str], usage: x509.ObjectIdentifier) -> None:
-        if path.exists():
-            return
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(common_name, authority.subject, DAYS).public_key(key.public_key())
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        if hosts:
-            builder = builder.add_extension(x509.SubjectAlternativeName([_host(h) for h in hosts]), critical=False)
-        _write_key(path.with_suffix(".key"), key, made)
-        _write(path, builder.sign(authority_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), made)
-
-    issue(directory / "broker.pem", hosts[0] if hosts else "localhost", hosts or ["localhost", "127.0.0.1"], _SERVER)
-    issue(directory / "fleet.pem", "fleet-service", [], _CLIENT)
+    asked = {checked_name(path.stem, "node name"): path for path in requests}
+    helpers = [checked_name(w, "worker name") for w in workers]
+    group = None if terms.sparkplug is None else checked_name(terms.sparkplug, "Sparkplug group")
+    text = configuration(directory, terms.port, MOST_CONNECTIONS)
+    for folder in ("nodes", "workers"):
+        (directory / folder).mkdir(parents=True, exist_ok=True)
+    authority = Authority(directory, fleet, terms.days)
+    authority.issue(
+        directory / "broker.pem", (hosts or ["localhost"])[0][:64], hosts or ["localhost", "127.0.0.1"], SERVER
+    )
+    authority.issue(directory / "fleet.pem", SERVICE)
+    authority.issue(directory / "operator.pem", OPERATOR)
+    for worker in helpers:
+        authority.issue(directory / "workers" / f"{worker}.pem", f"{SERVICE}:{worker}")
     for node in names:
-        issue(directory / "nodes" / f"{node}.pem", f"{fleet}/{node}", [], _CLIENT)
+        authority.issue(directory / "nodes" / f"{node}.pem", f"{fleet}/{node}")
+    for node, path in asked.items():
+        authority.sign(path, directory / "nodes" / f"{node}.pem", f"{fleet}/{node}")
+    if group is not None:
+        for node in (*names, *asked):
+            authority.issue(directory / "nodes" / f"{node}.sparkplug.pem", f"{fleet}/{node}:sparkplug")
     if not (directory / "command.key").exists():
         signing = ed25519.Ed25519PrivateKey.generate()
-        _write_key(directory / "command.key", signing, made)
-        public = signing.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        _write(directory / "command.pub", public, made)
-    if not (directory / "acl").exists():
-        _write(directory / "acl", _ACL.encode(), made)
-        configuration = _CONFIGURATION.format(directory=directory.resolve(), port=port)
-        _write(directory / "mosquitto.conf", configuration.encode(), made)
-    if sparkplug is not None:
-        group = checked_name(sparkplug, "Sparkplug group")
-        _add_rules(directory, [_SPARKPLUG.format(group=group, fleet=fleet, node=node) for node in names])
-    return made
+        authority.write_key(directory / "command.key", signing)
+        encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        authority.write(directory / "command.pub", signing.public_key().public_bytes(encoding, form))
+    if not (directory / "mosquitto.conf").exists():
+        authority.write(directory / "mosquitto.conf", text.encode())
+    if not (directory / "crl.pem").exists():
+        authority.made.append(authority.revoke([]))
+    there = known(directory)
+    everybody = {f"{fleet}/{n}" for n in (*names, *asked)}
+    groups = there[2] | ({} if group is None else dict.fromkeys(everybody, group))
+    made_new = not everybody <= there[0] or not set(helpers) <= there[1] or groups != there[2] or not there[0]
+    if made_new:
+        authority.made.append(write_roles(directory, there[0] | everybody, there[1] | set(helpers), groups))
+    return authority.made
 
 
-def lock_out(directory: Path, fleet: str, nodes: list[str]) -> Path:
-    """Deny everything to nodes whose keys were lost; the file of rules, which mosquitto reads again on SIGHUP.
+def lock_out(directory: Path, fleet: str, nodes: Sequence[str]) -> Path:
+    """Call back the certificates of nodes whose keys were lost; the list, which mosquitto reads again on SIGHUP.
 
-    A certificate cannot be called back before it expires, so the name stays locked: enrol the node under another one.
+    Whoever has such a key cannot connect any more; a connection that is open ends when the broker is started anew. The
+    old certificate is set aside, so that the node can be enrolled again, with a new key.
     """
     checked_name(fleet, "fleet name")
-    if not (directory / "acl").is_file():
-        raise ConfigError(f"{directory / 'acl'}: there is no such file; `edgexai fleet enrol` makes it")
-    _add_rules(directory, [_LOCKED_OUT.format(fleet=fleet, node=checked_name(n, "node name")) for n in nodes])
-    return directory / "acl"
+    paths = [directory / "nodes" / f"{checked_name(n, 'node name')}.pem" for n in nodes]
+    if missing := [p for p in paths if not p.is_file()]:
+        raise ConfigError(f"{missing[0]} is not there; only nodes that were enrolled in {directory} can be locked out")
+    both = [p for path in paths for p in (path, path.with_suffix(".sparkplug.pem")) if p.is_file()]
+    revoked = Authority(directory, fleet).revoke(both)
+    for path in both:
+        path.replace(path.with_suffix(".revoked"))
+        path.with_suffix(".key").unlink(missing_ok=True)
+    return revoked
 
 
-def _add_rules(directory: Path, rules: list[str]) -> None:
-    path = directory / "acl"
-    known = path.read_text()
-    path.write_text(known + "".join(rule for rule in rules if rule not in known))
-
-
-_SERVER, _CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
-
-
-def _authority(directory: Path, fleet: str, made: list[Path]) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    certificate_path, key_path = directory / "ca.pem", directory / "ca.key"
-    if certificate_path.exists() and key_path.exists():
-        key = serialization.load_pem_private_key(key_path.read_bytes(), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise ConfigError(f"{key_path} is no elliptic-curve key; this directory holds another authority")
-        return x509.load_pem_x509_certificate(certificate_path.read_bytes()), key
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"edgexai fleet {fleet}")])
-    certificate = (
-        _builder(f"edgexai fleet {fleet}", name, CA_DAYS)
-        .public_key(key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_CA_USAGE, critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    _write_key(key_path, key, made)
-    _write(certificate_path, certificate.public_bytes(serialization.Encoding.PEM), made)
-    return certificate, key
-
-
-_CA_USAGE = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
-def _builder(common_name: str, issuer: x509.Name, days: int) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]))
-        .issuer_name(issuer)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=2))  # a node's clock may be a day behind
-        .not_valid_after(now + timedelta(days=days))
-    )
-
-
-def _host(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, made: list[Path]) -> None:
-    content = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    _write(path, content, made, 0o600)
-
-
-def _write(path: Path, content: bytes, made: list[Path], mode: int = 0o644) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    made.append(path)
+def renew(directory: Path, fleet: str, days: int = DAYS) -> list[Path]:
+    """Give every certificate that ends within thirty days another while, with its name and key; which were."""
+    authority = Authority(directory, checked_name(fleet, "fleet name"), days)
+    issued = [p for p in sorted(directory.rglob("*.pem")) if p.name not in ("ca.pem", "crl.pem")]
+    return [path for path in issued if authority.renew(path)]

@@ -10,6 +10,8 @@ quarantine  payloads that were refused, cut to 4 KiB, the last 1,000
 counter     totals
 """
 
+import contextlib
+import os
 import random
 import sqlite3
 import threading
@@ -69,6 +71,15 @@ def damaged(path: Path, error: Exception) -> ConfigError:
     return ConfigError(f"{path}: {error}; `edgexai fleet repair --store {path.parent}` saves what there is")
 
 
+def _private(path: Path) -> None:
+    """Nobody else reads what nodes sent: SQLite gives its other files the mode of the first."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            os.chmod(f"{path}{suffix}", 0o600)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     """A connection that flushes at every commit, its tables made."""
     db = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE, isolation_level=None)
@@ -94,6 +105,7 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / "journal.db"
+        _private(self.path)
         self._lock = threading.Lock()
         try:
             self._db = _connect(self.path)

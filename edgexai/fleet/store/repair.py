@@ -11,6 +11,7 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -18,6 +19,7 @@ from edgexai.errors import ConfigError
 from edgexai.fleet.store.journal import Arrival, Journal, NodeNote
 from edgexai.fleet.store.store import LOCK, flush
 
+_LEAST_ROW = 16
 _FURTHEST = 100_000  # ids beyond the last Parquet file that are tried if the journal does not say where it ends
 
 
@@ -102,19 +104,19 @@ def _take_journal(path: Path, new: Journal, last: int) -> tuple[int, int]:
     db = sqlite3.connect(path)
     try:
         db.execute("SELECT count(*) FROM sqlite_master")  # is it a database at all?
-        end = _first(db, "SELECT max(seq) FROM sqlite_sequence WHERE name = 'frame'") or last + _FURTHEST
+        end = _first(db, "SELECT max(seq) FROM sqlite_sequence WHERE name = 'frame'")
+        end = max(end, _first(db, "SELECT max(id) FROM frame")) if end > last else last + _FURTHEST
+        # The counter may be damaged, too: a file holds no more frames than there is room for
+        patience = path.stat().st_size // _LEAST_ROW + _FURTHEST
         batch: list[Arrival] = []
-        for number in range(last + 1, end + 1):
-            try:
-                row = db.execute(
-                    "SELECT fleet, node, b.boot, sequence, received, time, model, target, score, conservation, frame"
-                    " FROM frame f JOIN boot b ON b.id = f.boot WHERE f.id = ?",
-                    (number,),
-                ).fetchone()
-            except sqlite3.Error:
+        number = last
+        while unreadable < patience and (number < end or not unreadable):
+            number, row = _next(db, number)
+            if row is None:
                 unreadable += 1
-                continue
-            if row is not None:
+            elif row == ():
+                break
+            else:
                 batch.append(Arrival(*row))
             if len(batch) == 2000:
                 saved += new.add(batch)
@@ -125,6 +127,23 @@ def _take_journal(path: Path, new: Journal, last: int) -> tuple[int, int]:
         return saved, unreadable
     finally:
         db.close()
+
+
+def _next(db: sqlite3.Connection, number: int) -> tuple[int, Any]:
+    """The next id beyond a number and its row; None for one that cannot be read, () behind the last."""
+    try:
+        (found,) = db.execute("SELECT min(id) FROM frame WHERE id > ?", (number,)).fetchone()
+        if found is None:
+            return number, ()
+        number = int(found) - 1
+        row = db.execute(
+            "SELECT fleet, node, b.boot, sequence, received, time, model, target, score, conservation, frame"
+            " FROM frame f JOIN boot b ON b.id = f.boot WHERE f.id = ?",
+            (found,),
+        ).fetchone()
+    except sqlite3.Error:
+        return number + 1, None
+    return number + 1, row
 
 
 def _first(db: sqlite3.Connection, query: str) -> int:

@@ -1,0 +1,120 @@
+"""A report on a model for those who approve it: sixteen sections, each figure with how it was obtained.
+
+What was not given is not claimed: the section says "not assessed", and so does the summary.
+
+examples:
+  edgexai audit init      (writes audit.toml: what a machine cannot know)
+  edgexai audit kws_int8.tflite --data train.npz --test test.npz -o audit.html
+  edgexai audit kws_int8.tflite --test test.npz --groups sites.npz --board nucleo_l4r5zi --store store -o audit.html
+  edgexai audit small.tflite --test test.npz --against big.tflite -o audit.html --pdf audit.pdf --json audit.json
+"""
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgexai.audit.evidence import Evidence
+from edgexai.audit.page import html
+from edgexai.audit.questions import answers, blank
+from edgexai.audit.report import Report, unassessed
+from edgexai.audit.sections import report
+from edgexai.board import load_board
+from edgexai.cli.samples import GraphInput, data_options, prepared
+from edgexai.data import read
+from edgexai.errors import ConfigError, DataError
+from edgexai.graph import load
+from edgexai.graph.ir import NUMPY
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help='a .tflite model, or "init" to write audit.toml')
+    parser.add_argument("--data", metavar="FILE", help="what it was trained or calibrated with")
+    parser.add_argument("--test", metavar="FILE", help="held-out samples with labels")
+    parser.add_argument("--groups", metavar="FILE", help=".npz with group (N,): of each test sample")
+    parser.add_argument("--board", help="a board's name, or a .toml file of one")
+    parser.add_argument("--store", type=Path, help="the fleet's store")
+    parser.add_argument("--against", type=Path, help="the model before compression, or trained otherwise")
+    parser.add_argument("--answers", default="audit.toml", metavar="TOML", help="answered questions (%(default)s)")
+    parser.add_argument("-o", "--output", type=Path, default=Path("audit.html"), help="the report (%(default)s)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="the same for machines, with the bill of materials")
+    parser.add_argument("--pdf", metavar="FILE", type=Path, help="the same on pages")
+    data_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.model == "init":
+        return _init(Path(args.answers))
+    if not (args.data or args.test):
+        raise ConfigError("there are no samples; give --test, --data or both")
+    found = report(_evidence(args))
+    write(found, args.output, args.json, args.pdf)
+    gaps = unassessed(found.sections)
+    print(f"{args.output}: {sum(len(s.figures) for s in found.sections)} figures; {len(gaps)} points not assessed")
+    return 0
+
+
+def write(found: Report, page: Path, machine: Path | None = None, paper: Path | None = None) -> None:
+    """The report as HTML, and as JSON and PDF where asked."""
+    page.write_text(html(found), encoding="utf-8")
+    if machine is not None:
+        machine.write_text(json.dumps(found.as_json(), indent=1, ensure_ascii=False), encoding="utf-8")
+    if paper is not None:
+        from weasyprint import HTML
+
+        HTML(string=html(found)).write_pdf(paper)
+
+
+def _init(path: Path) -> int:
+    if path.exists():
+        raise ConfigError(f"{path} is there already; answer its questions, or take it away first")
+    path.write_text(blank(), encoding="utf-8")
+    print(f"{path}: answer what you can; what stays empty is reported as not assessed")
+    return 0
+
+
+def _evidence(args: argparse.Namespace) -> Evidence:
+    prepare = prepared(args, args.model)
+    graph = load(args.model)
+    tensor = graph.tensors[graph.inputs[0]]
+    q = tensor.quantization
+    scale, zero = (0.0, 0) if q is None else (float(q.scale[0]), int(q.zero_point[0]))
+    port = GraphInput(tensor.shape, np.dtype(NUMPY[tensor.dtype]), scale, zero)
+
+    def samples(path: str | None) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
+        found = None if path is None else read(path, port, prepare)
+        return None if found is None else (found.x, found.y)
+
+    data, test = samples(args.data), samples(args.test)
+    given = test or data
+    assert given is not None
+    groups = _groups(args.groups, len(given[0])) if args.groups else None
+    said = answers(args.answers) if Path(args.answers).exists() else {}
+    board = load_board(args.board) if args.board else None
+    return Evidence(
+        Path(args.model), data, test, groups, board, args.store, args.against, said, prepare.labels, _command(args)
+    )
+
+
+def _groups(path: str, count: int) -> NDArray[np.str_]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            groups = np.asarray(file["group"]).astype(np.str_)
+    except (ValueError, KeyError, AttributeError, EOFError) as error:
+        raise DataError(f"{path} has no array group; save it with numpy.savez('{Path(path).name}', group=…)") from error
+    if groups.shape != (count,):
+        raise DataError(f"{path} names {groups.size} groups for {count} samples; give one a sample")
+    return groups
+
+
+def _command(args: argparse.Namespace) -> str:
+    """What makes the report again; the output's name is not part of it."""
+    words = ["edgexai", "audit", args.model]
+    for option in ("data", "test", "groups", "board", "store", "against"):
+        if getattr(args, option):
+            words += [f"--{option}", str(getattr(args, option))]
+    return shlex.join(words)

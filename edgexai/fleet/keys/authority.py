@@ -1,0 +1,195 @@
+"""The fleet's authority: certificates for a while, signed from requests, renewed, called back."""
+
+import ipaddress
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from edgexai.errors import ConfigError
+
+CA_DAYS, DAYS = 3650, 365
+RENEW_BEFORE = 30
+"""Days before the end from which a certificate is renewed."""
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+PublicKey = ec.EllipticCurvePublicKey
+
+
+class Authority:
+    """The authority of a directory, made where there is none; ``made`` lists the files that were written."""
+
+    def __init__(self, directory: Path, fleet: str, days: int = DAYS) -> None:
+        if not 1 <= days <= CA_DAYS:
+            raise ConfigError(f"certificates for {days} days cannot be made; take 1 to {CA_DAYS}")
+        self.directory, self._days = directory, days
+        self.made: list[Path] = []
+        certificate, key = directory / "ca.pem", directory / "ca.key"
+        if not certificate.exists():
+            self._make(fleet)
+        self._key = _private(key)
+        self._subject = x509.load_pem_x509_certificate(certificate.read_bytes()).subject
+
+    def issue(
+        self, path: Path, common_name: str, hosts: Iterable[str] = (), usage: x509.ObjectIdentifier = CLIENT
+    ) -> None:
+        """A key and its certificate, where there is none yet."""
+        if path.exists():
+            return
+        kept = path.with_suffix(".key")
+        if not kept.exists():  # a key without its certificate is what a crash between the two has left
+            self.write_key(kept, ec.generate_private_key(ec.SECP256R1()))
+        self._certify(path, common_name, _private(kept).public_key(), hosts, usage)
+
+    def sign(self, request: Path, path: Path, common_name: str) -> None:
+        """A certificate for the key of a signing request; ConfigError if the request is broken or of another name."""
+        try:
+            asked = x509.load_pem_x509_csr(request.read_bytes())
+        except ValueError:
+            raise ConfigError(
+                f"{request} is no signing request; make one on the node with `edgexai agent request`"
+            ) from None
+        names = [a.value for a in asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        key = asked.public_key()
+        if not asked.is_signature_valid or names != [common_name] or not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ConfigError(f"{request} asks for {names}, or is damaged; it must be signed and ask for {common_name}")
+        path.unlink(missing_ok=True)
+        self._certify(path, common_name, key)
+
+    def renew(self, path: Path, now: datetime | None = None) -> bool:
+        """The same name and key for another while, if the certificate ends within RENEW_BEFORE days; whether it was."""
+        old = x509.load_pem_x509_certificate(path.read_bytes())
+        if old.not_valid_after_utc > (now or datetime.now(UTC)) + timedelta(days=RENEW_BEFORE):
+            return False
+        key = old.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ConfigError(f"{path} was not made by this authority; enrol it anew")
+        builder = _builder(old.subject, self._subject, self._days).public_key(key)
+        for extension in old.extensions:
+            builder = builder.add_extension(extension.value, extension.critical)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        partial.replace(path)
+        self.made.append(path)
+        return True
+
+    def revoke(self, certificates: Iterable[Path]) -> Path:
+        """Call certificates back, besides those that are already; the list that the broker reads."""
+        path = self.directory / "crl.pem"
+        known = x509.load_pem_x509_crl(path.read_bytes()) if path.exists() else ()
+        serials = {one.serial_number for one in known}
+        serials |= {x509.load_pem_x509_certificate(c.read_bytes()).serial_number for c in certificates}
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self._subject)
+        builder = builder.last_update(now - timedelta(days=2)).next_update(now + timedelta(days=CA_DAYS))
+        for serial in sorted(serials):
+            gone = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - timedelta(days=1))
+            builder = builder.add_revoked_certificate(gone.build())
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        partial.replace(path)
+        return path
+
+    def write_key(self, path: Path, key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> None:
+        """A private key that its owner alone may read."""
+        self.write(path, private_bytes(key), 0o600)
+
+    def write(self, path: Path, content: bytes, mode: int = 0o644) -> None:
+        """A file that did not exist."""
+        write_new(path, content, mode)
+        self.made.append(path)
+
+    def _certify(
+        self,
+        path: Path,
+        common_name: str,
+        key: PublicKey,
+        hosts: Iterable[str] = (),
+        usage: x509.ObjectIdentifier = CLIENT,
+    ) -> None:
+        builder = _builder(_name(common_name), self._subject, self._days).public_key(key)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        if names := [_host(h) for h in hosts]:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        self.write(path, builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    def _make(self, fleet: str) -> None:
+        kept = self.directory / "ca.key"
+        if not kept.exists():
+            self.write_key(kept, ec.generate_private_key(ec.SECP256R1()))
+        key, name = _private(kept), _name(f"edgexai fleet {fleet}"[:64])
+        builder = _builder(name, name, CA_DAYS).public_key(key.public_key())
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        certificate = builder.add_extension(_CA_USAGE, critical=True).sign(key, hashes.SHA256())
+        self.write(self.directory / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def private_bytes(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    """A private key as PEM."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def write_new(path: Path, content: bytes, mode: int) -> None:
+    """Write a file that did not exist."""
+    partial = path.with_name(f"{path.name}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    os.link(partial, path)
+    partial.unlink()
+
+
+def _private(path: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigError(f"{path} is no elliptic-curve key; this directory holds another authority, or is damaged")
+    return key
+
+
+_CA_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
+def _name(common_name: str) -> x509.Name:
+    if len(common_name) > 64:
+        raise ConfigError(f"{common_name} is longer than the 64 characters of a certificate; take shorter names")
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, days: int) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=2))  # a node's clock may be a day behind
+        .not_valid_after(now + timedelta(days=days))
+    )
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)

@@ -1,0 +1,140 @@
+"""The audit claims nothing that was not measured, and says where every figure comes from."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from shared import ROOT
+
+from edgexai.audit.evidence import Evidence, probabilities
+from edgexai.audit.page import html
+from edgexai.audit.questions import QUESTIONS, answers, blank
+from edgexai.audit.report import Report, unassessed
+from edgexai.audit.sections import SECTIONS, report
+from edgexai.board import load_board
+from edgexai.cli import main
+from edgexai.errors import ConfigError
+from edgexai.graph import load
+
+MODEL = ROOT / "tests" / "golden" / "cnn" / "model.tflite"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(240, 12, 12, 3)).astype(np.float32)
+    y = probabilities(load(MODEL), x).argmax(1)
+    y[::10] = (y[::10] + 1) % 3
+    groups = np.array(["north", "south"])[np.arange(120) % 2]
+    return Evidence(
+        MODEL, (x[:120], y[:120]), (x[120:], y[120:]), groups, load_board("nucleo_l4r5zi"), None, MODEL,
+        dict.fromkeys(QUESTIONS, "said"),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def full(whole: Evidence) -> Report:
+    return report(whole)
+
+
+def test_sixteen_sections_in_order(full: Report) -> None:
+    assert [s.number for s in full.sections] == list(range(1, 17))
+    assert len(SECTIONS) == 16
+
+
+def test_every_figure_says_how_it_was_obtained_and_by_which_command(full: Report) -> None:
+    figures = [f for s in full.sections for f in s.figures]
+    assert len(figures) > 30
+    assert [f.name for f in figures if not f.how or not f.command] == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "number", "claim"),
+    [
+        ({"groups": None}, 6, "accuracy of|maps were compared|north"),
+        ({"board": None}, 11, "latency|energy"),
+        ({"against": None}, 10, "."),
+        ({"test": None, "groups": None}, 5, "."),
+        ({"data": None}, 7, "between the two sets"),
+        ({"data": None}, 3, "training or calibration"),
+        ({"store": None}, 14, "."),
+        *[({"answers": key}, None, key) for key in QUESTIONS],
+    ],
+)
+def test_what_was_not_given_is_not_claimed(whole: Evidence, gone: dict, number: int | None, claim: str) -> None:
+    if "answers" in gone:  # one question alone: its section is cheap
+        left = {k: v for k, v in whole.answers.items() if k != gone["answers"]}
+        asked = [s for s in SECTIONS if s.__doc__ and ("asked" in s.__doc__ or s.__name__ in ASKING)]
+        sections = [s(replace(whole, answers=left)) for s in asked]
+        assert [QUESTIONS[claim] in what for _, what in unassessed(sections)].count(True) == 1
+        assert not any(QUESTIONS[claim] in text for s in sections for text in s.text)
+        return
+    evidence = replace(whole, **gone)
+    section = SECTIONS[number - 1](evidence)
+    assert section.missing
+    assert [f.name for f in section.figures if re.search(claim, f.name)] == []
+
+
+ASKING = ("identity", "data", "scope", "security", "monitoring")
+
+
+def test_the_summary_lists_all_that_was_not_assessed(whole: Evidence, full: Report) -> None:
+    gaps = unassessed(full.sections)
+    page = html(full)
+    assert gaps
+    summary = page[: page.index('<h2 id="s1">')]
+    assert summary.count("<li>") == len(gaps)
+
+
+def test_accuracy_is_right(full: Report) -> None:
+    (accuracy,) = [f for f in full.sections[4].figures if f.name == "accuracy"]
+    assert accuracy.value.startswith("90.0%")
+    assert accuracy.n == 120
+
+
+def test_the_same_evidence_gives_the_same_report(whole: Evidence, full: Report) -> None:
+    assert json.dumps(report(replace(whole)).as_json()) == json.dumps(full.as_json())
+
+
+def test_names_cannot_break_the_page(full: Report) -> None:
+    page = html(replace(full, model="<script>alert(1)</script>"))
+    assert "<script>" not in page
+
+
+def test_the_bill_of_materials_names_the_model(full: Report) -> None:
+    assert full.bill["bomFormat"] == "CycloneDX"
+    assert full.bill["metadata"]["component"]["hashes"][0]["content"] == full.sha256
+
+
+def test_questions_are_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "audit.toml"
+    path.write_text(blank())
+    assert answers(path) == {}
+    path.write_text(blank().replace('scope = ""', 'scope = "not for children"'))
+    assert answers(path) == {"scope": "not for children"}
+    for wrong in ("scope = 3", "skope = ''", "[[["):
+        path.write_text(wrong)
+        with pytest.raises(ConfigError):
+            answers(path)
+
+
+def test_the_command_writes_page_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", x=random.normal(size=(40, 12, 12, 3)).astype(np.float32))
+    page, machine = tmp_path / "a.html", tmp_path / "a.json"
+    said = ["audit", str(MODEL), "--data", str(tmp_path / "d.npz"), "-o", str(page), "--json", str(machine)]
+    assert main([*said, "--answers", str(tmp_path / "none.toml")]) == 0
+    assert "points not assessed" in capsys.readouterr().out
+    assert json.loads(machine.read_text())["sections"][4]["assessed"] == "not assessed"
+    assert "not held out" in page.read_text()
+
+
+def test_mistakes_are_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "d.npz", x=np.zeros((4, 12, 12, 3), np.float32))
+    np.savez(tmp_path / "g.npz", group=np.array(["a"]))
+    assert main(["audit", str(MODEL)]) == 1
+    assert main(["audit", str(MODEL), "--test", str(tmp_path / "d.npz"), "--groups", str(tmp_path / "g.npz")]) == 1
+    assert "1 groups for 4 samples" in capsys.readouterr().err
