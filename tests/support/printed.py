@@ -137,6 +137,7 @@ def furnish(folder: Path) -> None:
 
 
 ELSEWHERE = {
+    ".csr": "tests/fleet/test_enrol.py makes and signs requests",
     "detector": "tests/relevance builds detectors",
     "segmenter": "tests/relevance builds them",
     "ssd": "tests/relevance builds detectors",
