@@ -21,6 +21,9 @@ from edgexai.messaging.messages import name
 from edgexai.runtime.explainer import Explainer
 from edgexai.runtime.interpreter import Interpreter
 
+SPENT = "epsilon-spent"
+"""A file beside the outbox: privacy has been spent here, so that an outbox without a ledger has lost it."""
+
 
 class State:
     """One node's, opened by what it is told; ConfigError where that does not fit together."""
@@ -79,12 +82,19 @@ class State:
             raise ConfigError("[privacy] epsilon needs --state: what was spent has to outlive a restart")
         lost = self.outbox.repaired or self.outbox.volatile
         kept = "lost" if lost else self.outbox.recall("epsilon")
+        if kept is None and self.settings.state is not None and (self.settings.state / SPENT).exists():
+            kept = "lost"  # something was spent here, and the outbox that knew it was deleted or emptied
         limits = self.settings.privacy
         return Ledger(limits.per_day, kept, self._remember_epsilon, limits.unit)
 
     def _remember_epsilon(self, spent: str) -> None:
         if self.outbox.volatile:
             raise OutboxFull("what was spent cannot be kept")
+        if self.settings.state is not None:
+            try:
+                (self.settings.state / SPENT).touch(0o600)
+            except OSError as error:
+                raise OutboxFull(f"what was spent cannot be kept ({error.strerror})") from None
         self.outbox.keep("epsilon", spent)
 
 

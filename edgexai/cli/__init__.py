@@ -25,6 +25,7 @@ VERBS = {
     "quantize": "make a float .tflite integer, without TensorFlow",
     "compress": "prune, repair and cluster to a budget of energy, time, memory or accuracy, with a report",
     "restore": "turn a model that came over the air (.exq) back into its .tflite, on a node too",
+    "firmware": "write an int8 .tflite as C99 sources for microcontrollers, bit for bit TensorFlow Lite Micro",
     "cost": "MACs, bytes, RAM, and on a board latency and energy, by layer",
     "audit": "a report on a model for those who approve it: what was measured, and what was not",
     "basis": "learn the components of a model's heatmaps, so that frames take fewer bytes",

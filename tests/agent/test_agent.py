@@ -262,6 +262,19 @@ def test_a_ledger_that_was_lost_counts_as_spent(tmp_path: Path) -> None:
         Agent(settings(privacy=NOISY))
 
 
+@pytest.mark.parametrize("how", ["deleted", "emptied"])
+def test_an_outbox_that_was_deleted_or_emptied_begins_no_new_day_of_privacy(tmp_path: Path, how: str) -> None:
+    first = Agent(settings(state=tmp_path, privacy=NOISY))
+    assert first.step(next(samples(1)))
+    first.state.outbox.close()
+    for file in tmp_path.glob("outbox.db*"):
+        file.unlink() if how == "deleted" else file.write_bytes(b"")
+    again = Agent(settings(state=tmp_path, privacy=NOISY))
+    again.step(next(samples(1)))
+    assert (again.state.guard.withheld, again.state.outbox.depth()[0]) == (1, 0)
+    again.state.outbox.close()
+
+
 def test_with_noise_metrics_and_frames_say_nothing_exact(tmp_path: Path) -> None:
     agent = Agent(settings(state=tmp_path, privacy=NOISY))
     x = next(samples(1))

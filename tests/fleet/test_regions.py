@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from edgexai.fleet.analysis.apart import chance
 from edgexai.fleet.analysis.regions import areas, flat, names, shares, suspects
 
 maps = hnp.arrays(
@@ -88,3 +89,12 @@ def test_the_denser_region_comes_first() -> None:
     means[2][names(28).index("top left")] = 0.52
     first = suspects(means, dict.fromkeys(means, 50), names(28), areas((28, 28)))[0]
     assert first.region == "corner top left"
+
+
+def test_chance_is_small_for_a_class_apart_and_large_for_one_like_the_others() -> None:
+    random = np.random.default_rng(0)
+    means = {k: random.normal(0.1, 0.02, 13) for k in range(10)}
+    means[3][4] = 0.4
+    assert chance(means, 3, 4) < 0.001
+    assert np.median([chance(means, k, 0) for k in range(10)]) > 0.2
+    assert chance({0: means[0], 1: means[1]}, 0, 4) == 1.0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.cli.demo import digits as handwritten
-from edgexai.cli.demo.findings import Findings, Frames, Tag, corner_share, suspicions
+from edgexai.cli.demo.findings import Findings, Frames, Tag, chances, corner_share, suspicions
 from edgexai.cli.demo.fleet import Node
 from edgexai.cli.demo.steps import Steps
 from edgexai.cli.samples import input_of
@@ -130,7 +130,9 @@ def _pruned(graph: Graph, profile: Profile, budget: Budget, x: NDArray[Any] | No
 def findings(deployed: Deployment, frames: list[Frames]) -> Findings:
     """What the frames say."""
     tag = None if deployed.tag_effect is None else deployed.tag_effect(frames)
-    return Findings(deployed.title, deployed.models, frames, suspicions(frames), deployed.board, tag, deployed.labels)
+    found = suspicions(frames)
+    sure = chances(frames, found)
+    return Findings(deployed.title, deployed.models, frames, found, sure, deployed.board, tag, deployed.labels)
 
 
 def _saved(directory: Path, graphs: dict[str, Graph]) -> Path:

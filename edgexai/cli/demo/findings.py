@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.cli.demo.digits import CORNER_REGION
+from edgexai.fleet.analysis.apart import LEAST_FRAMES, chance
 from edgexai.fleet.analysis.regions import Suspect, areas, flat, names, shares, suspects
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.heatmap import decode
@@ -45,12 +46,14 @@ class Tag:
 
 @dataclass(frozen=True)
 class Findings:
-    """All that the report shows. ``models`` maps a name to its row of figures (None where nothing was measured)."""
+    """All that the report shows. ``models`` maps a name to its row of figures (None where nothing was measured);
+    ``sure`` has for each suspect how probable so much is by chance."""
 
     title: str
     models: dict[str, dict[str, float | None]]
     frames: list[Frames]
     suspects: list[Suspect]
+    sure: list[float]
     board: str
     tag: Tag | None = None
     labels: list[str] = field(default_factory=list)
@@ -89,10 +92,19 @@ def suspicions(frames: list[Frames]) -> list[Suspect]:
     targets = np.concatenate([f.targets for f in frames])
     shape = maps.shape[1], maps.shape[2]
     each = np.stack([shares(m) for m in maps])
-    classes = [int(k) for k in np.unique(targets)]
+    classes = [int(k) for k in np.unique(targets) if (targets == k).sum() >= LEAST_FRAMES]
     means = {k: each[targets == k].mean(0) for k in classes}
     counts = {k: int((targets == k).sum()) for k in classes}
     return suspects(means, counts, names(shape[0]), areas(shape))
+
+
+def chances(frames: list[Frames], found: list[Suspect]) -> list[float]:
+    """How probable it is that a class differs so much in any region as classes do by chance, for each suspect."""
+    targets = np.concatenate([f.targets for f in frames])
+    each = np.stack([shares(m) for f in frames for m in f.maps])
+    means = {int(k): each[targets == k].mean(0) for k in np.unique(targets) if (targets == k).sum() >= LEAST_FRAMES}
+    regions = names(frames[0].maps.shape[1])
+    return [chance(means, one.target, regions.index(one.region)) for one in found]
 
 
 def corner_share(frames: list[Frames], classes: int) -> NDArray[np.float64]:

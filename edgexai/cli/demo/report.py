@@ -61,8 +61,9 @@ def verdict(findings: Findings) -> str:
     """What has been found, in words."""
     said = [
         f"The fleet {'also ' * (i > 0)}suspects class {findings.label(s.target)}: it finds {s.share:.0%} of its "
-        f"evidence in the region {s.region}, where {s.usual:.0%} is usual."
-        for i, s in enumerate(findings.suspects)
+        f"evidence in the region {s.region}, where {s.usual:.0%} is usual (by chance p = {p:.1g}"
+        f"{'' if p <= 0.02 else ': a suspicion, no proof'})."
+        for i, (s, p) in enumerate(zip(findings.suspects, findings.sure, strict=True))
     ] or ["The fleet suspects no class: none looks elsewhere than the others do."]
     if findings.tag is not None:
         said.append(_of_tag(findings.tag))

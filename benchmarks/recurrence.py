@@ -1,0 +1,57 @@
+"""Does relevance find a planted bump in networks that remember, and alike in int8 and float?
+
+A GRU and an LSTM (16 units, 40 steps of noise) learn which of three channels has a bump of four steps; in int8 the
+converter unrolls them. Prints the share of positive relevance within a step of the bump and the maps' correlation.
+
+examples:
+  python -m benchmarks recurrence
+"""
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from edgexai.cli.table import show
+from edgexai.compress.measure.explained import explained
+from edgexai.graph import load
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--composite", nargs="+", default=["edge", "epsilon"], help="which (edge, epsilon)")
+    parser.add_argument("--epochs", type=int, default=45, help="of training (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    import keras
+    from keras import layers
+
+    from converters.keras import from_keras
+
+    keras.utils.set_random_seed(0)
+    random = np.random.default_rng(0)
+    x = random.normal(0, 0.3, (600, 40, 3)).astype(np.float32)
+    y, at = random.integers(0, 3, 600), random.integers(2, 35, 600)
+    for i in range(600):
+        x[i, at[i] : at[i] + 4, y[i]] += 2
+    first = layers.Conv1D(8, 3, activation="relu", padding="same")
+    networks: dict[str, list[Any]] = {"GRU": [first, layers.GRU(16), layers.Dropout(0.2)], "LSTM": [layers.LSTM(16)]}
+    rows = []
+    for name, body in networks.items():
+        model = keras.Sequential([keras.Input((40, 3)), *body, layers.Dense(3, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x[:500], y[:500], epochs=args.epochs, verbose=0)
+        right = model.evaluate(x[500:], y[500:], verbose=0)[1]
+        graphs = [load(from_keras(model)), load(from_keras(model, x[:200], int8=True))]
+        for composite in args.composite:
+            maps = [explained(g, x[540:], composite).maps.reshape(60, 40, -1).sum(-1) for g in graphs]
+            shares = [np.median([_share(m, a) for m, a in zip(found, at[540:], strict=True)]) for found in maps]
+            alike = np.median([np.corrcoef(a, b)[0, 1] for a, b in zip(*maps, strict=True)])
+            rows.append([f"{name} ({right:.0%} right), {composite}", *(f"{s:.2f}" for s in shares), f"{alike:.4f}"])
+    show(["network, composite", "at the bump, float", "int8", "correlation"], rows)
+    return 0
+
+
+def _share(heatmap: Any, at: int) -> float:
+    positive = np.maximum(heatmap, 0)
+    return float(positive[at - 1 : at + 5].sum() / max(positive.sum(), 1e-30))

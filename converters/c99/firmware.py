@@ -1,0 +1,176 @@
+"""write: a `.tflite` -> a directory of C99 sources that predict as TensorFlow Lite Micro does, bit for bit."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.c99 import project
+from converters.c99.lower import C_TYPES, lower, schedule
+from converters.c99.memory import Block, Placement, place
+from converters.c99.schedule import Schedule
+from converters.c99.text import Tables, calls, parameters
+from edgexai.errors import ConfigError, DataError
+from edgexai.graph import DType, Graph, load
+
+KERNELS = files("converters.c99").joinpath("kernels")
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """What was written: ``arena`` and ``constants`` in bytes, ``files`` relative to the directory.
+
+    ``bound`` is the least arena that these maps and lifetimes allow.
+    """
+
+    name: str
+    arena: int
+    bound: int
+    constants: int
+    files: tuple[str, ...]
+    schedule: Schedule
+    placement: Placement
+
+
+def write(
+    graph: Graph | str | Path,
+    directory: str | Path,
+    name: str = "model",
+    samples: NDArray[Any] | None = None,
+    expected: NDArray[Any] | None = None,
+) -> Firmware:
+    """Write the sources of a model into ``directory``.
+
+    ``name`` begins every public C name. ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …),
+    what it answers, go into `selftest.c`. Raises UnsupportedOperator for an operator without a kernel, by number and
+    name; ConfigError for a name that C does not take; DataError for samples that do not fit.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
+    graph = graph if isinstance(graph, Graph) else load(graph)
+    low = lower(graph)
+    plan = schedule(low)
+    placement = _placed(plan)
+    structs = [f"{name}_step_{i}" for i in range(len(plan.steps))]
+    tables = Tables(f"{name}_table")
+    definitions = [
+        parameters(step, struct, tables) for step, struct in zip(plan.steps, structs, strict=True) if step.type
+    ]
+    body = calls(plan, placement, structs, tables)
+    ports = Ports.of(low.graph)
+    out: dict[str, str] = {
+        f"{name}.h": _header(name, ports, placement.size),
+        f"{name}.c": _source(name, ports, tables, definitions, body),
+        **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes),
+    }
+    if samples is not None:
+        out["selftest.c"] = _selftest(name, low.graph, samples, expected)
+    root = Path(directory)
+    for folder in ("src", "zephyr"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for relative, text in out.items():
+        (root / relative).write_text(text, "utf-8")
+    kernels = sorted(f.name for f in KERNELS.iterdir() if f.name.endswith((".c", ".h")))
+    for kernel in kernels:
+        (root / "src" / kernel).write_bytes(KERNELS.joinpath(kernel).read_bytes())
+    written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels))
+    return Firmware(name, placement.size, placement.bound, tables.bytes, written, plan, placement)
+
+
+def _placed(plan: Schedule) -> Placement:
+    return place(Block(n, plan.buffers[n].size, first, last) for n, (first, last) in plan.lifetimes().items())
+
+
+@dataclass(frozen=True)
+class Ports:
+    """C type and number of values of each input and output."""
+
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[tuple[str, int], ...]
+
+    @staticmethod
+    def of(graph: Graph) -> "Ports":
+        """The ports of a graph."""
+        sizes = [[(C_TYPES[graph.tensors[t].dtype], prod(graph.tensors[t].shape)) for t in ts] for ts in
+                 (graph.inputs, graph.outputs)]  # fmt: skip
+        return Ports(tuple(sizes[0]), tuple(sizes[1]))
+
+    def signature(self) -> str:
+        """The arguments of `predict`."""
+        ins = [f"const {kind} *x{k}" for k, (kind, _) in enumerate(self.inputs)]
+        return ", ".join([*ins, *(f"{kind} *y{k}" for k, (kind, _) in enumerate(self.outputs))])
+
+
+def _header(name: str, ports: Ports, arena: int) -> str:
+    upper = name.upper()
+    sizes = [f"#define {upper}_X{k} {n} /* values of input {k} */" for k, (_, n) in enumerate(ports.inputs)]
+    sizes += [f"#define {upper}_Y{k} {n} /* values of output {k} */" for k, (_, n) in enumerate(ports.outputs)]
+    return "\n".join(
+        [
+            f"#ifndef {upper}_H",
+            f"#define {upper}_H",
+            "",
+            "#include <stdint.h>",
+            "",
+            "#ifdef __cplusplus",
+            'extern "C" {',
+            "#endif",
+            "",
+            *sizes,
+            f"#define {upper}_ARENA {max(arena, 8)} /* bytes of RAM while a function runs */",
+            "",
+            "/* Working memory: the caller's, its content may be used otherwise between calls. One for each thread. */",
+            f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{upper}_ARENA];\n}} {name}_arena;",
+            "",
+            "/* The model's answer, bit for bit that of TensorFlow Lite Micro. */",
+            f"void {name}_predict({name}_arena *arena, {ports.signature()});",
+            "",
+            "#ifdef __cplusplus",
+            "}",
+            "#endif",
+            "",
+            "#endif",
+            "",
+        ]
+    )
+
+
+def _source(name: str, ports: Ports, tables: Tables, definitions: Sequence[str], body: Sequence[str]) -> str:
+    return "\n".join(
+        [
+            "/* Written by `edgexai firmware`: the model's constants, and the order in which kernels are called. */",
+            "",
+            f'#include "{name}.h"',
+            "",
+            '#include "exai.h"',
+            "",
+            *tables.lines,
+            *definitions,
+            "",
+            f"void {name}_predict({name}_arena *arena, {ports.signature()}) {{",
+            "    int8_t *const a = arena->bytes;",
+            "    (void)a;",
+            *body,
+            "}",
+            "",
+        ]
+    )
+
+
+def _selftest(name: str, graph: Graph, samples: NDArray[Any], expected: NDArray[Any] | None) -> str:
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1 or expected is None:
+        raise DataError("a self-test needs a model of one input and one output, and what it answers to the samples")
+    arrays = []
+    for t, values in ((graph.inputs[0], samples), (graph.outputs[0], expected)):
+        tensor = graph.tensors[t]
+        wanted = np.dtype(np.float32 if tensor.dtype == DType.FLOAT32 else np.int8)
+        if values.dtype != wanted or values.size != len(samples) * prod(tensor.shape):
+            raise DataError(f"samples for {tensor.name!r} must be {wanted} of shape (n, {prod(tensor.shape)})")
+        arrays.append(values.reshape(len(samples), -1))
+    return project.selftest(name, *arrays)

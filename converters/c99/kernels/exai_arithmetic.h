@@ -1,0 +1,64 @@
+/* Fixed-point arithmetic as the reference kernels define it, and what the kernels share. */
+
+#ifndef EXAI_ARITHMETIC_H
+#define EXAI_ARITHMETIC_H
+
+#include "exai.h"
+
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__OPTIMIZE__) && !defined(EXAI_PORTABLE)
+#define EXAI_DSP 1
+#include <arm_acle.h>
+#else
+#define EXAI_DSP 0
+#endif
+
+/* a * b / 2^31, rounded, halves up; never called with two factors of -2^31. */
+static inline int32_t exai_high(int32_t a, int32_t b) {
+    return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
+}
+
+/* x / 2^shift, rounded, halves away from zero. */
+static inline int32_t exai_divide(int32_t x, int shift) {
+    const int32_t half = (int32_t)((1u << shift) >> 1);
+    return (int32_t)(((int64_t)x + half + (shift ? x >> 31 : 0)) >> shift);
+}
+
+/* x * multiplier * 2^(shift - 31), rounded twice. */
+static inline int32_t exai_scale(int32_t x, int32_t multiplier, int shift) {
+    if (shift > 0) return exai_high((int32_t)((uint32_t)x << shift), multiplier);
+    return exai_divide(exai_high(x, multiplier), -shift);
+}
+
+static inline int8_t exai_clamp(int32_t x, int32_t low, int32_t high) {
+    return (int8_t)(x < low ? low : x > high ? high : x);
+}
+
+static inline uint32_t exai_word(const void *bytes) {
+    uint32_t word;
+    memcpy(&word, bytes, sizeof word);
+    return word;
+}
+
+/* Widened vectors: int16, in groups of four that lie `step` apart, so that two vectors can lie side by side (step 8).
+ * With DSP instructions the four stand in the order 0 2 1 3, as they are multiplied.
+ */
+
+/* int8 -> int16, `zero` taken off. */
+void exai_widen(const int8_t *x, int32_t count, int32_t zero, int16_t *out, int32_t step);
+
+/* The products of two rows of int8 weights with two vectors that lie side by side, added to sums:
+ * row 0 and row 1 with the first, row 0 and row 1 with the second. */
+void exai_dot2x2(const int8_t *row0, const int8_t *row1, const int16_t *v, int32_t count, int32_t sums[4]);
+
+/* The product of one row with one vector. */
+int32_t exai_dot(const int8_t *row, const int16_t *v, int32_t count, int32_t step);
+
+/* The window of one output pixel as (kernel rows, kernel columns, in); what lies outside is the zero point. */
+void exai_window(const exai_layer *layer, const int8_t *x, int32_t row, int32_t column, int8_t *out);
+
+/* int16 values that the widened vectors of a layer take. */
+static inline int32_t exai_fours(int32_t count) {
+    return (count + 3) / 4 * 4;
+}
+
+#endif

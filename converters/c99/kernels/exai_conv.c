@@ -1,0 +1,47 @@
+/* CONV_2D and FULLY_CONNECTED: two windows at a time are widened and meet two rows of weights at a time. */
+
+#include "exai_arithmetic.h"
+
+static inline int8_t finish(const exai_layer *layer, int32_t channel, int32_t sum) {
+    const int32_t which = channel * layer->step;
+    const int32_t low = layer->low;
+    if (sum <= 0 && low == layer->out_zero) return (int8_t)low; /* what a RELU cuts off */
+    return exai_clamp(exai_scale(sum, layer->multiplier[which], layer->shift[which]) + layer->out_zero, low, layer->high);
+}
+
+void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch) {
+    const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
+    const int32_t depth = taps * layer->in_channels, columns = layer->out_columns;
+    const int32_t pixels = layer->out_rows * columns;
+    const int direct = taps == 1 && layer->stride_rows == 1 && layer->stride_columns == 1;
+    int16_t *const v = scratch;
+    int8_t *const window = (int8_t *)(v + 2 * exai_fours(depth));
+    int32_t row = 0, column = 0;
+    for (int32_t p = 0; p < pixels; p += 2) {
+        const int two = p + 1 < pixels;
+        for (int32_t k = 0; k <= two; k++) {
+            const int8_t *from = x + (p + k) * layer->in_channels;
+            if (!direct) {
+                exai_window(layer, x, row, column, window);
+                from = window;
+            }
+            exai_widen(from, depth, 0, v + 4 * k, 8);
+            if (++column == columns) column = 0, row++;
+        }
+        const int8_t *w = layer->weights;
+        int8_t *to = y + p * out;
+        int32_t c = 0;
+        for (; two && c + 2 <= out; c += 2, w += 2 * depth, to += 2) {
+            int32_t sums[4] = {layer->bias[c], layer->bias[c + 1], layer->bias[c], layer->bias[c + 1]};
+            exai_dot2x2(w, w + depth, v, depth, sums);
+            to[0] = finish(layer, c, sums[0]);
+            to[1] = finish(layer, c + 1, sums[1]);
+            to[out] = finish(layer, c, sums[2]);
+            to[out + 1] = finish(layer, c + 1, sums[3]);
+        }
+        for (; c < out; c++, w += depth, to++) {
+            to[0] = finish(layer, c, layer->bias[c] + exai_dot(w, v, depth, 8));
+            if (two) to[out] = finish(layer, c, layer->bias[c] + exai_dot(w, v + 4, depth, 8));
+        }
+    }
+}

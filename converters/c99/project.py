@@ -1,0 +1,117 @@
+"""The files around the sources: build files for CMake, Zephyr, PlatformIO and Arduino, a README, a self-test."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.c99.text import wrapped
+from edgexai._version import VERSION
+
+Port = tuple[str, int]
+
+
+def texts(name: str, inputs: Sequence[Port], outputs: Sequence[Port], arena: int, constants: int) -> dict[str, str]:
+    """File names and contents."""
+    return {
+        "CMakeLists.txt": _cmake(name),
+        "README.md": _readme(name, inputs, outputs, arena, constants),
+        "library.json": json.dumps(
+            {
+                "name": name,
+                "version": VERSION,
+                "description": "A neural network as C99, written by edgexai",
+                "build": {"srcDir": ".", "includeDir": ".", "srcFilter": [f"+<{name}.c>", "+<src/*.c>"],
+                          "flags": ["-Isrc"]},
+            },
+            indent=2,
+        )
+        + "\n",
+        "zephyr/module.yml": "build:\n  cmake: .\n",
+    }  # fmt: skip
+
+
+def _cmake(name: str) -> str:
+    return f"""cmake_minimum_required(VERSION 3.13)
+file(GLOB {name}_kernels ${{CMAKE_CURRENT_LIST_DIR}}/src/*.c)
+set({name}_sources ${{CMAKE_CURRENT_LIST_DIR}}/{name}.c ${{{name}_kernels}})
+
+if(COMMAND zephyr_library)
+  zephyr_library()
+  zephyr_library_sources(${{{name}_sources}})
+  zephyr_include_directories(${{CMAKE_CURRENT_LIST_DIR}} ${{CMAKE_CURRENT_LIST_DIR}}/src)
+else()
+  project({name} C)
+  set(CMAKE_C_STANDARD 99)
+  add_library({name} STATIC ${{{name}_sources}})
+  target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_LIST_DIR}} ${{CMAKE_CURRENT_LIST_DIR}}/src)
+  if(EXISTS ${{CMAKE_CURRENT_LIST_DIR}}/selftest.c)
+    enable_testing()
+    add_executable({name}_selftest selftest.c)
+    target_link_libraries({name}_selftest {name})
+    add_test(NAME {name}_selftest COMMAND {name}_selftest)
+  endif()
+endif()
+"""
+
+
+def _readme(name: str, inputs: Sequence[Port], outputs: Sequence[Port], arena: int, constants: int) -> str:
+    arrays = "\n".join(
+        f"static {kind} {side}{k}[{name.upper()}_{side.upper()}{k}];"
+        for side, ports in (("x", inputs), ("y", outputs))
+        for k, (kind, _) in enumerate(ports)
+    )
+    given = ", ".join([*(f"x{k}" for k in range(len(inputs))), *(f"y{k}" for k in range(len(outputs)))])
+    return f"""# {name}
+
+A neural network as plain C99: {arena:,} bytes of RAM while it runs, {constants:,} bytes of constants in flash.
+No heap, no globals, no recursion; re-entrant with one arena a thread.
+
+```c
+#include "{name}.h"
+
+static {name}_arena arena;
+{arrays}
+
+{name}_predict(&arena, {given});
+```
+
+- **Bare metal, STM32Cube**: compile `{name}.c` and `src/*.c` with `-O2`; add this folder and `src` to the include
+  paths. Cores with DSP instructions (Cortex-M4, M7, M33) use them by themselves.
+- **CMake**: `add_subdirectory`, then link `{name}`. `cmake -B build && cmake --build build && ctest --test-dir build`
+  runs the self-test where there is one.
+- **Zephyr**: list this folder in `ZEPHYR_EXTRA_MODULES`.
+- **PlatformIO**: put this folder under `lib/`.
+"""
+
+
+def selftest(name: str, samples: NDArray[Any], expected: NDArray[Any]) -> str:
+    """A program that ends with 0 if every answer is the expected one."""
+    arrays = []
+    for what, values in (("samples", samples), ("expected", expected)):
+        kind = "float" if values.dtype == np.float32 else "int8_t"
+        words = [f"{float(v).hex()}f" if kind == "float" else str(int(v)) for v in values.reshape(-1)]
+        arrays.append(f"static const {kind} {what}[{values.size}] = {{\n" + "\n".join(wrapped(words)) + "\n};\n")
+    kind = "float" if expected.dtype == np.float32 else "int8_t"
+    return f"""/* Answers to samples, compared with the reference kernels'; exits with the number of wrong ones. */
+
+#include <string.h>
+
+#include "{name}.h"
+
+{arrays[0]}
+{arrays[1]}
+static {name}_arena arena;
+
+int main(void) {{
+    int wrong = 0;
+    for (int i = 0; i < {len(samples)}; i++) {{
+        {kind} y[{expected.shape[1]}];
+        {name}_predict(&arena, samples + i * {samples.shape[1]}, y);
+        wrong += memcmp(y, expected + i * {expected.shape[1]}, sizeof y) != 0;
+    }}
+    return wrong;
+}}
+"""

@@ -1,0 +1,106 @@
+"""Schedule -> C text: constants, one struct of parameters a step, and the calls in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from converters.c99.memory import Placement
+from converters.c99.schedule import Constant, Literal, Schedule, Step
+
+WIDTH = 112
+TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t"}
+
+
+@dataclass
+class Tables:
+    """Constants of a file: equal ones are written once."""
+
+    prefix: str
+    names: dict[tuple[str, bytes], str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+    def name(self, constant: Constant) -> str:
+        """The C name of an array, which is defined on first use."""
+        data = np.ascontiguousarray(constant.data).reshape(-1)
+        key = (data.dtype.name, data.tobytes())
+        if key not in self.names:
+            self.names[key] = f"{self.prefix}_{len(self.names)}"
+            self.bytes += data.nbytes
+            kind = TYPES[data.dtype.name]
+            self.lines.append(f"static const {kind} {self.names[key]}[{data.size}] = {{")
+            self.lines += wrapped([integer(int(v)) for v in data])
+            self.lines.append("};\n")
+        return self.names[key]
+
+
+def integer(value: int) -> str:
+    """A C literal; the least int32 has none of its own."""
+    return "INT32_MIN" if value == -(1 << 31) else str(value)
+
+
+def wrapped(words: Sequence[str]) -> list[str]:
+    """Lines of comma-separated words."""
+    lines, line = [], "   "
+    for word in words:
+        if len(line) + len(word) + 2 > WIDTH:
+            lines.append(line)
+            line = "   "
+        line += f" {word},"
+    return [*lines, line]
+
+
+def parameters(step: Step, name: str, tables: Tables) -> str:
+    """The definition of a step's struct."""
+    fields = ", ".join(f".{key} = {_value(value, tables)}" for key, value in step.parameters.items())
+    return f"static const {step.type} {name} = {{{fields}}};"
+
+
+def _value(value: Any, tables: Tables) -> str:
+    if isinstance(value, Constant):
+        return tables.name(value)
+    if isinstance(value, list):
+        return "{" + ", ".join(integer(int(v)) for v in value) + "}"
+    return integer(int(value))
+
+
+def calls(
+    schedule: Schedule, placement: Placement, names: Sequence[str], tables: Tables, indent: str = "    "
+) -> list[str]:
+    """The statements of a function; ``names`` are those of the steps' structs."""
+    lines = []
+    for step, struct in zip(schedule.steps, names, strict=True):
+        arguments = [f"&{struct}"] if step.type else []
+        for argument in step.arguments:
+            if isinstance(argument, Constant):
+                arguments.append(tables.name(argument))
+            elif isinstance(argument, Literal):
+                arguments.append(argument.text)
+            else:
+                arguments.append(_address(argument, schedule, placement, step))
+        comment = step.label.replace("*/", "* /").replace("\\", "/")
+        lines.append(
+            f"{indent}{step.function}({', '.join(arguments)}); /* {comment.encode('ascii', 'replace').decode()} */"
+        )
+    return lines
+
+
+def _address(name: str, schedule: Schedule, placement: Placement, step: Step) -> str:
+    if schedule.buffers[name].kind in ("input", "output"):
+        return name
+    return f"a + {placement.offsets[name]}" if not _is_float(name, step) else f"(void *)(a + {placement.offsets[name]})"
+
+
+def _is_float(name: str, step: Step) -> bool:
+    """Whether a kernel takes the buffer as something else than int8."""
+    if step.function in ("memcpy", "memset", "exai_shift"):
+        return False
+    place = step.arguments.index(name)
+    return (step.function, place) in {("exai_quantize", 0), ("exai_dequantize", 4)} or schedule_scratch(name)
+
+
+def schedule_scratch(name: str) -> bool:
+    """Working space has any type."""
+    return name.startswith("s")

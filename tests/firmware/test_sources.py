@@ -1,0 +1,148 @@
+"""The written sources: strict with every compiler, without heap or globals, tested by themselves, run on Cortex-M."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import networks_int8 as layers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+from native import STRICT, needs
+from networks_int8 import Net
+
+from converters.c99 import write
+from edgexai.cli import main
+from edgexai.errors import ConfigError
+from edgexai.graph import Graph, OpKind, save
+from edgexai.runtime.micro import MicroInterpreter
+
+CORTEX = {
+    "mps2-an386": ("-mcpu=cortex-m4", "-mfloat-abi=soft"),
+    "mps2-an500": ("-mcpu=cortex-m7", "-mfloat-abi=soft"),
+    "mps2-an505": ("-mcpu=cortex-m33", "-mfloat-abi=soft"),
+}
+STARTUP = """
+typedef void (*word)(void);
+extern void _start(void);
+__attribute__((section(".vectors"), used)) static const word vectors[2] = {(word)0x%08x, _start};
+"""
+
+
+def network() -> Graph:
+    """A small network with most kernels, whose widths are no multiples of anything."""
+    net = Net(np.random.default_rng(3))
+    x = net.map((1, 9, 7, 3))
+    y = layers.convolution(net, x, 13, (3, 3), (2, 1), 1, 0, 1)
+    y = layers.depthwise(net, y, 1, (3, 3), 1, 1, 0, 1)
+    z = layers.convolution(net, y, 13, (1, 1), (1, 1), 1, 0, 0)
+    y = layers.pair(net, OpKind.ADD, y, z, 1)
+    y = layers.pool(net, y, OpKind.AVERAGE_POOL_2D, (2, 2), 1, 1, 0)
+    flat = net.same(y, (1, 4 * 6 * 13))
+    y = net.op(OpKind.RESHAPE, [y, net.ints([1, 4 * 6 * 13])], [flat], schema.ReshapeOptionsT())
+    return net.finish(x, layers.dense(net, y, 6, 0))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The network's sources with a self-test against TensorFlow Lite Micro."""
+    pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
+    where = tmp_path_factory.mktemp("firmware")
+    save(network(), where / "m.tflite")
+    samples = np.random.default_rng(4).integers(-128, 128, (20, 9, 7, 3)).astype(np.int8)
+    np.savez(where / "d.npz", x=samples)
+    command = ["firmware", str(where / "m.tflite"), "-o", str(where / "c"), "--samples", str(where / "d.npz")]
+    assert main(command) == 0
+    micro = MicroInterpreter(where / "m.tflite")
+    assert len({micro.run(x[None])[0].tobytes() for x in samples[:16]}) > 8  # a self-test that can fail
+    return where / "c"
+
+
+def sources(folder: Path) -> list[str]:
+    return [str(folder / "selftest.c"), str(folder / "model.c"), *map(str, sorted((folder / "src").glob("*.c")))]
+
+
+@pytest.mark.parametrize(
+    "compiler",
+    [("gcc", "-O2"), ("gcc", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"), ("clang", "-O2")],
+)
+def test_the_self_test_passes_on_this_machine(compiler: tuple[str, ...], folder: Path, tmp_path: Path) -> None:
+    if (why := needs(compiler[0])) is not None:
+        pytest.skip(why)
+    program = tmp_path / "selftest"
+    command = [*compiler, *STRICT, f"-I{folder}", f"-I{folder / 'src'}", "-o", str(program), *sources(folder)]
+    subprocess.run(command, check=True)
+    assert subprocess.run([program], timeout=60).returncode == 0
+
+
+def test_the_self_test_notices_a_wrong_answer(folder: Path, tmp_path: Path) -> None:
+    if (why := needs("gcc")) is not None:
+        pytest.skip(why)
+    text = (folder / "selftest.c").read_text()
+    assert "expected + i * 6" in text
+    (tmp_path / "selftest.c").write_text(text.replace("expected + i * 6", "expected + (i ? i - 1 : 1) * 6"))
+    command = ["gcc", f"-I{folder}", f"-I{folder / 'src'}", "-o", str(tmp_path / "t"), *sources(folder)[1:]]
+    subprocess.run([*command, str(tmp_path / "selftest.c")], check=True)
+    assert subprocess.run([tmp_path / "t"], timeout=60).returncode != 0
+
+
+@pytest.mark.parametrize("machine", CORTEX)
+@pytest.mark.parametrize("option", ["-O2", "-Os", "-O0"])
+def test_the_self_test_passes_on_a_cortex_m(machine: str, option: str, folder: Path, tmp_path: Path) -> None:
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if (why := needs(tool)) is not None:
+            pytest.skip(why)
+    secure = machine == "mps2-an505"
+    base, ram = (0x10000000, 0x38000000) if secure else (0, 0x20000000)
+    (tmp_path / "startup.c").write_text(STARTUP % (ram + 0x100000))
+    memory = [f"-Wl,--section-start=.vectors={base:#x}", f"-Wl,-Ttext={base + 0x400:#x}", f"-Wl,-Tdata={ram:#x}"]
+    command = ["arm-none-eabi-gcc", *STRICT, option, *CORTEX[machine], "-mthumb", "--specs=rdimon.specs", *memory]
+    command += [f"-I{folder}", f"-I{folder / 'src'}", "-o", str(tmp_path / "t.elf"), *sources(folder)]
+    subprocess.run([*command, str(tmp_path / "startup.c")], check=True)
+    run = ["qemu-system-arm", "-M", machine, "-nographic", "-monitor", "none", "-serial", "none"]
+    run += ["-semihosting-config", "enable=on,target=native", "-kernel", str(tmp_path / "t.elf")]
+    done = subprocess.run(run, timeout=60, stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_is_kept_in_ram_between_calls(folder: Path, tmp_path: Path) -> None:
+    """No object has data or bss: what is not constant lies in the caller's arena."""
+    for tool in ("gcc", "size"):
+        if (why := needs(tool)) is not None:
+            pytest.skip(why)
+    command = ["gcc", "-O2", "-c", f"-I{folder}", f"-I{folder / 'src'}", *sources(folder)[1:]]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    objects = sorted(tmp_path.glob("*.o"))
+    assert len(objects) > 5
+    listed = subprocess.check_output(["size", "-A", *objects], text=True).splitlines()
+    kept = [line for line in listed if line.split()[:1] in (["\x2edata"], [".bss"]) and int(line.split()[1])]
+    assert kept == []
+    symbols = subprocess.check_output(["nm", "-u", *objects], text=True)
+    assert not [heap for heap in ("malloc", "calloc", "free", "realloc") if f" {heap}\n" in symbols]
+
+
+def test_the_report_is_json(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(folder.parent / "m.tflite")
+    assert main(["firmware", model, "-o", str(tmp_path), "--name", "small", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["arena_bytes"] >= report["arena_least_bytes"] > 0
+    assert all((tmp_path / name).is_file() for name in report["files"])
+    assert f"#define SMALL_ARENA {report['arena_bytes']} " in (tmp_path / "small.h").read_text()
+
+
+def test_the_same_model_gives_the_same_sources(tmp_path: Path) -> None:
+    a, b = write(network(), tmp_path / "a"), write(network(), tmp_path / "b")
+    assert a.files == b.files
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in a.files)
+
+
+def test_a_name_that_c_does_not_take_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot begin a C name"):
+        write(network(), tmp_path, name="2nd model")
+
+
+def test_wrong_samples_are_one_sentence(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.savez(tmp_path / "d.npz", x=np.zeros((2, 5), np.int8))
+    command = ["firmware", str(folder.parent / "m.tflite"), "-o", str(tmp_path), "--samples", str(tmp_path / "d.npz")]
+    assert main(command) == 1
+    assert "but the model takes int8 of 1×9×7×3" in capsys.readouterr().err

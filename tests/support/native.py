@@ -1,0 +1,55 @@
+"""Generated sources as a shared library of this machine, called through ctypes."""
+
+import atexit
+import ctypes
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import converters.c99
+from converters.c99 import Firmware, write
+from edgexai.graph import Graph
+
+SOURCES = Path(converters.c99.__file__).parent / "kernels"
+
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic")
+
+
+@cache
+def kernels(compiler: str, flags: tuple[str, ...]) -> list[str]:
+    """The hand-written kernels, compiled once a session."""
+    folder = Path(tempfile.mkdtemp(prefix="exai"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sources = sorted(map(str, SOURCES.glob("*.c")))
+    subprocess.run([compiler, *STRICT, "-O1", "-fPIC", "-c", *flags, *sources], check=True, cwd=folder)
+    return sorted(map(str, folder.glob("*.o")))
+
+
+class Native:
+    """A model compiled with the host's compiler."""
+
+    def __init__(self, graph: Graph | Path, folder: Path, compiler: str = "gcc", *flags: str) -> None:
+        self.firmware: Firmware = write(graph, folder)
+        library = folder / "model.so"
+        options = [*STRICT, "-O1", "-fPIC", "-shared", *flags, f"-I{folder}", f"-I{folder / 'src'}"]
+        objects = kernels(compiler, flags)
+        subprocess.run([compiler, *options, "-o", str(library), str(folder / "model.c"), *objects], check=True)
+        self._call = ctypes.CDLL(str(library)).model_predict
+        self._arena = np.zeros(max(self.firmware.arena, 8) // 8 + 1, np.int64)
+
+    def __call__(self, x: NDArray, shape: tuple[int, ...], dtype: type = np.int8) -> NDArray:
+        y = np.empty(shape, dtype)
+        x = np.ascontiguousarray(x)
+        self._arena[:] = 0x5A5A5A5A5A5A5A5A  # nothing may depend on what an arena held
+        self._call(*(ctypes.c_void_p(a.ctypes.data) for a in (self._arena, x, y)))
+        return y
+
+
+def needs(tool: str) -> str | None:
+    """Why a test of a tool is left out; None if the tool is there."""
+    return None if shutil.which(tool) else f"{tool} is not installed"
