@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from converters.c99 import project
 from converters.c99.lower import C_TYPES, lower, schedule
 from converters.c99.memory import Block, Placement, place
+from converters.c99.relevance import explanation
 from converters.c99.schedule import Schedule
 from converters.c99.text import Tables, calls, parameters
 from edgexai.errors import ConfigError, DataError
@@ -26,6 +27,7 @@ KERNELS = files("converters.c99").joinpath("kernels")
 class Firmware:
     """What was written: ``arena`` and ``constants`` in bytes, ``files`` relative to the directory.
 
+    ``explain_arena`` is that of explaining, if it was asked for;
     ``bound`` is the least arena that these maps and lifetimes allow.
     """
 
@@ -36,18 +38,22 @@ class Firmware:
     files: tuple[str, ...]
     schedule: Schedule
     placement: Placement
+    explain_arena: int | None = None
 
 
 def write(
     graph: Graph | str | Path,
     directory: str | Path,
     name: str = "model",
+    explains: bool = False,
     samples: NDArray[Any] | None = None,
     expected: NDArray[Any] | None = None,
 ) -> Firmware:
     """Write the sources of a model into ``directory``.
 
-    ``name`` begins every public C name. ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …),
+    ``name`` begins every public C name. ``explains`` adds a function that also gives the relevance of the input under
+    the composite ``epsilon``, of the logit that is largest, in float32 (see `relevance.py`).
+    ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …),
     what it answers, go into `selftest.c`. Raises UnsupportedOperator for an operator without a kernel, by number and
     name; ConfigError for a name that C does not take; DataError for samples that do not fit.
     """
@@ -64,8 +70,41 @@ def write(
     ]
     body = calls(plan, placement, structs, tables)
     ports = Ports.of(low.graph)
+    explained: list[str] = []
+    explain_arena = None
+    if explains:
+        whole, values = explanation(low, plan)
+        room = _placed(whole)
+        explain_arena = room.size
+        more = [f"{name}_step_{i}" for i in range(len(plan.steps), len(plan.steps) + len(whole.steps))]
+        names = {id(step.parameters): struct for step, struct in zip(plan.steps, structs, strict=True)}
+        used = [names.get(id(step.parameters), struct) for step, struct in zip(whole.steps, more, strict=True)]
+        explained = [
+            f"#define {name.upper()}_RELEVANCE {values} /* values of the map */",
+            f"#define {name.upper()}_EXPLAIN_ARENA {room.size} /* bytes of RAM while explaining */",
+        ]
+        prototype = (
+            f"void {name}_explain({name}_explain_arena *arena, {ports.signature()}, "
+            "float *relevance, int32_t *target, float *score)"
+        )
+        explained += [
+            f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{name.upper()}_EXPLAIN_ARENA];",
+            f"}} {name}_explain_arena;",
+            "\n/* The answer, and the relevance of the input for the largest logit (LRP-epsilon). */",
+            f"{prototype};\n",
+        ]
+        body = [
+            *body,
+            "}",
+            "",
+            f"{prototype} {{",
+            "    int8_t *const a = arena->bytes;",
+            *calls(whole, room, used, tables),
+        ]
     out: dict[str, str] = {
-        f"{name}.h": _header(name, ports, placement.size),
+        f"{name}.h": _header(name, ports, placement.size).replace(
+            "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
+        ),
         f"{name}.c": _source(name, ports, tables, definitions, body),
         **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes),
     }
@@ -80,7 +119,7 @@ def write(
     for kernel in kernels:
         (root / "src" / kernel).write_bytes(KERNELS.joinpath(kernel).read_bytes())
     written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels))
-    return Firmware(name, placement.size, placement.bound, tables.bytes, written, plan, placement)
+    return Firmware(name, placement.size, placement.bound, tables.bytes, written, plan, placement, explain_arena)
 
 
 def _placed(plan: Schedule) -> Placement:

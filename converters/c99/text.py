@@ -97,6 +97,8 @@ def _is_float(name: str, step: Step) -> bool:
     """Whether a kernel takes the buffer as something else than int8."""
     if step.function in ("memcpy", "memset", "exai_shift"):
         return False
+    if step.function.startswith(("exai_start", "exai_back", "exai_finish")):
+        return name.startswith("c")  # maps of relevance
     place = step.arguments.index(name)
     return (step.function, place) in {("exai_quantize", 0), ("exai_dequantize", 4)} or schedule_scratch(name)
 

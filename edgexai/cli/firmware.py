@@ -5,6 +5,7 @@ They predict bit for bit as TensorFlow Lite Micro does, in the memory that the c
 examples:
   edgexai firmware kws_int8.tflite -o kws
   edgexai firmware kws_int8.tflite -o kws --samples recordings.npz      (and a self-test with what is right)
+  edgexai firmware kws_int8.tflite -o kws --explain
   edgexai firmware kws_int8.tflite -o kws --name spotter --json
 """
 
@@ -28,25 +29,29 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", metavar="NPZ", help="x (N, …) in the type of the model's input; up to 16 go into selftest.c"
     )
+    parser.add_argument("--explain", action="store_true", help="add LRP-epsilon of the predicted class, in float32")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     samples, expected = _answers(graph, args.samples) if args.samples else (None, None)
-    made = write(graph, args.output, args.name, samples, expected)
+    made = write(graph, args.output, args.name, args.explain, samples, expected)
     report = {
         "name": made.name,
         "arena_bytes": made.arena,
         "arena_least_bytes": made.bound,
+        "explain_arena_bytes": made.explain_arena,
         "constant_bytes": made.constants,
         "files": list(made.files),
     }
     if args.json:
         print(json.dumps(report))
         return 0
+    explaining = "" if made.explain_arena is None else f" ({made.explain_arena:,} while it explains)"
     print(
-        f"{args.output}: {made.name}_predict, {made.arena:,} bytes of RAM, {made.constants:,} bytes of constants; "
+        f"{args.output}: {made.name}_predict, {made.arena:,} bytes of RAM{explaining}, "
+        f"{made.constants:,} bytes of constants; "
         f"{args.output}/README.md says how to build it"
     )
     return 0

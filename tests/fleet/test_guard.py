@@ -94,6 +94,14 @@ def test_notes_of_an_older_store_end_no_answer(tmp_path: Path) -> None:
     store.close()
 
 
+def test_frames_that_nodes_hold_back_are_counted(store: Store) -> None:
+    notes = [
+        ("f", n, "metrics", DAY, json.dumps({"waiting": {"frames": k, "bytes": 1}})) for n, k in (("a", 3), ("b", 4))
+    ]
+    store.journal.add([], [], [*notes, ("f", "c", "metrics", DAY, "{}")])
+    assert "edgexai_nodes_waiting_frames 7" in client(store).get("/metrics").text
+
+
 def test_a_conservation_that_is_no_number_is_stored_as_unknown(store: Store) -> None:
     for value in (math.inf, -math.inf, math.nan):
         frame = encode(np.eye(4, dtype=np.float32), model=b"\xab" * 8, conservation=value)

@@ -84,6 +84,13 @@ void exai_softmax_rows(const exai_softmax *softmax, const int8_t *x, int8_t *y);
 void exai_quantize(const float *x, int32_t count, float scale, int32_t zero, int8_t *y);
 void exai_dequantize(const int8_t *x, int32_t count, float scale, int32_t zero, float *y);
 
+/* Relevance: exai_relevance.c. */
+void exai_start(const int8_t *logits, int32_t count, float scale, int32_t zero, float *c, int32_t *target, float *score);
+void exai_back(const exai_layer *layer, const int8_t *y, const float *above, float *below, int32_t depthwise);
+void exai_back_pool(const exai_pool *pool, const float *above, float *below);
+void exai_back_add(const int8_t *y, const float *above, int32_t count, int32_t low, float ratio, float *below);
+void exai_finish(const int8_t *x, const float *c, int32_t pixels, int32_t channels, int32_t zero, float *relevance);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edgexai.cli.ports import port
 from edgexai.errors import ConfigError
 
 
@@ -31,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, default=5, help="how many node processes, at least 4 (%(default)s)")
     parser.add_argument("--samples", type=int, default=100, help="samples that each node explains (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("demo-report"), help="where all files go (%(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="port of the fleet's page (default: any that is free)")
+    parser.add_argument("--port", type=port, default=0, help="port of the fleet's page (default: any that is free)")
     parser.add_argument("--serve", action="store_true", help="keep the fleet's page up until Ctrl-C")
     parser.add_argument("--seed", type=int, default=0, help="of the training and of which digits are held out")
 

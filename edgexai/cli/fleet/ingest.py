@@ -11,12 +11,13 @@ import argparse
 import logging
 
 from edgexai.cli.fleet.options import broker_options, fleet_of, known_broker, say, worker_options
+from edgexai.cli.ports import port
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     worker_options(parser)
     parser.add_argument("--worker", required=True, metavar="NAME", help="a name that stays the same over restarts")
-    parser.add_argument("--metrics-port", type=int, metavar="P", help="answer /metrics on --host (0: any port)")
+    parser.add_argument("--metrics-port", type=port, metavar="P", help="answer /metrics on --host (0: any port)")
     broker_options(parser, required=True)
 
 

@@ -8,19 +8,20 @@ import argparse
 import logging
 
 from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, say, worker_options
+from edgexai.cli.ports import port
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import is_loopback
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     worker_options(parser)
-    parser.add_argument("--port", type=int, default=8080, metavar="P", help="port of the page (%(default)s; 0: any)")
+    parser.add_argument("--port", type=port, default=8080, metavar="P", help="port of the page (%(default)s; 0: any)")
     parser.add_argument("--worker", metavar="NAME", help="a name that stays the same over restarts")
     parser.add_argument(
         "--unprotected", action="store_true", help="serve the page beyond this machine, to whoever asks, without log-in"
     )
     broker_options(parser, required=False)
-    parser.add_argument("--broker-port", type=int, default=1883, metavar="P", help="of our own (%(default)s; 0: any)")
+    parser.add_argument("--broker-port", type=port, default=1883, metavar="P", help="of our own (%(default)s; 0: any)")
 
 
 def run(args: argparse.Namespace) -> int:

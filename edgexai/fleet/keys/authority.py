@@ -33,7 +33,10 @@ class Authority:
         if not certificate.exists():
             self._make(fleet)
         self._key = _private(key)
-        self._subject = x509.load_pem_x509_certificate(certificate.read_bytes()).subject
+        try:
+            self._subject = x509.load_pem_x509_certificate(certificate.read_bytes()).subject
+        except ValueError:
+            raise ConfigError(f"{certificate} is damaged; bring it back, or take a new directory") from None
 
     def issue(
         self, path: Path, common_name: str, hosts: Iterable[str] = (), usage: x509.ObjectIdentifier = CLIENT
@@ -150,7 +153,7 @@ def write_new(path: Path, content: bytes, mode: int) -> None:
 def _private(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (ValueError, TypeError):
+    except (FileNotFoundError, ValueError, TypeError):
         key = None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ConfigError(f"{path} is no elliptic-curve key; this directory holds another authority, or is damaged")
@@ -192,4 +195,8 @@ def _host(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        return x509.DNSName(host)
+        pass
+    try:
+        return x509.DNSName(host.encode("idna").decode("ascii"))
+    except (UnicodeError, ValueError):
+        raise ConfigError(f"--hosts {host[:80]!r} is no name of a host; give one as certificates have it") from None

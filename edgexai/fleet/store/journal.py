@@ -188,6 +188,11 @@ class Journal:
         )
         return {str(state): count for state, count in rows}
 
+    def held_back(self) -> int:
+        """Frames that nodes said they still hold: what grows while a worker is connected does not arrive here."""
+        query = "SELECT coalesce(sum(json_extract(message, '$.waiting.frames')), 0) FROM node WHERE kind = 'metrics'"
+        return int(self._all(query)[0][0])
+
     def totals(self, limit: int = 500) -> dict[tuple[str, str], tuple[int, int]]:
         """Frames and bytes stored of the (fleet, node) that came first to the store last."""
         rows = self._all(

@@ -155,6 +155,12 @@ def prometheus(view: View) -> str:
         *family("edgexai_quarantined_total", "counter", "Payloads that were refused.", [("", counters["quarantined"])]),
         *family("edgexai_nodes", "gauge", "Nodes by their last status.", by_state),
         *family(
+            "edgexai_nodes_waiting_frames",
+            "gauge",
+            "Frames that nodes still hold; growing while a worker is connected, they do not arrive.",
+            [("", journal.held_back())],
+        ),
+        *family(
             "edgexai_view_dropped_total", "counter", "Sums and frames that the page let go of.", [("", view.let_go)]
         ),
         *family("edgexai_journal_frames", "gauge", "Frames that are not in Parquet yet.", [("", journal.waiting())]),
