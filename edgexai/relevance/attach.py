@@ -44,19 +44,17 @@ def attach(
 ) -> Graph:
     """Append layer-wise relevance propagation (Bach et al. 2015) to a model.
 
-    The new outputs follow the model's own: ``relevance`` float32 (1, rows, columns) for ``channels="sum"`` or
-    (1, rows, columns, channels) for ``"keep"`` (a sequence: (1, steps) or (1, steps, channels)), ``target`` int32 (1,)
-    and ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file
-    gets a second input, one weight an output), ``"error"`` (the squared error of an autoencoder), ``"box"`` or
-    ``"mask"`` (of a detector, of a segmentation: see `edgexai.relevance.targets`); ``output`` is which of several heads, by
-    number or name. ``composite`` is one, its name, or the path of its ``.toml`` file.
-    ``grid`` stops at the inner layer of the nearest resolution. A model with several inputs gets one map an input,
-    ``relevance``, ``relevance_1``, … in their order; a streaming model ``state`` float32 (1,), the relevance that is
-    about the steps before.
-    ``concepts`` adds the output ``concepts`` float32 (1, N), what channels of inner maps took part: ``"auto"``, or
-    the names of maps (see `edgexai.relevance.concepts`).
-    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see `dynamic_range`), ``"auto"``
-    takes what runs fastest here (see `edgexai.relevance.precision`).
+    The new outputs follow the model's own: ``relevance`` float32 (1, rows, columns) for ``channels="sum"`` or (1, rows,
+    columns, channels) for ``"keep"`` (a sequence: (1, steps) or (1, steps, channels)), ``target`` int32 (1,) and
+    ``score`` float32 (1,), the logit explained. ``target`` is ``"predicted"``, an index, ``"input"`` (the file gets a
+    second input, one weight an output), ``"error"`` (the squared error of an autoencoder), ``"box"`` or ``"mask"`` (of
+    a detector, of a segmentation: see `edgexai.relevance.targets`); ``output`` is which of several heads, by number or
+    name. ``composite`` is one, its name, or the path of its ``.toml`` file. ``grid`` stops at the inner layer of the
+    nearest resolution. A model with several inputs gets one map an input, ``relevance``, ``relevance_1``, … in their
+    order; a streaming model ``state`` float32 (1,), the relevance that is about the steps before. ``concepts`` adds the
+    output ``concepts`` float32 (1, N), what channels of inner maps took part: ``"auto"``, or the names of maps (see
+    `edgexai.relevance.concepts`). ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see
+    `dynamic_range`), ``"auto"`` takes what runs fastest here (see `edgexai.relevance.precision`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
     graph = graph_of(graph)
