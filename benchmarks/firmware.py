@@ -13,7 +13,10 @@ from pathlib import Path
 
 from converters.c99 import write
 
-CORES = {"M4F": ("mps2-an386", "cortex-m4"), "M7": ("mps2-an500", "cortex-m7")}
+CORES = {
+    "M4F": ("mps2-an386", ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
+    "M7": ("mps2-an500", ("-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+}
 STARTUP = """
 typedef void (*word)(void);
 extern void _start(void);
@@ -22,26 +25,33 @@ __attribute__((section(".vectors"), used)) const word vectors[2] = {(word)0x2010
 HARNESS = """
 #include <stdio.h>
 #include "model.h"
-static model_arena arena;
+static model_explain_arena arena;
+static float relevance[MODEL_RELEVANCE], score;
+static int32_t target;
 static %(x)s x[MODEL_X0];
 static %(y)s y[MODEL_Y0];
 int main(void) {
     volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010;
     uint32_t seed = 1;
+    *(volatile uint32_t *)0xE000ED88 |= 0xFu << 20; /* the floating-point unit is off after a reset */
+    __asm__ volatile("dsb; isb");
     for (int i = 0; i < MODEL_X0; i++) x[i] = (%(x)s)((int)((seed = seed * 1664525u + 1013904223u) >> 24) - 128);
     systick[1] = 0xFFFFFF;
     systick[2] = 0;
     systick[0] = 5;
-    model_predict(&arena, x, y);
-    printf("%%u\\n", 40 * (unsigned)(0xFFFFFF - systick[2]));
+    model_predict((model_arena *)&arena, x, y);
+    unsigned predicting = 40 * (unsigned)(0xFFFFFF - systick[2]);
+    systick[2] = 0;
+    model_explain(&arena, x, y, relevance, &target, &score);
+    printf("%%u %%u\\n", predicting, 40 * (unsigned)(0xFFFFFF - systick[2]));
     return 0;
 }
 """
 
 
-def measure(folder: Path, machine: str, core: str) -> tuple[int, int]:
-    """Instructions of one prediction, and bytes of the kernels' code."""
-    options = ["arm-none-eabi-gcc", "-std=c99", "-O2", f"-mcpu={core}", "-mthumb", f"-I{folder}", f"-I{folder / 'src'}"]
+def measure(folder: Path, machine: str, core: tuple[str, ...]) -> tuple[int, int, int]:
+    """Instructions of one prediction and of one explanation, and bytes of code."""
+    options = ["arm-none-eabi-gcc", "-std=c99", "-O2", *core, "-mthumb", f"-I{folder}", f"-I{folder / 'src'}"]
     sources = [folder / "model.c", *sorted((folder / "src").glob("*.c"))]
     subprocess.run([*options, "-ffunction-sections", "-c", *sources], check=True, cwd=folder)
     used = [
@@ -59,24 +69,27 @@ def measure(folder: Path, machine: str, core: str) -> tuple[int, int]:
     run = ["qemu-system-arm", "-M", machine, "-nographic", "-monitor", "none", "-serial", "none", "-icount", "shift=0"]
     run += ["-semihosting-config", "enable=on,target=native", "-kernel", "t.elf"]
     done = subprocess.run(run, cwd=folder, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return int((done.stdout + done.stderr).split()[-1]), code
+    predicting, explaining = map(int, (done.stdout + done.stderr).split()[-2:])
+    return predicting, explaining, code
 
 
 def main() -> None:
     """Print the table of docs/firmware.md."""
-    cores = " | ".join(CORES)
-    print(f"| model | {cores} | RAM, B | constants, B | code, B |\n|---" + "|---" * (len(CORES) + 3) + "|")
+    cores = " | ".join(f"predict, {core} | explain, {core}" for core in CORES)
+    print(f"| model | {cores} | RAM, B | RAM to explain, B | constants, B | code, B |")
+    print("|---" * (2 * len(CORES) + 5) + "|")
     for path in map(Path, sys.argv[1:]):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            made = write(path, folder)
+            made = write(path, folder, explains=True)
             header = (folder / "model.h").read_text()
             kinds = {side: "float" if f"float *{side}0" in header else "int8_t" for side in "xy"}
             (folder / "main.c").write_text(HARNESS % kinds)
             (folder / "startup.c").write_text(STARTUP)
             found = [measure(folder, *core) for core in CORES.values()]
-            counts = " | ".join(f"{n / 1e6:.2f} M" for n, _ in found)
-            print(f"| {path.stem} | {counts} | {made.arena:,} | {made.constants:,} | {found[0][1]:,} |")
+            counts = " | ".join(f"{p / 1e6:.2f} M | {e / 1e6:.2f} M" for p, e, _ in found)
+            sizes = f"{made.arena:,} | {made.explain_arena:,} | {made.constants:,} | {found[0][2]:,}"
+            print(f"| {path.stem} | {counts} | {sizes} |")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Turn a model that came over the air back into the `.tflite` that was sent, bit for bit. Needs numpy alone.
 
-examples:
-  edgexai compress kws_int8.tflite -o kws.tflite --data clips.npz --max-accuracy-loss 1 --transit kws.exq (workstation)
-  edgexai restore kws.exq -o kws.tflite                                                                   (node)
+on a workstation:
+  edgexai compress kws_int8.tflite -o kws.tflite --data clips.npz --max-accuracy-loss 1 --transit kws.exq
+on the node:
+  edgexai restore kws.exq -o kws.tflite
 """
 
 import argparse

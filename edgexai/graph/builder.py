@@ -43,7 +43,9 @@ class Builder:
         self._prefix = prefix
         self._constants: dict[tuple[Any, ...], int] = {}
         self._computed: dict[tuple[Any, ...], int] = {}
-        self._root = {op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in ALIASES and op.outputs}
+        self._root = {
+            op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in ALIASES and op.inputs and op.outputs
+        }
         self._views = set(self._root)
 
     def finish(self, outputs: Sequence[int], metadata: Mapping[str, bytes] | None = None) -> Graph:

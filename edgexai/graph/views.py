@@ -23,7 +23,7 @@ def apart(graph: Graph, own: int) -> Graph:
     tensors = list(graph.tensors)
     further: dict[int, list[Op]] = {}
     for number, op in enumerate(graph.ops):
-        if op.kind not in VIEWS or op.inputs[0] not in producers or not op.outputs:
+        if op.kind not in VIEWS or not op.inputs or not op.outputs or op.inputs[0] not in producers:
             continue
         x, y = op.inputs[0], op.outputs[0]
         readers = consumers.get(y, [])

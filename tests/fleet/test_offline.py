@@ -127,3 +127,37 @@ def test_an_agent_without_a_broker_writes_what_a_fleet_takes_in(
     assert found.sequence.tolist() == list(range(14))
     assert set(found.group.tolist()) == {"new"}
     assert set(found.node.tolist()) == {"press7"}
+
+
+def test_concepts_of_the_explainer_arrive_unless_privacy_promises_noise(tmp_path: Path) -> None:
+    import edgexai
+
+    golden = Path(__file__).parents[1] / "golden" / "cnn"
+    edgexai.save(edgexai.attach(golden / "model.tflite", concepts="auto"), tmp_path / "e.tflite")
+    x = np.load(golden / "golden.npz")["x"]
+    np.savez(tmp_path / "x.npz", x=x)
+    config = tmp_path / "agent.toml"
+    config.write_text("[privacy]\nepsilon = 1.0\nclip = 5.0\nepsilon_per_day = 50.0\n")
+    agent = [
+        "agent",
+        "--fleet",
+        "f",
+        "--node",
+        "n",
+        "--model",
+        str(tmp_path / "e.tflite"),
+        "--data",
+        str(tmp_path / "x.npz"),
+    ]
+    assert main([*agent, "--to", str(tmp_path / "plain"), "--budget", "64"]) == 0
+    private = ["--config", str(config), "--state", str(tmp_path / "state")]
+    assert main([*agent, *private, "--to", str(tmp_path / "private")]) == 0
+    for name, wanted in (("plain", True), ("private", False)):
+        journal = Journal(tmp_path / f"store-{name}")
+        assert take_in(tmp_path / name, journal) == (len(x), len(x))
+        journal.close()
+        (found,) = evidence(tmp_path / f"store-{name}")
+        assert (found.concepts.shape[1] > 0) == wanted
+    explained = edgexai.Explainer(tmp_path / "e.tflite")(x[0])
+    (found,) = evidence(tmp_path / "store-plain")
+    assert np.corrcoef(found.concepts[0], explained.concepts)[0, 1] > 0.95
