@@ -110,13 +110,14 @@ def findings(d: Deployed, x: Array, y: Array) -> list[Tested]:
 
 
 def audited(
-    d: Deployed, train: tuple[Array, Array], test: tuple[Array, Array], groups: Array | None, out: Path
+    d: Deployed, train: tuple[Array, Array], test: tuple[Array, Array], groups: Array | None, args: argparse.Namespace
 ) -> None:
-    """The audit of the model, as ``out/audit.html``."""
-    some = slice(None, None, max(1, len(test[0]) // 200))
+    """The audit of the model, as ``audit.html`` in the output folder."""
+    some = slice(None, None, max(1, len(test[0]) // (30 if args.quick else 200)))
     by = None if groups is None else groups[some].astype(str)
     given = [(v[0].astype(np.float32), v[1]) for v in (train, (test[0][some], test[1][some]))]
-    (out / "audit.html").write_text(html(report(Evidence(d.path, *given, groups=by))), encoding="utf-8")
+    page = html(report(Evidence(d.path, *given, groups=by)))
+    (args.output / "audit.html").write_text(page, encoding="utf-8")
 
 
 def publish(
@@ -161,8 +162,8 @@ def heat(ax: Any, relevance: Array) -> None:
 
 
 def _plane(m: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A map of at most two axes, as frames take it."""
-    return m if m.ndim <= 2 else m.reshape(m.shape[0], -1)
+    """A map of at most three axes, as frames take it."""
+    return m if m.ndim <= 3 else m.reshape(*m.shape[:2], -1)
 
 
 def _said(i: quality.Interval) -> str:

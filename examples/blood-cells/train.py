@@ -59,7 +59,7 @@ def main() -> None:
         check("neutrophils: relevance on the cell", inside[cell], area[cell]),
         check("neutrophils: most relevant pixels on the cell", ranked[cell], area[cell]),
     ]
-    common.audited(d, (x[learn], y[learn]), (x[test], y[test]), None, args.output)
+    common.audited(d, (x[learn], y[learn]), (x[test], y[test]), None, args)
     more = [f"Frames of at most {common.BUDGET} bytes: median cosine to the map {np.median(d.cosine()):.3f}."]
     more += shortcut(x, y, args)
     if not args.quick:

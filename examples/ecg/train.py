@@ -61,7 +61,7 @@ def main() -> None:
         check("ventricular beats: relevance within 60 ms of the beat", inside[beat], mask.mean(), by[beat]),
         check("its most relevant samples within 60 ms", ranked[beat], mask.mean(), by[beat]),
     ]
-    common.audited(d, (x[record != last], y[record != last]), (x[record == last], y[record == last]), None, args.output)
+    common.audited(d, (x[record != last], y[record != last]), (x[record == last], y[record == last]), None, args)
     cosine = f"Frames of at most {common.BUDGET} bytes: median cosine to the map {np.median(d.cosine()):.3f}."
     if not args.quick:
         picture(d, maps, beat)

@@ -60,7 +60,7 @@ def main() -> None:
     d, by = common.joined(parts), run[np.concatenate(where)]
     shares = np.concatenate(inside)
     rows = [check("relevance on the tenth of voxels that an F-test finds", shares[d.right], mask.mean(), by[d.right])]
-    common.audited(d, (x[learn], y[learn]), (x[test], y[test]), None, args.output)
+    common.audited(d, (x[learn], y[learn]), (x[test], y[test]), None, args)
     more = [f"Frames of at most {common.BUDGET} bytes: median cosine to the map {np.median(d.cosine()):.3f}."]
     if not args.quick:
         picture(d, different(x, y))

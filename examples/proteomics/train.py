@@ -76,7 +76,7 @@ def main() -> None:
         f"n = {int(some.sum())}.",
         f"Frames of at most {common.BUDGET} bytes: median cosine to the map {np.median(d.cosine()):.3f}.",
     ]
-    common.audited(d, (x[learn], y[learn]), (x[test], y[test]), None, args.output)
+    common.audited(d, (x[learn], y[learn]), (x[test], y[test]), None, args)
     if not args.quick:
         picture(d, protein, top, y[index])
     common.publish("proteomics", args.quick, common.quality.share(d.right, by), rows, more)
