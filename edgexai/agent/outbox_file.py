@@ -14,22 +14,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from edgexai.agent.outbox_format import prepare
 from edgexai.errors import ConfigError
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS message (
-    id INTEGER PRIMARY KEY,
-    boot TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    age REAL NOT NULL,
-    value REAL NOT NULL,
-    cuts INTEGER NOT NULL DEFAULT 0,
-    payload BLOB NOT NULL,
-    checksum INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS message_worth ON message (cuts, value, id);
-"""
 _PAGE = 1024  # a commit writes the pages that it touches: small ones spare the flash
 CHECKPOINT = 64
 RESERVE = 128 * 1024
@@ -121,8 +108,8 @@ def connect(path: str) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT}")
-        db.executescript(SCHEMA)
-    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        prepare(db)
+    except (sqlite3.DatabaseError, UnicodeDecodeError, ConfigError):
         db.close()
         raise
     return db
@@ -168,7 +155,7 @@ def _text(raw: bytes) -> str:
 
 
 def _fits(db: sqlite3.Connection) -> bool:
-    """Whether the tables are ours: a file of another program, or an older one, is treated as damaged."""
+    """Whether the tables are ours: a file of another program is treated as damaged."""
     wanted = {"id", "boot", "sequence", "age", "value", "cuts", "payload", "checksum"}
     return wanted == {row[1] for row in db.execute("PRAGMA table_info(message)")}
 
