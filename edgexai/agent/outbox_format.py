@@ -33,9 +33,7 @@ def prepare(db: sqlite3.Connection) -> None:
     """Makes the tables of a new file, and those of an older one anew; ConfigError for a file of a newer version."""
     (found,) = db.execute("PRAGMA user_version").fetchone()
     if found > VERSION:
-        raise ConfigError(
-            f"the outbox was written by a newer edgexai (format {found}, not {VERSION}); update"
-        )
+        raise ConfigError(f"a newer edgexai wrote the outbox (format {found}; known here: {VERSION}); update this one")
     if found == VERSION:
         return
     columns = {row[1] for row in db.execute("PRAGMA table_info(message)")}

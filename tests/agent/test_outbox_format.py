@@ -55,7 +55,7 @@ def test_an_outbox_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "outbox.db") as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     db.close()
-    with pytest.raises(ConfigError, match="was written by a newer edgexai"):
+    with pytest.raises(ConfigError, match="a newer edgexai wrote the outbox"):
         Outbox(tmp_path)
     with sqlite3.connect(tmp_path / "outbox.db") as db:
         assert db.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
