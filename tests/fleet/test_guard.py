@@ -222,24 +222,58 @@ def served(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     thread.join(10)
 
 
-def test_half_sent_requests_are_ended_and_others_are_answered(served: int) -> None:
+def answered(port: int, path: str = "/api/health") -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        assert answer.status == 200
+        return str(answer.read().decode())
+
+
+WHOLE, HALF = (b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\n" + end for end in (b"\r\n", b""))
+BODY = b"POST /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nx"
+
+
+@pytest.mark.parametrize("first, then", [(HALF, b""), (WHOLE, HALF), (WHOLE, b""), (BODY, b"")])
+def test_whoever_holds_a_connection_without_a_whole_request_is_ended_and_counted(
+    served: int, first: bytes, then: bytes
+) -> None:
     for _ in range(100):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{served}/api/health", timeout=5) as answer:
-                assert answer.status == 200
+            answered(served)
             break
         except urllib.error.URLError:
             time.sleep(0.05)
-    halves = []
+    before, holders = patience.PatientProtocol.ended, []
     for _ in range(40):
-        half = socket.create_connection(("127.0.0.1", served), timeout=5)
-        half.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-        halves.append(half)
-    deadline = time.monotonic() + 10
-    for half in halves:
-        half.settimeout(max(0.1, deadline - time.monotonic()))
-        with suppress(ConnectionResetError):
-            assert half.recv(100) == b""
-        half.close()
-    with urllib.request.urlopen(f"http://127.0.0.1:{served}/api/health", timeout=5) as answer:
-        assert answer.status == 200
+        holder = socket.create_connection(("127.0.0.1", served), timeout=10)
+        holder.sendall(first)
+        holders.append(holder)
+    for holder in holders:
+        with suppress(ConnectionError):
+            if first != HALF:
+                holder.recv(65536)
+            holder.sendall(then)
+    for holder in holders:  # to the end: a time-out here is somebody who holds his place
+        with suppress(ConnectionError):
+            while holder.recv(65536):
+                pass
+        holder.close()
+    assert patience.PatientProtocol.ended - before == 40
+    assert f"edgexai_page_connections_ended_total {patience.PatientProtocol.ended}" in answered(served, "/metrics")
+
+
+def test_whoever_does_not_read_his_answers_is_ended(served: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "ANSWER", 0.5)
+    before = patience.PatientProtocol.ended
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.connect(("127.0.0.1", served))
+    deaf.settimeout(0.5)
+    with suppress(OSError):
+        for _ in range(500):
+            deaf.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 50)
+    deadline = time.monotonic() + 20
+    while patience.PatientProtocol.ended == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert patience.PatientProtocol.ended == before + 1
+    deaf.close()
+    assert answered(served)

@@ -19,6 +19,7 @@ from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
 from edgexai.fleet.store.labels import labels
 from edgexai.fleet.web.guard import LOOPBACK, Guard
+from edgexai.fleet.web.patience import PatientProtocol
 from edgexai.fleet.web.view import View
 from edgexai.messaging.messages import MAX_PAYLOAD
 from edgexai.messaging.strict import dumps, loads
@@ -162,6 +163,12 @@ def prometheus(view: View) -> str:
         ),
         *family(
             "edgexai_view_dropped_total", "counter", "Sums and frames that the page let go of.", [("", view.let_go)]
+        ),
+        *family(
+            "edgexai_page_connections_ended_total",
+            "counter",
+            "Connections to the page that were too many, or held open without a whole request or a reader.",
+            [("", PatientProtocol.ended)],
         ),
         *family("edgexai_journal_frames", "gauge", "Frames that are not in Parquet yet.", [("", journal.waiting())]),
     ]
