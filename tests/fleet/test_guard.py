@@ -232,7 +232,7 @@ WHOLE, HALF = (b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\n" + end for end 
 BODY = b"POST /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nx"
 
 
-@pytest.mark.parametrize("first, then", [(HALF, b""), (WHOLE, HALF), (WHOLE, b""), (BODY, b"")])
+@pytest.mark.parametrize(("first", "then"), [(HALF, b""), (WHOLE, HALF), (WHOLE, b""), (BODY, b"")])
 def test_whoever_holds_a_connection_without_a_whole_request_is_ended_and_counted(
     served: int, first: bytes, then: bytes
 ) -> None:

@@ -1,4 +1,4 @@
-"""Connections that hold nothing up: requests come whole and answers are taken within some seconds, from so many at once.
+"""Connections that hold nothing up: requests and their readers have some seconds, and there are only so many at once.
 
 uvicorn waits for ever for the rest of a request, and for whoever does not read his answer; a thousand of them would
 take every file that the process may open, and the store's with them.
