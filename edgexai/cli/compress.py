@@ -17,6 +17,8 @@ them, accuracy is how often the prediction is the original's.
 
 import argparse
 import json
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.budget import PROFILED, fit_budget, held_out
 from edgexai.compress.measure.bench import Bench, Point
 from edgexai.compress.measure.limits import COSTS, Budget
-from edgexai.compress.measure.profile import profile_relevance
+from edgexai.compress.measure.profile import Profile, profile_relevance
 from edgexai.compress.quantize.cluster_search import Packed, cheapest_transit
 from edgexai.compress.quantize.exq import four_bytes_each
 from edgexai.compress.repair.distillation import Schedule
@@ -78,8 +80,15 @@ def run(args: argparse.Namespace) -> int:
     bench = Bench(graph, test, labels, board, args.explain)
 
     repair = Repair(steps=args.steps, distillation=Schedule(epochs=args.epochs) if args.distill else None)
+    first = _first_answer(bench, profile, x, budget, args.output)
     with bar("models") as progress:
-        chosen, points = fit_budget(bench, profile, x, budget, repair, bool(args.report), progress)
+        try:
+            chosen, points = fit_budget(bench, profile, x, budget, repair, bool(args.report), progress)
+        except ConfigError:
+            if first is None:
+                raise
+            chosen, points = first, [bench.whole, first]
+    chosen = chosen if first is None else _better(chosen, first, budget)
     packed, tried = _packed(args, chosen, bench, x, budget) if args.transit else (None, [])
     final = packed.point if packed else chosen
     save(final.graph, args.output)
@@ -91,6 +100,33 @@ def run(args: argparse.Namespace) -> int:
         Path(args.report).write_text(write_report(facts, report, points, chosen, final, tried, test), encoding="utf-8")
     print(json.dumps(report) if args.json else _text(report))
     return 0
+
+
+def _first_answer(bench: Bench, profile: Profile, x: NDArray[Any], budget: Budget, output: str) -> Point | None:
+    """A model within the budget that is repaired by its biases alone: written in seconds, kept until a better one is.
+
+    None where the search has to be longer.
+    """
+    begun = time.monotonic()
+    try:
+        point, _ = fit_budget(bench, profile, x, budget, Repair("bias"))
+    except ConfigError:
+        return None
+    save(point.graph, output)
+    share, lost = point.cost.macs / bench.whole.cost.macs, 100 * (bench.whole.accuracy - point.accuracy)
+    print(
+        f"{output}: a first answer after {time.monotonic() - begun:.0f} s, {share:.0%} of the multiply-accumulates, "
+        f"{lost:.1f} points of accuracy lost; going on for a better one",
+        file=sys.stderr,
+    )
+    return point
+
+
+def _better(one: Point, other: Point, budget: Budget) -> Point:
+    """Of two models within a budget the more accurate one where its costs are limited, else the cheaper one."""
+    if budget.limits:
+        return max(one, other, key=lambda point: (point.accuracy, -point.cost.macs))
+    return min(one, other, key=lambda point: (point.cost.macs, -point.accuracy))
 
 
 def _budget(args: argparse.Namespace) -> Budget:

@@ -19,7 +19,7 @@ def test_help_of_a_part_shows_its_options_alone(capsys: pytest.CaptureFixture[st
     enrol = helped(capsys, "fleet", "enrol")
     assert "--lock-out" in enrol
     assert "--hosts" in enrol
-    assert not [option for option in ("--port", "--share", "--signing", "--broker") if option in enrol]
+    assert not [option for option in ("--store", "--share", "--signing", "--broker") if option in enrol]
     command = helped(capsys, "fleet", "command")
     assert "--signing" in command
     assert "--store" not in command

@@ -154,8 +154,13 @@ SLOW = {"--distill", "--calibration", "--keep-explanations", "--int4", "--rivals
 
 
 def install_of(command: Command) -> str:
-    """The install that a command is printed for: node, server or workstation."""
+    """The install that a command is printed for: node, server or workstation.
+
+    Pictures are drawn and folders of them read on a workstation, where TFLite Micro is, too.
+    """
     verb = command.words[0]
+    if {"--picture", "micro"} & {*command.words}:
+        return "workstation"
     return "node" if verb in ("agent", "explain", "restore") else "server" if verb == "fleet" else "workstation"
 
 

@@ -61,7 +61,7 @@ def as_samples(x: Any) -> Array:
     found = np.asarray(x)
     if found.ndim == 0 or found.dtype.kind not in "biuf":
         what = type(x).__name__ if found.ndim == 0 else f"an array of {found.dtype}"
-        raise DataError(f"samples are an array (N, …) of numbers, not {what}; give the model's inputs")
+        raise DataError(f"samples are an array (N, …) of numbers, not {what}; convert them to what the model takes")
     return found
 
 
