@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from models import NETWORKS, golden
 from shared import SHARED, needs_shared
 
@@ -14,7 +15,7 @@ from edgexai.compress.measure.execute import forward, real
 from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.compress.quantize.int8 import Ports, quantize
 from edgexai.errors import DataError, UnsupportedOperator
-from edgexai.graph import DType, Graph, OpKind, serialize
+from edgexai.graph import Builder, DType, Graph, OpKind, serialize
 from edgexai.runtime.interpreter import Interpreter
 
 
@@ -108,3 +109,21 @@ def test_our_int8_is_as_good_as_tensorflows() -> None:
     ours = quantize(real_model, calibration)
     assert accuracy(ours, x, y) >= accuracy(theirs, x, y) - 0.01
     assert agreement(ours, real_model, x) >= agreement(theirs, real_model, x) - 0.02
+
+
+@pytest.mark.parametrize("value", [-np.inf, np.finfo(np.float32).min, -1e9])
+def test_a_pad_below_everything_sets_no_range(value: float) -> None:
+    random = np.random.default_rng(0)
+    build = Builder(Graph((), (), (), ()), prefix="model")
+    x = build.input("x", (1, 8, 8, 3))
+    kernel = build.const(random.normal(size=(4, 3, 3, 3)).astype(np.float32))
+    y = build.conv(x, kernel, build.const(np.zeros(4, np.float32)))
+    table = build.const(np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32))
+    low = build.const(np.array([value], np.float32))
+    y = build.op(OpKind.PADV2, [y, table, low], (1, 10, 10, 4), schema.PadV2OptionsT())
+    options = schema.Pool2DOptionsT(padding=1, strideW=2, strideH=2, filterWidth=3, filterHeight=3)
+    graph = build.finish([build.op(OpKind.MAX_POOL_2D, [y], (1, 4, 4, 4), options)])
+    samples = random.normal(size=(32, 8, 8, 3)).astype(np.float32)
+    small = quantize(graph, samples)
+    found, wanted = real(small, small.outputs[0], forward(small, samples)[0]), forward(graph, samples)[0]
+    assert np.abs(found - wanted).max() < 0.03 * np.abs(wanted).max()

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgexai.compress.channels.labels import FROZEN, Labelling, Labels, Line
-from edgexai.compress.channels.propagate import FOLLOW, freeze
-from edgexai.graph import DType, Graph, OpKind
-
-COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
+from edgexai.compress.channels.propagate import COUNTED, FOLLOW, freeze
+from edgexai.graph import Graph, Op, OpKind
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,10 @@ class Coupling:
     reads: Mapping[int, Labels]
     groups: tuple[Group, ...]
 
+    def line_of(self, op: Op) -> Line | None:
+        """The line of what an operator writes; None for one without free channels, or that writes nothing."""
+        return self.lines.get(op.outputs[0]) if op.outputs else None
+
     @property
     def size(self) -> int:
         """One more than the highest label."""
@@ -46,8 +48,11 @@ def couple(graph: Graph) -> Coupling:
     """Find the coupled channels of a graph."""
     known = Labelling(graph)
     for i, op in enumerate(graph.ops):
-        if any(t in known.labels for t in op.inputs) and graph.tensors[op.outputs[0]].dtype not in COUNTED:
-            FOLLOW.get(op.kind, freeze)(known, i, op)
+        is_counted = bool(op.outputs) and graph.tensors[op.outputs[0]].dtype in COUNTED
+        if is_counted and op.kind == OpKind.SHAPE:  # asked when the model runs: it may say another length then
+            continue
+        is_followed = bool(op.outputs) and not is_counted and any(t in known.labels for t in op.inputs)
+        (FOLLOW.get(op.kind, freeze) if is_followed else freeze)(known, i, op)
     for t in graph.outputs:
         known.freeze(t)
     lines = known.straight()

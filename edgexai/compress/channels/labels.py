@@ -66,7 +66,7 @@ class Labelling:
     def axis_of(self, t: int) -> tuple[int, Labels]:
         """The axis that a tensor's labels lie along, and the labels; -1 for a tensor without free channels."""
         labels = self.roots(self.labels.get(t, np.zeros(self.graph.tensors[t].shape, np.int64)))
-        axis = next((a for a in range(labels.ndim) if labels.any() and _is_straight(labels, a)), -1)
+        axis = next((a for a in range(labels.ndim) if _varies_along(labels, a)), -1)
         if axis < 0:
             self.freeze(t)
             return axis, np.zeros(1, np.int64)
@@ -87,14 +87,15 @@ class Labelling:
         self.labels[t] = np.broadcast_to(line, self.graph.tensors[t].shape)
 
     def straight(self) -> dict[int, Line]:
-        """One line for each tensor that has free channels; freezes those that lie along no single axis."""
+        """One line for each tensor that has free channels; freezes those that lie along no single axis, and those
+        that are one channel altogether, of which nothing would be left."""
         while True:
             lines, crooked = {}, []
             for t, labels in self.labels.items():
                 labels = self.roots(labels)
                 if not labels.any():
                     continue
-                axis = next((a for a in range(labels.ndim) if _is_straight(labels, a)), None)
+                axis = next((a for a in range(labels.ndim) if _varies_along(labels, a)), None)
                 if axis is None:
                     crooked.append(t)
                 else:
@@ -108,3 +109,8 @@ class Labelling:
 def _is_straight(labels: Labels, axis: int) -> bool:
     line = np.moveaxis(labels, axis, -1).reshape(-1, labels.shape[axis])
     return bool(np.all(line == line[0]))
+
+
+def _varies_along(labels: Labels, axis: int) -> bool:
+    """Whether labels differ along this axis, and along no other one."""
+    return bool(np.any(labels != labels.take([0], axis))) and _is_straight(labels, axis)

@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from edgexai.compress.channels.labels import Labelling
-from edgexai.graph import Op, OpKind
+from edgexai.graph import DType, Op, OpKind
+
+COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
+"""Types of indices, shapes and conditions: no channels lie in them."""
 
 
 def freeze(known: Labelling, i: int, op: Op) -> None:
     for t in op.inputs:
         known.freeze(t)
     for t in op.outputs:
-        known.labels[t] = np.zeros(known.graph.tensors[t].shape, np.int64)
+        if known.graph.tensors[t].dtype not in COUNTED:
+            known.labels[t] = np.zeros(known.graph.tensors[t].shape, np.int64)
 
 
 def _same(known: Labelling, i: int, op: Op) -> None:
@@ -193,6 +197,8 @@ def _depthwise(known: Labelling, i: int, op: Op) -> None:
     if not kernel.is_constant:
         return freeze(known, i, op)
     line = known.along(op.inputs[0])
+    if len(line) == 1:  # of one channel any number can be made
+        return known.spread(op.outputs[0], known.fresh(kernel.shape[3]))
     known.spread(op.outputs[0], np.repeat(line, kernel.shape[3] // len(line)))
 
 

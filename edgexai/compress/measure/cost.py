@@ -59,7 +59,7 @@ def cost(graph: Model, board: Board | str | None = None) -> Cost:
         latency = None if board is None else sum(parts(graph, i, board)) / (board.clock_mhz * 1e3)
         energy = None if latency is None or board is None or board.active_mw is None else latency * board.active_mw
         constants = sum(_bytes(graph.tensors[t]) for t in set(op.inputs) if t >= 0 and graph.tensors[t].is_constant)
-        name = graph.tensors[op.outputs[0]].name
+        name = graph.tensors[op.outputs[0]].name if op.outputs else ""
         layers.append(Layer(name, op.custom or op.kind.name, macs(graph, i), constants, alive[i], latency, energy))
     return Cost(
         macs=sum(layer.macs for layer in layers),
@@ -77,6 +77,8 @@ def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
     Raises BoardError if the board says nothing about its type.
     """
     kind, count, written = work(graph, index)
+    if not graph.ops[index].outputs:  # a state is named or kept: no kernel computes
+        return 0.0, 0.0, board.operator
     factor = _factor(graph.tensors[graph.ops[index].outputs[0]], board)
     return (board.cycles[kind] * count if kind else 0.0) * factor, board.element * written * factor, board.operator
 
@@ -84,7 +86,8 @@ def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
 def work(graph: Graph, index: int) -> tuple[str | None, int, int]:
     """Which of the board's kinds an operator is, its multiply-accumulates, and the elements that it writes."""
     op = graph.ops[index]
-    return kind_of(graph, op), macs(graph, index), prod(graph.tensors[op.outputs[0]].shape)
+    written = prod(graph.tensors[op.outputs[0]].shape) if op.outputs else 0
+    return kind_of(graph, op), macs(graph, index), written
 
 
 def kind_of(graph: Graph, op: Op) -> str | None:

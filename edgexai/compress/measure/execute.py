@@ -40,6 +40,19 @@ def forward(graph: Graph, x: Array, tensors: Sequence[int] | None = None, batch:
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
+def try_out(graph: Graph) -> None:
+    """Load a graph as its file would be and run it once, on zeros; ModelError if the runtime refuses it."""
+    try:
+        inner = Interpreter(model_content=serialize(graph), num_threads=1)
+        inner.allocate_tensors()
+        inner.invoke()
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"the runtime cannot load what was made of the model: {reason}; report it with the model"
+        ) from error
+
+
 def apply(graph: Graph, op: int, feeds: Mapping[int, Array], batch: int = BATCH) -> list[Array]:
     """Outputs (N, …) of one operator for given values of its inputs."""
     node = graph.ops[op]

@@ -8,6 +8,8 @@ from edgexai.graph import Graph, OpKind
 def macs(graph: Graph, index: int) -> int:
     """Multiply-accumulates of operator ``index`` for one run; 0 for operators that have none."""
     op = graph.ops[index]
+    if not op.outputs:
+        return 0
     shape = graph.tensors[op.outputs[0]].shape
     if op.kind in (OpKind.CONV_2D, OpKind.CONV_3D):
         kernel = graph.tensors[op.inputs[1]].shape

@@ -13,7 +13,7 @@ from edgexai.compress.prune.joint import Balance
 from edgexai.compress.prune.redundancy import Redundancy
 from edgexai.compress.prune.shrink import Keep
 from edgexai.errors import ConfigError
-from edgexai.graph import Graph
+from edgexai.graph import Graph, Op
 
 Scores = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def price(graph: Graph, coupling: Coupling, each: Sequence[Sequence[float]] | No
     parts = np.array([(macs(graph, i), 0, 0) for i in range(ops)] if each is None else each, np.float64)
     writes, reads = np.zeros((ops, labels)), np.zeros((ops, labels))
     for i, op in enumerate(graph.ops):
-        for table, line in ((writes, _written(coupling, op.outputs[0])), (reads, coupling.reads.get(i))):
+        for table, line in ((writes, _written(coupling, op)), (reads, coupling.reads.get(i))):
             if line is not None:
                 np.add.at(table[i], line, 1 / len(line))
     writes[:, FROZEN] = reads[:, FROZEN] = 0
@@ -61,8 +61,8 @@ def price(graph: Graph, coupling: Coupling, each: Sequence[Sequence[float]] | No
     return Price(whole, np.vstack([writes, writes, none]), np.vstack([reads, np.zeros_like(reads), none]))
 
 
-def _written(coupling: Coupling, tensor: int) -> NDArray[np.int64] | None:
-    line = coupling.lines.get(tensor)
+def _written(coupling: Coupling, op: Op) -> NDArray[np.int64] | None:
+    line = coupling.line_of(op)
     return None if line is None else line.labels
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edgexai.board import Board
 from edgexai.compress.channels.coupling import Coupling, couple, streams
 from edgexai.compress.measure.cost import cost, parts
-from edgexai.compress.measure.execute import forward, quantized, real
+from edgexai.compress.measure.execute import forward, quantized, real, try_out
 from edgexai.compress.measure.limits import Budget
 from edgexai.compress.measure.profile import Profile, load_profile, profile_relevance
 from edgexai.compress.prune.criteria import CRITERIA
@@ -22,16 +22,16 @@ from edgexai.compress.prune.explanations import hold
 from edgexai.compress.prune.greedy import Price, cheapest, price
 from edgexai.compress.prune.joint import Balance
 from edgexai.compress.prune.redundancy import Redundancy, read_maps
-from edgexai.compress.prune.shrink import Keep, shrink
+from edgexai.compress.prune.shrink import Keep, compact, shrink
 from edgexai.compress.quantize.dequantize import dequantize
-from edgexai.compress.quantize.int8 import Ports, quantize
+from edgexai.compress.quantize.requantize import is_integer, requantize
 from edgexai.compress.repair.answers import mixtures_of, refit_leads
 from edgexai.compress.repair.bias import fold_means
 from edgexai.compress.repair.distillation import distill
 from edgexai.compress.repair.least_squares import reconstruct, targets
 from edgexai.compress.repair.repair import Repair
 from edgexai.errors import ConfigError, DataError
-from edgexai.graph import DType, Graph, Model, fingerprint, graph_of
+from edgexai.graph import Graph, Model, fingerprint, graph_of, settled
 
 MIXTURES = 360
 
@@ -82,7 +82,7 @@ def prune(
     how the model is repaired (or its method's name); least squares, distillation and kept explanations need unlabelled
     ``samples`` (N, …). Channels of a layer stay in multiples of ``multiple``, by default of the board's lanes.
     ``progress(done, all)`` is called after each step. Raises ConfigError for a budget that cannot be met, DataError if
-    the profile is of another model.
+    the profile is of another model, ModelError if the runtime would not run the result.
     """
     graph, repair = graph_of(model), Repair(repair) if isinstance(repair, str) else repair
     budget = budget if isinstance(budget, Budget) else Budget(macs=budget)
@@ -90,12 +90,19 @@ def prune(
         profile = load_profile(profile)
     if profile.model != fingerprint(graph):
         raise DataError("the profile is of another model; make one of this file with profile_relevance")
+    graph = settled(graph)
     share, board = _share(graph, budget)
     choice = Choice(criterion, board, multiple or (board.lanes if board else 1))
     if samples is None and (repair.method == "least_squares" or repair.distillation or budget.explanations):
         raise ConfigError(
             "repair by least squares or distillation, and explanations kept, need unlabelled samples; give samples=, "
             'or repair="bias"'
+        )
+
+    if any(not op.outputs for op in graph.ops) and (repair.method == "least_squares" or repair.distillation):
+        raise ConfigError(
+            "the model keeps a state from one run to the next, and repair by least squares or distillation knows "
+            'single runs alone; use repair="bias" (--repair bias)'
         )
 
     def pruned(part: float) -> Graph:
@@ -105,8 +112,12 @@ def prune(
         return distill(small, graph, samples, schedule=repair.distillation, progress=progress)
 
     if budget.explanations is not None and samples is not None:
-        return hold(graph, samples, budget.explanations, share, pruned)
-    return pruned(share)
+        small = hold(graph, samples, budget.explanations, share, pruned)
+    else:
+        small = pruned(share)
+    small = compact(small)
+    try_out(small)
+    return small
 
 
 def _pruned(
@@ -182,8 +193,8 @@ def refined(
     many = random.permutation(np.concatenate([x, mixtures(x, random)]))
     whole = current = dequantize(graph)
     wanted, (draw, is_opposed) = targets(whole, many), mixtures_of(whole, x)
-    kept = {i: np.arange(whole.tensors[op.outputs[0]].shape[-1]) for i, op in enumerate(whole.ops)}
-    is_integer = graph.tensors[graph.inputs[0]].dtype == DType.INT8
+    lasts = {i: whole.tensors[op.outputs[0]].shape[-1:] for i, op in enumerate(whole.ops) if op.outputs}
+    kept = {i: np.arange(*last) for i, last in lasts.items() if last}
     left = 1.0
     for place, share in enumerate(shares, 1):
         # int8 and float graph have the same channels; only the first step may use the given profile
@@ -198,11 +209,12 @@ def refined(
         means = {t: known.mean(t) for t in known.channels}
         shrunk = shrink(fold_means(source, coupling, stay, means), coupling, stay)
         for i, op in enumerate(source.ops):
-            if op.outputs[0] in coupling.lines:
-                kept[i] = kept[i][stay[coupling.lines[op.outputs[0]].labels]]
+            line = coupling.line_of(op)
+            if line is not None and line.axis == len(source.tensors[op.outputs[0]].shape) - 1:
+                kept[i] = kept[i][stay[line.labels]]
         fitted = replace(reconstruct(dequantize(shrunk), many, wanted, kept), signatures=())
         current = fitted if only_last and place < len(shares) else refit_leads(fitted, whole, draw, is_opposed)
-        yield quantize(current, x, Ports.of(graph)) if is_integer else current
+        yield requantize(current, x, graph) if is_integer(graph) else current
 
 
 def mixtures(x: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:

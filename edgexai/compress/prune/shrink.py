@@ -91,7 +91,7 @@ def _unsigned(rest: Any) -> Any:
 def _op(graph: Graph, i: int, coupling: Coupling, keep: Keep, tensors: list[Tensor], shared: dict[Any, int]) -> Op:
     """The operator with its constants cut; ``shared`` are those that another one has cut the same way already."""
     op = graph.ops[i]
-    line = coupling.lines.get(op.outputs[0])
+    line = coupling.line_of(op)
     out = None if line is None else keep[line.labels]
     if op.kind in LINEAR:
         cuts: dict[int, dict[int, Keep]] = {1: {}, 2: {}}
@@ -101,6 +101,7 @@ def _op(graph: Graph, i: int, coupling: Coupling, keep: Keep, tensors: list[Tens
             cuts[1][len(graph.tensors[op.inputs[1]].shape) - 1] = keep[coupling.reads[i]]
     elif op.kind == OpKind.DEPTHWISE_CONV_2D and out is not None:
         cuts = {1: {3: out}, 2: {0: out}}
+        op = _multiplied(op, tensors)
     elif op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM and out is not None:
         cuts = {n: {0: out, 1: keep[coupling.reads[i]]} for n in range(1, 5)}
         cuts |= {n: {0: out, 1: out} for n in range(5, 9)} | {n: {0: out} for n in range(12, 16)}
@@ -146,6 +147,13 @@ def _reshape(op: Op, tensors: list[Tensor]) -> Op:
     old = tensors[op.inputs[1]]
     tensors.append(replace(old, data=target.view(np.uint8)))
     return replace(op, inputs=(op.inputs[0], len(tensors) - 1), options=options)
+
+
+def _multiplied(op: Op, tensors: list[Tensor]) -> Op:
+    """A depthwise convolution whose multiplier is that of the channels that are left."""
+    options = copy(op.options)
+    options.depthMultiplier = tensors[op.outputs[0]].shape[3] // tensors[op.inputs[0]].shape[3]
+    return replace(op, options=options)
 
 
 def _slice(op: Op, axis: int, tensors: list[Tensor]) -> Op:

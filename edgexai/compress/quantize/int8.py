@@ -108,7 +108,7 @@ def quantize(graph: Model, samples: NDArray[Any], ports: Ports | None = None) ->
     for i, op in enumerate(graph.ops):
         if op.kind not in VERSION and any(t in maps for t in op.outputs):
             raise UnsupportedOperator(f"no int8 form of {graph.describe(i)}; leave the model in float")
-    scales = _scales(graph, maps, ranges(graph, samples, sorted(maps)), ports)
+    scales = _scales(graph, maps, ranges(graph, samples, sorted(maps - _below(graph))), ports)
     tensors = list(graph.tensors)
     for t in maps:
         tensors[t] = replace(tensors[t], dtype=DType.INT8, quantization=scales[t])
@@ -143,6 +143,20 @@ def _maps(graph: Graph) -> set[int]:
     """Float tensors that are computed or fed."""
     computed = {*graph.inputs, *(t for op in graph.ops for t in op.outputs)}
     return {t for t in computed if graph.tensors[t].dtype == DType.FLOAT32}
+
+
+def _below(graph: Graph) -> set[int]:
+    """Maps padded by what no maximum takes (-inf, the lowest float), for max pools alone: the pad sets no range.
+
+    The lowest integer stands for it, which is no more than any value beside it.
+    """
+    readers, found = graph.consumers(), set()
+    for op in graph.ops:
+        if op.kind == OpKind.PADV2 and graph.tensors[op.inputs[2]].is_constant and op.outputs[0] not in graph.outputs:
+            is_low = float(graph.tensors[op.inputs[2]].real.max()) <= 0
+            if is_low and {graph.ops[i].kind for i in readers.get(op.outputs[0], [])} == {OpKind.MAX_POOL_2D}:
+                found.add(op.outputs[0])
+    return found
 
 
 def _scales(

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from edgexai.compress.measure.execute import quantized, real
 from edgexai.compress.quantize.dequantize import dequantize
-from edgexai.compress.quantize.int8 import Ports, quantize
+from edgexai.compress.quantize.requantize import is_integer, requantize
 from edgexai.compress.repair.augmentation import Views, strides
 from edgexai.compress.repair.trainable import tensorflow, trainable
 from edgexai.errors import DataError
-from edgexai.graph import DType, Graph, OpKind
+from edgexai.graph import Graph, OpKind
 from edgexai.relevance.targets.start import logits_of
 
 STEPS = 4000
@@ -62,12 +62,11 @@ def distill(
     do not fit.
     """
     schedule = schedule or Schedule()
-    is_integer = student.tensors[student.inputs[0]].dtype == DType.INT8
     x = real(teacher, teacher.inputs[0], quantized(teacher, samples))
     if labels is not None and len(labels) != len(x):
         raise DataError(f"{len(x)} samples have {len(labels)} labels; give one label a sample, or none")
     trained = _train(dequantize(student), dequantize(teacher), x, labels, schedule, progress)
-    return quantize(trained, x, Ports.of(student)) if is_integer else trained
+    return requantize(trained, x, student) if is_integer(student) else trained
 
 
 def _train(

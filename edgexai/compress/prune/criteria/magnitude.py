@@ -15,7 +15,7 @@ def scores(graph: Graph, coupling: Coupling, profile: Profile) -> Scores:
     """The score of each label: the mean of its kernels' mean |weight|."""
     total, count = np.zeros(coupling.size), np.zeros(coupling.size)
     for op in graph.ops:
-        line = coupling.lines.get(op.outputs[0])
+        line = coupling.line_of(op)
         if line is None or op.kind not in WRITE_AXIS:
             continue
         kernel = np.moveaxis(np.abs(graph.tensors[op.inputs[1]].real), WRITE_AXIS[op.kind], 0)

@@ -17,7 +17,7 @@ def by_label(coupling: Coupling, profile: Profile, value: Callable[[int], Scores
     which nothing is known score infinitely: they stay.
     """
     scores = np.full(coupling.size, -np.inf)
-    for tensor in profile.channels:
+    for tensor in profile.channels.keys() & coupling.lines.keys():
         labels = coupling.lines[tensor].labels
         a_label = np.full(coupling.size, -np.inf)
         a_label[labels] = 0

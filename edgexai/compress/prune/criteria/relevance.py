@@ -23,7 +23,8 @@ def shifts(coupling: Coupling, profile: Profile) -> NDArray[np.float64]:
     """The mean R of each predicted class, in the map where the label is worth most; (labels, classes)."""
     seen = profile.count > 0
     found, largest = np.zeros((coupling.size, int(seen.sum()))), np.zeros(coupling.size)
-    for tensor, channels in profile.channels.items():
+    for tensor in sorted(profile.channels.keys() & coupling.lines.keys()):
+        channels = profile.channels[tensor]
         worth, shift = np.zeros(coupling.size), np.zeros_like(found)
         np.add.at(worth, coupling.lines[tensor].labels, profile.relevance(tensor))
         np.add.at(shift, coupling.lines[tensor].labels, (channels.signed[seen] / profile.count[seen, None]).T)
