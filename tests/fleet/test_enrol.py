@@ -4,6 +4,7 @@ import json
 import signal
 import ssl
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from mosquitto import free_port, needs_mosquitto, running
+from mosquitto import PROGRAM, free_port, needs_mosquitto, running
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
@@ -306,3 +307,18 @@ def test_tls_verifies_chain_and_name_and_is_at_least_1_2(keys: Path) -> None:
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
+
+
+@needs_mosquitto
+def test_the_broker_starts_with_the_file_as_it_is_written(tmp_path: Path) -> None:
+    port = free_port()
+    enrol(tmp_path, "line", ["a"], ["localhost"], port)
+    assert PROGRAM is not None
+    broker = subprocess.Popen([PROGRAM, "-c", str(tmp_path / "mosquitto.conf")], stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1.0)
+        assert broker.poll() is None
+        assert seen_by_the_fleet(tmp_path, port, "nodes/a", "edgexai/line/a/heatmap")
+    finally:
+        broker.terminate()
+        broker.wait()

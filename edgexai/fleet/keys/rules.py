@@ -8,6 +8,7 @@ asked for subscriptions too, shared ones included. And the client id is the cert
 
 import json
 import os
+import pwd
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ FILE = "dynamic-security.json"
 
 _CONFIGURATION = """\
 # mosquitto 2, for this fleet: mosquitto -c {directory}/mosquitto.conf
+# started as root it becomes this user, who owns the keys and alone may read them
+user {owner}
 listener {port}
 cafile {directory}/ca.pem
 certfile {directory}/broker.pem
@@ -61,8 +64,16 @@ def configuration(directory: Path, port: int, connections: int) -> str:
         raise ConfigError(f"{port} is no port; take 1 to 65535")
     plugin = next((p for p in PLUGINS if Path(p).exists()), PLUGINS[0])
     return _CONFIGURATION.format(
-        directory=directory.resolve(), port=port, connections=connections, plugin=plugin, file=FILE
+        directory=directory.resolve(), port=port, connections=connections, plugin=plugin, file=FILE, owner=_owner()
     )
+
+
+def _owner() -> str:
+    """Who makes the keys: the name of this user, or the number where it has none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def write_roles(directory: Path, nodes: Iterable[str], workers: Iterable[str], sparkplug: dict[str, str]) -> Path:
