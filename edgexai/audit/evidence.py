@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from edgexai.audit.quality import FILLS, Fill
 from edgexai.board import Board
-from edgexai.compress.measure.execute import forward, quantized, real
+from edgexai.compress.measure.execute import quantized
+from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
@@ -97,16 +98,6 @@ class Evidence:
     def called(self, target: int) -> str:
         """The name of a class."""
         return f"class {target}" + (f" ({self.labels[target]})" if target < len(self.labels) else "")
-
-
-def probabilities(graph: Graph, x: Array) -> NDArray[np.float64]:
-    """The model's first output (N, classes) as real numbers; softmax is applied if they are none yet."""
-    raw = real(graph, graph.outputs[0], forward(graph, x, graph.outputs[:1])[0])
-    out = np.asarray(raw.reshape(len(x), -1), np.float64)
-    if np.all(out >= 0) and np.all(np.abs(out.sum(1) - 1) < 0.1):
-        return out
-    powers = np.exp(out - out.max(1, keepdims=True))
-    return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
 def maps_of(graph: Graph, x: Array, target: str | int = "predicted") -> NDArray[np.float32]:

@@ -12,11 +12,12 @@ import numpy as np
 from edgexai._version import VERSION
 from edgexai.audit import quality
 from edgexai.audit.bill import bill_of_materials
-from edgexai.audit.evidence import MOST_JUDGED, Evidence, maps_of, probabilities
+from edgexai.audit.evidence import MOST_JUDGED, Evidence, maps_of
 from edgexai.audit.questions import QUESTIONS
 from edgexai.audit.report import Page, Report, Section
 from edgexai.audit.shortcuts import ENOUGH, LEAST, frames, tested
 from edgexai.compress.measure.cost import cost
+from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.errors import Error
 from edgexai.fleet.analysis.bias import biases
 from edgexai.fleet.analysis.statistics import false_discovery

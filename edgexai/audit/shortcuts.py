@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.audit.evidence import Evidence, probabilities
+from edgexai.audit.evidence import Evidence
+from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.fleet.analysis.analyse import RATE
 from edgexai.fleet.analysis.evidence import Evidence as Frames
 from edgexai.fleet.analysis.finding import Finding

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edgexai.errors import ConfigError
+from edgexai.messaging.request import private_bytes, subject
 
 CA_DAYS, DAYS = 3650, 365
 RENEW_BEFORE = 30
@@ -115,7 +116,7 @@ class Authority:
         hosts: Iterable[str] = (),
         usage: x509.ObjectIdentifier = CLIENT,
     ) -> None:
-        builder = _builder(_name(common_name), self._subject, self._days).public_key(key)
+        builder = _builder(subject(common_name), self._subject, self._days).public_key(key)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         if names := [_host(h) for h in hosts]:
@@ -126,18 +127,11 @@ class Authority:
         kept = self.directory / "ca.key"
         if not kept.exists():
             self.write_key(kept, ec.generate_private_key(ec.SECP256R1()))
-        key, name = _private(kept), _name(f"edgexai fleet {fleet}"[:64])
+        key, name = _private(kept), subject(f"edgexai fleet {fleet}"[:64])
         builder = _builder(name, name, CA_DAYS).public_key(key.public_key())
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         certificate = builder.add_extension(_CA_USAGE, critical=True).sign(key, hashes.SHA256())
         self.write(self.directory / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
-
-
-def private_bytes(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
-    """A private key as PEM."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:
@@ -171,12 +165,6 @@ _CA_USAGE = x509.KeyUsage(
     encipher_only=False,
     decipher_only=False,
 )
-
-
-def _name(common_name: str) -> x509.Name:
-    if len(common_name) > 64:
-        raise ConfigError(f"{common_name} is longer than the 64 characters of a certificate; take shorter names")
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, days: int) -> x509.CertificateBuilder:

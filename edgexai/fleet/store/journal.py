@@ -153,8 +153,9 @@ class Journal:
             self._db.executemany(
                 "DELETE FROM node WHERE fleet = ? AND node = ? AND kind = ?", [n[:3] for n in notes if n[4] is None]
             )
-            heard = {(a.fleet, a.node) for a in arrivals} | {n[:2] for n in notes if n[4] is not None}
-            self._db.executemany("DELETE FROM forgotten WHERE fleet = ? AND node = ?", list(heard))
+            if self._db.execute("SELECT 1 FROM forgotten LIMIT 1").fetchone() is not None:
+                heard = {(a.fleet, a.node) for a in arrivals} | {n[:2] for n in notes if n[4] is not None}
+                self._db.executemany("DELETE FROM forgotten WHERE fleet = ? AND node = ?", list(heard))
         return new
 
     def forget(self, fleet: str, node: str) -> bool:
