@@ -23,7 +23,7 @@ from benchmarks import results
 from benchmarks.compress import interval, labelled
 from benchmarks.compress.point import Material, pruned
 from edgexai.cli.progress import bar
-from edgexai.cli.table import show
+from edgexai.cli.table import table
 from edgexai.compress.measure.accuracy import accuracy
 from edgexai.compress.measure.fidelity import correlation, heatmaps
 from edgexai.compress.measure.profile import profile_relevance
@@ -60,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     rows = results.kept(_measured(args), None, args.json)
     if not args.json:
-        _table(rows)
+        print(by_price(rows))
     return 0
 
 
@@ -102,7 +102,8 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 progress(seed * len(args.price) + n, args.seeds * len(args.price))
 
 
-def _table(rows: list[dict[str, Any]]) -> None:
+def by_price(rows: list[dict[str, Any]]) -> str:
+    """Bytes and accuracy, a line a price, means over the seeds."""
     head = ["price of a bit", "bytes in transit", "× of float32", "× of int8", "accuracy, %", "points lost", "heatmaps"]
     lines = []
     for price in dict.fromkeys(row["price"] for row in rows):
@@ -122,4 +123,4 @@ def _table(rows: list[dict[str, Any]]) -> None:
                 f"{heatmap:.3f}",
             ]
         )
-    show(head, lines)
+    return table(head, lines)

@@ -63,7 +63,8 @@ class Page:
         if there != set(self.tables):
             wrong = ", ".join(sorted(there ^ set(self.tables)))
             raise ConfigError(f"{self.text} and its tables do not agree about: {wrong}")
-        return BLOCK.sub(lambda m: f"{m[1]}{self.tables[m[2]](lines).rstrip()}\n{m[4]}", text)
+        # Markdown wants an empty line around a table
+        return BLOCK.sub(lambda m: f"{m[1]}\n{self.tables[m[2]](lines).rstrip()}\n\n{m[4]}", text)
 
     def draw(self) -> None:
         """Make the page's pictures."""
@@ -99,12 +100,10 @@ def _words(command: str) -> list[str]:
 
 
 def _placed(word: str, folders: Iterable[Path]) -> str:
-    """Files by their place: of MODEL=DATA each part."""
-    parts = [_found(part, folders) if Path(part).suffix or part == "models" else part for part in word.split("=")]
-    return "=".join(parts)
-
-
-def _found(word: str, folders: Iterable[Path]) -> str:
+    """A file by its place; of MODEL=DATA each part."""
     if word.startswith("scripts/"):
         return str(ROOT / word)
-    return next((str(folder / word) for folder in folders if (folder / word).exists()), word)
+    return "=".join(
+        next((str(folder / part) for folder in folders if part and (folder / part).exists()), part)
+        for part in word.split("=")
+    )

@@ -121,10 +121,7 @@ PAGE = Page(
             command
             for model in ("kws_int8", "ic_int8", "ad_int8")
             for command in (
-                *(
-                    f"edgexai attach {model}.tflite -o {model}.{name}.tflite --composite {name}"
-                    for name in COMPOSITES
-                ),
+                *(f"edgexai attach {model}.tflite -o {model}.{name}.tflite --composite {name}" for name in COMPOSITES),
                 f".venv-node/bin/python scripts/time --json {model}.tflite "
                 + " ".join(f"{model}.{name}.tflite" for name in COMPOSITES),
             )
