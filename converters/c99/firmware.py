@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import project
-from converters.c99.lower import C_TYPES, lower, schedule
+from converters.c99.lower import lower, schedule
+from converters.c99.lowering import C_TYPES
 from converters.c99.memory import Block, Placement, place
 from converters.c99.relevance import explanation
 from converters.c99.schedule import Schedule

@@ -6,7 +6,7 @@ back; anything else between input and logits is refused by number and name.
 
 from math import prod
 
-from converters.c99.lower import Lowering
+from converters.c99.lowering import Lowering
 from converters.c99.schedule import Buffer, Literal, Schedule, Step
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import OpKind

@@ -39,6 +39,8 @@ class Step:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     label: str = ""
+    op: int = -1
+    """The operator of the graph that it belongs to."""
 
 
 @dataclass(frozen=True)
