@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.c99 import write
+from converters.c99 import Explaining, write
 from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.cli.sizes import rows_by_columns
 from edgexai.compress.measure.execute import quantized
 from edgexai.graph import Graph, load, serialize
 
@@ -29,7 +30,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, help="the folder that the sources go into")
     parser.add_argument("--name", default="model", help="begins every public C name (%(default)s)")
     parser.add_argument("--samples", metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c")
-    parser.add_argument("--explain", action="store_true", help="add LRP-epsilon of the predicted class, in float32")
+    parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
+    parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
+    parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
+    parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     data_options(parser)
 
@@ -37,7 +41,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     samples, expected = _answers(args, graph) if args.samples else (None, None)
-    made = write(graph, args.output, args.name, args.explain, samples, expected)
+    asked = Explaining(args.composite, args.target, rows_by_columns(args.grid)) if args.explain else None
+    made = write(graph, args.output, args.name, asked, samples, expected)
     report = {
         "name": made.name,
         "arena_bytes": made.arena,

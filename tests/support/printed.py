@@ -173,7 +173,6 @@ ALONE |= {"profile", "prune", "quantize", "restore"}
 """Verbs whose commands need no more than these files; `demo` is run by tests/cli/test_demo.py."""
 ELSEWHERE = {
     "--store store": "tests/audit fills a store first",
-    "kws --explain": "the way back knows no max pool; tests/firmware explains other networks",
     "x86_64_vnni": "the small network has fewer channels than lanes; tests/compress prunes larger ones to them",
 }
 WANTS = {"--pdf": "weasyprint", "convert": "tensorflow"}
