@@ -48,6 +48,11 @@ def boards() -> list[str]:
     )
 
 
+def board_of(given: "Board | str | Path") -> Board:
+    """A board as it is, by name, or of a `.toml` file; BoardError for anything else."""
+    return given if isinstance(given, Board) else load_board(given)
+
+
 def load_board(name: str | Path) -> Board:
     """The board of a name, or of a `.toml` file; BoardError if there is none or it is incomplete."""
     if str(name).endswith(".toml"):

@@ -28,7 +28,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
         "does not say its shares",
     ),
     (lambda: edgexai.attach(7), "a model is a Graph or the path"),
-    (lambda: edgexai.attach(MODEL, target=3.5), "target 3.5 is not known"),
+    (lambda: edgexai.attach(MODEL, target=3.5), r"target \(an index, \"predicted\", .*\) is 3.5"),
     (lambda: edgexai.save(MODEL, "x"), "save writes a Graph, not str"),
     (lambda: edgexai.load(5), "load reads a path or bytes, not int"),
     (lambda: edgexai.Explainer(5), "Explainer takes the path or the bytes"),

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
-from edgexai.board import Board, load_board
+from edgexai.board import Board, board_of
 from edgexai.compress.measure.macs import macs
 from edgexai.errors import BoardError
 from edgexai.graph import DType, Graph, Model, Op, OpKind, Tensor, graph_of, serialize
@@ -51,8 +51,7 @@ def cost(graph: Model, board: Board | str | None = None) -> Cost:
     that is not known or says nothing about the model's types.
     """
     graph = graph_of(graph)
-    if board is not None and not isinstance(board, Board):
-        board = load_board(board)
+    board = None if board is None else board_of(board)
     alive = _alive(graph)
     layers = []
     for i, op in enumerate(graph.ops):

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import of_type
 from edgexai.compress.measure.execute import as_samples, forward, quantized
 from edgexai.compress.prune.shrink import compact
 from edgexai.errors import DataError, UnsupportedOperator
 from edgexai.graph import DType, Graph, Model, Op, OpKind, Quantization, Tensor, graph_of, verify
 
 CHUNK = 64
+INTEGERS = (DType.INT8, DType.UINT8, DType.INT16)
 SHARE = 0.9999
 """Of a map's values that its range must hold, of every `CHUNK` samples: what lies beyond is so rare that a finer step
 for all others is worth more."""
@@ -104,7 +106,11 @@ def quantize(graph: Model, samples: NDArray[Any], ports: Ports | None = None) ->
     Raises UnsupportedOperator for operators without an int8 form, DataError if the samples do not fit.
     """
     graph, samples = graph_of(graph), as_samples(samples)
+    if ports is not None:
+        of_type("ports", ports, Ports, "Ports.of(graph), or None")
     maps = _maps(graph)
+    if any(graph.tensors[t].dtype in INTEGERS for op in graph.ops for t in op.outputs):
+        raise UnsupportedOperator("the model computes in integers already; give the float model that it was made of")
     for i, op in enumerate(graph.ops):
         if op.kind not in VERSION and any(t in maps for t in op.outputs):
             raise UnsupportedOperator(f"no int8 form of {graph.describe(i)}; leave the model in float")
