@@ -36,7 +36,7 @@ MAY_IMPORT = {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
         *("intervention", "relevance", "runtime", "units"),
     },
-    "converters": {"errors", "graph"},
+    "converters": {"errors", "graph", "relevance"},
     "firmware_profiles": set(),
 }
 
