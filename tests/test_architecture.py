@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "edgexai.data": {"errors", "npy", "runtime", "units"},
     "edgexai.board": {"errors", "firmware_profiles", "toml"},
     "edgexai.profile": {"errors"},
+    "edgexai.intervention": {"errors"},
     "edgexai.graph": {"archive", "checks", "errors"},
     "edgexai.relevance": {"checks", "errors", "graph", "quiet", "toml"},
     "edgexai.compress": {
@@ -42,14 +43,15 @@ MAY_IMPORT = {
     "edgexai.transit": {"errors"},
     "edgexai.runtime": {"archive", "checks", "errors", "extras", "profile", "quiet", "units"},
     "edgexai.agent": {
-        *("board", "data", "errors", "firmware_profiles", "heatmap", "messaging", "npy", "runtime", "toml"),
+        *("board", "data", "errors", "firmware_profiles", "heatmap", "intervention", "messaging", "npy", "runtime"),
+        "toml",
     },
-    "edgexai.fleet": {"errors", "heatmap", "messaging", "profile"},
+    "edgexai.fleet": {"errors", "heatmap", "intervention", "messaging", "profile"},
     "edgexai.audit": {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
-        *("relevance", "runtime", "units"),
+        *("intervention", "relevance", "runtime", "units"),
     },
-    "converters": {"errors", "graph"},
+    "converters": {"errors", "graph", "relevance"},
     "firmware_profiles": set(),
 }
 
