@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.c99 import write
+from converters.c99 import Explaining, write
+from edgexai.cli.sizes import rows_by_columns
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
 
@@ -29,14 +30,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", metavar="NPZ", help="x (N, …) in the type of the model's input; up to 16 go into selftest.c"
     )
-    parser.add_argument("--explain", action="store_true", help="add LRP-epsilon of the predicted class, in float32")
+    parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
+    parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
+    parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
+    parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     samples, expected = _answers(graph, args.samples) if args.samples else (None, None)
-    made = write(graph, args.output, args.name, args.explain, samples, expected)
+    asked = Explaining(args.composite, args.target, rows_by_columns(args.grid)) if args.explain else None
+    made = write(graph, args.output, args.name, asked, samples, expected)
     report = {
         "name": made.name,
         "arena_bytes": made.arena,
