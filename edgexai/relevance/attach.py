@@ -122,6 +122,22 @@ def _wanted(concepts: str | Sequence[str] | None) -> str | list[str] | None:
     raise ConfigError(f'concepts is {told(concepts)}; give "auto" or the names of inner maps')
 
 
+def own_operators(graph: Graph) -> int:
+    """How many operators of an explainer predict: they come first. Of a model without an explanation, all."""
+    if METADATA not in graph.metadata:
+        return len(graph.ops)
+    try:
+        added = len(json.loads(graph.metadata[METADATA]).get("outputs", PLAIN))
+    except (ValueError, AttributeError, TypeError, RecursionError):  # whoever wrote the file
+        return len(graph.ops)
+    needed, last = set(graph.outputs[: max(0, len(graph.outputs) - added)]), -1
+    for number, op in reversed([*enumerate(graph.ops)]):
+        if needed.intersection(op.outputs):
+            needed.update(op.inputs)
+            last = max(last, number)
+    return last + 1
+
+
 def _names(stops: Sequence[int]) -> list[str]:
     return ["relevance", *(f"relevance_{i}" for i in range(1, len(stops)))]
 
