@@ -9,11 +9,13 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from edgexai.checks import real_array, told
 from edgexai.compress.prune.shrink import compact
 from edgexai.errors import DataError, ModelError
 from edgexai.graph import DType, Graph, Op, OpKind, Quantization, serialize
 from edgexai.graph.ir import NUMPY
-from edgexai.units import refuse_foreign
+from edgexai.quiet import ungreeted
+from edgexai.units import refuse_ambiguous, refuse_foreign
 
 BATCH = 32
 COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
@@ -40,12 +42,18 @@ def forward(graph: Graph, x: Array, tensors: Sequence[int] | None = None, batch:
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
+def opened(graph: Graph) -> Interpreter:
+    """The graph on the runtime, one thread, its maps allocated; raises what the runtime does."""
+    with ungreeted():
+        inner = Interpreter(model_content=serialize(graph), num_threads=1)
+        inner.allocate_tensors()
+    return inner
+
+
 def try_out(graph: Graph) -> None:
     """Load a graph as its file would be and run it once, on zeros; ModelError if the runtime refuses it."""
     try:
-        inner = Interpreter(model_content=serialize(graph), num_threads=1)
-        inner.allocate_tensors()
-        inner.invoke()
+        opened(graph).invoke()
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
@@ -71,10 +79,19 @@ def apply(graph: Graph, op: int, feeds: Mapping[int, Array], batch: int = BATCH)
 
 def as_samples(x: Any) -> Array:
     """Samples as an array (N, …); DataError for what is none."""
-    found = np.asarray(x)
-    if found.ndim == 0 or found.dtype.kind not in "biuf":
-        what = type(x).__name__ if found.ndim == 0 else f"an array of {found.dtype}"
-        raise DataError(f"samples are an array (N, …) of numbers, not {what}; convert them to what the model takes")
+    found = real_array("samples", x)
+    if found.ndim == 0 or not len(found):
+        raise DataError(f"samples are an array (N, …) of numbers, not {told(x)}; give some")
+    return found
+
+
+def as_labels(y: Any, count: int) -> Array:
+    """Classes (N,), one a sample, as whole numbers; DataError for anything else."""
+    found = real_array("labels", y)
+    if found.shape != (count,):
+        raise DataError(f"there are {count} samples and labels of shape {found.shape}; give one class a sample")
+    if found.dtype.kind == "f" and not np.all(np.isfinite(found) & (found == np.rint(found))):
+        raise DataError("labels are the numbers of classes; these are no whole numbers")
     return found
 
 
@@ -85,8 +102,7 @@ def quantized(graph: Graph, x: Array) -> Array:
     port = graph.tensors[graph.inputs[0]]
     if len(graph.inputs) != 1:
         raise DataError(f"the model has {len(graph.inputs)} inputs; only models with one can be run on samples")
-    x = np.asarray(x)
-    if not len(x) or [n for n in x.shape[1:] if n != 1] != [n for n in port.shape[1:] if n != 1]:
+    if [n for n in x.shape[1:] if n != 1] != [n for n in port.shape[1:] if n != 1]:
         raise DataError(f"the model takes samples (N, {', '.join(map(str, port.shape[1:]))}), not {x.shape}")
     x = x.reshape(-1, *port.shape[1:])
     if x.dtype == NUMPY[port.dtype]:
@@ -98,6 +114,8 @@ def quantized(graph: Graph, x: Array) -> Array:
     if port.quantization is None or x.dtype.kind not in "iuf":
         raise DataError(f"the model takes {port.dtype.name.lower()} or real numbers, not {x.dtype}; convert them")
     scale, zero_point = float(port.quantization.scale[0]), int(port.quantization.zero_point[0])
+    if x.dtype.kind in "iu":
+        refuse_ambiguous(x, scale, zero_point, np.dtype(NUMPY[port.dtype]), "the array of samples")
     refuse_foreign(x, scale, zero_point, np.dtype(NUMPY[port.dtype]), "the array of samples")
     return to_integers(x, port.quantization, NUMPY[port.dtype])
 
@@ -122,8 +140,7 @@ class _Runner:
 
     def __init__(self, graph: Graph, n: int) -> None:
         try:
-            self._inner = Interpreter(model_content=serialize(rebatched(graph, n)), num_threads=1)
-            self._inner.allocate_tensors()
+            self._inner = opened(rebatched(graph, n))
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"the runtime cannot load the model: {str(error).strip().splitlines()[0]}") from error
         self._inputs = [d["index"] for d in self._inner.get_input_details()]
@@ -139,7 +156,42 @@ class _Runner:
 def _has_batch_axis(graph: Graph) -> bool:
     """Whether the first axis of every computed map is that of samples; unrolled loops and tokens may take it."""
     computed = (graph.tensors[t] for op in graph.ops for t in op.outputs)
-    return all(t.shape[:1] == (1,) or t.dtype in COUNTED for t in computed)
+    return all(t.shape[:1] == (1,) or t.dtype in COUNTED for t in computed) and all(
+        _keeps_samples_apart(graph, op) for op in graph.ops
+    )
+
+
+ONE_BY_ONE = frozenset(
+    {
+        OpKind.BATCH_TO_SPACE_ND,
+        OpKind.BROADCAST_TO,
+        OpKind.CUSTOM,
+        OpKind.GATHER_ND,
+        OpKind.IF,
+        OpKind.REVERSE_V2,
+        OpKind.SCATTER_ND,
+        OpKind.SPACE_TO_BATCH_ND,
+        OpKind.STABLEHLO_COMPOSITE,
+        OpKind.WHILE,
+    }
+)
+"""Operators that see the first axis as one among others, or whose constants know its length."""
+
+
+def _keeps_samples_apart(graph: Graph, op: Op) -> bool:
+    def constant(place: int) -> Array:
+        tensor = graph.tensors[op.inputs[place]]
+        return tensor.array.ravel() if tensor.is_constant else np.zeros(0, np.int32)
+
+    if op.kind == OpKind.SLICE:
+        return bool(constant(2)[:1].tolist() == [-1])
+    if op.kind == OpKind.STRIDED_SLICE:
+        return bool(op.options.beginMask & op.options.endMask & 1) or bool(op.options.ellipsisMask & 1)
+    if op.kind == OpKind.TRANSPOSE:
+        return bool(constant(1)[:1].tolist() == [0])
+    if op.kind == OpKind.GATHER:
+        return bool(op.options.axis != 0)
+    return op.kind not in ONE_BY_ONE
 
 
 def rebatched(graph: Graph, n: int) -> Graph:
@@ -154,6 +206,8 @@ def rebatched(graph: Graph, n: int) -> Graph:
     for op in graph.ops:
         if op.kind == OpKind.RESHAPE and len(op.inputs) > 1 and tensors[op.inputs[1]].is_constant:
             op = _reshape(op, tensors)
+        if op.kind == OpKind.TRANSPOSE_CONV and tensors[op.inputs[0]].is_constant:
+            op = with_shape(op, 0, tensors)
         ops.append(op)
     return replace(graph, tensors=tuple(tensors), ops=tuple(ops))
 
@@ -165,6 +219,13 @@ def _reshape(op: Op, tensors: list[Any]) -> Op:
         options.newShape = shape
     tensors.append(replace(tensors[op.inputs[1]], data=shape.view(np.uint8)))
     return replace(op, inputs=(op.inputs[0], len(tensors) - 1), options=options)
+
+
+def with_shape(op: Op, place: int, tensors: list[Any]) -> Op:
+    """The operator with the shape of its output as the constant at a place of its inputs; ``tensors`` gets it."""
+    shape = np.array(tensors[op.outputs[0]].shape, np.int32)
+    tensors.append(replace(tensors[op.inputs[place]], data=shape.view(np.uint8)))
+    return replace(op, inputs=(*op.inputs[:place], len(tensors) - 1, *op.inputs[place + 1 :]))
 
 
 def _open(rest: Any) -> Any:

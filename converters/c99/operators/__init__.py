@@ -1,0 +1,1 @@
+"""What each family of operators becomes; `lower.py` has the table."""

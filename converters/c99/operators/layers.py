@@ -1,0 +1,96 @@
+"""Layers with weights: CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from converters.c99 import fixed
+from converters.c99.lowering import Lowering
+from converters.c99.schedule import Constant
+from edgexai.graph import DType, Op, OpKind
+
+
+def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
+    """The parameters of `exai_layer`, and the bytes of its scratch memory."""
+    x, w, y = op.inputs[0], op.inputs[1], op.outputs[0]
+    weights = low.constant(w)
+    q = low.tensor(w).quantization
+    if low.tensor(w).dtype != DType.INT8 or q is None or np.any(q.zero_point):
+        raise low.refuse("weights must be int8 with zero point 0")
+    (in_scale, in_zero), (out_scale, out_zero) = low.scale(x), low.scale(y)
+    low_value, high_value = low.range(y, int(op.options.fusedActivationFunction))
+    shape_x, shape_y = low.tensor(x).shape, low.tensor(y).shape
+    depthwise = kind == OpKind.DEPTHWISE_CONV_2D
+    if kind == OpKind.FULLY_CONNECTED:
+        out, inside = weights.shape
+        rows = prod(shape_x) // inside
+        geometry = dict.fromkeys(
+            ("in_columns", "out_columns", "kernel_rows", "kernel_columns", "stride_rows", "stride_columns",
+             "dilation_rows", "dilation_columns"), 1,
+        )  # fmt: skip
+        geometry |= {"in_rows": rows, "out_rows": rows, "in_channels": inside, "out_channels": out, "top": 0, "left": 0}
+        sums = weights.astype(np.int64).sum(1)
+    else:
+        if len(shape_x) != 4 or shape_x[0] != 1:
+            raise low.refuse("batches must be of one")
+        geometry = window(low, op, shape_x, shape_y, weights.shape[1:3])
+        geometry |= {"in_channels": shape_x[3], "out_channels": shape_y[3]}
+        if depthwise:
+            sums = weights.astype(np.int64).reshape(-1, shape_y[3]).sum(0)
+            if shape_y[3] % shape_x[3]:
+                raise low.refuse("channels that are no multiple of the input's")
+        else:
+            if weights.shape[3] != shape_x[3]:
+                raise low.refuse("grouped convolutions have no kernel")
+            sums = weights.astype(np.int64).reshape(shape_y[3], -1).sum(1)
+    pairs = [fixed.multiplier(in_scale * float(s) / out_scale) for s in q.scale]
+    bias = np.zeros(geometry["out_channels"], np.int64)
+    if len(op.inputs) > 2 and op.inputs[2] >= 0:
+        if low.tensor(op.inputs[2]).dtype != DType.INT32:
+            raise low.refuse("biases must be int32")
+        bias = low.constant(op.inputs[2]).reshape(-1).astype(np.int64)
+    folded = (bias - in_zero * sums + (1 << 31)) % (1 << 32) - (1 << 31)
+    parameters = {
+        "weights": Constant(weights.reshape(-1)),
+        "bias": Constant(folded.astype(np.int32)),
+        "multiplier": Constant(np.array([m for m, _ in pairs], np.int32)),
+        "shift": Constant(np.array([s for _, s in pairs], np.int8)),
+        **geometry,
+        "in_zero": in_zero,
+        "out_zero": out_zero,
+        "low": low_value,
+        "high": high_value,
+        "step": int(len(pairs) > 1),
+    }
+    if any(not 0 <= v < 1 << 16 for v in geometry.values()):
+        raise low.refuse("a size beyond 65,535")
+    taps = geometry["kernel_rows"] * geometry["kernel_columns"]
+    if depthwise:
+        return parameters, 8 * taps + geometry["in_channels"]
+    depth = -(-taps * geometry["in_channels"] // 4) * 4
+    return parameters, 5 * depth
+
+
+def window(low: Lowering, op: Op, x: Sequence[int], y: Sequence[int], kernel: Sequence[int]) -> dict[str, int]:
+    """Sizes, strides, dilations and padding of a sliding window, by the names of `exai_layer`."""
+    options = op.options
+    stride = int(options.strideH), int(options.strideW)
+    dilation = int(getattr(options, "dilationHFactor", 1) or 1), int(getattr(options, "dilationWFactor", 1) or 1)
+    pads = []
+    for a in range(2):
+        span = (kernel[a] - 1) * dilation[a] + 1
+        pads.append(max(0, (y[a + 1] - 1) * stride[a] + span - x[a + 1]) // 2 if options.padding == 0 else 0)
+    sizes = ("in_rows", "in_columns", "out_rows", "out_columns", "kernel_rows", "kernel_columns")
+    found = dict(zip(sizes, (x[1], x[2], y[1], y[2], kernel[0], kernel[1]), strict=True))
+    found |= {"stride_rows": stride[0], "stride_columns": stride[1]}
+    found |= {"dilation_rows": dilation[0], "dilation_columns": dilation[1]}
+    return found | {"top": pads[0], "left": pads[1]}
+
+
+def convolution(low: Lowering, op: Op) -> None:
+    """A layer with weights."""
+    parameters, scratch = _layer(low, op, op.kind)
+    function = "exai_depthwise" if op.kind == OpKind.DEPTHWISE_CONV_2D else "exai_conv"
+    low.call(function, "exai_layer", parameters, [low.value(op.inputs[0])], low.new(op.outputs[0]), scratch=scratch)
