@@ -54,6 +54,9 @@ function decide(finding, again) {
     ...(isDecided(finding) ? [button("open", "Open again")] : [button("confirmed", "Confirm"), button("dismissed", "Dismiss")]));
 }
 
+// Words between backticks are what one types.
+const typed = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
+
 function card(finding, again, pictures) {
   const name = finding.class ?? (finding.target === null ? null : `class ${finding.target}`);
   const facts = [
@@ -69,7 +72,7 @@ function card(finding, again, pictures) {
       el("code", { title: "model" }, finding.model)),
     el("p", {}, finding.text),
     maps.length ? el("div", { class: "strip" }, ...maps.map((m) => el("figure", { title: `${m.node}, score ${number(m.score, 2)}` }, mapElement(m.map), el("figcaption", {}, m.node.split("/").pop())))) : null,
-    el("p", { class: "next" }, el("strong", {}, "Next: "), finding.next),
+    el("p", { class: "next" }, el("strong", {}, "Next: "), ...typed(finding.next)),
     el("p", { class: "facts" }, facts.filter(Boolean).join(" · ")),
     decide(finding, again));
 }
