@@ -6,6 +6,7 @@ examples:
   edgexai firmware kws_int8.tflite -o kws
   edgexai firmware kws_int8.tflite -o kws --samples recordings.npz      (and a self-test with what is right)
   edgexai firmware kws_int8.tflite -o kws --explain
+  edgexai firmware kws_int8.tflite -o kws --frame 64                    (explain, and make heatmap frames of 64 bytes)
   edgexai firmware kws_int8.tflite -o kws --name spotter --json
 """
 
@@ -30,19 +31,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--samples", metavar="NPZ", help="x (N, …) in the type of the model's input; up to 16 go into selftest.c"
     )
     parser.add_argument("--explain", action="store_true", help="add LRP-epsilon of the predicted class, in float32")
+    parser.add_argument(
+        "--frame", type=int, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
+    )
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    samples, expected = _answers(graph, args.samples) if args.samples else (None, None)
-    made = write(graph, args.output, args.name, args.explain, samples, expected)
+    explains = args.explain or args.frame is not None
+    samples, expected, maps = _answers(graph, args.samples, explains) if args.samples else (None, None, None)
+    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame)
     report = {
         "name": made.name,
         "arena_bytes": made.arena,
         "arena_least_bytes": made.bound,
         "explain_arena_bytes": made.explain_arena,
         "constant_bytes": made.constants,
+        "frame_bytes": made.frame,
         "files": list(made.files),
     }
     if args.json:
@@ -57,8 +63,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _answers(graph: Graph, path: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The first samples of a file, and what TensorFlow Lite Micro answers."""
+def _answers(graph: Graph, path: str, explains: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """The first samples of a file, what TensorFlow Lite Micro answers, and the maps of an explainer on it."""
+    from edgexai.relevance import attach
+    from edgexai.runtime.explainer import Explainer
     from edgexai.runtime.micro import MicroInterpreter
 
     micro = MicroInterpreter(serialize(graph))
@@ -70,4 +78,8 @@ def _answers(graph: Graph, path: str) -> tuple[NDArray[Any], NDArray[Any]]:
     if samples.dtype != micro.inputs[0].dtype or samples[0].size != int(np.prod(micro.inputs[0].shape)):
         wanted = f"{micro.inputs[0].dtype} of {'×'.join(map(str, micro.inputs[0].shape))}"
         raise DataError(f"x in {path} is {samples.dtype} of {samples.shape}, but the model takes {wanted} a sample")
-    return samples, np.stack([micro.run(x.reshape(micro.inputs[0].shape))[0] for x in samples])
+    expected = np.stack([micro.run(x.reshape(micro.inputs[0].shape))[0] for x in samples])
+    if not explains:
+        return samples, expected, None
+    explainer = Explainer(serialize(attach(graph, "epsilon")), runtime="micro")
+    return samples, expected, np.stack([explainer(x).relevance for x in samples])
