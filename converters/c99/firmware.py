@@ -64,9 +64,9 @@ def write(
     the composite ``epsilon``, of the logit that is largest, in float32 (see `relevance.py`).
     ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …),
     what it answers, go into `selftest.c`, and ``maps`` (n, …), the relevance that an explainer gives for them.
-    ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. Raises UnsupportedOperator for an
-    operator without a kernel, by number and name; ConfigError for a name that C does not take, or a frame that is too
-    small; DataError for samples that do not fit.
+    ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. Raises UnsupportedOperator for
+    an operator without a kernel, by number and name; ConfigError for a name that C does not take, or a frame that is
+    too small; DataError for samples that do not fit.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
