@@ -16,7 +16,8 @@ from edgexai.audit import quality
 from edgexai.audit.evidence import Evidence
 from edgexai.audit.page import html
 from edgexai.audit.sections import report
-from edgexai.audit.shortcuts import Tested, tested
+from edgexai.audit.shortcuts import tested
+from edgexai.fleet.analysis.finding import Finding
 from edgexai.graph import serialize
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +105,7 @@ def joined(parts: Sequence[Deployed]) -> Deployed:
     return Deployed(parts[-1].path, *columns, frames=tuple(f for p in parts for f in p.frames))
 
 
-def findings(d: Deployed, x: Array, y: Array) -> list[Tested]:
+def findings(d: Deployed, x: Array, y: Array) -> list[Finding]:
     """Clever-Hans findings of the model on samples, each with its intervention."""
     return tested(Evidence(d.path, test=(x.astype(np.float32), y)))
 

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "edgexai.data": {"errors", "npy", "runtime", "units"},
     "edgexai.board": {"errors", "firmware_profiles", "toml"},
     "edgexai.profile": {"errors"},
+    "edgexai.intervention": {"errors"},
     "edgexai.graph": {"archive", "errors"},
     "edgexai.relevance": {"errors", "graph", "toml"},
     "edgexai.compress": {"errors", "graph", "relevance", "board", "firmware_profiles", "profile", "transit", "units"},
@@ -27,14 +28,15 @@ MAY_IMPORT = {
     "edgexai.transit": {"errors"},
     "edgexai.runtime": {"archive", "errors", "extras", "profile", "units"},
     "edgexai.agent": {
-        *("board", "data", "errors", "firmware_profiles", "heatmap", "messaging", "npy", "runtime", "toml"),
+        *("board", "data", "errors", "firmware_profiles", "heatmap", "intervention", "messaging", "npy", "runtime"),
+        "toml",
     },
-    "edgexai.fleet": {"errors", "heatmap", "messaging", "profile"},
+    "edgexai.fleet": {"errors", "heatmap", "intervention", "messaging", "profile"},
     "edgexai.audit": {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
-        *("relevance", "runtime", "units"),
+        *("intervention", "relevance", "runtime", "units"),
     },
-    "converters": {"errors", "graph"},
+    "converters": {"errors", "graph", "relevance"},
     "firmware_profiles": set(),
 }
 

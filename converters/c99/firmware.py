@@ -12,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import manifest, project
+from converters.c99.back import Explaining, explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
 from converters.c99.lowering import C_TYPES
 from converters.c99.memory import Block, Placement, place
-from converters.c99.relevance import explanation
 from converters.c99.schedule import Schedule
-from converters.c99.text import Tables, calls, parameters
+from converters.c99.text import Tables, calls
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, load
 from edgexai.graph.write import fingerprint
+from edgexai.relevance.composite_file import composite_of
 
 KERNELS = files("converters.c99").joinpath("kernels")
 
@@ -52,7 +53,7 @@ def write(
     graph: Graph | str | Path,
     directory: str | Path,
     name: str = "model",
-    explains: bool = False,
+    explains: Explaining | None = None,
     samples: NDArray[Any] | None = None,
     expected: NDArray[Any] | None = None,
     maps: NDArray[Any] | None = None,
@@ -60,10 +61,10 @@ def write(
 ) -> Firmware:
     """Write the sources of a model into ``directory``.
 
-    ``name`` begins every public C name. ``explains`` adds a function that also gives the relevance of the input under
-    the composite ``epsilon``, of the logit that is largest, in float32 (see `relevance.py`).
-    ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …),
-    what it answers, go into `selftest.c`, and ``maps`` (n, …), the relevance that an explainer gives for them.
+    ``name`` begins every public C name. ``explains`` adds a function that also gives relevance, computed in integers:
+    under which composite, of which target and down to which grid (see `converters.c99.back`).
+    ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …), what it answers, go into `selftest.c`,
+    and ``maps`` (n, …), the relevance that an explainer gives for them.
     ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. Raises UnsupportedOperator for
     an operator without a kernel, by number and name; ConfigError for a name that C does not take, or a frame that is
     too small; DataError for samples that do not fit.
@@ -74,28 +75,25 @@ def write(
     low = lower(graph)
     plan = schedule(low)
     placement = _placed(plan)
-    structs = [f"{name}_step_{i}" for i in range(len(plan.steps))]
     tables = Tables(f"{name}_table")
-    definitions = [
-        parameters(step, struct, tables) for step, struct in zip(plan.steps, structs, strict=True) if step.type
-    ]
-    body = calls(plan, placement, structs, tables)
+    body = calls(plan, placement, tables)
     ports = Ports.of(low.graph)
     explained: list[str] = []
     explain_arena: int | None = None
     shape: tuple[int, ...] = ()
     framed, whole, room = None, None, None
-    if explains or frame is not None:
-        whole, values = explanation(low, plan)
+    if explains is None and frame is not None:
+        explains = Explaining()
+    if explains is not None:
+        whole, shape = explanation(low, plan, explains)
         room = _placed(whole)
-        shape = manifest.map_shape(low.graph.tensors[low.graph.inputs[0]].shape, values)
+        shape = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
         framed = None if frame is None else Frame(frame, shape, bytes.fromhex(fingerprint(graph))[:4])
         explain_arena = max(room.size, 8, framed.memory if framed else 0)
-        more = [f"{name}_step_{i}" for i in range(len(plan.steps), len(plan.steps) + len(whole.steps))]
-        names = {id(step.parameters): struct for step, struct in zip(plan.steps, structs, strict=True)}
-        used = [names.get(id(step.parameters), struct) for step, struct in zip(whole.steps, more, strict=True)]
+        form = "x".join(map(str, shape))
+        about = f"composite {composite_of(explains.composite).name}, target {explains.target}"
         explained = [
-            f"#define {name.upper()}_RELEVANCE {values} /* values of the map */",
+            f"#define {name.upper()}_RELEVANCE {prod(shape)} /* values of the map, {form} */",
             f"#define {name.upper()}_EXPLAIN_ARENA {explain_arena} /* bytes of RAM while explaining */",
         ]
         prototype = (
@@ -105,7 +103,7 @@ def write(
         explained += [
             f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{name.upper()}_EXPLAIN_ARENA];",
             f"}} {name}_explain_arena;",
-            "\n/* The answer, and the relevance of the input for the largest logit (LRP-epsilon). */",
+            f"\n/* The answer, and its relevance: {about}. */",
             f"{prototype};\n",
             *(framed.header(name) if framed else []),
         ]
@@ -115,17 +113,15 @@ def write(
             "",
             f"{prototype} {{",
             "    int8_t *const a = arena->bytes;",
-            *calls(whole, room, used, tables),
+            *calls(whole, room, tables),
             *(["}", "", *framed.source(name)[:-2]] if framed else []),
         ]
     out: dict[str, str] = {
         f"{name}.h": _header(name, ports, placement.size).replace(
             "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
         ),
-        f"{name}.c": _source(name, ports, tables, definitions, body, framed is not None),
-        manifest.NAME: manifest.manifest(
-            low.graph, name, placement.size, explain_arena, shape, frame=None if framed is None else framed.size
-        ),
+        f"{name}.c": _source(name, ports, tables, body, framed is not None),
+        manifest.NAME: manifest.manifest(low.graph, name, placement.size, explain_arena, shape, explains, frame),
         **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes),
     }
     if samples is not None:
@@ -206,9 +202,7 @@ def _header(name: str, ports: Ports, arena: int) -> str:
     )
 
 
-def _source(
-    name: str, ports: Ports, tables: Tables, definitions: Sequence[str], body: Sequence[str], frames: bool
-) -> str:
+def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames: bool) -> str:
     return "\n".join(
         [
             "/* Written by `edgexai firmware`: the model's constants, and the order in which kernels are called. */",
@@ -219,7 +213,6 @@ def _source(
             '#include "exai.h"',
             "",
             *tables.lines,
-            *definitions,
             "",
             f"void {name}_predict({name}_arena *arena, {ports.signature()}) {{",
             "    int8_t *const a = arena->bytes;",

@@ -1,12 +1,13 @@
 """`edgexai.json`: what a folder of sources says of itself, for programs that build and call it."""
 
 import json
-from math import prod
 from typing import Any
 
+from converters.c99.back import Explaining
 from edgexai._version import VERSION
 from edgexai.graph import DType, Graph
 from edgexai.graph.write import fingerprint
+from edgexai.relevance.composite_file import composite_of
 
 NAME = "edgexai.json"
 FORMAT = 1
@@ -16,11 +17,10 @@ def manifest(
     graph: Graph,
     name: str,
     arena: int,
-    explain_arena: int | None = None,
-    shape: tuple[int, ...] = (),
-    composite: str = "epsilon",
-    target: str | int = "predicted",
-    frame: int | None = None,
+    explain_arena: int | None,
+    shape: tuple[int, ...],
+    explains: Explaining | None,
+    frame: int | None,
 ) -> str:
     """The text of the file: ports, sizes of arenas, and what `…_explain` explains, its map of ``shape``."""
     said: dict[str, Any] = {
@@ -31,18 +31,18 @@ def manifest(
         "arena": max(arena, 8),
         "explain_arena": explain_arena,
     }
-    if explain_arena is not None:
+    if explains is not None:
         said["map"] = list(shape)
         said["frame"] = frame
-        said["explains"] = {"composite": composite, "target": target, "grid": None, "channels": "sum"}
-        said["explains"] |= {"source": fingerprint(graph), "version": VERSION}
+        said["explains"] = {
+            "composite": composite_of(explains.composite).name,
+            "target": explains.target,
+            "grid": None if explains.grid is None else list(shape[:2]),
+            "channels": "sum",
+            "source": fingerprint(graph),
+            "version": VERSION,
+        }
     return json.dumps(said, indent=2) + "\n"
-
-
-def map_shape(shape: tuple[int, ...], values: int) -> tuple[int, ...]:
-    """The axes of a map of so many values over an input: without the batch, and without channels if they are summed."""
-    axes = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
-    return axes[:-1] if len(shape) > 2 and prod(axes[:-1]) == values else axes
 
 
 def _port(graph: Graph, t: int) -> dict[str, Any]:

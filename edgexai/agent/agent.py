@@ -120,7 +120,10 @@ class Agent:
 
     def metrics(self) -> dict[str, Any]:
         """Totals since the start, as they travel."""
-        return report.metrics(self.state, self.orders.refused, self._link.refused)
+        told = report.metrics(self.state, self.orders.refused, self._link.refused)
+        if "probe" in self.state.settings.privacy.send:
+            told["trials"] = {"model": self.state.model_id.hex(), "found": self.orders.probing.told()}
+        return told
 
     def step(self, x: NDArray[Any]) -> bool:
         """Predict one sample, and explain it if the policy or a command wants so; whether it was explained."""

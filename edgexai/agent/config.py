@@ -58,7 +58,7 @@ window = 64                       # frames that are on their way at most
 # per_hour = { explanations = 60, bytes = 20000 }
 
 [privacy]                         # what may leave; inputs never do. docs/privacy.md
-# send = ["status", "metrics", "heatmap"]    # and "profile", where there is no epsilon
+# send = ["status", "metrics", "heatmap"]    # and "profile", "probe", where there is no epsilon
 # grid = [8, 8]                   # a map is summed to at most so many cells
 # bytes = 64                      # of a frame, whatever budget says
 # epsilon = 1.0                   # differential privacy of one frame: noise on its map, class and score

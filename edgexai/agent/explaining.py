@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgexai.agent.counts import add
 from edgexai.agent.outbox import OutboxFull
 from edgexai.agent.policy import ORDERED, Prediction
+from edgexai.agent.probing import Probing
 from edgexai.agent.recent import Held
 from edgexai.agent.seldom import Seldom
 from edgexai.agent.sparkplug import Sparkplug
@@ -36,6 +37,10 @@ class Wishes(Protocol):
 
     def explain_next(self) -> tuple[bool, int | None]:
         """Whether the present sample is to be explained whatever the policy says, and for which class."""
+
+    @property
+    def probing(self) -> Probing:
+        """The trial that goes on."""
 
 
 class Explaining:
@@ -78,13 +83,16 @@ class Explaining:
         self._wishes.see(x)
         wanted = worth > 0 and self._state.settings.hourly.allows(now)
         ordered, asked = self._wishes.explain_next()
+        probing = self._wishes.probing
         if explanation is None:
-            if not wanted and not ordered:
+            if not wanted and not ordered and not probing.wants(target):
+                probing.see(x, target, None)
                 return False
             begin = time.perf_counter()
             weights = np.eye(self._state.classes)[target if asked is None else asked]
             explanation = self._state.explainer(x, weights if self._state.explainer.takes_weights else None)
         held = self._state.recent.keep(explanation, time.time(), (time.perf_counter() - begin) * 1e3)
+        probing.see(x, target, explanation)
         if not wanted and not ordered:
             return False
         self.accept(held, ORDERED if ordered else worth)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgexai.agent.outbox import OutboxFull
 from edgexai.agent.pinned import pinned
 from edgexai.agent.policy import ORDERED, depends_on_content, policy
+from edgexai.agent.probing import Probing
 from edgexai.agent.recent import Held
 from edgexai.agent.seldom import Seldom
 from edgexai.agent.state import State
@@ -55,6 +56,7 @@ class Orders:
         self._profiler = (
             None if settings.profiler is None else Profiler(pinned(settings.profiler, settings.profiler_sha256))
         )
+        self.probing = Probing(state)
         self._explain = 0
         self._class: int | None = None
         self._profile_of = 0
@@ -67,6 +69,7 @@ class Orders:
             "explain": self.explain,
             "last": self.last,
             "profile": self.profile,
+            "probe": self.probe,
             "rotate": self.rotate,
         }
 
@@ -176,6 +179,16 @@ class Orders:
                 raise ConfigError(f"there is no part {part!r} of the profile; it has {told['parts']}")
             told["data"] = base64.b64encode(self._profile[part * PART : (part + 1) * PART]).decode()
         return told
+
+    def probe(self, parameters: Parameters) -> Any:
+        """Tries a suspicion on the next ``count`` samples of other classes; without one, answers with what the last
+        trials have found."""
+        if "probe" not in self._state.settings.privacy.send:
+            raise ConfigError("[privacy] send does not let what trials find leave this node")
+        if parameters:
+            _nothing_but(parameters, "count", "class", "of", "weights", "score", "bias")
+            self.probing.begin(parameters, _count({"count": 100, **parameters}, "probe"))
+        return {"trials": self.probing.told()}
 
     def rotate(self, parameters: Parameters) -> Any:
         """Begins a new log file."""

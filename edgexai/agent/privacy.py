@@ -1,7 +1,7 @@
 """What may leave the node is a setting, and the agent holds to it. There is no setting with which an input leaves.
 
     [privacy]
-    send = ["status", "metrics", "heatmap"]       and "profile" if it is allowed
+    send = ["status", "metrics", "heatmap"]       and "profile" and "probe" if they are allowed
     grid = [8, 8]                                 a map is summed to at most so many cells
     bytes = 64                                    a frame has at most so many
     epsilon = 1.0                                 noise: the ε of one frame, with its class and score
@@ -29,7 +29,7 @@ from edgexai.messaging.histogram import Histogram, bucket, centre
 from edgexai.runtime.explainer import Explanation
 from edgexai.toml import MOST, is_number, told
 
-SENDS = ("status", "metrics", "heatmap", "profile")
+SENDS = ("status", "metrics", "heatmap", "profile", "probe")
 HOUR = 3600.0
 _KEYS = ("send", "grid", "bytes", "epsilon", "clip", "score_range", "epsilon_histograms", "epsilon_per_day", "delta")
 
@@ -128,6 +128,8 @@ def privacy(table: dict[str, Any]) -> Privacy:
         raise ConfigError("[privacy] epsilon_histograms needs a score_range above zero")
     if "profile" in made.send:
         raise ConfigError("[privacy] a relevance profile has no noise; send it or set epsilon, not both")
+    if "probe" in made.send:
+        raise ConfigError("[privacy] what a trial counts has no noise; send it or set epsilon, not both")
     return made
 
 

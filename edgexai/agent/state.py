@@ -69,7 +69,7 @@ class State:
             basis = load(path.read_bytes())
         except FrameError as error:
             raise ConfigError(f"{path}: {error}") from None
-        shape, grid = tuple(self.explainer.outputs[-3].shape[1:]), self.settings.privacy.grid
+        shape, grid = self.explainer.map_shape, self.settings.privacy.grid
         if grid is not None:
             shape = pooled(np.zeros(shape, np.float32), grid).shape
         if not basis.fits(shape, self.model_id):

@@ -15,11 +15,12 @@ from edgexai.audit.bill import bill_of_materials
 from edgexai.audit.evidence import MOST_JUDGED, Evidence, maps_of
 from edgexai.audit.questions import QUESTIONS
 from edgexai.audit.report import Page, Report, Section
-from edgexai.audit.shortcuts import ENOUGH, LEAST, frames, tested
+from edgexai.audit.shortcuts import ENOUGH, LEAST, SUSPECT, frames, tested
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.errors import Error
 from edgexai.fleet.analysis.bias import biases
+from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.analysis.statistics import false_discovery
 from edgexai.fleet.read import evidence as stored
 from edgexai.graph import load
@@ -232,24 +233,25 @@ def clever_hans(evidence: Evidence) -> Section:
     for k in classes[counts < LEAST]:
         page.lack(f"shortcuts of {evidence.called(int(k))}: fewer than {LEAST} explained samples")
     found = tested(evidence)
-    confirmed = [t for t in found if t.confirmed]
+    confirmed = [f for f in found if f.verdict == "confirmed"]
     page.figure("classes that were searched", str(len(enough)), "clusters of concepts and logit", len(targets))
-    page.figure("suspected parts of classes", str(len(found)), "false-discovery rate 10 %", len(targets))
-    page.figure(
-        "confirmed by an intervention", str(len(confirmed)), f"transplant, at least {ENOUGH:+.0%}", len(targets)
-    )
-    for t in confirmed:
-        page.say(
-            f"{evidence.called(int(t.finding.target or 0))}: {t.finding.text} Pasting the most relevant tenth of such "
-            f"samples into {t.n} samples of other classes turns {t.suspected:.0%} of them into this class, that of its "
-            f"ordinary samples {t.ordinary:.0%}."
-        )
+    page.figure("suspected parts of classes", str(len(found)), f"p ≤ {SUSPECT}, each tried", len(targets))
+    page.figure("confirmed by an intervention", str(len(confirmed)), f"trial, at least {ENOUGH:+.0%}", len(targets))
+    for f in found:
+        if f.verdict == "confirmed":
+            page.say(f"{evidence.called(int(f.target or 0))}: {f.text}")
+        else:
+            page.say(f"A part of {evidence.called(int(f.target or 0))} stood out (p = {f.p:.2g}). {_trial(f)}")
     if not confirmed:
         page.say(
             "No shortcut was confirmed. That does not prove that there is none: "
             "only what varies within a class is seen."
         )
     return page.done()
+
+
+def _trial(finding: Finding) -> str:
+    return "" if finding.trial is None else finding.trial.text("this class")
 
 
 def compression(evidence: Evidence) -> Section:

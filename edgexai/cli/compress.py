@@ -30,6 +30,7 @@ from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.budget import PROFILED, fit_budget, held_out
 from edgexai.compress.measure.bench import Bench, Point
+from edgexai.compress.measure.execute import try_out
 from edgexai.compress.measure.limits import COSTS, Budget
 from edgexai.compress.measure.profile import Profile, profile_relevance
 from edgexai.compress.quantize.cluster_search import Packed, cheapest_transit
@@ -91,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = chosen if first is None else _better(chosen, first, budget)
     packed, tried = _packed(args, chosen, bench, x, budget) if args.transit else (None, [])
     final = packed.point if packed else chosen
+    try_out(final.graph)
     save(final.graph, args.output)
     if packed:
         write(packed.transit, args.transit)
@@ -112,6 +114,7 @@ def _first_answer(bench: Bench, profile: Profile, x: NDArray[Any], budget: Budge
         point, _ = fit_budget(bench, profile, x, budget, Repair("bias"))
     except ConfigError:
         return None
+    try_out(point.graph)
     save(point.graph, output)
     share, lost = point.cost.macs / bench.whole.cost.macs, 100 * (bench.whole.accuracy - point.accuracy)
     print(

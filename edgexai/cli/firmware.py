@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.c99 import write
+from converters.c99 import Explaining, write
+from edgexai.cli.sizes import rows_by_columns
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
 
@@ -30,16 +31,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", metavar="NPZ", help="x (N, …) in the type of the model's input; up to 16 go into selftest.c"
     )
-    parser.add_argument("--explain", action="store_true", help="add LRP-epsilon of the predicted class, in float32")
+    parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
+    parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
+    parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
     parser.add_argument(
         "--frame", type=int, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
     )
+    parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    explains = args.explain or args.frame is not None
+    asked = Explaining(args.composite, args.target, rows_by_columns(args.grid))
+    explains = asked if args.explain or args.frame is not None else None
     samples, expected, maps = _answers(graph, args.samples, explains) if args.samples else (None, None, None)
     made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame)
     report = {
@@ -63,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _answers(graph: Graph, path: str, explains: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+def _answers(
+    graph: Graph, path: str, explains: Explaining | None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     """The first samples of a file, what TensorFlow Lite Micro answers, and the maps of an explainer on it."""
     from edgexai.relevance import attach
     from edgexai.runtime.explainer import Explainer
@@ -79,7 +86,8 @@ def _answers(graph: Graph, path: str, explains: bool) -> tuple[NDArray[Any], NDA
         wanted = f"{micro.inputs[0].dtype} of {'×'.join(map(str, micro.inputs[0].shape))}"
         raise DataError(f"x in {path} is {samples.dtype} of {samples.shape}, but the model takes {wanted} a sample")
     expected = np.stack([micro.run(x.reshape(micro.inputs[0].shape))[0] for x in samples])
-    if not explains:
+    if explains is None:
         return samples, expected, None
-    explainer = Explainer(serialize(attach(graph, "epsilon")), runtime="micro")
+    attached = attach(graph, explains.composite, target=explains.target, grid=explains.grid)
+    explainer = Explainer(serialize(attached), runtime="micro")
     return samples, expected, np.stack([explainer(x).relevance for x in samples])

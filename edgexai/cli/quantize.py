@@ -8,7 +8,8 @@ examples:
   edgexai quantize ic_float.tflite -o ic_int4.tflite --data train.npz --int4
       weights of -7 … 7, two a byte
 
-Needs no TensorFlow. For Keras models and SavedModels there is `edgexai convert`.
+Operators without an int8 form stay in float32 between DEQUANTIZE and QUANTIZE, and are named. The runtime has loaded
+and run what is written. Needs no TensorFlow. For Keras models and SavedModels there is `edgexai convert`.
 """
 
 import argparse
@@ -20,11 +21,11 @@ from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.measure.accuracy import accuracy, agreement
 from edgexai.compress.measure.cost import cost
-from edgexai.compress.measure.execute import quantized, real
+from edgexai.compress.measure.execute import quantized, real, try_out
 from edgexai.compress.quantize.cluster import cluster
 from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.compress.quantize.int4 import narrow
-from edgexai.compress.quantize.int8 import quantize
+from edgexai.compress.quantize.int8 import in_float, quantize
 from edgexai.compress.quantize.mixed_precision import mixed
 from edgexai.errors import ConfigError
 from edgexai.graph import load, save, serialize
@@ -69,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     if args.int4:
         with bar("layers") as progress:
             small = narrow(cluster(small, x, price=1e-9, bits=4, progress=progress))
+    try_out(small)
     save(small, args.output)
+    report["in_float"] = in_float(small)
     report["bytes"] = [len(serialize(graph)), len(serialize(small))]
     if board is not None:
         report["latency_ms"] = [cost(graph, board).latency_ms, cost(small, board).latency_ms]
@@ -88,6 +91,8 @@ def _text(report: dict[str, Any]) -> str:
     text = f"{report['output']}: {before:,} -> {after:,} bytes; same prediction on {report['agreement']:.2%}"
     if "accuracy" in report:
         text += f"; accuracy {report['accuracy'][0]:.2%} -> {report['accuracy'][1]:.2%}"
+    if report["in_float"]:
+        text += "\nin float32, for want of an int8 form:" + "".join(f"\n  {name}" for name in report["in_float"])
     if "heatmaps" in report:
         text += (
             f"\nheatmaps correlate {report['heatmaps'][0]:.4f} in int8, {report['heatmaps'][1]:.4f} with int16 maps in"

@@ -1,6 +1,7 @@
 """From the store to what the analyses read: frames decoded, by model, with the group that their node declared."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from edgexai.fleet.analysis.evidence import Evidence, gather
 from edgexai.fleet.store.bases import FOLDER, at_hand
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.heatmap import decode
+from edgexai.intervention.trial import Outcome, outcome
 
 MOST = 200_000
 """Newest frames of a model that are read at once."""
@@ -43,6 +45,20 @@ def newest(directory: Path) -> float:
     finally:
         store.close()
     return last
+
+
+def trials(directory: Path) -> dict[tuple[str, int], list[Outcome]]:
+    """What nodes have found by the command `probe`, by model and class: the last of each node."""
+    store, found = Store(directory), dict[tuple[str, int], list[Outcome]]()
+    try:
+        for _, _, kind, _, text in store.journal.nodes(limit=1_000_000):
+            if kind.startswith("trial/"):
+                with suppress(FrameError):  # of another version
+                    one = outcome(json.loads(text))
+                    found.setdefault((kind.split("/")[1], one.target), []).append(one)
+    finally:
+        store.close()
+    return found
 
 
 def _row(one: Stored, groups: dict[tuple[str, str, str], str], bases: Any) -> dict[str, Any] | None:

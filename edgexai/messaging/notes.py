@@ -10,7 +10,7 @@ from edgexai.errors import FrameError
 from edgexai.messaging.messages import MAX_PAYLOAD
 from edgexai.messaging.strict import loads
 
-SHORT, MOST_LABELS = 64, 1000
+SHORT, MOST_LABELS, MOST_TRIALS = 64, 1000, 16
 
 Check = Callable[[Any], bool]
 
@@ -46,6 +46,19 @@ def _plain(value: Any) -> bool:
 def _histogram(value: Any) -> bool:
     return isinstance(value, dict) and all(
         _text(k) and (_plain(v) or _list(_number, 4096)(v) or _table(_number)(v)) for k, v in value.items()
+    )
+
+
+def _trials(value: Any) -> bool:
+    """What `probe` has found: the model, and outcomes of counts (`edgexai.intervention.trial`)."""
+    if not isinstance(value, dict) or not _text(value.get("model")) or not isinstance(value.get("found"), list):
+        return False
+    counts = {"class": _count, "of": _count, "n": _count, "donors": _list(_count, 2)}
+    return len(value["found"]) <= MOST_TRIALS and all(
+        isinstance(one, dict)
+        and all(key in one and check(one[key]) for key, check in counts.items())
+        and _table(_list(_number, 4))(one.get("ways"))
+        for one in value["found"]
     )
 
 
@@ -89,6 +102,7 @@ METRICS: Mapping[str, Check] = {
     "waiting": _table(_count),
     "energy_uj": _or_none(_number),
     "privacy": _table(_plain),
+    "trials": _trials,
 }
 KINDS = {"status": STATUS, "metrics": METRICS}
 

@@ -116,7 +116,7 @@ def propagate(
     graph: Graph, build: Builder, chosen: Composite, begin: Start, stop: int | None, integer: bool = False
 ) -> Backward:
     """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
-    back = Backward(graph, build, RELEVANCE, _rules(graph, build.graph, chosen, begin.logits), integer)
+    back = Backward(graph, build, RELEVANCE, rules_of(graph, build.graph, chosen, begin.logits), integer)
     back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)
     try:
@@ -126,7 +126,7 @@ def propagate(
     return back
 
 
-def _rules(graph: Graph, source: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
+def rules_of(graph: Graph, source: Graph, chosen: Composite, logits: int) -> dict[Op, Rule]:
     """The rules that the composite gives to operators that the input reaches."""
     computed = dynamic(graph)
     depth: dict[int, int] = {}

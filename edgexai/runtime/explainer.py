@@ -211,6 +211,13 @@ class Explainer:
         return None if isinstance(self._interpreter, Interpreter) else self._interpreter.arena
 
     @property
+    def map_shape(self) -> tuple[int, ...]:
+        """The shape of ``Explanation.relevance``."""
+        first = next(i for i, name in enumerate(self.metadata.outputs) if name.startswith("relevance"))
+        shape = self.outputs[len(self.outputs) - len(self.metadata.outputs) + first].shape
+        return self._of_sample(np.zeros(shape, np.float32), 0).shape
+
+    @property
     def takes_weights(self) -> bool:
         """Whether the file was attached with ``target="input"`` and wants a weight for each output."""
         return self.metadata.target == "input"

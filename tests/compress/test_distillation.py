@@ -11,7 +11,8 @@ from models import NETWORKS, golden
 
 import edgexai
 from edgexai.compress.measure.execute import forward
-from edgexai.compress.quantize.int8 import Ports, quantize
+from edgexai.compress.quantize.int8 import quantize
+from edgexai.compress.quantize.scales import Ports
 from edgexai.compress.repair.distillation import Schedule, distill
 from edgexai.errors import DataError
 from edgexai.graph import DType

@@ -1,5 +1,6 @@
 """What pruning makes is loaded by the runtime, whatever stands between layers; dead channels go and move nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,24 @@ from edgexai.compress.measure.execute import forward
 from edgexai.compress.prune import pruning
 from edgexai.compress.prune.pruning import prune
 from edgexai.compress.prune.shrink import shrink
+from edgexai.compress.repair.bias import fold_means
 from edgexai.errors import ModelError
 from edgexai.graph import Builder, Graph, OpKind
 from edgexai.graph.ir import DType
 
 MODELS = SHARED / "cases" / "models"
-STEPS = ("conv", "shuffle", "concat", "residual", "depthwise", "multiplied", "single")
+STEPS = (
+    "conv",
+    "shuffle",
+    "concat",
+    "residual",
+    "depthwise",
+    "multiplied",
+    "single",
+    "grouped",
+    "narrow",
+    "transposed",
+)
 
 
 class Network:
@@ -53,6 +66,28 @@ class Network:
         bias = np.zeros(out, np.float32)
         return self.build.depthwise(x, self.build.const(kernel), self.build.const(bias), activation="RELU")
 
+    def grouped(self, x: int, groups: int) -> int:
+        """Dead channels at the same places of every group; where a group has one channel, whole groups."""
+        ins, outs = self.build.shape(x)[3] // groups, 2
+        kernel = self.random.normal(size=(groups * outs, 3, 3, ins)).astype(np.float32)
+        bias = self.random.normal(size=groups * outs).astype(np.float32)
+        gone = np.tile([False, True], groups) & self.dead if ins > 1 else np.zeros(groups * outs, bool)
+        kernel[gone], bias[gone] = 0, 0
+        if ins == 1:
+            bias[:] = 0
+        y = self.build.conv(x, self.build.const(kernel), self.build.const(bias), activation="RELU")
+        self.planted.append((y, gone))
+        return y
+
+    def transposed(self, x: int) -> int:
+        n, h, w, c = self.build.shape(x)
+        kernel = self.random.normal(size=(8, 3, 3, c)).astype(np.float32) / 3
+        gone = (self.random.permutation(8) < 4) & self.dead
+        kernel[gone] = 0
+        y = self.build.relu(self.build.transpose_conv(x, self.build.const(kernel), (n, h, w, 8), (1, 1), "SAME"))
+        self.planted.append((y, gone))
+        return y
+
     def shuffle(self, x: int, groups: int = 2) -> int:
         n, h, w, c = self.build.shape(x)
         y = self.build.transpose(self.build.reshape(x, (n, h, w, groups, c // groups)), (0, 1, 2, 4, 3))
@@ -70,6 +105,12 @@ class Network:
                 return self.depthwise(x, 1)
             case "multiplied":
                 return self.depthwise(x, 2)
+            case "grouped":
+                return self.grouped(x, self.build.shape(x)[3] // 2)
+            case "narrow":
+                return self.grouped(x, self.build.shape(x)[3])
+            case "transposed":
+                return self.transposed(x)
             case "single":
                 return self.depthwise(self.conv(x, 1, dead=False), 4)
         return self.conv(x, 8)
@@ -154,6 +195,72 @@ def test_depthwise_of_one_channel_loses_outputs_one_by_one() -> None:
     small = shrink(graph, coupling, keep)
     assert small.ops[0].options.depthMultiplier == 4
     assert run(small, samples()[:1])[0].shape == (1, 3)
+
+
+def shufflenet(dead: bool = True) -> Graph:
+    """Three units of ShuffleNet V2: half of the channels pass a bottleneck, then all are shuffled."""
+    net = Network(4, dead)
+    b, random = net.build, net.random
+
+    def layer(x: int, out: int, gone: int = 0, size: int = 1, act: str = "RELU", stride: int = 1) -> int:
+        kernel = random.normal(size=(out, size, size, b.shape(x)[3])).astype(np.float32)
+        bias = random.normal(size=out).astype(np.float32)
+        if gone:
+            kernel[-gone:], bias[-gone:] = 0, 0
+        return b.conv(x, b.const(kernel), b.const(bias), (stride, stride), activation=act)  # type: ignore[arg-type]
+
+    x = layer(net.x, 16, size=3)
+    for _ in range(3):
+        n, h, w, c = b.shape(x)
+        left, right = (b.slice(x, (0, 0, 0, start), (n, h, w, c // 2)) for start in (0, c // 2))
+        right = layer(net.depthwise(layer(right, 8, gone=4), 1), 8)
+        x = net.shuffle(b.concat([left, right], 3))
+    mean = b.sum(layer(x, 24, gone=12), (1, 2))
+    kernel = b.const(random.normal(size=(5, 24)).astype(np.float32))
+    return b.finish([b.dense(mean, kernel, b.const(np.zeros(5, np.float32)))])
+
+
+def test_a_shufflenet_loses_dead_channels_first_and_moves_only_beyond_them() -> None:
+    graph, x = shufflenet(), samples()
+    coupling = couple(graph)
+    lowest = cost(shrink(graph, coupling, ~silent(graph, coupling, x))).macs / cost(graph).macs
+    assert lowest < 0.75
+    profile, wanted = edgexai.profile_relevance(graph, x), forward(graph, x)[0]
+    np.testing.assert_allclose(forward(prune(graph, profile, lowest + 0.01, repair="none"), x)[0], wanted, rtol=1e-4)
+    less = forward(prune(graph, profile, lowest - 0.1, repair="none"), x)[0]  # channels that live have to go
+    assert np.abs(less - wanted).max() > 1e-3 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("name", ["grouped", "transposed"])
+def test_means_of_what_goes_stay_in_what_is_left(name: str) -> None:
+    net = Network(2, dead=False)
+    b, random, read = net.build, net.random, net.conv(net.x, 8)
+    bias = b.const(random.normal(size=4).astype(np.float32))
+    if name == "grouped":
+        y = b.conv(read, b.const(random.normal(size=(4, 1, 1, 4)).astype(np.float32)), bias)
+    else:
+        y = b.transpose_conv(
+            read, b.const(random.normal(size=(4, 2, 2, 8)).astype(np.float32)), (1, 12, 12, 4), (2, 2), "SAME"
+        )
+        b.ops[-1] = replace(b.ops[-1], inputs=(*b.ops[-1].inputs, bias), version=3)
+    graph, x = b.finish([y]), samples(40)
+    coupling = couple(graph)
+    keep = np.ones(coupling.size, bool)
+    keep[coupling.reads[len(graph.ops) - 1][::2]] = False
+    means = {read: forward(graph, x, [read])[0].mean(axis=(0, 1, 2), dtype=np.float64)}
+    wanted, folded, cut = (
+        forward(shrink(g, coupling, k), x)[0].mean(axis=(0, 1, 2))
+        for g, k in ((graph, np.ones_like(keep)), (fold_means(graph, coupling, keep, means), keep), (graph, keep))
+    )
+    np.testing.assert_allclose(folded, wanted, rtol=1e-3, atol=1e-3)
+    assert np.abs(cut - wanted).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["grouped", "transposed"])
+def test_repair_passes_by_layers_that_it_cannot_fit(name: str) -> None:
+    graph, _ = network(1, [name])
+    small = prune(graph, edgexai.profile_relevance(graph, samples()), 0.7, samples())
+    assert cost(small).macs <= 0.7 * cost(graph).macs
 
 
 def test_what_indices_are_made_of_stays_whole() -> None:

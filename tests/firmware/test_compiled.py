@@ -13,7 +13,7 @@ from native import needs
 from networks_int8 import classifier
 
 import edgexai
-from converters.c99 import write
+from converters.c99 import Explaining, write
 from edgexai.errors import DataError, Error, ModelError
 from edgexai.graph import serialize
 from edgexai.runtime.compiled import Compiled
@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_explanations_are_those_of_the_other_runtimes(other: Any, cache: Path, tmp_path: Path) -> None:
     if other == "micro":
         pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
-    write(classifier(), tmp_path / "c", "net", explains=True)
+    write(classifier(), tmp_path / "c", "net", explains=Explaining())
     ours = edgexai.Explainer(tmp_path / "c", runtime="c99")
     theirs = edgexai.Explainer(serialize(edgexai.attach(classifier(), ours.metadata.composite)), runtime=other)
     assert ours.metadata.source == theirs.metadata.source
@@ -53,7 +53,7 @@ def test_explanations_are_those_of_the_other_runtimes(other: Any, cache: Path, t
 
 @needs_gcc
 def test_real_numbers_come_in_by_the_input_s_scale(cache: Path, tmp_path: Path) -> None:
-    write(classifier(), tmp_path / "c", "net", explains=True)
+    write(classifier(), tmp_path / "c", "net", explains=Explaining())
     ours = edgexai.Explainer(tmp_path / "c", runtime="c99")
     x = np.random.default_rng(2).integers(-128, 128, (9, 7, 3)).astype(np.int8)
     real = (x.astype(np.float32) - ours.input.zero_point) * np.float32(ours.input.scale)
@@ -85,7 +85,7 @@ def test_a_cache_that_others_can_write_into_is_not_used(cache: Path, tmp_path: P
 
 
 def test_without_a_compiler_it_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(classifier(), tmp_path, "net", explains=True)
+    write(classifier(), tmp_path, "net", explains=Explaining())
     monkeypatch.setenv("PATH", os.devnull)
     monkeypatch.delenv("CC", raising=False)
     with pytest.raises(ModelError, match="needs a C compiler and there is no cc; install gcc or clang"):
@@ -95,7 +95,7 @@ def test_without_a_compiler_it_is_one_sentence(tmp_path: Path, monkeypatch: pyte
 @needs_gcc
 def test_sources_that_do_not_fit_their_manifest_are_refused(cache: Path, tmp_path: Path) -> None:
     """A manifest of a smaller arena would have the model write beyond it."""
-    write(classifier(), tmp_path, "net", explains=True)
+    write(classifier(), tmp_path, "net", explains=Explaining())
     said = json.loads((tmp_path / "edgexai.json").read_text())
     (tmp_path / "edgexai.json").write_text(json.dumps(said | {"explain_arena": said["explain_arena"] - 8}))
     with pytest.raises(ModelError, match="cannot compile the sources"):
@@ -107,7 +107,7 @@ def test_what_is_no_folder_of_sources_is_refused(tmp_path: Path) -> None:
         edgexai.Explainer(tmp_path, runtime="c99")
     with pytest.raises(DataError, match="not bytes"):
         edgexai.Explainer(b"TFL3", runtime="c99")
-    write(classifier(), tmp_path / "c", "net", explains=True)
+    write(classifier(), tmp_path / "c", "net", explains=Explaining())
     with pytest.raises(ModelError, match="sources that you trust"):
         edgexai.Explainer(tmp_path / "c", runtime="c99", untrusted=True)
 
@@ -133,7 +133,7 @@ def test_any_manifest_is_taken_or_refused_in_a_sentence(
 ) -> None:
     """Before a compiler is asked: there are no sources in the folder."""
     folder = tmp_path_factory.mktemp("m")
-    write(classifier(), folder / "c", explains=True)
+    write(classifier(), folder / "c", explains=Explaining())
     said = json.loads((folder / "c" / "edgexai.json").read_text())
     where: Any = said
     for _ in range(data.draw(st.integers(0, 2))):

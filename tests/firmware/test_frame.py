@@ -9,7 +9,7 @@ from native import STRICT, needs
 from networks_int8 import classifier
 
 import edgexai
-from converters.c99 import write
+from converters.c99 import Explaining, write
 from edgexai.errors import ConfigError
 from edgexai.graph import fingerprint
 from edgexai.heatmap.layout import EPOCH
@@ -90,6 +90,6 @@ def test_a_map_that_no_frame_holds_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_encoder_is_not_written_where_nobody_asks_for_frames(tmp_path: Path) -> None:
-    made = write(classifier(), tmp_path, explains=True)
+    made = write(classifier(), tmp_path, explains=Explaining())
     assert made.frame is None
     assert not [file for file in made.files if "heatmap" in file]

@@ -5,15 +5,26 @@ against those before it; without it, changes over time), nodes that leave their 
 
   edgexai fleet analyse --store /srv/fleet
   edgexai fleet analyse --store /srv/fleet --since 24h --baseline 7d
+  edgexai fleet analyse --store /srv/fleet --confirm explainer.tflite --samples samples.npz
+
+With --confirm, suspected shortcuts are tried on samples that are at hand: what suspected samples are recognised by is
+put into others. Nodes do the same by the command `probe`; what they found is shown too.
 """
 
 import argparse
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgexai.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgexai.fleet.analysis.finding import Finding
+    from edgexai.intervention.suspicion import Suspicion
+    from edgexai.intervention.trial import Outcome
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -23,14 +34,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="WHEN", help="frames from 24h before the newest, or from a date on")
     parser.add_argument("--baseline", metavar="WHEN", help="drift against frames from then on (or A..B)")
     parser.add_argument("--rate", type=float, default=0.1, help="share of findings that may be false (%(default)s)")
+    parser.add_argument("--confirm", type=Path, metavar="MODEL", help="explainer file that tries suspected shortcuts")
+    parser.add_argument("--samples", type=Path, metavar="DATA", help="on these samples: any that edgexai reads")
+    parser.add_argument("--suspicions", action="store_true", help="show those too that want a trial to be sure")
     parser.add_argument("--json", action="store_true", help="findings as a JSON list")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings, the most urgent first."""
     from edgexai.fleet.analysis.analyse import analysed
-    from edgexai.fleet.read import evidence, newest
+    from edgexai.fleet.read import evidence, newest, trials
 
+    if (args.confirm is None) != (args.samples is None):
+        raise ConfigError("--confirm and --samples belong together: an explainer file, and what it is tried on")
     if not 0 < args.rate < 1:
         raise ConfigError(f"--rate takes a share between 0 and 1, not {args.rate}")
     if not args.store.is_dir():
@@ -47,7 +63,16 @@ def run(args: argparse.Namespace) -> int:
         else:
             begin = moment(first, last)
     earlier = evidence(args.store, begin, until) if args.baseline is not None else []
-    found = analysed(evidence(args.store, since), earlier, args.rate)
+    answers = trials(args.store)
+    trier = None if args.confirm is None else _trier(args.confirm, args.samples)
+
+    def tried(finding: "Finding") -> "Finding":
+        known = answers.get((finding.model, finding.target or 0), [])
+        own = None if trier is None or finding.probe is None else trier(finding.model, finding.probe)
+        outcomes = known if own is None else [*known, own]
+        return finding.tried(outcomes) if outcomes else finding
+
+    found = analysed(evidence(args.store, since), earlier, args.rate, tried, args.suspicions)
     if args.json:
         print(json.dumps([finding.as_json() for finding in found], indent=1))
         return 0
@@ -57,6 +82,14 @@ def run(args: argparse.Namespace) -> int:
     if not found:
         print(f"nothing that a fleet without faults would not show too (false-discovery rate {args.rate:.0%})")
     return 0
+
+
+def _trier(model: Path, data: Path) -> "Callable[[str, Suspicion], Outcome | None]":
+    """Tries suspicions of the explainer's model; None for those of another one."""
+    from edgexai.cli.fleet.confirm import Seen
+
+    seen = Seen.of(model, data)
+    return lambda name, suspicion: seen.tried(suspicion) if name == seen.model else None
 
 
 def moment(text: str, last: float) -> float:

@@ -7,6 +7,7 @@
   explain, last         the next samples, or the last ones, whatever its policy says
   policy                when to explain from now on
   profile               collect a relevance profile
+  probe                 try a suspicion of `analyse --json` on its own samples
   rotate                the key that it takes commands by
 """
 
@@ -18,7 +19,7 @@ from edgexai.errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("do", help="ping, metrics, policy, explain, last, profile or rotate")
+    parser.add_argument("do", help="ping, metrics, policy, explain, last, profile, probe or rotate")
     parser.add_argument("parameters", nargs="?", default="{}", help="as JSON")
     parser.add_argument("--node", required=True, metavar="NAME", help="name of the node")
     order_options(parser)

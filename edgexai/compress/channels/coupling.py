@@ -68,6 +68,11 @@ def couple(graph: Graph) -> Coupling:
     return Coupling(lines, {i: known.roots(r) for i, r in known.reads.items()}, groups)
 
 
+def read_by(op: Op) -> int:
+    """The map that a layer reads."""
+    return op.inputs[2 if op.kind == OpKind.TRANSPOSE_CONV else 0]
+
+
 def streams(graph: Graph, coupling: Coupling) -> Labels:
     """The labels of sums of computed maps, such as the stream along which residual blocks add up."""
     computed = {t for op in graph.ops for t in op.outputs}

@@ -186,9 +186,36 @@ def _elementwise(known: Labelling, i: int, op: Op) -> None:
 
 def _conv(known: Labelling, i: int, op: Op) -> None:
     x, kernel = known.graph.tensors[op.inputs[0]], known.graph.tensors[op.inputs[1]]
-    if not kernel.is_constant or kernel.shape[3] != x.shape[3]:  # grouped kernels cannot lose single channels
+    if not kernel.is_constant:
         return freeze(known, i, op)
+    if kernel.shape[3] != x.shape[3]:
+        return _grouped(known, i, op)
     known.reads[i] = known.along(op.inputs[0])
+    known.spread(op.outputs[0], known.fresh(kernel.shape[0]))
+
+
+def _grouped(known: Labelling, i: int, op: Op) -> None:
+    """Groups stay equally large: their channels go position by position, the same one of every group. Where a group
+    reads or writes a single channel, it goes whole, with all that it reads and writes."""
+    kernel = known.graph.tensors[op.inputs[1]]
+    line = known.along(op.inputs[0])
+    ins = line.reshape(-1, kernel.shape[3])
+    groups = len(ins)
+    outs = kernel.shape[0] // groups
+    if min(ins.shape[1], outs) == 1:
+        known.unite(ins, np.broadcast_to(ins[:, :1], ins.shape))
+        return known.spread(op.outputs[0], np.repeat(known.roots(ins[:, 0]), outs))
+    known.unite(ins, np.broadcast_to(ins[:1], ins.shape))
+    known.reads[i] = known.roots(ins[0])
+    known.spread(op.outputs[0], np.tile(known.fresh(outs), groups))
+
+
+def _transpose_conv(known: Labelling, i: int, op: Op) -> None:
+    shape, kernel = (known.graph.tensors[t] for t in op.inputs[:2])
+    x = op.inputs[2]
+    if not shape.is_constant or not kernel.is_constant or x not in known.labels:
+        return freeze(known, i, op)
+    known.reads[i] = known.along(x)
     known.spread(op.outputs[0], known.fresh(kernel.shape[0]))
 
 
@@ -254,6 +281,7 @@ FOLLOW: Mapping[OpKind, Callable[[Labelling, int, Op], None]] = {
     OpKind.SUM: _reduce,
     OpKind.TANH: _same,
     OpKind.TRANSPOSE: _transpose,
+    OpKind.TRANSPOSE_CONV: _transpose_conv,
     OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM: _lstm,
     OpKind.UNPACK: _unpack,
 }

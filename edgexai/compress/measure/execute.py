@@ -139,7 +139,42 @@ class _Runner:
 def _has_batch_axis(graph: Graph) -> bool:
     """Whether the first axis of every computed map is that of samples; unrolled loops and tokens may take it."""
     computed = (graph.tensors[t] for op in graph.ops for t in op.outputs)
-    return all(t.shape[:1] == (1,) or t.dtype in COUNTED for t in computed)
+    return all(t.shape[:1] == (1,) or t.dtype in COUNTED for t in computed) and all(
+        _keeps_samples_apart(graph, op) for op in graph.ops
+    )
+
+
+ONE_BY_ONE = frozenset(
+    {
+        OpKind.BATCH_TO_SPACE_ND,
+        OpKind.BROADCAST_TO,
+        OpKind.CUSTOM,
+        OpKind.GATHER_ND,
+        OpKind.IF,
+        OpKind.REVERSE_V2,
+        OpKind.SCATTER_ND,
+        OpKind.SPACE_TO_BATCH_ND,
+        OpKind.STABLEHLO_COMPOSITE,
+        OpKind.WHILE,
+    }
+)
+"""Operators that see the first axis as one among others, or whose constants know its length."""
+
+
+def _keeps_samples_apart(graph: Graph, op: Op) -> bool:
+    def constant(place: int) -> Array:
+        tensor = graph.tensors[op.inputs[place]]
+        return tensor.array.ravel() if tensor.is_constant else np.zeros(0, np.int32)
+
+    if op.kind == OpKind.SLICE:
+        return bool(constant(2)[:1].tolist() == [-1])
+    if op.kind == OpKind.STRIDED_SLICE:
+        return bool(op.options.beginMask & op.options.endMask & 1) or bool(op.options.ellipsisMask & 1)
+    if op.kind == OpKind.TRANSPOSE:
+        return bool(constant(1)[:1].tolist() == [0])
+    if op.kind == OpKind.GATHER:
+        return bool(op.options.axis != 0)
+    return op.kind not in ONE_BY_ONE
 
 
 def rebatched(graph: Graph, n: int) -> Graph:
@@ -154,6 +189,8 @@ def rebatched(graph: Graph, n: int) -> Graph:
     for op in graph.ops:
         if op.kind == OpKind.RESHAPE and len(op.inputs) > 1 and tensors[op.inputs[1]].is_constant:
             op = _reshape(op, tensors)
+        if op.kind == OpKind.TRANSPOSE_CONV and tensors[op.inputs[0]].is_constant:
+            op = with_shape(op, 0, tensors)
         ops.append(op)
     return replace(graph, tensors=tuple(tensors), ops=tuple(ops))
 
@@ -165,6 +202,13 @@ def _reshape(op: Op, tensors: list[Any]) -> Op:
         options.newShape = shape
     tensors.append(replace(tensors[op.inputs[1]], data=shape.view(np.uint8)))
     return replace(op, inputs=(op.inputs[0], len(tensors) - 1), options=options)
+
+
+def with_shape(op: Op, place: int, tensors: list[Any]) -> Op:
+    """The operator with the shape of its output as the constant at a place of its inputs; ``tensors`` gets it."""
+    shape = np.array(tensors[op.outputs[0]].shape, np.int32)
+    tensors.append(replace(tensors[op.inputs[place]], data=shape.view(np.uint8)))
+    return replace(op, inputs=(*op.inputs[:place], len(tensors) - 1, *op.inputs[place + 1 :]))
 
 
 def _open(rest: Any) -> Any:

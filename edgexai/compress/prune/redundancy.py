@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.compress.channels.coupling import Coupling
+from edgexai.compress.channels.coupling import Coupling, read_by
 from edgexai.compress.channels.labels import FROZEN
 from edgexai.graph import Graph
 
@@ -67,7 +67,7 @@ def read_maps(graph: Graph, coupling: Coupling) -> list[int]:
     """The maps, channels last and each channel once, whose channels a refitted layer reads."""
     found = []
     for i in coupling.reads:
-        tensor = graph.ops[i].inputs[0]
+        tensor = read_by(graph.ops[i])
         line = coupling.lines.get(tensor)
         if line is None or line.axis != len(graph.tensors[tensor].shape) - 1:
             continue

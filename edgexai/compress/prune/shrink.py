@@ -99,6 +99,13 @@ def _op(graph: Graph, i: int, coupling: Coupling, keep: Keep, tensors: list[Tens
             cuts[1][0] = cuts[2][0] = out
         if i in coupling.reads:
             cuts[1][len(graph.tensors[op.inputs[1]].shape) - 1] = keep[coupling.reads[i]]
+    elif op.kind == OpKind.TRANSPOSE_CONV:
+        cuts = {1: {}, 3: {}}
+        if out is not None:
+            cuts[1][0] = cuts[3][0] = out
+        if i in coupling.reads:
+            cuts[1][3] = keep[coupling.reads[i]]
+            op = _shaped(op, tensors)
     elif op.kind == OpKind.DEPTHWISE_CONV_2D and out is not None:
         cuts = {1: {3: out}, 2: {0: out}}
         op = _multiplied(op, tensors)
@@ -135,6 +142,15 @@ SHAPED = frozenset(
     | {OpKind.SPLIT}
 )
 """Operators whose constants are axes and amounts, not values along the channels."""
+
+
+def _shaped(op: Op, tensors: list[Tensor]) -> Op:
+    """A transposed convolution whose first input says what shape is left."""
+    shape = np.array(tensors[op.outputs[0]].shape, np.int32)
+    if np.array_equal(tensors[op.inputs[0]].array, shape):
+        return op
+    tensors.append(replace(tensors[op.inputs[0]], data=shape.view(np.uint8)))
+    return replace(op, inputs=(len(tensors) - 1, *op.inputs[1:]))
 
 
 def _reshape(op: Op, tensors: list[Tensor]) -> Op:

@@ -18,7 +18,7 @@ from edgexai.compress.measure.profile import Profile, profile_relevance
 from edgexai.compress.prune.shrink import compact
 from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.compress.quantize.rate_distortion import Levels, cheapest_levels
-from edgexai.compress.repair.least_squares import FITTED, Floats, Target, refit, targets
+from edgexai.compress.repair.least_squares import Floats, Target, is_fitted, refit, targets
 from edgexai.compress.repair.patches import blocks
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, Op, OpKind, Quantization, Tensor, fingerprint, verify
@@ -65,7 +65,7 @@ def cluster(
             found, shift = _levels(current, i, values, wanted[i], counts, price, top)
             graph = with_layer(graph, place[i], kernel_of(current, i, found.q), found.step, _bias(current, i) + shift)
             current = _floats(current, i, graph, place[i])
-        values[current.ops[i].outputs[0]] = apply(current, i, values)[0]
+        values.update(zip(current.ops[i].outputs, apply(current, i, values), strict=True))
         if progress is not None:
             progress(i + 1, len(current.ops))
     small = compact(graph)
@@ -95,7 +95,7 @@ def importance(graph: Graph, index: int, profile: Profile | None, wanted: Target
 
 def linear_layers(graph: Graph) -> list[int]:
     """The operators that have a kernel, in order."""
-    return [i for i, op in enumerate(graph.ops) if op.kind in FITTED]
+    return [i for i, op in enumerate(graph.ops) if is_fitted(graph, op)]
 
 
 def _clusters(graph: Graph, op: Op) -> bool:

@@ -1,127 +1,71 @@
-"""quantize: float Graph -> full-integer int8 Graph by the rules of TFLite's int8 specification, without TensorFlow.
+"""quantize: float Graph -> integer int8 Graph by the rules of TFLite's int8 specification, without TensorFlow.
 
 Weights symmetric (a scale a channel for convolutions), maps asymmetric by the range that samples show, biases
-int32 with the product of both scales.
+int32 with the product of both scales. Operators without an int8 form (`forms.py`), and those whose form the runtime
+refuses, stay in float between DEQUANTIZE and QUANTIZE.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgexai.compress.measure.execute import as_samples, forward, quantized
+from edgexai.compress.measure.execute import as_samples, forward, quantized, try_out
 from edgexai.compress.prune.shrink import compact
-from edgexai.errors import DataError, UnsupportedOperator
+from edgexai.compress.quantize.forms import LAYERS, SAME_SCALE, has_integers, version
+from edgexai.compress.quantize.scales import Ports, Range, Scales, asymmetric
+from edgexai.errors import DataError, ModelError
 from edgexai.graph import DType, Graph, Model, Op, OpKind, Quantization, Tensor, graph_of, verify
 
 CHUNK = 64
 SHARE = 0.9999
 """Of a map's values that its range must hold, of every `CHUNK` samples: what lies beyond is so rare that a finer step
-for all others is worth more."""
-KERNEL_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: None}
-"""Axis of the scales of a kernel; None: one for all."""
-
-SAME_SCALE = frozenset(
-    {
-        OpKind.AVERAGE_POOL_2D,
-        OpKind.CONCATENATION,
-        OpKind.EXPAND_DIMS,
-        OpKind.MAX_POOL_2D,
-        OpKind.PAD,
-        OpKind.PADV2,
-        OpKind.RESHAPE,
-        OpKind.RESIZE_BILINEAR,
-        OpKind.RESIZE_NEAREST_NEIGHBOR,
-        OpKind.SLICE,
-        OpKind.SQUEEZE,
-        OpKind.STRIDED_SLICE,
-        OpKind.TRANSPOSE,
-    }
-)
-"""Operators whose integer kernels move values without rescaling them."""
-
-FIXED = {
-    OpKind.LOGISTIC: (1 / 256, -128),
-    OpKind.SOFTMAX: (1 / 256, -128),
-    OpKind.TANH: (1 / 128, 0),
-    OpKind.LOG_SOFTMAX: (16 / 256, 127),
-}
-"""Output scale and zero point that the specification prescribes."""
-
-VERSION = {
-    OpKind.ADD: 2,
-    OpKind.AVERAGE_POOL_2D: 2,
-    OpKind.CONCATENATION: 2,
-    OpKind.CONV_2D: 3,
-    OpKind.DEPTHWISE_CONV_2D: 3,
-    OpKind.EXPAND_DIMS: 1,
-    OpKind.FULLY_CONNECTED: 4,
-    OpKind.HARD_SWISH: 1,
-    OpKind.LEAKY_RELU: 2,
-    OpKind.LOGISTIC: 2,
-    OpKind.LOG_SOFTMAX: 2,
-    OpKind.MAX_POOL_2D: 2,
-    OpKind.MEAN: 2,
-    OpKind.MUL: 2,
-    OpKind.PAD: 2,
-    OpKind.PADV2: 2,
-    OpKind.RELU: 2,
-    OpKind.RELU6: 2,
-    OpKind.RESHAPE: 1,
-    OpKind.RESIZE_BILINEAR: 2,
-    OpKind.RESIZE_NEAREST_NEIGHBOR: 2,
-    OpKind.SLICE: 2,
-    OpKind.SOFTMAX: 2,
-    OpKind.SQUEEZE: 1,
-    OpKind.STRIDED_SLICE: 2,
-    OpKind.SUB: 2,
-    OpKind.SUM: 2,
-    OpKind.TANH: 2,
-    OpKind.TRANSPOSE: 2,
-}
-"""Lowest version of each operator that knows int8."""
-
-
-@dataclass(frozen=True)
-class Ports:
-    """The quantization of a model's inputs and outputs, for a model that must keep them."""
-
-    inputs: tuple[Quantization | None, ...]
-    outputs: tuple[Quantization | None, ...]
-
-    @classmethod
-    def of(cls, graph: Graph) -> "Ports":
-        """Those of a graph; None where it has float32."""
-        return cls(_ports(graph, graph.inputs), _ports(graph, graph.outputs))
+for all others is worth more. A model that gives a map back (a decoder, a mask) is asked for every value: there, all."""
 
 
 def quantize(graph: Model, samples: NDArray[Any], ports: Ports | None = None) -> Graph:
-    """The float32 graph in int8 throughout, input and output included.
+    """The float32 graph in int8, input and output included; `in_float` says what of it stays in float.
 
-    ``samples`` (N, …) set the ranges; ``ports`` gives inputs and outputs the quantization that they must have.
-    Raises UnsupportedOperator for operators without an int8 form, DataError if the samples do not fit.
+    ``samples`` (N, …) set the ranges; ``ports`` gives inputs and outputs the quantization that they must have. The
+    result was loaded and run by the runtime once. Raises DataError if the samples do not fit, ModelError if the runtime
+    refuses the result.
     """
     graph, samples = graph_of(graph), as_samples(samples)
     maps = _maps(graph)
-    for i, op in enumerate(graph.ops):
-        if op.kind not in VERSION and any(t in maps for t in op.outputs):
-            raise UnsupportedOperator(f"no int8 form of {graph.describe(i)}; leave the model in float")
-    scales = _scales(graph, maps, ranges(graph, samples, sorted(maps - _below(graph))), ports)
-    tensors = list(graph.tensors)
-    for t in maps:
-        tensors[t] = replace(tensors[t], dtype=DType.INT8, quantization=scales[t])
-    ops = [_op(graph, op, scales, tensors) for op in graph.ops]
-    small = compact(replace(graph, tensors=tuple(tensors), ops=tuple(ops)))
-    verify(small)
-    return small
+    busy = [i for i, op in enumerate(graph.ops) if maps.intersection((*op.inputs, *op.outputs))]
+    floats = {i for i in busy if not has_integers(graph, graph.ops[i])}
+    seen = ranges(graph, samples, sorted(_integers(graph, maps, set(busy) - floats) - _below(graph)))
+    while True:
+        integer = set(busy) - floats
+        small = _Writer(graph, integer, floats, _integers(graph, maps, integer), seen, ports).graph
+        try:
+            try_out(small)
+            return small
+        except ModelError:
+            refused = {i for i in integer if not _runs(graph, i, maps, seen)}
+            if not refused:
+                raise
+            floats |= refused
 
 
-def ranges(graph: Graph, samples: NDArray[Any], tensors: list[int]) -> dict[int, tuple[float, float]]:
+def in_float(graph: Graph) -> list[str]:
+    """The operators of an integer graph that compute in float32, as messages name them."""
+    return [
+        graph.describe(i)
+        for i, op in enumerate(graph.ops)
+        if op.kind not in (OpKind.QUANTIZE, OpKind.DEQUANTIZE)
+        and any(graph.tensors[t].dtype == DType.FLOAT32 and not graph.tensors[t].is_constant for t in op.outputs)
+    ]
+
+
+def ranges(graph: Graph, samples: NDArray[Any], tensors: list[int]) -> dict[int, Range]:
     """Smallest and largest value of each tensor on the samples; of inner maps without the rarest (`SHARE`)."""
     ends = {*graph.inputs, *graph.outputs}
-    shares = [1.0 if t in ends else SHARE for t in tensors]
+    share = SHARE if all(len(graph.tensors[t].shape) <= 2 for t in graph.outputs) else 1.0
+    shares = [1.0 if t in ends else share for t in tensors]
     x = quantized(graph, samples)
     low, high = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
     for start in range(0, len(x), CHUNK):
@@ -133,16 +77,20 @@ def ranges(graph: Graph, samples: NDArray[Any], tensors: list[int]) -> dict[int,
     return {t: (float(a), float(b)) for t, a, b in zip(tensors, low, high, strict=True)}
 
 
-def _ports(graph: Graph, tensors: tuple[int, ...]) -> tuple[Quantization | None, ...]:
-    return tuple(
-        q if graph.tensors[t].dtype == DType.INT8 else None for t in tensors for q in [graph.tensors[t].quantization]
-    )
-
-
 def _maps(graph: Graph) -> set[int]:
     """Float tensors that are computed or fed."""
     computed = {*graph.inputs, *(t for op in graph.ops for t in op.outputs)}
     return {t for t in computed if graph.tensors[t].dtype == DType.FLOAT32}
+
+
+def _integers(graph: Graph, maps: Set[int], integer: Set[int]) -> set[int]:
+    """The maps that int8 operators read and write, and the model's ends; but for what custom operators give, such as
+    boxes and scores: nobody says that they lie in one range."""
+    of_custom = {t for op in graph.ops if op.kind == OpKind.CUSTOM for t in op.outputs}
+    found = {*graph.inputs, *(t for t in graph.outputs if t not in of_custom)}
+    for i in integer:
+        found.update((*graph.ops[i].inputs, *graph.ops[i].outputs))
+    return found & maps
 
 
 def _below(graph: Graph) -> set[int]:
@@ -159,51 +107,99 @@ def _below(graph: Graph) -> set[int]:
     return found
 
 
-def _scales(
-    graph: Graph, maps: set[int], seen: Mapping[int, tuple[float, float]], ports: Ports | None
-) -> dict[int, Quantization]:
-    """One quantization for all maps that must share it."""
-    tied = {t: t for t in maps}
-
-    def root(t: int) -> int:
-        while tied[t] != t:
-            t = tied[t]
-        return t
-
-    for op in graph.ops:
-        if op.kind in SAME_SCALE:
-            for t in op.inputs:
-                if t in maps:
-                    tied[root(t)] = root(op.outputs[0])
-    low: dict[int, float] = {}
-    high: dict[int, float] = {}
-    for t, (a, b) in seen.items():
-        low[root(t)], high[root(t)] = min(a, low.get(root(t), 0.0)), max(b, high.get(root(t), 0.0))
-    chosen = {r: asymmetric(low[r], high[r]) for r in low}
-    for op in graph.ops:
-        if op.kind in FIXED:
-            chosen[root(op.outputs[0])] = _one(*FIXED[op.kind])
-    for t, q in _given(graph, ports):
-        chosen[root(t)] = q
-    return {t: chosen[root(t)] for t in maps}
+def _runs(graph: Graph, index: int, maps: Set[int], seen: Mapping[int, Range]) -> bool:
+    """Whether the runtime takes the int8 form of an operator alone."""
+    op = graph.ops[index]
+    inputs = tuple(t for t in dict.fromkeys(op.inputs) if t >= 0 and not graph.tensors[t].is_constant)
+    alone = replace(graph, ops=(op,), inputs=inputs, outputs=op.outputs, signatures=(), metadata={})
+    own = _integers(alone, maps, {0})
+    known = {t: seen.get(t, (-1.0, 1.0)) for t in own}
+    try:
+        try_out(_Writer(alone, {0}, set(), own, known, None).graph)
+    except ModelError:
+        return False
+    return True
 
 
-def _given(graph: Graph, ports: Ports | None) -> Iterator[tuple[int, Quantization]]:
-    if ports is not None:
-        for t, q in (*zip(graph.outputs, ports.outputs, strict=True), *zip(graph.inputs, ports.inputs, strict=True)):
-            if q is not None:
-                yield t, q
+class _Writer:
+    """Writes the operators of a float graph anew, in int8 where they are ``integer``: ``graph`` is the result."""
 
+    def __init__(
+        self,
+        graph: Graph,
+        integer: Set[int],
+        floats: Set[int],
+        maps: Set[int],
+        seen: Mapping[int, Range],
+        ports: Ports | None,
+    ) -> None:
+        self._scales = Scales(graph, sorted(integer), maps, seen, ports)
+        self._source = graph
+        self._tensors = list(graph.tensors)
+        self._ops: list[Op] = []
+        self._twins: dict[int, int] = {}
+        for t, quantization in self._scales.of.items():
+            self._tensors[t] = replace(self._tensors[t], dtype=DType.INT8, quantization=quantization)
+        for i, op in enumerate(graph.ops):
+            if i in integer:
+                self._ops.append(self._integer(i, op))
+            elif i in floats:
+                self._float(op)
+            else:
+                self._ops.append(op)
+        self.graph = compact(replace(graph, tensors=tuple(self._tensors), ops=tuple(self._ops)))
+        verify(self.graph)
 
-def asymmetric(low: float, high: float) -> Quantization:
-    """int8 quantization of a range, widened to hold zero exactly."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    scale = (high - low) / 255 or 1.0
-    return _one(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
+    def _put(self, tensor: Tensor) -> int:
+        self._tensors.append(tensor)
+        return len(self._tensors) - 1
 
+    def _twin(self, t: int) -> int:
+        """The float map that an int8 one stands for."""
+        if t not in self._twins:
+            like = self._tensors[t]
+            name = f"{like.name}/float"
+            self._twins[t] = self._put(replace(like, name=name, dtype=DType.FLOAT32, quantization=None))
+        return self._twins[t]
 
-def _one(scale: float, zero_point: int) -> Quantization:
-    return Quantization(np.array([scale], np.float32), np.array([zero_point], np.int64))
+    def _float(self, op: Op) -> None:
+        """DEQUANTIZE before what it reads, QUANTIZE behind what int8 operators read of it."""
+        inputs, outputs = list(op.inputs), list(op.outputs)
+        for n, t in enumerate(op.inputs):
+            if t in self._scales.of:
+                is_new = t not in self._twins
+                inputs[n] = self._twin(t)
+                if is_new:
+                    self._ops.append(Op(OpKind.DEQUANTIZE, (t,), (inputs[n],), schema.DequantizeOptionsT(), 2))
+        for n, t in enumerate(op.outputs):
+            if t in self._scales.of:
+                outputs[n] = self._twin(t)
+        self._ops.append(replace(op, inputs=tuple(inputs), outputs=tuple(outputs)))
+        for t, twin in zip(op.outputs, outputs, strict=True):
+            if twin != t:
+                self._ops.append(Op(OpKind.QUANTIZE, (twin,), (t,), schema.QuantizeOptionsT(), 1))
+
+    def _integer(self, index: int, op: Op) -> Op:
+        """The operator in integers; its float constants become new tensors."""
+        graph, scales = self._source, self._scales.of
+        inputs = list(op.inputs)
+        for n, t in enumerate(op.inputs):
+            if (index, n) in self._scales.rescaled:
+                like = replace(self._tensors[t], name=f"{self._tensors[t].name}/rescaled")
+                inputs[n] = self._put(replace(like, quantization=scales[op.outputs[0]]))
+                self._ops.append(Op(OpKind.QUANTIZE, (t,), (inputs[n],), schema.QuantizeOptionsT(), 2))
+        if op.kind in LAYERS:
+            layer = LAYERS[op.kind]
+            kernel = symmetric(graph.tensors[op.inputs[layer.kernel]], layer.axis)
+            inputs[layer.kernel] = self._put(kernel)
+            if len(op.inputs) > layer.bias and op.inputs[layer.bias] >= 0 and kernel.quantization is not None:
+                bias = _bias(graph.tensors[op.inputs[layer.bias]], scales[op.inputs[layer.x]], kernel.quantization)
+                inputs[layer.bias] = self._put(bias)
+        else:
+            for n, t in enumerate(op.inputs):
+                if t >= 0 and graph.tensors[t].is_constant and graph.tensors[t].dtype == DType.FLOAT32:
+                    inputs[n] = self._put(_constant(graph.tensors[t], op, scales))
+        return replace(op, inputs=tuple(inputs), version=version(graph, op))
 
 
 def symmetric(tensor: Tensor, axis: int | None) -> Tensor:
@@ -220,28 +216,6 @@ def symmetric(tensor: Tensor, axis: int | None) -> Tensor:
 def _integer(tensor: Tensor, q: NDArray[Any], dtype: DType, quantization: Quantization) -> Tensor:
     data = np.ascontiguousarray(q).reshape(-1).view(np.uint8)
     return replace(tensor, dtype=dtype, data=data, quantization=quantization)
-
-
-def _op(graph: Graph, op: Op, scales: Mapping[int, Quantization], tensors: list[Tensor]) -> Op:
-    """The operator in integers; its float constants become new tensors."""
-    if op.outputs[0] not in scales:
-        return op
-    inputs = list(op.inputs)
-
-    def put(position: int, tensor: Tensor) -> None:
-        tensors.append(tensor)
-        inputs[position] = len(tensors) - 1
-
-    if op.kind in KERNEL_AXIS:
-        kernel = symmetric(graph.tensors[op.inputs[1]], KERNEL_AXIS[op.kind])
-        put(1, kernel)
-        if len(op.inputs) > 2 and op.inputs[2] >= 0 and kernel.quantization is not None:
-            put(2, _bias(graph.tensors[op.inputs[2]], scales[op.inputs[0]], kernel.quantization))
-    else:
-        for position, t in enumerate(op.inputs):
-            if t >= 0 and graph.tensors[t].is_constant and graph.tensors[t].dtype == DType.FLOAT32:
-                put(position, _constant(graph.tensors[t], op, scales))
-    return replace(op, inputs=tuple(inputs), version=VERSION[op.kind])
 
 
 def _bias(tensor: Tensor, x: Quantization, kernel: Quantization) -> Tensor:

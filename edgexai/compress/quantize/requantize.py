@@ -6,7 +6,8 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgexai.compress.quantize.int8 import Ports, quantize
+from edgexai.compress.quantize.int8 import quantize
+from edgexai.compress.quantize.scales import Ports
 from edgexai.graph import DType, Graph, Op, OpKind, verify
 
 

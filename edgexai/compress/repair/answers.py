@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edgexai.compress.measure.execute import forward
 from edgexai.compress.repair.augmentation import Views, strides
-from edgexai.compress.repair.least_squares import FITTED, counted, with_weights
+from edgexai.compress.repair.least_squares import counted, is_fitted, with_weights
 from edgexai.compress.repair.patches import Rows, blocks, sample_rows
 from edgexai.graph import Graph, Op, OpKind, serialize
 from edgexai.relevance import attach_inner, reached
@@ -145,7 +145,7 @@ def layers_of(graph: Graph, x: Floats) -> list[Layer]:
     """The linear operators with a bias that relevance reaches."""
     random = np.random.default_rng(0)
     last = logits_of(graph, graph.outputs[0])
-    ops = [i for i, op in enumerate(graph.ops) if op.kind in FITTED and len(op.inputs) > 2 and op.inputs[2] >= 0]
+    ops = [i for i, op in enumerate(graph.ops) if is_fitted(graph, op) and len(op.inputs) > 2 and op.inputs[2] >= 0]
     totals = {i: graph.ops[counted(graph, i)[0]].outputs[0] for i in ops}
     explained = {last, *reached(graph, [t for t in dict.fromkeys(totals.values()) if t != last])}
     ops = [i for i in ops if totals[i] in explained]

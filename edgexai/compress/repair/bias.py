@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.compress.channels.coupling import Coupling
+from edgexai.compress.channels.coupling import Coupling, read_by
 from edgexai.compress.prune.shrink import Keep
-from edgexai.graph import Graph, Tensor
+from edgexai.graph import Graph, Op, OpKind, Tensor
 from edgexai.graph.ir import NUMPY
 
 
@@ -22,15 +22,29 @@ def fold_means(graph: Graph, coupling: Coupling, keep: Keep, means: Mapping[int,
     for i, labels in coupling.reads.items():
         op = graph.ops[i]
         gone = ~keep[labels]
-        x = op.inputs[0]
-        if not gone.any() or len(op.inputs) < 3 or op.inputs[2] < 0 or x not in means:
+        x, place = read_by(op), 3 if op.kind == OpKind.TRANSPOSE_CONV else 2
+        is_layer = op.kind in (OpKind.CONV_2D, OpKind.FULLY_CONNECTED, OpKind.TRANSPOSE_CONV)
+        if not is_layer or not gone.any() or len(op.inputs) <= place or op.inputs[place] < 0 or x not in means:
             continue
-        kernel, bias = tensors[op.inputs[1]].real, tensors[op.inputs[2]]
-        a_channel = kernel.reshape(len(kernel), -1, kernel.shape[-1]).sum(axis=1)
-        mean = np.resize(means[x], len(labels))  # a flattened map repeats its channels
-        tensors.append(_raised(bias, a_channel[:, gone] @ mean[gone]))
-        ops[i] = replace(op, inputs=(*op.inputs[:2], len(tensors) - 1))
+        kernel, bias = tensors[op.inputs[1]].real, tensors[op.inputs[place]]
+        tensors.append(_raised(bias, _given(op, kernel, gone, means[x])))
+        ops[i] = replace(op, inputs=(*op.inputs[:place], len(tensors) - 1, *op.inputs[place + 1 :]))
     return replace(graph, tensors=tuple(tensors), ops=tuple(ops))
+
+
+def _given(
+    op: Op, kernel: NDArray[np.float32], gone: NDArray[np.bool_], means: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What channels that go give to each output on average; ``gone`` is along the kernel's last axis."""
+    a_channel: NDArray[np.float64] = kernel.reshape(len(kernel), -1, kernel.shape[-1]).sum(axis=1, dtype=np.float64)
+    if op.kind == OpKind.TRANSPOSE_CONV:  # a place of the output meets one tap of every stride's
+        a_channel /= op.options.strideH * op.options.strideW
+    groups = len(means) // kernel.shape[-1] if op.kind == OpKind.CONV_2D else 1
+    if groups == 1:
+        mean = np.resize(means, len(gone))  # a flattened map repeats its channels
+        return np.asarray(a_channel[:, gone] @ mean[gone])
+    by_group = a_channel.reshape(groups, -1, len(gone))[:, :, gone]
+    return np.asarray(np.einsum("goi,gi->go", by_group, means.reshape(groups, len(gone))[:, gone]).reshape(-1))
 
 
 def _raised(bias: Tensor, by: NDArray[np.float64]) -> Tensor:

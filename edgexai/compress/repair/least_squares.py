@@ -28,6 +28,16 @@ Kept = Mapping[int, NDArray[np.int64]]
 FITTED = (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED)
 
 
+def is_fitted(graph: Graph, op: Op) -> bool:
+    """Whether a layer can be refitted: not one whose channels are cut into groups."""
+    return op.kind in FITTED and not is_grouped(graph, op)
+
+
+def is_grouped(graph: Graph, op: Op) -> bool:
+    """Whether each output of a convolution sees a part of the channels alone."""
+    return op.kind == OpKind.CONV_2D and len({graph.tensors[t].shape[3] for t in op.inputs[:2]}) > 1
+
+
 @dataclass(frozen=True)
 class Target:
     """What an operator gave in the unpruned network, before its activation, at some rows of its output.
@@ -48,10 +58,11 @@ def targets(graph: Graph, x: Floats, seed: int = 0) -> dict[int, Target]:
     before: dict[int, Floats] = {}
     for i, op in enumerate(graph.ops):
         bare = linear(graph, i)
-        before[i] = apply(bare, i, values)[0]
-        if op.kind in FITTED:
+        before[i], *others = apply(bare, i, values)
+        if is_fitted(graph, op):
             found[i] = Target(sample_rows(before[i].shape, random), np.empty(0, np.float32), _cuts(op))
         values[op.outputs[0]] = _activate(op, before[i])
+        values.update(zip(op.outputs[1:], others, strict=True))
     for i, target in found.items():
         total, _ = counted(graph, i)
         found[i] = replace(target, values=target.rows.of(before[total]), is_cut=_cuts(graph.ops[total]))
@@ -71,7 +82,7 @@ def reconstruct(graph: Graph, x: Floats, wanted: Mapping[int, Target], kept: Kep
             if i in kept:
                 target = target[:, kept[i]]
             graph = refit(graph, i, values, replace(wanted[i], values=target))
-        values[op.outputs[0]] = apply(graph, i, values)[0]
+        values.update(zip(op.outputs, apply(graph, i, values), strict=True))
     return graph
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.compress.repair.least_squares import is_grouped
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import DType, Graph, Op, OpKind
 
@@ -62,7 +63,7 @@ def trainable(graph: Graph) -> Trainable:
     tf = tensorflow()
     for i, op in enumerate(graph.ops):
         uneven = op.kind == OpKind.DEPTHWISE_CONV_2D and op.options.strideH != op.options.strideW
-        if op.kind not in FORWARD or uneven:  # TensorFlow's depthwise kernels take square strides only
+        if op.kind not in FORWARD or uneven or is_grouped(graph, op):  # TensorFlow has no gradients of these on a CPU
             raise UnsupportedOperator(f"{graph.describe(i)} cannot be trained; repair without distillation")
     constants = {
         t

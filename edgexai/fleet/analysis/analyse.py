@@ -1,6 +1,6 @@
 """Everything together: all analyses of a model's frames under one false-discovery rate, the most urgent first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from edgexai.fleet.analysis.bias import biases
 from edgexai.fleet.analysis.compare import compared
@@ -15,11 +15,24 @@ RATE = 0.1
 """Of all findings that are reported at once, at most so many are expected to be false."""
 
 
-def analysed(models: Sequence[Evidence], baseline: Sequence[Evidence] = (), rate: float = RATE) -> list[Finding]:
+SUSPECT = 0.05
+"""p of a shortcut from which it is worth a trial, though it may not be sure enough to be reported without one."""
+
+Try = Callable[[Finding], Finding]
+
+
+def analysed(
+    models: Sequence[Evidence],
+    baseline: Sequence[Evidence] = (),
+    rate: float = RATE,
+    tried: Try = lambda finding: finding,
+    suspicions: bool = False,
+) -> list[Finding]:
     """The findings of several models' frames; ``baseline`` has earlier frames of some of them.
 
     Every class, group, node and pair that has enough frames is one test, whatever comes of it; what remains after
-    Benjamini and Yekutieli 2001 at ``rate`` is returned.
+    Benjamini and Yekutieli 2001 at ``rate`` is returned. Shortcuts of p ≤ SUSPECT are ``tried`` too, where there is
+    something to try them with: those that a trial confirms are returned with the others, and all with ``suspicions``.
     """
     tested: list[Finding] = []
     earlier = {e.model: e for e in baseline}
@@ -32,5 +45,10 @@ def analysed(models: Sequence[Evidence], baseline: Sequence[Evidence] = (), rate
     if not tested:
         return []
     rates = false_discovery([finding.p for finding in tested])
-    kept = [f.judged(float(q)) for f, q in zip(tested, rates, strict=True) if q <= rate]
-    return sorted(kept, key=urgency)
+    judged = [f.judged(float(q)) for f, q in zip(tested, rates, strict=True)]
+    judged = [tried(f) if f.kind == "shortcut" and (f.p <= SUSPECT or f.q <= rate) else f for f in judged]
+    weak = [f for f in judged if f.kind == "shortcut" and f.p <= SUSPECT]
+    shown = [f for f in judged if f.q <= rate] + [
+        f for f in weak if f.q > rate and (f.verdict == "confirmed" or suspicions)
+    ]
+    return sorted(shown, key=urgency)

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import DataError
-from edgexai.fleet.analysis.regions import flat
+from edgexai.intervention.features import channels, flat, pooled
 
 Array = NDArray[np.float64]
-SIDE = 12
-"""Maps are compared at most at so many rows and columns: finer, a frame of 64 bytes has noise."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +43,14 @@ class Evidence:
         steps make no clusters; without concepts the pooled maps take their place."""
         if self.concepts.shape[1] == 0:
             return self.pooled()
-        total = np.maximum(self.concepts.sum(1, keepdims=True), 1e-30)
-        roots = np.sqrt(self.concepts / total, dtype=np.float64)
+        roots = channels(self.concepts)
         step = roots.max(1, keepdims=True) / 15
         dithered: Array = roots + step * np.random.default_rng(0).uniform(-0.5, 0.5, roots.shape)
         return dithered
 
     def pooled(self) -> Array:
         """(N, P) signed square roots of the maps at unit mass, at most 12×12."""
-        n, rows, columns = self.maps.shape
-        parts = [np.array_split(np.arange(size), min(size, SIDE)) for size in (rows, columns)]
-        small = np.stack([self.maps[:, part].mean(1, dtype=np.float64) for part in parts[0]], 1)
-        small = np.stack([small[:, :, part].mean(2) for part in parts[1]], 2).reshape(n, -1)
-        small = small / np.maximum(np.abs(small).sum(1, keepdims=True), 1e-30)
-        found: Array = np.sign(small) * np.sqrt(np.abs(small))
-        return found
+        return pooled(self.maps)
 
 
 def gather(model: str, rows: Sequence[dict[str, Any]]) -> Evidence:

@@ -1,11 +1,19 @@
 """A finding: what an analysis holds for worth an operator's time, with how sure it is and what to do next."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edgexai.intervention.suspicion import Suspicion
+from edgexai.intervention.trial import Outcome, together
+
 NEXT = {
-    "shortcut": "Look at the frames of the cluster; if they share what is not the thing itself, retrain without it.",
+    "shortcut": "Look at the frames of the cluster, and have it tried: by nodes (`edgexai fleet command … probe`) "
+    "or on samples (`--confirm`).",
+    "shortcut, confirmed": "Look at the frames of the cluster; if they share what is not the thing itself, retrain "
+    "without it.",
+    "shortcut, not confirmed": "Nothing, unless the frames of the cluster share what is not the thing itself.",
     "bias": "Compare the two groups' maps; if the reason differs without need, balance or correct the training data.",
     "drift": "Look at the newest frames beside the old ones; check the sensor first, then the model.",
     "compare": "Look at the samples where the two versions differ before the new one goes to more nodes.",
@@ -41,10 +49,19 @@ class Finding:
     where: str = ""
     q: float = math.nan
     members: tuple[Member, ...] = ()
+    probe: Suspicion | None = None
+    trial: Outcome | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Of the trial: confirmed, not confirmed, or open; nothing where none was made."""
+        return "" if self.trial is None else self.trial.verdict
 
     @property
     def severity(self) -> str:
-        """high, medium or low: by the size of the effect and how sure it is."""
+        """high, medium or low: by the size of the effect and how sure it is; by the trial where there was one."""
+        if self.verdict in ("confirmed", "not confirmed"):
+            return "high" if self.verdict == "confirmed" else "low"
         sure = self.p if math.isnan(self.q) else self.q
         if sure <= 0.001 and abs(self.effect) >= 1:
             return "high"
@@ -53,7 +70,12 @@ class Finding:
     @property
     def next(self) -> str:
         """What to do."""
-        return NEXT[self.kind]
+        return NEXT.get(f"{self.kind}, {self.verdict}", NEXT[self.kind])
+
+    def tried(self, outcomes: Sequence[Outcome], called: str = "") -> "Finding":
+        """The same with what trials of its suspicion found; ``called`` is the class."""
+        trial = together(outcomes)
+        return replace(self, trial=trial, text=f"{self.text} {trial.text(called or f'class {self.target}')}")
 
     def judged(self, q: float) -> "Finding":
         """The same with its false-discovery rate."""
@@ -68,6 +90,8 @@ class Finding:
         said["where"] = self.where
         if self.kind == "shortcut":
             said["members"] = [vars(member) for member in self.members]
+            said["probe"] = None if self.probe is None else self.probe.as_json()
+            said["trial"] = None if self.trial is None else self.trial.report()
         return said
 
 

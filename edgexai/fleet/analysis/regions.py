@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.intervention.features import flat as flat  # read from here by many
+
 GRID = 3
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 CORNER = 0.25  # of each side
@@ -40,15 +42,6 @@ def shares(relevance: Map) -> Shares:
 def areas(shape: tuple[int, int]) -> Shares:
     """Each region's share of the area: what it would hold if relevance were spread evenly."""
     return shares(np.ones(shape, np.float32))
-
-
-def flat(relevance: Map) -> Map:
-    """A map of two axes: channels summed, a line as one row."""
-    if relevance.ndim == 1:
-        return relevance[None, :]
-    if relevance.ndim > 2:
-        relevance = relevance.reshape(*relevance.shape[:2], -1).sum(axis=2, dtype=np.float32)
-    return relevance.T if relevance.shape[1] == 1 else relevance
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding, Member
 from edgexai.fleet.analysis.regions import areas, names, shares
 from edgexai.fleet.analysis.statistics import interval
+from edgexai.intervention.suspicion import Suspicion
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -41,12 +42,14 @@ NULL = (5.83, 0.87)
 @dataclass(frozen=True)
 class Suspect:
     """The part of a class that stands out most: who is in it, its separation, its shift of the logit, and of every
-    frame how much speaks for being in it (0 to 1)."""
+    frame how much speaks for being in it (0 to 1). The same is said by a ``plane`` in channels and logit: weights
+    (D,), the logit's weight, and a constant."""
 
     mask: Mask
     separation: float
     shift: float
     likeness: Array
+    plane: tuple[Array, float, float]
 
     @property
     def p(self) -> float:
@@ -72,12 +75,15 @@ def suspected(channels: Array, score: Array, classes: NDArray[np.int64], target:
     ``channels`` (N, D) and ``score`` (N,) of all classes, since what is usual is learned from the others.
     """
     own = classes == target
-    x, spread = _whitened(channels, classes, target), _usual_spread(score, classes, target)
-    logit = (score[own] - np.median(score[own])) / spread
-    left, sizes, _ = np.linalg.svd(x, full_matrices=False)
-    parts = (left * sizes)[:, :COMPONENTS]
-    parts = parts / max(math.sqrt(float((parts**2).sum(1).mean())), 1e-12)
-    both = np.column_stack([parts, LOGIT_WEIGHT * logit / max(float(logit.std()), 1e-9)])
+    mean, white = channels[own].mean(0), _whitening(channels, classes, target)
+    middle, spread = float(np.median(score[own])), _usual_spread(score, classes, target)
+    logit = (score[own] - middle) / spread
+    x = (channels[own] - mean) @ white
+    axes = white @ np.linalg.svd(x, full_matrices=False)[2][:COMPONENTS].T
+    parts = (channels[own] - mean) @ axes
+    size = max(math.sqrt(float((parts**2).sum(1).mean())), 1e-12)
+    parts, weight = parts / size, LOGIT_WEIGHT / max(float(logit.std()), 1e-9)
+    both = np.column_stack([parts, weight * logit])
     best: tuple[float, float, Mask] | None = None
     for mask in _clusters(both):
         shift = float(logit[mask].mean()) - float(logit[~mask].mean())
@@ -90,23 +96,26 @@ def suspected(channels: Array, score: Array, classes: NDArray[np.int64], target:
     separation, shift, mask = best
     if shift < 0:  # the artefact makes the network surer, whichever side is the larger one
         shift, mask = -shift, ~mask
-    return Suspect(mask, separation, shift, _likeness(both, mask))
+    direction, between = _discriminant(both, mask)
+    far = (both - between) @ direction
+    weights, logit_weight = axes @ direction[:-1] / size, float(direction[-1]) * weight / spread
+    constant = -float(mean @ weights + middle * logit_weight + between @ direction)
+    likeness = 1 / (1 + np.exp(-np.clip(far, -30, 30)))
+    return Suspect(mask, separation, shift, likeness, (weights, logit_weight, constant))
 
 
-def _whitened(channels: Array, classes: NDArray[np.int64], target: int) -> Array:
-    own = channels[classes == target]
-    scatter, count = np.zeros((channels.shape[1],) * 2), 0
+def _whitening(channels: Array, classes: NDArray[np.int64], target: int) -> Array:
+    """(D, D) what makes channels vary alike within the other classes; as they are if there are no others."""
+    width = channels.shape[1]
+    scatter, count = np.zeros((width, width)), 0
     for other in np.unique(classes):
         rows = channels[classes == other]
         if other != target and len(rows) >= 20:
             about = rows - rows.mean(0)
             scatter, count = scatter + about.T @ about, count + len(rows)
-    centred: Array = own - own.mean(0)
     if count == 0:
-        return centred
-    within = _shrunk(scatter / count, SHRINK_WITHIN)
-    white: Array = centred @ np.asarray(np.linalg.cholesky(np.linalg.inv(within)))
-    return white
+        return np.eye(width)
+    return np.asarray(np.linalg.cholesky(np.linalg.inv(_shrunk(scatter / count, SHRINK_WITHIN))))
 
 
 def _usual_spread(score: Array, classes: NDArray[np.int64], target: int) -> float:
@@ -160,12 +169,6 @@ def _separation(projected: Array, mask: Mask) -> float:
     return float((inside.mean() - outside.mean()) / max(math.sqrt(float(spread)), 1e-12))
 
 
-def _likeness(x: Array, mask: Mask) -> Array:
-    direction, middle = _discriminant(x, mask)
-    found: Array = 1 / (1 + np.exp(-np.clip((x - middle) @ direction, -30, 30)))
-    return found
-
-
 def _shrunk(covariance: Array, share: float) -> Array:
     mean = max(float(np.trace(covariance)) / len(covariance), 1e-12)
     found: Array = (1 - share) * covariance + share * mean * np.eye(len(covariance))
@@ -197,6 +200,7 @@ def _finding(own: Evidence, target: int, suspect: Suspect) -> Finding:
         interval(suspect.shift, count, rest),
         where,
         members=members,
+        probe=Suspicion(target, *suspect.plane, "concepts" if own.concepts.shape[1] else "maps"),
     )
 
 

@@ -5,12 +5,14 @@ are as large as what has arrived meanwhile, so a quiet fleet has small ones and 
 stores and acknowledges in turn; while the store is slow, nothing is read (`subscription.py`).
 """
 
+import json
 import logging
 import math
 import sqlite3
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edgexai.errors import Error, FrameError
@@ -77,6 +79,16 @@ def read(message_topic: str, payload: bytes, received: float) -> Content:
         )
     except FrameError as error:
         return Refusal(received, message_topic, str(error), payload)
+
+
+def trials(metrics: Note) -> Iterator[Note]:
+    """What a node's trials have found, a note of its own a model and class: it outlives the node's next start."""
+    if metrics.kind != "metrics" or '"trials"' not in (metrics.text or ""):
+        return
+    said = json.loads(metrics.text or "{}").get("trials")
+    for found in said["found"] if said else []:
+        kind = f"trial/{said['model']}/{found['class']}"
+        yield Note(metrics.fleet, metrics.node, kind, metrics.received, dumps(found).decode())
 
 
 def _finite(value: float | None) -> float | None:
@@ -190,7 +202,8 @@ class Ingest(threading.Thread):
     def _commit(self, contents: list[Content]) -> None:
         arrivals = [c for c in contents if isinstance(c, Arrival)]
         refusals = [c for c in contents if isinstance(c, Refusal)]
-        notes = {(c.fleet, c.node, c.kind): c for c in contents if isinstance(c, Note)}
+        said = [c for c in contents if isinstance(c, Note)]
+        notes = {(c.fleet, c.node, c.kind): c for one in said for c in (one, *trials(one))}
         new = self._journal.add(arrivals, refusals, [(*key, n.received, n.text) for key, n in notes.items()])
         count = self.meter.messages
         count["stored"] += new

@@ -8,7 +8,7 @@ from edgexai.compress.prune.criteria.maps import normalized
 from edgexai.compress.prune.greedy import Scores
 from edgexai.graph import Graph, OpKind
 
-WRITE_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0}
+WRITE_AXIS = {OpKind.CONV_2D: 0, OpKind.DEPTHWISE_CONV_2D: 3, OpKind.FULLY_CONNECTED: 0, OpKind.TRANSPOSE_CONV: 0}
 
 
 def scores(graph: Graph, coupling: Coupling, profile: Profile) -> Scores:

@@ -1,0 +1,197 @@
+"""A suspicion on its way: found in frames, tried by a node on its samples over a real broker, shown with its answer.
+
+The node's network takes a tag in the corner for the digit 8 (tests/support/tagged.py); the class 3 is clean.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tagged
+from mosquitto import free_port, needs_mosquitto, plain_configuration, running
+
+from edgexai.agent.agent import Agent
+from edgexai.agent.privacy import Privacy, privacy
+from edgexai.agent.settings import Settings
+from edgexai.audit.evidence import Evidence
+from edgexai.audit.sections import clever_hans
+from edgexai.cli import main
+from edgexai.errors import ConfigError
+from edgexai.fleet.analysis.shortcut import shortcuts
+from edgexai.fleet.ingest.ingest import Ingest, read
+from edgexai.fleet.keys.enrol import enrol
+from edgexai.fleet.orders.command import NoReply, send
+from edgexai.fleet.read import evidence, trials
+from edgexai.fleet.store.journal import Journal
+from edgexai.messaging.broker import Broker
+from edgexai.messaging.command import load_private
+from edgexai.messaging.notes import note
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the samples, and a store of their frames."""
+    directory = tmp_path_factory.mktemp("probe")
+    np.savez(directory / "x.npz", x=tagged.stream()[0])
+    agent = ["agent", "--fleet", "f", "--node", "n", "--model", str(tagged.EXPLAINER), "--budget", "64"]
+    assert main([*agent, "--data", str(directory / "x.npz"), "--to", str(directory / "frames")]) == 0
+    assert main(["fleet", "import", str(directory / "frames"), "--store", str(directory / "store")]) == 0
+    return directory
+
+
+def analysed(place: Path, capsys: Any, *options: str) -> dict[int, Any]:
+    """Shortcut findings of the command line, by class."""
+    capsys.readouterr()
+    assert main(["fleet", "analyse", "--store", str(place / "store"), "--json", *options]) == 0
+    return {f["target"]: f for f in json.loads(capsys.readouterr().out) if f["kind"] == "shortcut"}
+
+
+def suspicion(place: Path, target: int) -> dict[str, Any]:
+    """The parameters of `probe` for the most separated part of a class, however little it is."""
+    (found,) = [f for f in shortcuts(evidence(place / "store")[0]) if f.target == target]
+    assert found.probe is not None
+    return found.probe.as_json()
+
+
+def test_a_suspicion_is_confirmed_offline_and_a_clean_class_is_not(place: Path, capsys: Any) -> None:
+    without = analysed(place, capsys)
+    assert without[tagged.CLASS]["trial"] is None
+    assert len(json.dumps(without[tagged.CLASS]["probe"])) < 2000
+    options = ["--confirm", str(tagged.EXPLAINER), "--samples", str(place / "x.npz")]
+    found = analysed(place, capsys, *options, "--suspicions")
+    trial = found[tagged.CLASS]["trial"]
+    assert trial["verdict"] == "confirmed"
+    assert trial["interval"][0] > 0.3
+    assert found[tagged.CLASS]["severity"] == "high"
+    assert "other samples into class 8" in found[tagged.CLASS]["text"]
+    others = [f for target, f in found.items() if target != tagged.CLASS]
+    assert [f["target"] for f in others if f["trial"]["verdict"] == "confirmed" or f["severity"] != "low"] == []
+    with pytest.raises(ConfigError):
+        main_raises(["fleet", "analyse", "--store", str(place / "store"), "--confirm", str(tagged.EXPLAINER)])
+
+
+def main_raises(arguments: list[str]) -> None:
+    import argparse
+
+    from edgexai.cli.fleet import analyse
+
+    parser = argparse.ArgumentParser()
+    analyse.arguments(parser)
+    analyse.run(parser.parse_args(arguments[2:]))
+
+
+@needs_mosquitto
+def test_a_node_tries_suspicions_and_the_fleet_shows_what_it_found(place: Path, capsys: Any) -> None:
+    enrol(place / "keys", "f", [], [])
+    np.savez(place / "long.npz", x=np.concatenate([tagged.stream()[0]] * 30))
+    (place / "agent.toml").write_text(
+        '[policy]\nany = [{ every = 100000 }]\n[privacy]\nsend = ["status", "metrics", "heatmap", "probe"]\n'
+    )
+    port = free_port()
+    with running(plain_configuration(place, port), port):
+        url = f"mqtt://127.0.0.1:{port}"
+        journal = Journal(place / "store")
+        worker = Ingest(Broker.parse(url), journal)
+        worker.start()
+        command = [sys.executable, "-m", "edgexai", "agent", "--config", str(place / "agent.toml"), "--fleet", "f"]
+        command += ["--node", "n", "--data", str(place / "long.npz"), "--broker", url, "--interval", "0.003"]
+        command += ["--model", str(tagged.EXPLAINER), "--predictor", str(tagged.MODEL)]
+        command += ["--commands", str(place / "keys" / "command.pub")]
+        node = subprocess.Popen(command)
+        try:
+            key, broker = load_private(place / "keys" / "command.key"), Broker.parse(url)
+            for _ in range(30):  # a command that comes before the node is there is lost
+                with suppress(NoReply):
+                    send(broker, key, "f", "n", "ping", {}, patience=1.0)
+                    break
+            for target in (tagged.CLASS, tagged.CLEAN):
+                order = [json.dumps({**suspicion(place, target), "count": 40}), "--fleet", "f", "--node", "n"]
+                order += ["--broker", url, "--signing", str(place / "keys" / "command.key")]
+                assert main(["fleet", "command", "probe", *order]) == 0
+                deadline, told = time.monotonic() + 60, {}
+                while told.get("n") != 40 and time.monotonic() < deadline:
+                    time.sleep(0.3)
+                    reply = send(broker, key, "f", "n", "probe", {})
+                    (told,) = [t for t in reply["result"]["trials"] if t["class"] == target]
+                assert told["n"] == 40
+            explained = send(broker, key, "f", "n", "metrics", {})["result"]["explained"]
+            assert explained <= 2  # donors were explained for the trial; their heatmaps did not leave
+            deadline = time.monotonic() + 20
+            while len(trials(place / "store")) < 2 and time.monotonic() < deadline:
+                time.sleep(0.3)
+        finally:
+            node.terminate()
+            node.wait(20)
+            worker.stop()
+            journal.close()
+    found = analysed(place, capsys)
+    assert found[tagged.CLASS]["trial"]["verdict"] == "confirmed"
+    assert found[tagged.CLASS]["trial"]["effect"] > 0.4
+    assert found[tagged.CLASS]["text"].count("Confirmed: ") == 1
+    answers = {target: one[0].verdict for (_, target), one in trials(place / "store").items()}
+    assert answers == {tagged.CLASS: "confirmed", tagged.CLEAN: "not confirmed"}
+
+
+NOBODY = Broker.parse("mqtt://127.0.0.1:9")
+
+
+def settings(send: frozenset[str]) -> Settings:
+    return Settings("f", "n", tagged.EXPLAINER, NOBODY, privacy=Privacy(send=send))
+
+
+def test_a_node_probes_only_where_its_settings_let_it(place: Path) -> None:
+    order = suspicion(place, tagged.CLASS)
+    agent = Agent(settings(frozenset(["status", "metrics", "heatmap"])))
+    with pytest.raises(ConfigError, match="send"):
+        agent.orders.probe(order)
+    assert "trials" not in agent.metrics()
+    agent.state.outbox.close()
+    with pytest.raises(ConfigError):
+        privacy({"send": ["probe"], "epsilon": 1.0, "clip": 1.0, "epsilon_per_day": 9.0})
+
+
+def test_what_a_node_cannot_try_is_refused(place: Path) -> None:
+    agent, good = Agent(settings(frozenset(["metrics", "probe"]))), suspicion(place, tagged.CLASS)
+    for wrong in ({"class": 10}, {"weights": [1.0]}, {"of": "maps"}, {"count": 0}, {"colour": 1}, {"bias": "x"}):
+        with pytest.raises(ConfigError):
+            agent.orders.probe({**good, **wrong})
+    assert agent.orders.probe({}) == {"trials": []}
+    agent.state.outbox.close()
+
+
+def test_a_node_that_explains_everything_tries_as_well_and_tells_counts_only(place: Path) -> None:
+    agent, x = Agent(settings(frozenset(["metrics", "probe"]))), tagged.stream()[0]
+    agent.orders.probe({**suspicion(place, tagged.CLASS), "count": 60})
+    for one in x:
+        agent.step(one)
+    (told,) = agent.orders.probe({})["trials"]
+    assert told["n"] == 60
+    assert told["ways"]["places"][0] > 30
+    assert sorted(told) == ["class", "donors", "n", "of", "ways"]
+    said = note("metrics", json.dumps(agent.metrics()).encode())
+    assert said["trials"]["found"] == [told]
+    agent.state.outbox.close()
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [3, {"model": "m"}, {"model": "m", "found": [{}]}, {"model": "m", "found": [{"class": -1}]},
+     {"model": "m" * 99, "found": []}, {"model": "m", "found": [None] * 99}],
+)  # fmt: skip
+def test_trials_that_are_none_are_refused(trials: Any) -> None:
+    refused = read("edgexai/f/n/metrics", json.dumps({"trials": trials}).encode(), 0.0)
+    assert type(refused).__name__ == "Refusal"
+
+
+def test_the_audit_names_the_tag_and_no_other_class() -> None:
+    x, y, _ = tagged.stream()
+    section = clever_hans(Evidence(tagged.MODEL, test=(x, y)))
+    confirmed = [text for text in section.text if "Confirmed: " in text]
+    assert len(confirmed) == 1
+    assert confirmed[0].startswith("class 8: ")
