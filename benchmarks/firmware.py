@@ -1,6 +1,6 @@
 """What generated firmware takes on a Cortex-M: instructions by QEMU, flash by the linker, RAM by the header.
 
-    python -m benchmarks.firmware kws_int8.tflite ic_int8.tflite ad_int8.tflite
+    python -m benchmarks.firmware kws_int8.tflite ic_int8.tflite ad_int8.tflite:error
 
 QEMU counts one nanosecond an instruction (-icount shift=0) and SysTick runs at the board's clock, so that a figure is
 exact to some tens of instructions. Instructions are not cycles: an M4 takes between one and two cycles for one.
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from converters.c99 import write
+from converters.c99 import Explaining, write
 
 CORES = {
     "M4F": ("mps2-an386", ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
@@ -73,23 +73,33 @@ def measure(folder: Path, machine: str, core: tuple[str, ...]) -> tuple[int, int
     return predicting, explaining, code
 
 
+def row(path: Path, asked: Explaining) -> str:
+    """A line of the table of docs/firmware.md."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made = write(path, folder, explains=asked)
+        header = (folder / "model.h").read_text()
+        kinds = {side: "float" if f"float *{side}0" in header else "int8_t" for side in "xy"}
+        (folder / "main.c").write_text(HARNESS % kinds)
+        (folder / "startup.c").write_text(STARTUP)
+        found = [measure(folder, *core) for core in CORES.values()]
+        counts = " | ".join(f"{p / 1e6:.2f} M | {e / 1e6:.2f} M | {e / p:.2f}" for p, e, _ in found)
+        with tempfile.TemporaryDirectory() as other:
+            alone = write(path, other).constants
+    sizes = f"{made.arena:,} | {made.explain_arena:,} | {alone:,} | {made.constants - alone:,} | {found[0][2]:,}"
+    what = asked.composite if asked.target == "predicted" else f"{asked.composite}, {asked.target}"
+    return f"| {path.stem} | {what} | {counts} | {sizes} |"
+
+
 def main() -> None:
     """Print the table of docs/firmware.md."""
-    cores = " | ".join(f"predict, {core} | explain, {core}" for core in CORES)
-    print(f"| model | {cores} | RAM, B | RAM to explain, B | constants, B | code, B |")
-    print("|---" * (2 * len(CORES) + 5) + "|")
-    for path in map(Path, sys.argv[1:]):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            made = write(path, folder, explains=True)
-            header = (folder / "model.h").read_text()
-            kinds = {side: "float" if f"float *{side}0" in header else "int8_t" for side in "xy"}
-            (folder / "main.c").write_text(HARNESS % kinds)
-            (folder / "startup.c").write_text(STARTUP)
-            found = [measure(folder, *core) for core in CORES.values()]
-            counts = " | ".join(f"{p / 1e6:.2f} M | {e / 1e6:.2f} M" for p, e, _ in found)
-            sizes = f"{made.arena:,} | {made.explain_arena:,} | {made.constants:,} | {found[0][2]:,}"
-            print(f"| {path.stem} | {counts} | {sizes} |")
+    models = [argument.partition(":") for argument in sys.argv[1:]]
+    cores = " | ".join(f"predict, {core} | explain, {core} | ratio" for core in CORES)
+    print(f"| model | composite | {cores} | RAM, B | to explain | constants, B | to explain | code, B |")
+    print("|---" * (3 * len(CORES) + 7) + "|")
+    for path, _, target in models:
+        for composite in ("epsilon", "edge") if target != "error" else ("edge",):
+            print(row(Path(path), Explaining(composite, target or "predicted")), flush=True)
 
 
 if __name__ == "__main__":

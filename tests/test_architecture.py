@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT = {
     "edgexai.errors": set(),
+    "edgexai.checks": {"errors"},
+    "edgexai.quiet": set(),
     "edgexai.toml": set(),
     "edgexai.npy": {"errors"},
     "edgexai.archive": set(),
@@ -20,13 +22,26 @@ MAY_IMPORT = {
     "edgexai.board": {"errors", "firmware_profiles", "toml"},
     "edgexai.profile": {"errors"},
     "edgexai.intervention": {"errors"},
-    "edgexai.graph": {"archive", "errors"},
-    "edgexai.relevance": {"errors", "graph", "toml"},
-    "edgexai.compress": {"errors", "graph", "relevance", "board", "firmware_profiles", "profile", "transit", "units"},
-    "edgexai.heatmap": {"errors"},
+    "edgexai.graph": {"archive", "checks", "errors"},
+    "edgexai.relevance": {"checks", "errors", "graph", "quiet", "toml"},
+    "edgexai.compress": {
+        *(
+            "board",
+            "checks",
+            "errors",
+            "firmware_profiles",
+            "graph",
+            "profile",
+            "quiet",
+            "relevance",
+            "transit",
+            "units",
+        ),
+    },
+    "edgexai.heatmap": {"checks", "errors"},
     "edgexai.messaging": {"errors"},
     "edgexai.transit": {"errors"},
-    "edgexai.runtime": {"archive", "errors", "extras", "profile", "units"},
+    "edgexai.runtime": {"archive", "checks", "errors", "extras", "profile", "quiet", "units"},
     "edgexai.agent": {
         *("board", "data", "errors", "firmware_profiles", "heatmap", "intervention", "messaging", "npy", "runtime"),
         "toml",
@@ -36,7 +51,7 @@ MAY_IMPORT = {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
         *("intervention", "relevance", "runtime", "units"),
     },
-    "converters": {"errors", "graph"},
+    "converters": {"errors", "graph", "relevance"},
     "firmware_profiles": set(),
 }
 

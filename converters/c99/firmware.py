@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import project
+from converters.c99.back import Explaining, explanation
 from converters.c99.lower import lower, schedule
 from converters.c99.lowering import C_TYPES
 from converters.c99.memory import Block, Placement, place
-from converters.c99.relevance import explanation
 from converters.c99.schedule import Schedule
-from converters.c99.text import Tables, calls, parameters
+from converters.c99.text import Tables, calls
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, load
+from edgexai.relevance.composite_file import composite_of
 
 KERNELS = files("converters.c99").joinpath("kernels")
 
@@ -46,17 +47,17 @@ def write(
     graph: Graph | str | Path,
     directory: str | Path,
     name: str = "model",
-    explains: bool = False,
+    explains: Explaining | None = None,
     samples: NDArray[Any] | None = None,
     expected: NDArray[Any] | None = None,
 ) -> Firmware:
     """Write the sources of a model into ``directory``.
 
-    ``name`` begins every public C name. ``explains`` adds a function that also gives the relevance of the input under
-    the composite ``epsilon``, of the logit that is largest, in float32 (see `relevance.py`).
-    ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …),
-    what it answers, go into `selftest.c`. Raises UnsupportedOperator for an operator without a kernel, by number and
-    name; ConfigError for a name that C does not take; DataError for samples that do not fit.
+    ``name`` begins every public C name. ``explains`` adds a function that also gives relevance, computed in integers:
+    under which composite, of which target and down to which grid (see `converters.c99.back`).
+    ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …), what it answers, go into `selftest.c`.
+    Raises UnsupportedOperator for an operator without a kernel, by number and name; ConfigError for a name that C does
+    not take; DataError for samples that do not fit.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
@@ -64,24 +65,19 @@ def write(
     low = lower(graph)
     plan = schedule(low)
     placement = _placed(plan)
-    structs = [f"{name}_step_{i}" for i in range(len(plan.steps))]
     tables = Tables(f"{name}_table")
-    definitions = [
-        parameters(step, struct, tables) for step, struct in zip(plan.steps, structs, strict=True) if step.type
-    ]
-    body = calls(plan, placement, structs, tables)
+    body = calls(plan, placement, tables)
     ports = Ports.of(low.graph)
     explained: list[str] = []
     explain_arena = None
-    if explains:
-        whole, values = explanation(low, plan)
+    if explains is not None:
+        whole, shape = explanation(low, plan, explains)
         room = _placed(whole)
         explain_arena = room.size
-        more = [f"{name}_step_{i}" for i in range(len(plan.steps), len(plan.steps) + len(whole.steps))]
-        names = {id(step.parameters): struct for step, struct in zip(plan.steps, structs, strict=True)}
-        used = [names.get(id(step.parameters), struct) for step, struct in zip(whole.steps, more, strict=True)]
+        size = "x".join(map(str, shape))
+        about = f"composite {composite_of(explains.composite).name}, target {explains.target}"
         explained = [
-            f"#define {name.upper()}_RELEVANCE {values} /* values of the map */",
+            f"#define {name.upper()}_RELEVANCE {prod(shape)} /* values of the map, {size} */",
             f"#define {name.upper()}_EXPLAIN_ARENA {room.size} /* bytes of RAM while explaining */",
         ]
         prototype = (
@@ -91,7 +87,7 @@ def write(
         explained += [
             f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{name.upper()}_EXPLAIN_ARENA];",
             f"}} {name}_explain_arena;",
-            "\n/* The answer, and the relevance of the input for the largest logit (LRP-epsilon). */",
+            f"\n/* The answer, and its relevance: {about}. */",
             f"{prototype};\n",
         ]
         body = [
@@ -100,13 +96,13 @@ def write(
             "",
             f"{prototype} {{",
             "    int8_t *const a = arena->bytes;",
-            *calls(whole, room, used, tables),
+            *calls(whole, room, tables),
         ]
     out: dict[str, str] = {
         f"{name}.h": _header(name, ports, placement.size).replace(
             "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
         ),
-        f"{name}.c": _source(name, ports, tables, definitions, body),
+        f"{name}.c": _source(name, ports, tables, body),
         **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes),
     }
     if samples is not None:
@@ -181,7 +177,7 @@ def _header(name: str, ports: Ports, arena: int) -> str:
     )
 
 
-def _source(name: str, ports: Ports, tables: Tables, definitions: Sequence[str], body: Sequence[str]) -> str:
+def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str]) -> str:
     return "\n".join(
         [
             "/* Written by `edgexai firmware`: the model's constants, and the order in which kernels are called. */",
@@ -191,7 +187,6 @@ def _source(name: str, ports: Ports, tables: Tables, definitions: Sequence[str],
             '#include "exai.h"',
             "",
             *tables.lines,
-            *definitions,
             "",
             f"void {name}_predict({name}_arena *arena, {ports.signature()}) {{",
             "    int8_t *const a = arena->bytes;",

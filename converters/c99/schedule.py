@@ -14,6 +14,14 @@ class Constant:
     data: NDArray[Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Struct:
+    """A struct in flash that another one points to."""
+
+    type: str
+    fields: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Buffer:
     """Memory of a map or of a kernel's working space."""

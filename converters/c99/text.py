@@ -1,13 +1,13 @@
 """Schedule -> C text: constants, one struct of parameters a step, and the calls in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from converters.c99.memory import Placement
-from converters.c99.schedule import Constant, Literal, Schedule, Step
+from converters.c99.schedule import Constant, Literal, Schedule, Step, Struct
 
 WIDTH = 112
 TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t"}
@@ -15,7 +15,7 @@ TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uin
 
 @dataclass
 class Tables:
-    """Constants of a file: equal ones are written once."""
+    """Constants of a file, arrays and structs: equal ones are written once."""
 
     prefix: str
     names: dict[tuple[str, bytes], str] = field(default_factory=dict)
@@ -35,6 +35,15 @@ class Tables:
             self.lines.append("};\n")
         return self.names[key]
 
+    def struct(self, type: str, fields: Mapping[str, Any]) -> str:
+        """The C name of a struct, which is defined on first use."""
+        text = ", ".join(f".{key} = {_value(value, self)}" for key, value in fields.items())
+        key = (type, text.encode())
+        if key not in self.names:
+            self.names[key] = f"{self.prefix}_{len(self.names)}"
+            self.lines.append(f"static const {type} {self.names[key]} = {{{text}}};\n")
+        return self.names[key]
+
 
 def integer(value: int) -> str:
     """A C literal; the least int32 has none of its own."""
@@ -52,27 +61,23 @@ def wrapped(words: Sequence[str]) -> list[str]:
     return [*lines, line]
 
 
-def parameters(step: Step, name: str, tables: Tables) -> str:
-    """The definition of a step's struct."""
-    fields = ", ".join(f".{key} = {_value(value, tables)}" for key, value in step.parameters.items())
-    return f"static const {step.type} {name} = {{{fields}}};"
-
-
 def _value(value: Any, tables: Tables) -> str:
     if isinstance(value, Constant):
         return tables.name(value)
+    if isinstance(value, Struct):
+        return f"&{tables.struct(value.type, value.fields)}"
+    if isinstance(value, Literal):
+        return value.text
     if isinstance(value, list):
         return "{" + ", ".join(integer(int(v)) for v in value) + "}"
     return integer(int(value))
 
 
-def calls(
-    schedule: Schedule, placement: Placement, names: Sequence[str], tables: Tables, indent: str = "    "
-) -> list[str]:
-    """The statements of a function; ``names`` are those of the steps' structs."""
+def calls(schedule: Schedule, placement: Placement, tables: Tables, indent: str = "    ") -> list[str]:
+    """The statements of a function."""
     lines = []
-    for step, struct in zip(schedule.steps, names, strict=True):
-        arguments = [f"&{struct}"] if step.type else []
+    for step in schedule.steps:
+        arguments = [f"&{tables.struct(step.type, step.parameters)}"] if step.type else []
         for argument in step.arguments:
             if isinstance(argument, Constant):
                 arguments.append(tables.name(argument))
@@ -97,12 +102,6 @@ def _is_float(name: str, step: Step) -> bool:
     """Whether a kernel takes the buffer as something else than int8."""
     if step.function in ("memcpy", "memset", "exai_shift"):
         return False
-    if step.function.startswith(("exai_start", "exai_back", "exai_finish")):
-        return name.startswith("c")  # maps of relevance
-    place = step.arguments.index(name)
-    return (step.function, place) in {("exai_quantize", 0), ("exai_dequantize", 4)} or schedule_scratch(name)
-
-
-def schedule_scratch(name: str) -> bool:
-    """Working space has any type."""
-    return name.startswith("s")
+    if name[0] in "cgs":  # flows of relevance, signs of maps, working space
+        return True
+    return (step.function, step.arguments.index(name)) in {("exai_quantize", 0), ("exai_dequantize", 4)}

@@ -21,6 +21,7 @@ from typing import Any
 from edgexai.cli.grid_table import costs, print_table
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import input_of
+from edgexai.cli.sizes import rows_by_columns
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph, load, serialize, settled, unrolled, with_predict
 from edgexai.graph.write import write
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.output:
         raise ConfigError("nothing says where the explainer goes; add -o FILE.tflite")
     composite = _chosen(args, graph, precision) if args.composite == "auto" else args.composite
-    grid, concepts = _grid(args.grid), "auto" if args.concepts == ["auto"] else args.concepts
+    grid, concepts = rows_by_columns(args.grid), "auto" if args.concepts == ["auto"] else args.concepts
     explain = attach(graph, composite, target, grid, args.channels, head, precision, concepts)
     data = serialize(with_predict(explain, graph) if args.signatures else explain)
     write(data, args.output)
@@ -132,12 +133,3 @@ def _shape(text: str) -> tuple[int, ...]:
     if re.fullmatch(r"\d+(x\d+)*", text) is None:
         raise ConfigError(f"--shape takes lengths as in 1x96x64, not {text!r}")
     return tuple(int(n) for n in text.split("x"))
-
-
-def _grid(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if match is None:
-        raise ConfigError(f"--grid takes ROWSxCOLUMNS, as in 12x12, not {text!r}")
-    return int(match[1]), int(match[2])

@@ -84,12 +84,78 @@ void exai_softmax_rows(const exai_softmax *softmax, const int8_t *x, int8_t *y);
 void exai_quantize(const float *x, int32_t count, float scale, int32_t zero, int8_t *y);
 void exai_dequantize(const int8_t *x, int32_t count, float scale, int32_t zero, float *y);
 
-/* Relevance: exai_relevance.c. */
-void exai_start(const int8_t *logits, int32_t count, float scale, int32_t zero, float *c, int32_t *target, float *score);
-void exai_back(const exai_layer *layer, const int8_t *y, const float *above, float *below, int32_t depthwise);
-void exai_back_pool(const exai_pool *pool, const float *above, float *below);
-void exai_back_add(const int8_t *y, const float *above, int32_t count, int32_t low, float ratio, float *below);
-void exai_finish(const int8_t *x, const float *c, int32_t pixels, int32_t channels, int32_t zero, float *relevance);
+/* Relevance on its way back.
+ *
+ * A flow is what arrives at a map: int16 mantissas (pixels, channels), then one int16 exponent a pixel; a value is
+ * m * 2^e. It is relevance itself, or the factor that it is of the map's value in quantized steps, so that scales cancel.
+ */
+enum { EXAI_FACTOR, EXAI_RELEVANCE, EXAI_MAP };     /* what a flow is; MAP: float32, `run` channels summed */
+enum { EXAI_OPEN, EXAI_VALUES, EXAI_BITS };         /* what gates it: nothing, the map's values, their signs as bits */
+enum { EXAI_ALL, EXAI_POSITIVE, EXAI_SIGNED };      /* weights that share: all, positive ones, those of positive products */
+enum { EXAI_NOTHING = -32768, EXAI_PRECISION = 14 }; /* the exponent of a pixel of zeros; bits of a mantissa */
+
+/* How a flow is kept at the map below. */
+typedef struct {
+    int32_t pixels;
+    uint16_t channels, run;
+    int16_t zero; /* of the map's values */
+    uint8_t from, form, gate, adds;
+} exai_keep;
+
+/* A layer's way back. With `offset`, relevance is divided by the sum of what shares plus the offset; without, factors are
+ * multiplied by the layer's multiplier (LRP-epsilon). Factors of weights have `bits`, so that no sum overflows. */
+typedef struct {
+    const exai_layer *layer;
+    const int32_t *offset;
+    const exai_keep *keep;
+    uint8_t weights, bits, depthwise;
+} exai_way;
+
+/* A pool's way back; `ratio` / 2^`shift` is the step of its input over that of its output. */
+typedef struct {
+    const exai_pool *pool;
+    const exai_keep *keep;
+    int32_t ratio;
+    int8_t shift;
+} exai_pool_way;
+
+/* One summand's way back: values times `own` and `other` are in one scale. */
+typedef struct {
+    const exai_keep *keep;
+    int32_t own, other; /* by sign; without, `own` / 2^`shift` is the summand's step over that of the sum */
+    int16_t own_zero, other_zero;
+    int8_t shift;
+    uint8_t by_sign;
+} exai_summand;
+
+typedef struct {
+    int32_t count;
+    float scale; /* of a factor of one */
+    int16_t zero;
+    uint8_t form, less_mean;
+} exai_target;
+
+/* An autoencoder: `ratio` is the step of the input in steps of the output, Q16; `run` channels are summed in the map. */
+typedef struct {
+    int32_t count, ratio;
+    float scale;
+    uint16_t in_channels, out_channels, run;
+    int16_t in_zero, out_zero;
+} exai_error;
+
+void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits);
+void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32_t *target, float *score);
+void exai_start_error(const exai_error *e, const int8_t *x, const int8_t *y, int16_t *flow, int32_t *target, float *score);
+void exai_finish(float scale, int32_t count, float *relevance);
+void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, const int16_t *flow, float *relevance);
+void exai_back(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below, void *scratch);
+void exai_back_flat(const exai_way *way, const int16_t *above, float *relevance, void *scratch);
+void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch);
+void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                   void *scratch);
+void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
+                   const void *gate, void *below, void *scratch);
+void exai_back_same(const exai_keep *keep, const int16_t *above, const void *gate, void *below, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -29,6 +29,17 @@ static inline int32_t exai_scale(int32_t x, int32_t multiplier, int shift) {
     return exai_divide(exai_high(x, multiplier), -shift);
 }
 
+/* Bits of x, without leading zeros. */
+static inline int exai_length(uint32_t x) {
+#ifdef __GNUC__
+    return x ? 32 - __builtin_clz(x) : 0;
+#else
+    int count = 0;
+    for (; x; x >>= 1) count++;
+    return count;
+#endif
+}
+
 static inline int8_t exai_clamp(int32_t x, int32_t low, int32_t high) {
     return (int8_t)(x < low ? low : x > high ? high : x);
 }

@@ -2,16 +2,6 @@
 
 #include "exai_arithmetic.h"
 
-static int leading_zeros(uint32_t x) {
-#ifdef __GNUC__
-    return x ? __builtin_clz(x) : 32;
-#else
-    int count = 0;
-    for (; count < 32 && !(x & 0x80000000u); count++) x <<= 1;
-    return count;
-#endif
-}
-
 static int32_t saturating_shift(int32_t x, int by) {
     const int64_t wide = (int64_t)x * (1 << by);
     return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
@@ -37,7 +27,7 @@ void exai_softmax_rows(const exai_softmax *s, const int8_t *x, int8_t *y) {
             const int32_t below = most - x[i];
             if (below < s->differences) sum += exai_divide(s->exponentials[below], 12);
         }
-        const int zeros = leading_zeros((uint32_t)sum);
+        const int zeros = 32 - exai_length((uint32_t)sum);
         const int32_t scale = reciprocal((int32_t)(((uint32_t)sum << zeros) - 0x80000000u));
         for (int32_t i = 0; i < s->columns; i++) {
             const int32_t below = most - x[i];

@@ -1,0 +1,133 @@
+"""The parameters of each kernel of the way back, from an operator and its rule."""
+
+from collections.abc import Mapping
+from math import frexp, log2, prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.c99.back.reading import Reading
+from converters.c99.schedule import Constant, Literal, Step, Struct
+from edgexai.graph import Op, OpKind
+from edgexai.relevance.layers.linear import RESOLVED
+from edgexai.relevance.rules import Epsilon, ZPlus
+
+PRECISION = 14
+"""Bits of a mantissa."""
+ROOM = 30
+"""Bits that sums may take."""
+NULL = Literal("NULL")
+
+
+def layer(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], bool]:
+    """The fields of `exai_way`, and whether its kernel reads the layer's input."""
+    x, (top, left) = reading.padded(op)
+    parameters = dict(forward.parameters)
+    shape = reading.low.tensor(x).shape
+    if top or left or x != reading.root(op.inputs[0]):
+        parameters |= {"top": parameters["top"] + top, "left": parameters["left"] + left}
+        parameters |= {"in_rows": shape[1], "in_columns": shape[2]}
+    weights = reading.low.constant(op.inputs[1]).astype(np.int64)
+    depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
+    rows = weights.reshape(-1, parameters["out_channels"]).T if depthwise else weights.reshape(len(weights), -1)
+    rule = reading.rules[op]
+    sharing = "EXAI_ALL"
+    if isinstance(rule, ZPlus):
+        sharing = "EXAI_POSITIVE" if reading.low.scale(x)[1] == -128 else "EXAI_SIGNED"
+    if sharing == "EXAI_POSITIVE":
+        rows = np.maximum(rows, 0)
+    offset = _offset(reading, op, rule, parameters, rows)
+    if depthwise:
+        size = np.abs(rows).sum(1).reshape(parameters["in_channels"], -1).sum(1)
+    else:
+        size = np.abs(rows).reshape(len(rows), -1, parameters["in_channels"]).sum((0, 1))
+    bits = min(PRECISION, int(ROOM - log2(max(1, int(size.max())))))
+    if bits < 6:
+        raise reading.refusal(op, "sums of so many weights do not fit into 32 bits")
+    fields: dict[str, Any] = {
+        "layer": Struct("exai_layer", parameters),
+        "offset": NULL if offset is None else Constant(offset.astype(np.int32)),
+        "keep": keep,
+        "weights": Literal(sharing),
+        "bits": bits,
+        "depthwise": int(depthwise),
+    }
+    return fields, offset is not None or sharing == "EXAI_SIGNED"
+
+
+def _offset(
+    reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], rows: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    """What is added to sums before relevance is divided by them; None where factors are multiplied."""
+    channels, y = parameters["out_channels"], op.outputs[0]
+    if isinstance(rule, ZPlus) and not rule.bias:
+        weight = reading.low.tensor(op.inputs[1]).quantization
+        assert weight is not None
+        step = max(rule.stabilizer, RESOLVED * reading.low.scale(y)[0]) / reading.low.scale(op.inputs[0])[0]
+        return np.broadcast_to(np.rint(np.minimum(step / weight.scale.astype(float), 1 << 28)), channels).astype(
+            np.int64
+        )
+    given = len(op.inputs) > 2 and op.inputs[2] >= 0
+    bias = reading.low.constant(op.inputs[2]).reshape(-1).astype(np.int64) if given else np.zeros(channels, np.int64)
+    if isinstance(rule, ZPlus):
+        return np.maximum(bias, 0)
+    return bias if isinstance(rule, Epsilon) and not reading.takes_factors(op) else None
+
+
+def scratch(fields: Mapping[str, Any]) -> int:
+    """Bytes of the working space of `exai_back`."""
+    p = fields["layer"].fields
+    taps, inside, out = p["kernel_rows"] * p["kernel_columns"], p["in_channels"], p["out_channels"]
+    span = (p["kernel_rows"] - 1) * p["dilation_rows"] + 1
+    ringless = taps == 1 and p["stride_rows"] == p["stride_columns"] == 1
+    ring = 0 if ringless else span * p["in_columns"]
+    depth = taps * inside
+    size: int = 4 * (depth + out + ring * inside) + 2 * (-(-depth // 4) * 4 + 2 * out + ring) + depth
+    return size
+
+
+def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
+    """The fields of `exai_way` for the flat rule, and the bytes of its working space."""
+    fields, _ = layer(reading, op, forward, keep)
+    p = fields["layer"].fields
+    bits = int(ROOM - PRECISION - log2(p["out_channels"]))
+    span = (p["kernel_rows"] - 1) * p["dilation_rows"] + 1
+    return fields | {"offset": NULL, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]
+
+
+def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_pool_way`; MEAN over rows and columns is a pool of one window."""
+    x, y = op.inputs[0], op.outputs[0]
+    parameters = forward.parameters
+    if op.kind == OpKind.MEAN:
+        shape = reading.low.tensor(x).shape
+        axes = {int(a) % len(shape) for a in np.atleast_1d(reading.low.constant(op.inputs[1]))}
+        if len(shape) not in (3, 4) or axes != set(range(1, len(shape) - 1)):
+            raise reading.refusal(op, "a mean that is not over all positions")
+        rows, columns = (shape[1], prod(shape[2:-1]))
+        sizes = {"in_rows": rows, "in_columns": columns, "channels": shape[-1], "out_rows": 1, "out_columns": 1}
+        parameters = sizes | {"kernel_rows": rows, "kernel_columns": columns, "stride_rows": 1, "stride_columns": 1}
+        parameters |= {"top": 0, "left": 0, "low": -128, "high": 127}
+    ratio, shift = short(reading.low.scale(x)[0] / reading.low.scale(y)[0])
+    return {"pool": Struct("exai_pool", parameters), "keep": keep, "ratio": ratio, "shift": shift}
+
+
+def summand(reading: Reading, op: Op, own: int, other: int, by_sign: bool, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_summand` for input ``own`` of an ADD."""
+    shapes = {reading.low.tensor(t).shape for t in (own, other, op.outputs[0])}
+    if len(shapes) > 1:
+        raise reading.refusal(op, "broadcasting")
+    (scale, zero), (other_scale, other_zero) = reading.low.scale(own), reading.low.scale(other)
+    most = max(scale, other_scale)
+    a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 0
+    if not by_sign:
+        a, shift = short(scale / reading.low.scale(op.outputs[0])[0])
+    fields = {"keep": keep, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
+    return fields | {"shift": shift, "by_sign": int(by_sign)}
+
+
+def short(real: float) -> tuple[int, int]:
+    """(m, shift) with real ≈ m / 2^shift and m in [2^14, 2^15]."""
+    fraction, exponent = frexp(real)
+    return round(fraction * 2**15), 15 - exponent

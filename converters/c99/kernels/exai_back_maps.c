@@ -1,0 +1,96 @@
+/* The way back through pools and sums of maps. */
+
+#include "exai_flow.h"
+
+/* Outputs first ... last - 1 along an axis whose windows cover input i. */
+static void covering(int32_t i, int32_t pad, int32_t kernel, int32_t stride, int32_t outputs, int32_t *first, int32_t *last) {
+    const int32_t low = i + pad - kernel + 1;
+    *first = low <= 0 ? 0 : (low + stride - 1) / stride;
+    *last = (i + pad) / stride + 1;
+    if (*last > outputs) *last = outputs;
+}
+
+static int32_t inside(int32_t out, int32_t pad, int32_t kernel, int32_t stride, int32_t inputs, int32_t *first) {
+    const int32_t start = out * stride - pad, end = start + kernel;
+    *first = start < 0 ? 0 : start;
+    return (end > inputs ? inputs : end) - *first;
+}
+
+/* Factors of a pool's outputs to each pixel of the input; with x, the largest of a window takes all, equals share. */
+static void through(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                    int32_t *sums) {
+    const exai_pool *const p = way->pool;
+    const int32_t channels = p->channels, pixels = p->out_rows * p->out_columns;
+    int32_t *const values = sums + channels;
+    for (int32_t row = 0; row < p->in_rows; row++) {
+        for (int32_t column = 0; column < p->in_columns; column++) {
+            int16_t exponent = EXAI_NOTHING;
+            int32_t top, bottom, left, right, r0, c0;
+            covering(row, p->top, p->kernel_rows, p->stride_rows, p->out_rows, &top, &bottom);
+            covering(column, p->left, p->kernel_columns, p->stride_columns, p->out_columns, &left, &right);
+            for (int32_t i = top; i < bottom; i++) {
+                const int32_t rows = inside(i, p->top, p->kernel_rows, p->stride_rows, p->in_rows, &r0);
+                for (int32_t j = left; j < right; j++) {
+                    const int32_t at = i * p->out_columns + j;
+                    const int32_t many = inside(j, p->left, p->kernel_columns, p->stride_columns, p->in_columns, &c0);
+                    const int16_t *const m = above + at * channels;
+                    if (above[pixels * channels + at] == EXAI_NOTHING) continue;
+                    const int32_t of = x ? 1 : rows * many;
+                    const int8_t *const here = x ? x + (row * p->in_columns + column) * channels : NULL;
+                    for (int32_t c = 0; c < channels; c++) {
+                        int32_t equals = 1;
+                        values[c] = 0;
+                        if (x && m[c]) {
+                            equals = 0;
+                            for (int32_t k = 0; k < rows * many && equals >= 0; k++) {
+                                const int8_t other = x[((r0 + k / many) * p->in_columns + c0 + k % many) * channels + c];
+                                equals = other > here[c] ? -1 : equals + (other == here[c]);
+                            }
+                            if (equals < 0) continue;
+                        }
+                        values[c] = m[c] * way->ratio / (of * equals);
+                    }
+                    exai_accumulate(sums, &exponent, values, channels, above[pixels * channels + at] - way->shift);
+                }
+            }
+            exai_store(way->keep, row * p->in_columns + column, channels, sums, exponent, gate, below);
+        }
+    }
+}
+
+void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch) {
+    through(way, NULL, above, gate, below, scratch);
+}
+
+void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                   void *scratch) {
+    through(way, x, above, gate, below, scratch);
+}
+
+/* By sign: of the relevance of a sum, a summand gets its share of what has the sum's sign; else the factor is the same. */
+void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
+                   const void *gate, void *below, void *scratch) {
+    const exai_keep *const keep = way->keep;
+    const int32_t channels = keep->channels, all = keep->pixels * channels;
+    int32_t *const t = scratch;
+    for (int32_t p = 0; p < keep->pixels; p++) {
+        const int32_t e = above[all + p], first = p * channels;
+        for (int32_t c = 0; c < channels; c++) {
+            const int32_t m = above[first + c];
+            t[c] = 0;
+            if (!m) continue;
+            if (!way->by_sign) {
+                t[c] = m * way->own;
+                continue;
+            }
+            int32_t a = (own[first + c] - way->own_zero) * way->own, b = (other[first + c] - way->other_zero) * way->other;
+            if (a + b < 0) a = -a, b = -b;
+            if (a <= 0) continue;
+            if (b < 0) b = 0;
+            const int32_t by = exai_length((uint32_t)(a + b)) - 15;
+            const int32_t part = by > 0 ? exai_round(a, by) : a, whole = by > 0 ? exai_round(a + b, by) : a + b;
+            t[c] = (m < 0 ? -1 : 1) * (int32_t)(((uint32_t)(m < 0 ? -m : m) * 2 * (uint32_t)part) / (uint32_t)whole);
+        }
+        exai_store(keep, p, channels, t, e == EXAI_NOTHING ? e : e - (way->by_sign ? 1 : way->shift), gate, below);
+    }
+}

@@ -1,0 +1,192 @@
+/* Flows of relevance: where they start, how they are kept, where they end. */
+
+#include "exai_flow.h"
+
+static float power_of_two(int32_t exponent) {
+    const uint32_t bits = exponent < -126 ? 0u : (uint32_t)((exponent > 127 ? 127 : exponent) + 127) << 23;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
+    for (int32_t i = 0; i < count; i += 8) {
+        uint32_t byte = 0;
+        for (int32_t k = 0; k < 8 && i + k < count; k++) byte |= (uint32_t)(x[i + k] > zero) << k;
+        bits[i >> 3] = (uint8_t)byte;
+    }
+}
+
+void exai_accumulate(int32_t *sums, int16_t *sums_exponent, const int32_t *values, int32_t count, int32_t exponent) {
+    const int32_t up = exponent - *sums_exponent;
+    if (*sums_exponent == EXAI_NOTHING) {
+        memcpy(sums, values, (size_t)count * sizeof *sums);
+        *sums_exponent = (int16_t)exponent;
+    } else if (up > 0) {
+        for (int32_t i = 0; i < count; i++) sums[i] = exai_round(sums[i], up) + values[i];
+        *sums_exponent = (int16_t)exponent;
+    } else if (up == 0) {
+        for (int32_t i = 0; i < count; i++) sums[i] += values[i];
+    } else if (up > -31) {
+        const int32_t half = (int32_t)(1u << (-up - 1));
+        for (int32_t i = 0; i < count; i++) sums[i] += (values[i] + half) >> -up;
+    }
+}
+
+/* Factor <-> relevance, and the gate; the exponent that the values then have. */
+static int32_t converted(const exai_keep *keep, int32_t first, int32_t count, int32_t *t, int32_t exponent,
+                         const void *gate) {
+    const int8_t *const v = (const int8_t *)gate + first;
+    const int32_t zero = keep->zero;
+    uint32_t size = 0;
+    if (keep->from == EXAI_FACTOR && keep->form != EXAI_FACTOR) {
+        for (int32_t i = 0; i < count; i++) size |= exai_size(t[i]);
+        const int32_t by = exai_length(size) - 22; /* a value's step count has eight bits and a sign */
+        for (int32_t i = 0; i < count; i++) t[i] = exai_round(t[i], by) * (v[i] - zero);
+        return exponent + (by > 0 ? by : 0);
+    }
+    if (keep->gate == EXAI_BITS) {
+        const uint8_t *const bits = gate;
+        for (int32_t i = 0; i < count; i++) {
+            if (!((bits[(first + i) >> 3] >> ((first + i) & 7)) & 1)) t[i] = 0;
+        }
+    } else if (keep->gate == EXAI_VALUES && keep->form == EXAI_FACTOR) {
+        for (int32_t i = 0; i < count && keep->from == EXAI_FACTOR; i++) t[i] = v[i] > zero ? t[i] : 0;
+        if (keep->from == EXAI_RELEVANCE) { /* what is no step counts as half of one */
+            for (int32_t i = 0; i < count; i++) size |= exai_size(t[i]);
+            const int32_t up = 29 - exai_length(size);
+            for (int32_t i = 0; i < count; i++) {
+                const int32_t steps = v[i] == zero ? 1 : 2 * (v[i] - zero);
+                t[i] = 2 * (int32_t)((uint32_t)t[i] << (up > 0 ? up : 0)) / steps;
+            }
+            return exponent - (up > 0 ? up : 0);
+        }
+    }
+    return exponent;
+}
+
+/* One pixel's values as mantissas. */
+static void keep_pixel(const exai_keep *keep, const int32_t *t, int32_t exponent, int16_t *m, int16_t *e) {
+    const int32_t count = keep->channels;
+    uint32_t size = 0;
+    for (int32_t i = 0; i < count; i++) size |= exai_size(t[i]);
+    const int32_t by = exai_length(size) - EXAI_PRECISION;
+    exponent = size ? exponent + by : EXAI_NOTHING;
+    if (keep->adds && *e != EXAI_NOTHING) {
+        if (!size) return;
+        const int32_t both = (*e > exponent ? *e : exponent) + 1;
+        for (int32_t i = 0; i < count; i++) {
+            m[i] = (int16_t)(exai_round(m[i], both - *e) + exai_round(t[i], both - exponent + by));
+        }
+        *e = (int16_t)both;
+        return;
+    }
+    if (by > 0) {
+        const int32_t half = (int32_t)(1u << (by - 1));
+        for (int32_t i = 0; i < count; i++) m[i] = (int16_t)((t[i] + half) >> by);
+    } else {
+        for (int32_t i = 0; i < count; i++) m[i] = (int16_t)(t[i] * (1 << -by));
+    }
+    *e = (int16_t)exponent;
+}
+
+void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *values, int32_t exponent, const void *gate,
+                void *below) {
+    const int32_t first = pixel * count;
+    if (exponent == EXAI_NOTHING) memset(values, 0, (size_t)count * sizeof *values);
+    exponent = exponent == EXAI_NOTHING ? 0 : converted(keep, first, count, values, exponent, gate);
+    if (keep->form == EXAI_MAP) {
+        float *to = (float *)below + first / keep->run;
+        for (int32_t i = 0; i < count; i += keep->run) {
+            int64_t sum = 0;
+            for (int32_t k = 0; k < keep->run; k++) sum += values[i + k];
+            *to++ = (float)sum * power_of_two(exponent);
+        }
+        return;
+    }
+    int16_t *const m = (int16_t *)below + first;
+    int16_t *const e = exai_exponents(keep, below) + first / keep->channels;
+    for (int32_t i = 0, p = 0; i < count; i += keep->channels, p++) keep_pixel(keep, values + i, exponent, m + i, e + p);
+}
+
+void exai_back_same(const exai_keep *keep, const int16_t *above, const void *gate, void *below, void *scratch) {
+    int32_t *const t = scratch;
+    for (int32_t p = 0; p < keep->pixels; p++) {
+        for (int32_t i = 0; i < keep->channels; i++) t[i] = above[p * keep->channels + i];
+        exai_store(keep, p, keep->channels, t, above[keep->pixels * keep->channels + p], gate, below);
+    }
+}
+
+/* The largest logit, alone or less the mean of all. */
+void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32_t *target, float *score) {
+    const int32_t count = t->count;
+    int32_t best = 0, sum = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (logits[i] > logits[best]) best = i;
+        sum += logits[i] - t->zero;
+    }
+    const int32_t one = t->less_mean ? count : 1, others = t->less_mean ? -1 : 0;
+    uint32_t size = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t c = (i == best ? one : 0) + others;
+        size |= exai_size(t->form == EXAI_RELEVANCE ? c * (logits[i] - t->zero) : c);
+    }
+    const int32_t by = exai_length(size) - EXAI_PRECISION;
+    for (int32_t i = 0; i < count; i++) {
+        int32_t c = (i == best ? one : 0) + others;
+        if (t->form == EXAI_RELEVANCE) c *= logits[i] - t->zero;
+        flow[i] = (int16_t)(by > 0 ? exai_round(c, by) : c * (1 << -by));
+    }
+    flow[count] = (int16_t)(size ? by : EXAI_NOTHING);
+    *target = best;
+    *score = (float)(one * (logits[best] - t->zero) + others * sum) * t->scale;
+}
+
+/* How far an output is from its input, in steps of the output, Q16. */
+static int32_t deviation(const exai_error *e, const int8_t *x, const int8_t *y, int32_t i) {
+    return (y[i] - e->out_zero) * (1 << 16) - (x[i] - e->in_zero) * e->ratio;
+}
+
+void exai_start_error(const exai_error *e, const int8_t *x, const int8_t *y, int16_t *flow, int32_t *target, float *score) {
+    int32_t best = 0, most = -1;
+    uint32_t size = 0;
+    int64_t sum = 0;
+    for (int32_t i = 0; i < e->count; i++) {
+        const int32_t d = deviation(e, x, y, i), far = d < 0 ? -d : d;
+        size |= exai_size(d);
+        sum += (int64_t)d * d >> 16;
+        if (far > most) most = far, best = i;
+    }
+    const int32_t by = exai_length(size) - EXAI_PRECISION;
+    for (int32_t i = 0; i < e->count; i++) {
+        const int32_t d = deviation(e, x, y, i);
+        flow[i] = (int16_t)(by > 0 ? exai_round(d, by) : d * (1 << -by));
+    }
+    for (int32_t p = 0; p < e->count / e->out_channels; p++) flow[e->count + p] = (int16_t)(size ? by : EXAI_NOTHING);
+    *target = best;
+    *score = (float)sum * e->scale;
+}
+
+void exai_finish(float scale, int32_t count, float *relevance) {
+    for (int32_t i = 0; i < count; i++) relevance[i] *= scale;
+}
+
+/* d * (d - c): an input's own deviation, less what the network makes of it. */
+void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, const int16_t *flow, float *relevance) {
+    for (int32_t i = 0; i < e->count; relevance++) {
+        int64_t sum = 0;
+        for (int32_t k = 0; k < e->run; k++, i++) {
+            const int32_t exponent = flow[e->count + i / e->in_channels], by = 16 - exponent;
+            const int64_t d = deviation(e, x, y, i);
+            int64_t c = ((int64_t)flow[i] * (1 << 16)) * (1 << 16) / e->ratio;
+            if (exponent == EXAI_NOTHING || by > 60)
+                c = 0;
+            else if (by > 0)
+                c = (c + ((int64_t)1 << (by - 1))) >> by;
+            else
+                c *= (int64_t)1 << (by < -8 ? 8 : -by);
+            sum += (d * (d - c)) >> 16;
+        }
+        *relevance = (float)sum * e->scale;
+    }
+}
