@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgexai.board import Board, load_board
+from edgexai.board import Board, board_of
 from edgexai.compress.measure.macs import RECURRENT, macs
 from edgexai.errors import BoardError, ModelError
 from edgexai.graph import DType, Graph, Model, Op, OpKind, Tensor, graph_of, serialize, settled
@@ -58,8 +58,7 @@ def cost(graph: Model, board: Board | str | None = None) -> Cost:
     that is not known or says nothing about the model's types.
     """
     graph = graph_of(graph)
-    if board is not None and not isinstance(board, Board):
-        board = load_board(board)
+    board = None if board is None else board_of(board)
     size = len(serialize(graph))
     if any(op.kind == OpKind.WHILE for op in graph.ops):
         with suppress(ModelError):  # open shapes hide how often a loop runs
