@@ -48,15 +48,21 @@ def main(argv: list[str] | None = None) -> int:
         args = parser_of(verb, module).parse_args(given)
         _spare_source(args)
         return int((args.part if "part" in args else module.run)(args) or 0)
-    except (Error, FileNotFoundError, PermissionError, IsADirectoryError) as error:
+    except BrokenPipeError:  # `edgexai … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Error, OSError) as error:
         print(f"edgexai {verb}: {_sentence(error)}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print(
+            f"edgexai {verb}: there is not enough memory for this; give a smaller model or fewer samples",
+            file=sys.stderr,
+        )
         return 1
     except ModuleNotFoundError as error:
         print(f"edgexai {verb}: {error.name} is not installed; {how_to_install(error.name)} brings it", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # `edgexai … | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return 130
 

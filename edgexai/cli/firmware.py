@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import Explaining, write
+from edgexai import npy
+from edgexai.cli.options import known_file, new_folder
 from edgexai.cli.sizes import rows_by_columns
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
@@ -25,10 +27,13 @@ from edgexai.graph import Graph, load, serialize
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="an int8 .tflite model")
-    parser.add_argument("-o", "--output", required=True, help="the folder that the sources go into")
+    parser.add_argument("-o", "--output", type=new_folder, required=True, help="the folder that the sources go into")
     parser.add_argument("--name", default="model", help="begins every public C name (%(default)s)")
     parser.add_argument(
-        "--samples", metavar="NPZ", help="x (N, …) in the type of the model's input; up to 16 go into selftest.c"
+        "--samples",
+        type=known_file,
+        metavar="NPZ",
+        help="x (N, …) in the type of the model's input; up to 16 go into selftest.c",
     )
     parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
     parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
@@ -67,11 +72,10 @@ def _answers(graph: Graph, path: str) -> tuple[NDArray[Any], NDArray[Any]]:
     from edgexai.runtime.micro import MicroInterpreter
 
     micro = MicroInterpreter(serialize(graph))
-    try:
-        with np.load(Path(path)) as arrays:
-            samples = arrays["x"][:16]
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{path} is not an .npz with x (N, …); see --help") from error
+    arrays = npy.members(Path(path), ["x"])
+    if "x" not in arrays or arrays["x"].ndim == 0 or not len(arrays["x"]):
+        raise DataError(f"{path} has no samples x (N, …); save them with numpy.savez({Path(path).name!r}, x=…)")
+    samples = arrays["x"][:16]
     if samples.dtype != micro.inputs[0].dtype or samples[0].size != int(np.prod(micro.inputs[0].shape)):
         wanted = f"{micro.inputs[0].dtype} of {'×'.join(map(str, micro.inputs[0].shape))}"
         raise DataError(f"x in {path} is {samples.dtype} of {samples.shape}, but the model takes {wanted} a sample")

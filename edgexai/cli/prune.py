@@ -17,6 +17,7 @@ import argparse
 import json
 from typing import Any
 
+from edgexai.cli.options import count, known_file, new_file, number
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.measure.accuracy import accuracy
@@ -32,29 +33,31 @@ from edgexai.graph import load, save
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
-    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the .tflite to write")
     parser.add_argument("--data", required=True, help=f"unlabelled samples: {TAKEN}")
     data_options(parser)
     parser.add_argument("--keep", metavar="SHARE", help="of multiply-accumulates that stays: 0.5, 50%% or 2M")
     parser.add_argument("--energy", metavar="SHARE", help="of the energy on --board that stays: 50%% or 700uJ")
     parser.add_argument("--latency", metavar="SHARE", help="of the time on --board that stays: 50%% or 20ms")
     parser.add_argument("--board", help="the board whose energy or time counts")
-    parser.add_argument("--profile", help="a profile that `edgexai profile` made (default: from --data)")
+    parser.add_argument(
+        "--profile", type=known_file, help="a profile that `edgexai profile` made (default: from --data)"
+    )
     parser.add_argument("--criterion", default="relevance", choices=list(CRITERIA), help="(%(default)s)")
     parser.add_argument(
         "--repair", default="least_squares", choices=METHODS, help="closed-form repair, no labels (%(default)s)"
     )
-    parser.add_argument("--steps", type=int, default=4, help="of least squares, scores taken anew (%(default)s)")
-    parser.add_argument("--multiple", type=int, help="channels a layer, in multiples of this (the board's lanes)")
+    parser.add_argument("--steps", type=count, default=4, help="of least squares, scores taken anew (%(default)s)")
+    parser.add_argument("--multiple", type=count, help="channels a layer, in multiples of this (the board's lanes)")
     parser.add_argument(
         "--keep-explanations",
-        type=float,
+        type=number(0, 1),
         metavar="C",
         help="keep as much more as heatmaps need to correlate by C with the whole model's (median over --data)",
     )
     parser.add_argument("--distill", action="store_true", help="train the small model to answer as the whole one")
-    parser.add_argument("--epochs", type=int, help="of --distill (as many as make 4,000 steps)")
-    parser.add_argument("--test", help="labelled samples to measure accuracy on, before and after")
+    parser.add_argument("--epochs", type=count, help="of --distill (as many as make 4,000 steps)")
+    parser.add_argument("--test", type=known_file, help="labelled samples to measure accuracy on, before and after")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 

@@ -17,6 +17,7 @@ import json
 from typing import Any
 
 from edgexai.board import load_board
+from edgexai.cli.options import known_file, new_file, number
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.measure.accuracy import accuracy, agreement
@@ -36,13 +37,15 @@ COMPARED = 40
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a float .tflite model")
-    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the .tflite to write")
     parser.add_argument("--data", required=True, help=f"unlabelled samples: {TAKEN}")
     data_options(parser)
-    parser.add_argument("--keep-explanations", type=float, metavar="C", help="int16×8 until heatmaps correlate so much")
+    parser.add_argument(
+        "--keep-explanations", type=number(0, 1), metavar="C", help="int16×8 until heatmaps correlate so much"
+    )
     parser.add_argument("--int4", action="store_true", help="weights of four bits, fitted on --data")
     parser.add_argument("--board", help="whose cycles int16 is weighed with")
-    parser.add_argument("--test", help="labelled samples to measure accuracy on, before and after")
+    parser.add_argument("--test", type=known_file, help="labelled samples to measure accuracy on, before and after")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 

@@ -10,12 +10,13 @@ import argparse
 import os
 from pathlib import Path
 
+from edgexai.cli.options import new_file
 from edgexai.transit import restore
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("packed", help="an .exq file")
-    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the .tflite to write")
 
 
 def run(args: argparse.Namespace) -> int:

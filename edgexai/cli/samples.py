@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgexai.cli.options import count, number
 from edgexai.data import Preprocessing, Samples, names, numbers, preprocessing, read
 from edgexai.data.front_end import KINDS
 from edgexai.errors import ConfigError
@@ -34,10 +35,10 @@ def data_options(parser: argparse.ArgumentParser) -> None:
         "--channels", choices=("rgb", "bgr"), default="rgb", help="of the channels of images (%(default)s)"
     )
     group.add_argument("--labels", metavar="NAMES", help="of the classes: a .txt, one a line, or by commas")
-    group.add_argument("--rate", type=int, metavar="HZ", help="of sounds")
+    group.add_argument("--rate", type=count, metavar="HZ", help="of sounds")
     group.add_argument("--front-end", choices=KINDS, help="which spectrogram of sounds the model takes")
-    group.add_argument("--window-ms", type=float, default=30.0, help="of spectrograms (%(default)s)")
-    group.add_argument("--stride-ms", type=float, default=20.0, help="(%(default)s)")
+    group.add_argument("--window-ms", type=number(0.01), default=30.0, help="of spectrograms (%(default)s)")
+    group.add_argument("--stride-ms", type=number(0.01), default=20.0, help="(%(default)s)")
 
 
 def prepared(args: argparse.Namespace, model: str | Path | None) -> Preprocessing:

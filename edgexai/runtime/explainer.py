@@ -182,7 +182,7 @@ class Explainer:
         limits = untrusted if isinstance(untrusted, Limits) else Limits()
         is_trusted = untrusted is not limits and not true_or_false("untrusted", untrusted)
         content = model if isinstance(model, bytes) else file_content("the explainer", model)
-        self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
+        self.metadata = about(content, "the model" if isinstance(model, bytes) else str(model))
         self._interpreter: Interpreter | MicroInterpreter | Sandbox
         if not is_trusted:
             self._interpreter = Sandbox(content, threads, runtime, limits)
@@ -337,10 +337,17 @@ def _unbatched(x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return x.reshape(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
 
 
-def _about(model: bytes, where: str) -> About:
+def _named(where: str) -> str:
+    return where if where.endswith(".tflite") else "MODEL"
+
+
+def about(model: bytes, where: str) -> About:
+    """What an explainer file says of itself; ModelError for a file that explains nothing."""
     raw = metadata(model, "edgexai")
     if raw is None:
-        raise ModelError(f"{where} explains nothing: it has no relevance pass; run `edgexai attach` on it first")
+        raise ModelError(
+            f"{where} explains nothing: it has no relevance pass; run `edgexai attach {_named(where)}` first"
+        )
     try:
         said = json.loads(raw)
         grid = said["grid"]
