@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     graph = settled(graph, [_shape(text) for text in args.shape]) if args.shape else graph
     graph = graph if args.steps is None else unrolled(graph, args.steps)
-    target = int(args.target) if args.target.isdigit() else args.target
-    head = int(args.head) if args.head.isdigit() else args.head
+    target = int(args.target) if args.target.isdecimal() else args.target
+    head = int(args.head) if args.head.isdecimal() else args.head
     precision = _precision(args)
     if args.list_grids:
         rows = costs(graph, args.composite, target, head, precision)

@@ -61,8 +61,10 @@ def new_file(text: str) -> str:
     """A file that can be written: its folder is there, and it is no folder itself."""
     path = Path(text)
     try:
-        if not text or path.is_dir():
-            raise FileError(f"{text or 'the empty name'} is a folder; give the name of the file to write")
+        if not text:
+            raise ConfigError("the name of the file to write is empty; give one")
+        if path.is_dir():
+            raise FileError(f"{text} is a folder; give the name of the file to write")
         if not path.parent.is_dir():
             raise MissingFile(f"{text} cannot be written: there is no folder {path.parent}; make it first")
         if not os.access(path if path.exists() else path.parent, os.W_OK):
@@ -89,6 +91,8 @@ def new_picture(text: str) -> str:
 def new_folder(text: str) -> str:
     """A folder that is there or can be made, as deep as it lies."""
     path = Path(text)
+    if not text:
+        raise ConfigError("the name of the folder to write into is empty; give one")
     try:
         above = next(p for p in (path, *path.absolute().parents) if p.exists())
         if not above.is_dir():

@@ -19,7 +19,7 @@ from typing import Any
 
 from edgexai.cli.options import count, known_file, new_file, number
 from edgexai.cli.progress import bar
-from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.cli.samples import TAKEN, data_options, labelled, samples_of
 from edgexai.compress.measure.accuracy import accuracy
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.limits import Budget
@@ -64,6 +64,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     x = samples_of(args, graph).x
+    test = labelled(args, graph) if args.test else None
     if args.profile:
         profile = load_profile(args.profile)
     else:
@@ -89,10 +90,8 @@ def run(args: argparse.Namespace) -> int:
     report.update(bytes=[before.bytes, after.bytes], ram=[before.ram, after.ram])
     if args.board:
         report.update(latency_ms=[before.latency_ms, after.latency_ms], energy_uj=[before.energy_uj, after.energy_uj])
-    if args.test:
-        test = samples_of(args, graph, args.test)
-        if test.y is not None:
-            report["accuracy"] = [accuracy(graph, test.x, test.y), accuracy(small, test.x, test.y)]
+    if test is not None:
+        report["accuracy"] = [accuracy(graph, *test), accuracy(small, *test)]
     print(json.dumps(report) if args.json else _text(report))
     return 0
 

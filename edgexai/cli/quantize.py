@@ -19,7 +19,7 @@ from typing import Any
 from edgexai.board import load_board
 from edgexai.cli.options import known_file, new_file, number
 from edgexai.cli.progress import bar
-from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.cli.samples import TAKEN, data_options, labelled, samples_of
 from edgexai.compress.measure.accuracy import accuracy, agreement
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.execute import quantized, real, try_out
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("no runtime computes int16 maps with int4 weights; give --int4 or --keep-explanations")
     graph = load(args.model)
     given = samples_of(args, graph).x
+    test = labelled(args, graph) if args.test else None
     exact = dequantize(graph)
     # an integer model's codes are no real numbers: what calibrates is what they stand for
     x = real(graph, graph.inputs[0], quantized(graph, given))
@@ -79,11 +80,9 @@ def run(args: argparse.Namespace) -> int:
     report["bytes"] = [len(serialize(graph)), len(serialize(small))]
     if board is not None:
         report["latency_ms"] = [cost(graph, board).latency_ms, cost(small, board).latency_ms]
-    if args.test:
-        test = samples_of(args, graph, args.test)
-        if test.y is not None:
-            values = real(graph, graph.inputs[0], quantized(graph, test.x))
-            report["accuracy"] = [accuracy(graph, test.x, test.y), accuracy(small, values, test.y)]
+    if test is not None:
+        values = real(graph, graph.inputs[0], quantized(graph, test[0]))
+        report["accuracy"] = [accuracy(graph, *test), accuracy(small, values, test[1])]
     report["agreement"] = agreement(graph, small, x)
     print(json.dumps(report) if args.json else _text(report))
     return 0

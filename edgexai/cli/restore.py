@@ -10,6 +10,7 @@ import argparse
 import os
 from pathlib import Path
 
+from edgexai.checks import file_content
 from edgexai.cli.options import new_file
 from edgexai.transit import restore
 
@@ -20,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    packed = Path(args.packed).read_bytes()
+    packed = file_content("the file", args.packed)
     model = restore(packed)
     target = Path(args.output)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")

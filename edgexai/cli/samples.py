@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgexai.cli.options import count, number
 from edgexai.data import Preprocessing, Samples, names, numbers, preprocessing, read
@@ -63,6 +64,14 @@ def samples_of(args: argparse.Namespace, graph: Any, path: str | None = None, mo
     """The samples of ``path`` (default: --data) for a graph read from ``model`` (default: the verb's)."""
     prepare = prepared(args, args.model if model is None else model)
     return read(args.data if path is None else path, input_of(graph), prepare)
+
+
+def labelled(args: argparse.Namespace, graph: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Samples and classes of --test; ConfigError where it says no classes."""
+    found = samples_of(args, graph, args.test)
+    if found.y is None:
+        raise ConfigError(f"--test measures accuracy, and {args.test} has no classes (y); give labelled samples")
+    return found.x, found.y
 
 
 def input_of(graph: Any) -> GraphInput | None:

@@ -343,6 +343,10 @@ def _named(where: str) -> str:
 
 def about(model: bytes, where: str) -> About:
     """What an explainer file says of itself; ModelError for a file that explains nothing."""
+    if model[4:8] != b"TFL3":
+        raise ModelError(
+            f"{where} is not a TensorFlow Lite file (no TFL3 identifier); give one that edgexai attach made"
+        )
     raw = metadata(model, "edgexai")
     if raw is None:
         raise ModelError(

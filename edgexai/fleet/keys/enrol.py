@@ -128,7 +128,7 @@ def _existing(directory: Path, fleet: str, days: int) -> Authority:
     checked_name(fleet, "fleet name")
     if not (directory / "ca.pem").is_file():
         raise ConfigError(
-            f"there is no authority in {directory} (no ca.pem); give the folder that `edgexai fleet enrol` made with --out"
+            f"there is no authority (ca.pem) in {directory}; give with --out the folder that `edgexai fleet enrol` made"
         )
     fleets = {name.partition("/")[0] for name in known(directory)[0]}
     if fleets and fleet not in fleets:
