@@ -76,13 +76,12 @@ def _opened(args: argparse.Namespace) -> Explainer:
     """The explainer: read, verified, written anew, and run in a process of its own, unless it is said to be trusted."""
     if args.trusted:
         return Explainer(args.explainer, runtime=args.runtime)
-    content = file_content("the explainer", args.explainer)
-    about(content, args.explainer)
+    about(file_content("the explainer", args.explainer), args.explainer)
     try:
         from edgexai.graph import load, resident, serialize, verify_operators
     except ModuleNotFoundError:  # a node has no flatbuffers; the process of its own remains
         return Explainer(args.explainer, runtime=args.runtime, untrusted=True)
-    graph = load(content)
+    graph = load(args.explainer)
     verify_operators(graph, closed=True)
     return Explainer(serialize(graph), runtime=args.runtime, untrusted=Limits(memory=2**29 + 4 * resident(graph)))
 

@@ -24,9 +24,9 @@ def port(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """A whole number of at least 1."""
+    """A whole number from 1 to MOST."""
     if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) <= MOST:
-        raise argparse.ArgumentTypeError(f"give a whole number of at least 1, not {text[:40]!r}")
+        raise argparse.ArgumentTypeError(f"give a whole number from 1 to {MOST:,}, not {text[:40]!r}")
     return int(text)
 
 

@@ -53,7 +53,7 @@ def test_a_number_of_samples_is_at_least_one(
 ) -> None:
     code, line = said(capsys, *verb, "--samples", count)
     assert code == 2
-    assert f"argument --samples: give a whole number of at least 1, not '{count}'" in line
+    assert f"argument --samples: give a whole number from 1 to 1,000,000,000, not '{count}'" in line
 
 
 @pytest.mark.parametrize("target", ["no/such/file.png", "folder.png", "", "a" * 300 + ".png"])
