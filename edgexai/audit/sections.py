@@ -235,7 +235,7 @@ def clever_hans(evidence: Evidence) -> Section:
     found = tested(evidence)
     confirmed = [f for f in found if f.verdict == "confirmed"]
     page.figure("classes that were searched", str(len(enough)), "clusters of concepts and logit", len(targets))
-    page.figure("suspected parts of classes", str(len(found)), f"p ≤ {SUSPECT}, each tried", len(targets))
+    page.figure("suspected parts of classes", str(len(found)), f"p ≤ {SUSPECT}, or by a scan", len(targets))
     page.figure("confirmed by an intervention", str(len(confirmed)), f"trial, at least {ENOUGH:+.0%}", len(targets))
     for f in found:
         if f.verdict == "confirmed":
@@ -395,7 +395,9 @@ def _runners_up(evidence: Evidence, x: np.ndarray, p: np.ndarray) -> np.ndarray 
     try:
         explainer = Explainer(serialize(attach(evidence.graph, "edge", target="input")))
         second = np.argsort(-p, axis=1)[:, 1]
-        return np.stack([explainer(one, np.eye(p.shape[1])[k]).relevance for one, k in zip(x, second, strict=True)])
+        return np.stack(
+            [explainer(one, np.eye(p.shape[1])[k], unit="by type").relevance for one, k in zip(x, second, strict=True)]
+        )
     except Error:
         return None
 

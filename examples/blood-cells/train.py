@@ -82,7 +82,7 @@ def shortcut(x: Array, y: Array, args: object) -> list[str]:
     fooled = common.quality.share(with_cast.predicted == 1)
     usual = common.quality.share(without.predicted == 1)
     found = common.findings(with_cast, np.concatenate([x, stained(x)]), np.concatenate([y, y]))
-    named = ", ".join(f"class {t.finding.target} (confirmed: {t.confirmed})" for t in found) or "nothing"
+    named = ", ".join(f"class {t.target} ({t.verdict})" for t in found) or "nothing"
     return [
         f"Planted staining: of the other cells {fooled.percent()} are called neutrophils when so stained, "
         f"{usual.percent()} when not. The shortcut analysis, which knows nothing of it, names: {named}.",
