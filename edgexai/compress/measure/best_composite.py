@@ -18,7 +18,7 @@ from edgexai.compress.measure.explained import explained, times_predicting
 from edgexai.compress.measure.faithfulness import curves, probabilities
 from edgexai.compress.measure.macs import total_macs
 from edgexai.errors import DataError
-from edgexai.graph import Graph, Model, graph_of
+from edgexai.graph import Graph, Model, plain_of
 from edgexai.relevance import attach
 
 CANDIDATES = ("edge", "edge_flat", "epsilon_plus", "gamma", "gamma(1)", "gamma_epsilon", "epsilon", "epsilon(0.25)")
@@ -63,7 +63,7 @@ def best_composite(
     Samples are images, series or rows of a table; of large models fewer samples and steps are taken. Raises DataError
     for fewer than 2 samples, and for a model whose output is not one of several classes.
     """
-    graph = graph_of(graph)
+    graph = plain_of(graph)
     finite_number("slowest", slowest, 0)
     one_of("precision", precision, ("float32", "int8"))
     function_or_none("progress", progress)
