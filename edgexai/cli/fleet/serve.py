@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 
 from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, say, worker_options
-from edgexai.cli.ports import port
+from edgexai.cli.options import port
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import is_loopback
 
