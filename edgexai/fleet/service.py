@@ -57,10 +57,12 @@ def serve(
     version: str = "auto",
     fleet: str = "+",
     ready: Callable[[Where], None] | None = None,
+    tls: tuple[Path, Path] | None = None,
 ) -> None:
     """Run until SIGTERM or Ctrl-C (call it in the main thread). Port 0 takes a free one; ``ready`` is told where.
+    With ``tls``, a certificate and its key, the page is served over HTTPS.
 
-    Raises ConfigError if a port is taken or the store cannot be opened.
+    Raises ConfigError if a port is taken, the store cannot be opened, or a certificate is none.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
@@ -83,7 +85,7 @@ def serve(
         ingest = Ingest(broker, opened.journal, fleet, worker or _worker_name(store), share, version)
         ingest.start()
         stack.callback(ingest.stop)
-        where = Where(f"http://{host}:{listener.getsockname()[1]}", broker.url, store)
+        where = Where(f"{'http' if tls is None else 'https'}://{host}:{listener.getsockname()[1]}", broker.url, store)
         server = uvicorn.Server(
             uvicorn.Config(
                 application(view, broker.url, ingest.meter, _names(host), watch),
@@ -93,6 +95,8 @@ def serve(
                 http=PatientProtocol,
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=3,
+                ssl_certfile=None if tls is None else tls[0],
+                ssl_keyfile=None if tls is None else tls[1],
             )
         )
         stack.callback(stopping.set)

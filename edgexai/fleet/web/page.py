@@ -22,6 +22,7 @@ from edgexai.fleet.store.labels import labels
 from edgexai.fleet.web import findings
 from edgexai.fleet.web.answer import Answer
 from edgexai.fleet.web.guard import LOOPBACK, Guard
+from edgexai.fleet.web.login import Door
 from edgexai.fleet.web.patience import PatientProtocol
 from edgexai.fleet.web.view import View
 from edgexai.messaging.messages import MAX_PAYLOAD
@@ -104,7 +105,7 @@ def application(
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
     )
-    return Guard(app, hosts)
+    return Guard(Door(app, view.store.directory), hosts)
 
 
 def _limit(request: Request, usual: int, most: int) -> int | None:
