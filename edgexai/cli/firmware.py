@@ -6,6 +6,7 @@ examples:
   edgexai firmware kws_int8.tflite -o kws
   edgexai firmware kws_int8.tflite -o kws --samples recordings.npz      (and a self-test with what is right)
   edgexai firmware kws_int8.tflite -o kws --explain
+  edgexai firmware kws_int8.tflite -o kws --frame 64                    (explain, and make heatmap frames of 64 bytes)
   edgexai firmware kws_int8.tflite -o kws --name spotter --json
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import Explaining, write
+from edgexai.cli.options import known_file, new_folder
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.cli.sizes import rows_by_columns
 from edgexai.compress.measure.execute import quantized
@@ -27,12 +29,17 @@ SAMPLES = 16
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="an int8 .tflite model")
-    parser.add_argument("-o", "--output", required=True, help="the folder that the sources go into")
+    parser.add_argument("-o", "--output", type=new_folder, required=True, help="the folder that the sources go into")
     parser.add_argument("--name", default="model", help="begins every public C name (%(default)s)")
-    parser.add_argument("--samples", metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c")
+    parser.add_argument(
+        "--samples", type=known_file, metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c"
+    )
     parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
     parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
     parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
+    parser.add_argument(
+        "--frame", type=int, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
+    )
     parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     data_options(parser)
@@ -40,15 +47,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    samples, expected = _answers(args, graph) if args.samples else (None, None)
-    asked = Explaining(args.composite, args.target, rows_by_columns(args.grid)) if args.explain else None
-    made = write(graph, args.output, args.name, asked, samples, expected)
+    asked = Explaining(args.composite, args.target, rows_by_columns(args.grid))
+    explains = asked if args.explain or args.frame is not None else None
+    samples, expected, maps = _answers(args, graph, explains) if args.samples else (None, None, None)
+    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame)
     report = {
         "name": made.name,
         "arena_bytes": made.arena,
         "arena_least_bytes": made.bound,
         "explain_arena_bytes": made.explain_arena,
         "constant_bytes": made.constants,
+        "frame_bytes": made.frame,
         "files": list(made.files),
     }
     if args.json:
@@ -63,10 +72,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _answers(args: argparse.Namespace, graph: Graph) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The first samples of a file as the model takes them, and what TensorFlow Lite Micro answers."""
+def _answers(
+    args: argparse.Namespace, graph: Graph, explains: Explaining | None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """The first samples of a file as the model takes them, TensorFlow Lite Micro's answers, and an explainer's maps."""
+    from edgexai.relevance import attach
+    from edgexai.runtime.explainer import Explainer
     from edgexai.runtime.micro import MicroInterpreter
 
     micro = MicroInterpreter(serialize(graph))
     samples = quantized(graph, samples_of(args, graph, args.samples).x[:SAMPLES])
-    return samples, np.stack([micro.run(x.reshape(micro.inputs[0].shape))[0] for x in samples])
+    expected = np.stack([micro.run(x.reshape(micro.inputs[0].shape))[0] for x in samples])
+    if explains is None:
+        return samples, expected, None
+    attached = attach(graph, explains.composite, target=explains.target, grid=explains.grid)
+    explainer = Explainer(serialize(attached), runtime="micro")
+    return samples, expected, np.stack([explainer(x).relevance for x in samples])
