@@ -47,6 +47,10 @@ class Firmware:
     explanation: Schedule | None = None
     room: Placement | None = None
     """The steps of explaining, and where their buffers lie."""
+    predict_constants: int = 0
+    port_bytes: int = 0
+    relevance: int = 0
+    """Bytes of constants that predicting alone needs, and of all inputs and outputs; values of the map."""
 
 
 def write(
@@ -77,6 +81,7 @@ def write(
     placement = _placed(plan)
     tables = Tables(f"{name}_table")
     body = calls(plan, placement, tables)
+    predict_constants = tables.bytes
     ports = Ports.of(low.graph)
     explained: list[str] = []
     explain_arena: int | None = None
@@ -122,7 +127,7 @@ def write(
         ),
         f"{name}.c": _source(name, ports, tables, body, framed is not None),
         manifest.NAME: manifest.manifest(low.graph, name, placement.size, explain_arena, shape, explains, frame),
-        **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes),
+        **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes, explains is not None, frame),
     }
     if samples is not None:
         out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps)
@@ -138,9 +143,21 @@ def write(
     for file, content in encoder.items():
         (root / "src" / file).write_bytes(content)
     written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels), *(f"src/{file}" for file in encoder))
-    size = None if framed is None else framed.size
     return Firmware(
-        name, placement.size, placement.bound, tables.bytes, written, plan, placement, explain_arena, size, whole, room
+        name=name,
+        arena=placement.size,
+        bound=placement.bound,
+        constants=tables.bytes,
+        files=written,
+        schedule=plan,
+        placement=placement,
+        explain_arena=explain_arena,
+        frame=None if framed is None else framed.size,
+        explanation=whole,
+        room=room,
+        predict_constants=predict_constants,
+        port_bytes=sum(n * (4 if kind == "float" else 1) for kind, n in (*ports.inputs, *ports.outputs)),
+        relevance=prod(shape) if whole is not None else 0,
     )
 
 
