@@ -24,6 +24,7 @@ from converters.c99.plan_picture import svg
 from converters.c99.report import Report, summary, text
 from converters.c99.report import report as report_of
 from edgexai.board import Board, load_board
+from edgexai.cli.options import count, known_file, new_folder
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.cli.sizes import rows_by_columns
 from edgexai.compress.measure.execute import quantized
@@ -34,14 +35,16 @@ SAMPLES = 16
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="an int8 .tflite model")
-    parser.add_argument("-o", "--output", required=True, help="the folder that the sources go into")
+    parser.add_argument("-o", "--output", type=new_folder, required=True, help="the folder that the sources go into")
     parser.add_argument("--name", default="model", help="begins every public C name (%(default)s)")
-    parser.add_argument("--samples", metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c")
+    parser.add_argument(
+        "--samples", type=known_file, metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c"
+    )
     parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
     parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
     parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
     parser.add_argument(
-        "--frame", type=int, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
+        "--frame", type=count, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
     )
     parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
     parser.add_argument("--board", help="report what it takes there, step by step: report.md, and memory.svg")

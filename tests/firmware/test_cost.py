@@ -36,6 +36,7 @@ def test_a_limit_of_ram_holds_in_the_sources_of_the_smaller_model(tmp_path: Path
     edgexai.save(whole, tmp_path / "m.tflite")
     np.savez(tmp_path / "d.npz", x=x)
     command = f"compress {tmp_path}/m.tflite -o {tmp_path}/s.tflite --data {tmp_path}/d.npz --board {BOARD}"
-    assert main([*command.split(), *"--ram 75% --explain edge --runtime c99 --steps 1 --json".split()]) == 0
+    options = ["--ram", "75%", "--explain", "edge", "--runtime", "c99", "--steps", "1", "--json"]
+    assert main([*command.split(), *options]) == 0
     cost = price(load_board(BOARD), "edge")
     assert cost(edgexai.load(tmp_path / "s.tflite")).ram <= 0.75 * cost(whole).ram

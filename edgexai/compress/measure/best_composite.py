@@ -16,7 +16,7 @@ from edgexai.compress.measure.execute import quantized, real
 from edgexai.compress.measure.explained import explained, times_predicting
 from edgexai.compress.measure.faithfulness import curves, probabilities
 from edgexai.errors import DataError
-from edgexai.graph import Graph, Model, graph_of
+from edgexai.graph import Graph, Model, plain_of
 from edgexai.relevance import attach
 
 CANDIDATES = ("edge", "epsilon_plus", "gamma", "gamma(1)", "epsilon", "epsilon(0.25)")
@@ -56,7 +56,7 @@ def best_composite(
 
     Raises DataError for fewer than 2 samples, or for a model whose input is no map (rows, columns, channels).
     """
-    graph = graph_of(graph)
+    graph = plain_of(graph)
     finite_number("slowest", slowest, 0)
     one_of("precision", precision, ("float32", "int8"))
     function_or_none("progress", progress)
