@@ -11,8 +11,9 @@ COLOURS = {
     "signs kept for the way back": "#59a14f",
     "relevance": "#e15759",
     "working space": "#bab0ac",
+    "state kept between calls": "#f28e2b",
 }
-NAMES = {"g": "signs kept for the way back", "c": "relevance", "s": "working space"}
+NAMES = {"g": "signs kept for the way back", "c": "relevance", "s": "working space", "v": "state kept between calls"}
 
 
 def svg(plan: Schedule, placement: Placement, title: str) -> str:
@@ -38,7 +39,7 @@ def svg(plan: Schedule, placement: Placement, title: str) -> str:
         used.add(what)
         tall = up * plan.buffers[name].size
         x, y = LEFT + across * first, bottom - up * placement.offsets[name] - tall
-        wide = across * (last - first + 1)
+        wide = across * (min(last, steps - 1) - first + 1)
         told = f"{what} {name}: {plan.buffers[name].size:,} bytes, steps {first} to {last}"
         out.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{tall:.1f}" fill="{COLOURS[what]}" '

@@ -171,17 +171,23 @@ Put this folder under `lib/` of the project and `#include <{name}.h>`.
 """
 
 
-def selftest(name: str, samples: NDArray[Any], expected: NDArray[Any], maps: NDArray[np.float32] | None = None) -> str:
+def selftest(
+    name: str,
+    samples: NDArray[Any],
+    expected: NDArray[Any],
+    maps: NDArray[np.float32] | None = None,
+    keeps: bool = False,
+) -> str:
     """A program that ends with 0 if every answer is the expected one, and every map near the one of an explainer."""
     arrays = []
     given = [("samples", samples), ("expected", expected), *([] if maps is None else [("maps", maps)])]
     for what, values in given:
-        kind = "float" if values.dtype == np.float32 else "int8_t"
+        kind = "float" if values.dtype == np.float32 else f"{values.dtype}_t"
         words = [f"{float(v).hex()}f" if kind == "float" else str(int(v)) for v in values.reshape(-1)]
         arrays.append(f"static const {kind} {what}[{values.size}] = {{\n" + "\n".join(wrapped(words)) + "\n};\n")
-    kind = "float" if expected.dtype == np.float32 else "int8_t"
+    kind = "float" if expected.dtype == np.float32 else f"{expected.dtype}_t"
     tables = "\n".join(arrays)
-    compared = ""
+    compared, reset = "", f"\n    {name}_reset(&arena);" if keeps else ""
     if maps is not None:
         tables += f"""
 static {name}_explain_arena explain_arena;
@@ -214,7 +220,7 @@ static int alike(const float *a, const float *b) {{
 static {name}_arena arena;
 
 int main(void) {{
-    int wrong = 0;
+    int wrong = 0;{reset}
     for (int i = 0; i < {len(samples)}; i++) {{
         {kind} y[{expected.shape[1]}];
         {name}_predict(&arena, samples + i * {samples.shape[1]}, y);

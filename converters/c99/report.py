@@ -126,6 +126,9 @@ def summary(found: Report) -> str:
             energy = "" if part.uj is None else f", {part.uj[0]:,.0f} to {part.uj[1]:,.0f} µJ"
             count = f"{part.instructions or 0:,.0f} instructions"
             lines.append(f"{what}: about {count}, {part.ms[0]:.2f} to {part.ms[1]:.2f} ms{energy}")
+        elif part is not None:
+            unknown = sorted({line.kernel for line in part.lines if line.ms is None})
+            lines.append(f"{what}: nobody has counted {', '.join(unknown)}, so that there is no sum")
     flash, ram = sum(found.flash.values()), sum(found.ram.values())
     fits = "fits" if found.fits else "does not fit"
     lines.append(f"{found.board}: {fits}; {flash:,} bytes of flash, {ram:,} of RAM; report.md has every step")

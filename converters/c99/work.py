@@ -72,6 +72,6 @@ def arena_use(plan: Schedule) -> list[int]:
     """Bytes of the arena that are alive at each step."""
     used = [0] * len(plan.steps)
     for name, (first, last) in plan.lifetimes().items():
-        for i in range(first, last + 1):
+        for i in range(first, min(last + 1, len(used))):
             used[i] += plan.buffers[name].size
     return used
