@@ -51,7 +51,7 @@ MAY_IMPORT = {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
         *("intervention", "relevance", "runtime", "units"),
     },
-    "converters": {"errors", "graph", "relevance"},
+    "converters": {"board", "errors", "graph", "relevance"},
     "firmware_profiles": set(),
 }
 
