@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,17 @@ def boards() -> list[str]:
     )
 
 
+def board_of(given: "Board | str | Path") -> Board:
+    """A board as it is, by name, or of a `.toml` file; BoardError for anything else."""
+    return given if isinstance(given, Board) else load_board(given)
+
+
 def load_board(name: str | Path) -> Board:
     """The board of a name, or of a `.toml` file; BoardError if there is none or it is incomplete."""
+    if not isinstance(name, str | PathLike) or "\0" in str(name):
+        raise BoardError(
+            f"a board is a name or the path of a .toml file, not {told(name)}; {', '.join(boards())} are here"
+        )
     if str(name).endswith(".toml"):
         text, where = _read(Path(name)), str(name)
     elif str(name) in boards():

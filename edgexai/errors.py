@@ -39,3 +39,11 @@ class ConfigError(Error):
 
 class DataError(Error):
     """Samples, labels or a profile that do not fit the model."""
+
+
+class FileError(Error, OSError):
+    """A file that cannot be opened, read or written; an OSError too."""
+
+
+class MissingFile(FileError, FileNotFoundError):
+    """A file that does not exist."""

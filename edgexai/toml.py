@@ -31,4 +31,5 @@ def told(value: Any) -> str:
         text = repr(value)
     except (ValueError, RecursionError):  # holds such a number, or itself
         return f"such a {type(value).__name__}"
+    text = " ".join(text.split())
     return text if len(text) <= 200 else f"{text[:200]}…"

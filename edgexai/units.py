@@ -33,6 +33,30 @@ def refuse_foreign(x: NDArray[Any], scale: float, zero_point: int, dtype: np.dty
         raise DataError(sentence(x, low, high, what))
 
 
+def refuse_ambiguous(
+    x: NDArray[Any], scale: float, zero_point: int, dtype: np.dtype[Any], what: str, hint: str = ""
+) -> None:
+    """DataError for whole numbers of another type than the input's that may be its codes as well as real numbers.
+
+    They may be codes if the input's type holds them all; floats only if they are many and more than 0 and 1. Where a
+    code is a step of one, whole numbers are what real numbers look like, and their range decides.
+    """
+    limits = np.iinfo(dtype)
+    is_other = x.dtype.itemsize == dtype.itemsize and x.dtype.kind in "iu"  # pixels for an input of int8
+    if not x.size or is_other or (x.dtype.kind == "f" and 0.9 < scale < 1.1):
+        return
+    if not np.all(np.isfinite(x)) or x.min() < limits.min or x.max() > limits.max or np.any(x != np.rint(x)):
+        return
+    if (x.dtype.kind == "f" and (np.abs(x).max() <= 1 or len(np.unique(x)) < 3)) or (scale == 1 and not zero_point):
+        return
+    low, high = range_of(scale, zero_point, dtype)
+    raise DataError(
+        f"{what} holds whole numbers from {x.min():.0f} to {x.max():.0f} as {x.dtype}: are they the model's {dtype} "
+        f"codes, or real numbers of its range {low:.4g} to {high:.4g}? "
+        + (hint or f"convert codes with .astype(numpy.{dtype}), real numbers with .astype(numpy.float32)")
+    )
+
+
 def refuse_misfit(
     x: NDArray[Any], scale: float, zero_point: int, dtype: np.dtype[Any], what: str, hint: str | None = None
 ) -> None:

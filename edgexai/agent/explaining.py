@@ -69,7 +69,7 @@ class Explaining:
         explanation = None
         begin = time.perf_counter()
         if self._state.predictor is None:
-            explanation = self._state.explainer(x)
+            explanation = self._state.explainer(x, unit="by type")
             target, score = explanation.target, explanation.score
             margin = _lead(explanation.outputs[0])
         else:
@@ -90,7 +90,9 @@ class Explaining:
                 return False
             begin = time.perf_counter()
             weights = np.eye(self._state.classes)[target if asked is None else asked]
-            explanation = self._state.explainer(x, weights if self._state.explainer.takes_weights else None)
+            explanation = self._state.explainer(
+                x, weights if self._state.explainer.takes_weights else None, unit="by type"
+            )
         held = self._state.recent.keep(explanation, time.time(), (time.perf_counter() - begin) * 1e3)
         probing.see(x, target, explanation)
         if not wanted and not ordered:

@@ -30,7 +30,7 @@ class Probing:
         explainer, predictor = state.explainer, state.predictor
         self._port = explainer.input
         predict: Callable[[Any], tuple[NDArray[Any], ...]]
-        predict = predictor.run if predictor is not None else lambda x: explainer(x).outputs
+        predict = predictor.run if predictor is not None else lambda x: explainer(x, unit="by type").outputs
         output = (explainer.outputs if predictor is None else predictor.outputs)[0]
         self._scores = lambda x: output.real(predict(x)[0])
 

@@ -83,7 +83,7 @@ class Evidence:
     def explanations(self) -> list[Explanation]:
         """Of the chosen samples, by the composite ``edge``, with concepts."""
         explainer = Explainer(serialize(attach(self.graph, "edge", concepts="auto")))
-        return [explainer(one) for one in self.x[self.chosen]]
+        return [explainer(one, unit="by type") for one in self.x[self.chosen]]
 
     @cached_property
     def maps(self) -> NDArray[np.float32]:
@@ -103,4 +103,4 @@ class Evidence:
 def maps_of(graph: Graph, x: Array, target: str | int = "predicted") -> NDArray[np.float32]:
     """Relevance of samples (N, …) under ``edge``."""
     explainer = Explainer(serialize(attach(graph, "edge", target=target)))
-    return np.stack([explainer(one).relevance for one in x])
+    return np.stack([explainer(one, unit="by type").relevance for one in x])

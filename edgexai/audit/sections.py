@@ -395,7 +395,9 @@ def _runners_up(evidence: Evidence, x: np.ndarray, p: np.ndarray) -> np.ndarray 
     try:
         explainer = Explainer(serialize(attach(evidence.graph, "edge", target="input")))
         second = np.argsort(-p, axis=1)[:, 1]
-        return np.stack([explainer(one, np.eye(p.shape[1])[k]).relevance for one, k in zip(x, second, strict=True)])
+        return np.stack(
+            [explainer(one, np.eye(p.shape[1])[k], unit="by type").relevance for one, k in zip(x, second, strict=True)]
+        )
     except Error:
         return None
 

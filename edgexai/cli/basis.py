@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     maps = []
     with bar("relevance") as progress:
         for done, one in enumerate(x):
-            relevance = explain(one).relevance
+            relevance = explain(one, unit="by type").relevance
             maps.append(relevance if args.grid is None else pooled(relevance, tuple(args.grid)))
             progress(done + 1, len(x))
     basis = learn(np.stack(maps), args.components, bytes.fromhex(explain.metadata.source)[:8])

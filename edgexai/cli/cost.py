@@ -3,7 +3,8 @@
 examples:
   edgexai cost kws_int8.tflite
   edgexai cost kws_int8.tflite --board nucleo_l4r5zi --plot kws.png
-  edgexai cost kws_int8.tflite --board nucleo_l4r5zi --explain edge      (both, and the sum of each part)
+  edgexai cost kws_int8.tflite --board nucleo_l4r5zi --explain edge      (prediction and explanation, summed by part)
+  edgexai cost kws_int8.tflite --explain edge --layers                   (and every operator)
   edgexai cost kws_explain.tflite --board nucleo_u575zi_q --json | jq .energy_uj
   edgexai cost --boards
   edgexai cost --calibration      (each published figure beside a fit that has not seen the model)
@@ -11,22 +12,31 @@ examples:
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
-from edgexai.board import boards, load_board
+from edgexai.board import Board, boards, load_board
 from edgexai.cli.cost_plot import plot
 from edgexai.cli.table import show, table
 from edgexai.compress.measure.calibration import left_out
 from edgexai.compress.measure.cost import Cost, Layer, cost
+from edgexai.compress.measure.plan import estimated_arena
 from edgexai.errors import ConfigError
-from edgexai.graph import load
+from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
+from edgexai.relevance.attach import own_operators
+from edgexai.runtime.arena import arena
+
+LARGEST_KIB = 16 * 1024
+"""Of RAM on a board that runs TFLite Micro; others plan their memory otherwise."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="?", help="a .tflite model, an explainer too")
     parser.add_argument("--board", help="a board's name, or a .toml file of one")
     parser.add_argument("--explain", metavar="COMPOSITE", help="with the explanation by this composite")
+    parser.add_argument("--layers", action="store_true", help="every operator of an explainer, not the parts alone")
     parser.add_argument("--plot", metavar="PNG", help="draw cost by layer into a file")
     parser.add_argument("--boards", action="store_true", help="list the boards that come with edgexai")
     parser.add_argument("--calibration", action="store_true", help="how well the boards' figures predict")
@@ -45,24 +55,55 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("there is no model; give a .tflite file")
     board = load_board(args.board) if args.board else None
     graph = load(args.model)
-    found = cost(attach(graph, args.explain) if args.explain else graph, board)
-    parts = parts_of(found, len(graph.ops)) if args.explain else {}
+    whole = attach(graph, args.explain) if args.explain else graph
+    found, own = cost(whole, board), own_operators(whole)
+    parts = parts_of(found, own) if own < len(whole.ops) else {}
     if args.plot:
         plot(found, board, args.plot)
+    memory = _memory(whole, found, board)
     if args.json:
-        print(json.dumps({**found.as_dict(), **({"parts": parts} if parts else {})}))
+        print(json.dumps({**found.as_dict(), **memory, **({"parts": parts} if parts else {})}))
         return 0
-    print(_text(found))
+    if args.layers or not parts:
+        print(_text(found))
     if parts:
         print(_parts_text(parts))
+    for note in found.notes:
+        print(f"note: {note}")
     if board is not None:
-        flash, ram = found.bytes / 1024, found.ram / 1024
-        fits = "fits" if flash <= board.flash_kb and ram <= board.ram_kb else "does not fit"
-        print(
-            f"{board.title}: {fits}; model {flash:,.1f} of {board.flash_kb:,.0f} KiB of flash, "
-            f"maps {ram:,.1f} of {board.ram_kb:,.0f} KiB of RAM"
-        )
+        print(_fits(found, board, memory))
     return 0
+
+
+def _memory(graph: Graph, found: Cost, board: Board | None) -> dict[str, Any]:
+    """The RAM that the model takes on the board: TFLite Micro's arena as it says itself, or an estimate of it."""
+    if board is None:
+        return {}
+    if board.ram_kb > LARGEST_KIB:
+        return {"arena": found.ram, "arena_by": "maps alive at once"}
+    measured = arena(serialize(graph))
+    if measured is not None:
+        return {"arena": measured, "arena_by": "TFLite Micro"}
+    return {"arena": estimated_arena(graph), "arena_by": "estimate"}
+
+
+BY = {
+    "maps alive at once": "maps",
+    "TFLite Micro": "TFLite Micro's arena",
+    "estimate": "about",
+}
+
+
+def _fits(found: Cost, board: Board, memory: Mapping[str, Any]) -> str:
+    flash, ram = found.bytes / 1024, memory["arena"] / 1024
+    fits = "fits" if flash <= board.flash_kb and ram <= board.ram_kb else "does not fit"
+    text = (
+        f"{board.title}: {fits}; model {flash:,.1f} of {board.flash_kb:,.0f} KiB of flash, "
+        f"{BY[memory['arena_by']]} {ram:,.1f} of {board.ram_kb:,.0f} KiB of RAM"
+    )
+    if memory["arena_by"] == "estimate":
+        text += " (estimated: TFLite Micro is not installed, or does not run this model)"
+    return text
 
 
 def _calibration(as_json: bool) -> int:
@@ -91,7 +132,7 @@ def parts_of(found: Cost, own: int) -> dict[str, dict[str, float | None]]:
     }
     named = {id(layer) for layers in kinds.values() for layer in layers}
     kinds["explain: moves and the rest"] = [layer for layer in explaining if id(layer) not in named]
-    whole = {"predict": list(found.layers[:own]), **kinds, "explain, all": list(explaining)}
+    whole = {"predict": list(found.layers[:own]), **kinds, "explain, all": list(explaining), "all": [*found.layers]}
     return {name: _sums(layers) for name, layers in whole.items() if layers}
 
 
@@ -113,28 +154,33 @@ def _sums(layers: list[Layer]) -> dict[str, float | None]:
 
 
 def _parts_text(parts: dict[str, dict[str, float | None]]) -> str:
-    head = ["part", "operators", "MACs", "weights B", "RAM B", "ms", "µJ"]
-    rows = []
-    for name, sums in parts.items():
-        counts = [f"{sums[key]:,.0f}" for key in ("operators", "macs", "bytes", "ram")]
-        ms, uj = sums["latency_ms"], sums["energy_uj"]
-        rows.append([name, *counts, "" if ms is None else f"{ms:.3f}", "" if uj is None else f"{uj:.1f}"])
-    return "\n" + table(head, rows)
+    rows = [[name, *_cells(sums)] for name, sums in parts.items()]
+    columns = [n for n in range(len(HEAD)) if n < FIRST or any(row[n] for row in rows)]
+    return table([("part", "operators", *HEAD[2:])[n] for n in columns], [[row[n] for n in columns] for row in rows])
+
+
+def _cells(sums: Mapping[str, float | None]) -> list[str]:
+    counts = [f"{sums[key]:,.0f}" for key in ("operators", "macs", "bytes", "ram")]
+    ms, uj = sums["latency_ms"], sums["energy_uj"]
+    return [*counts, "" if ms is None else f"{ms:.3f}", "" if uj is None else f"{uj:.1f}"]
+
+
+HEAD = ("", "operator", "MACs", "weights B", "RAM B", "ms", "µJ")
+FIRST = 5
+"""Columns that are there without a board."""
 
 
 def _text(found: Cost) -> str:
-    rows: list[tuple[str, ...]] = [("", "operator", "MACs", "weights B", "RAM B", "ms", "µJ")]
+    rows: list[tuple[str, ...]] = [HEAD]
     for i, layer in enumerate(found.layers):
         rows.append(
             (str(i), layer.kind, *_numbers(layer.macs, layer.bytes, layer.ram, layer.latency_ms, layer.energy_uj))
         )
     rows.append(("", "all", *_numbers(found.macs, found.bytes, found.ram, found.latency_ms, found.energy_uj)))
-    widths = [max(len(row[c]) for row in rows) for c in range(7)]
+    columns = [n for n in range(len(HEAD)) if n < FIRST or any(row[n] for row in rows[1:])]
+    widths = {n: max(len(row[n]) for row in rows) for n in columns}
     return "\n".join(
-        "  ".join(
-            cell.ljust(w) if c == 1 else cell.rjust(w) for c, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
+        "  ".join(row[n].ljust(widths[n]) if n == 1 else row[n].rjust(widths[n]) for n in columns) for row in rows
     )
 
 

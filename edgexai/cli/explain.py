@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     explanations, labels = [], []
     with bar("explaining") as progress:
         for i in range(count):
-            e = explainer([given.x[i], *(other[i] for other in given.more)])
+            e = explainer([given.x[i], *(other[i] for other in given.more)], unit="by type")
             label = None if y is None else int(y[i])
             print(json.dumps(_machine(i, label, e)) if args.json else _line(i, label, e))
             explanations.append(e)

@@ -3,16 +3,45 @@
 The room bears the name of the public call, so it can be called: ``edgexai.compress(model, samples, budget)``.
 """
 
+from __future__ import annotations
+
+import inspect
 import sys
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgexai.compress.measure.bench import Point
+    from edgexai.compress.measure.limits import Budget
+    from edgexai.compress.repair.repair import Repair
+    from edgexai.graph import Model
+
+__all__ = ["compress"]
+
+
+def compress(
+    model: Model,
+    samples: NDArray[Any],
+    budget: Budget,
+    labels: NDArray[Any] | None = None,
+    *,
+    explain: str | None = None,
+    repair: Repair | str = "least_squares",
+    progress: Callable[[int, int], None] | None = None,
+) -> Point:
+    """The model that keeps most within the budget, measured; see `edgexai.compress.budget.compress`."""
+    from edgexai.compress import budget as room  # what it needs is heavy, and loaded when it is called
+
+    return room.compress(model, samples, budget, labels, explain=explain, repair=repair, progress=progress)
 
 
 class _Room(ModuleType):
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        """See `edgexai.compress.budget.compress`."""
-        from edgexai.compress.budget import compress
+    __signature__ = inspect.signature(compress)
 
+    def __call__(self, *args: Any, **options: Any) -> Point:
         return compress(*args, **options)
 
 

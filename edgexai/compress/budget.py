@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import function_or_none, of_type
 from edgexai.compress.measure.bench import Bench, Point
+from edgexai.compress.measure.execute import as_labels, quantized
 from edgexai.compress.measure.limits import COSTS, Budget
 from edgexai.compress.measure.profile import Profile, profile_relevance
 from edgexai.compress.prune.pruning import prune
 from edgexai.compress.repair.repair import Repair
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import Graph, Model, graph_of
+from edgexai.relevance.composite_file import composite_of
 
 SHARES = tuple(round(1 - 0.05 * n, 2) for n in range(20))
 """Shares of the price that may stay: 1 … 0.05."""
@@ -48,7 +51,12 @@ def compress(
     held out to measure on, with ``labels`` (N,) where there are some. With ``explain``, a composite's name, the costs
     are those of prediction and explanation together. Raises ConfigError if the budget cannot be met.
     """
-    graph, repair = graph_of(model), Repair(repair) if isinstance(repair, str) else repair
+    graph, repair = graph_of(model), Repair.of(repair)
+    of_type("budget", budget, Budget, "a Budget such as edgexai.Budget(macs=0.5)")
+    function_or_none("progress", progress)
+    explain = None if explain is None else composite_of(explain).name
+    samples = quantized(graph, samples)
+    labels = None if labels is None else as_labels(labels, len(samples))
     seen, test = held_out(len(samples))
     bench = Bench(graph, samples[test], None if labels is None else labels[test], budget.known_board, explain)
     profile = profile_relevance(graph, samples[seen][:PROFILED])

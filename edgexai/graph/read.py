@@ -10,6 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgexai.archive import unpacked
+from edgexai.checks import file_content, told
 from edgexai.errors import DataError, ModelError
 from edgexai.graph.ir import Bytes, DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.operators import verify_operators
@@ -30,18 +31,19 @@ def graph_of(model: Model) -> Graph:
         return model
     if isinstance(model, str | PathLike):
         return load(Path(model))
-    raise DataError(f"a model is a Graph or the path of a .tflite file, not {type(model).__name__}; give one of them")
+    raise DataError(f"a model is a Graph or the path of a .tflite file, not {told(model)}; give one of them")
 
 
 def load(source: str | Path | bytes) -> Graph:
     """Read a `.tflite` file (a path, or its bytes) and verify it.
 
-    Raises ModelError if it is not one, is cut short or contradicts itself; OSError if it cannot be opened.
+    Raises ModelError if it is not one, is cut short or contradicts itself; FileError (an OSError too) if it cannot be
+    opened.
     """
     if not isinstance(source, str | PathLike | bytes):
-        raise DataError(f"load reads a path or bytes, not {type(source).__name__}; give the path of a .tflite file")
+        raise DataError(f"load reads a path or bytes, not {told(source)}; give the path of a .tflite file")
     where = "the model" if isinstance(source, bytes) else str(source)
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    data = source if isinstance(source, bytes) else file_content("the model", source)
     if len(data) < 16 or data[4:8] != b"TFL3":
         raise ModelError(f"{where} is not a TensorFlow Lite file (no TFL3 identifier); convert it first")
     try:

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgexai.archive import packed
-from edgexai.errors import DataError
+from edgexai.checks import file_path, told
+from edgexai.errors import DataError, FileError, MissingFile
 from edgexai.graph.ir import Bytes, Graph, Op, Quantization, Tensor
 from edgexai.graph.verify import verify
 
@@ -19,22 +21,30 @@ from edgexai.graph.verify import verify
 def save(graph: Graph, path: str | Path) -> None:
     """Verify the graph and write it; the file appears whole or not at all.
 
-    Raises ModelError if the graph contradicts itself, OSError if the file cannot be written.
+    Raises ModelError if the graph contradicts itself, FileError (an OSError too) if the file cannot be written.
     """
     if not isinstance(graph, Graph):
-        raise DataError(f"save writes a Graph, not {type(graph).__name__}; edgexai.load makes one of a file")
+        raise DataError(f"save writes a Graph, not {told(graph)}; edgexai.load makes one of a file")
+    file_path("the file to save to", path)
     write(serialize(graph), path)
 
 
 def write(data: bytes, path: str | Path) -> None:
     """Write a file whole or not at all."""
-    target = Path(path)
+    target = file_path("the file to write", path)
+    if target.is_dir():
+        raise FileError(f"{target} is a folder; give the path of the file to write")
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         part.write_bytes(data)
         part.replace(target)
+    except FileNotFoundError:
+        raise MissingFile(f"{target} cannot be written: there is no folder {target.parent}; make it first") from None
+    except OSError as error:
+        raise FileError(f"{target} cannot be written: {error.strerror or error}; give another path") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def serialize(graph: Graph) -> bytes:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import of_type, one_sequence, whole_number
 from edgexai.errors import FrameError, MissingBasis
-from edgexai.heatmap import layout, stream
+from edgexai.heatmap import given, layout, stream
 from edgexai.heatmap import relevance as maps
 from edgexai.heatmap.basis import Basis
 from edgexai.heatmap.crc import crc32c
@@ -101,20 +102,18 @@ def encode(
     default always, but for a quality where the map itself is shorter. Raises FrameError for what no frame can hold,
     or a budget smaller than what comes before the stream.
     """
-    if budget is not None and type(budget) is not int:
-        raise FrameError(f"budget is {budget!r}; give a whole number of bytes")
-    wanted = [Heatmap(layout.checked(relevance), target, score, conservation)]
-    wanted += [replace(one, map=layout.checked(one.map)) for one in more]
+    budget, goal, basis = given.budget(budget), Goal(quality, kept), given.basis(basis)
+    sequence, time = given.sequence(sequence), given.number("time", time)
+    precise, companded = given.switch("precise", precise), given.switch("companded", companded)
+    wanted = [_checked(Heatmap(relevance, target, score, conservation))]
+    wanted += [_checked(one) for one in one_sequence("more", more, FrameError)]
+    of_type("model", model, bytes, "the first bytes of the SHA-256 of the source model", FrameError)
     if len(wanted) > layout.MOST_MAPS or any(one.map.shape != wanted[0].map.shape for one in wanted):
         raise FrameError(f"a frame holds at most {layout.MOST_MAPS} maps, all of one shape; send them in several")
     if precise is None:
         precise = budget is None or budget >= PRECISE_FROM or any(65504 < abs(one.score) < math.inf for one in wanted)
-    small = fields or Fields()
-    if concepts is not None:
-        parts = [concepts] if isinstance(concepts, np.ndarray) and concepts.ndim == 1 else list(concepts)
-        small = replace(small, concepts=tuple(tuple(float(v) for v in part) for part in parts))
+    small = given.fields(fields, concepts)
     about = Preamble(wanted[0].map.shape, model, sequence, time, len(wanted), small)
-    goal = Goal(quality, kept)
     ways = [companded] if companded is not None else [True, False] if goal else [True]
 
     def made(way: bool, base: tuple[bytes, Map] | None = None, basis: Basis | None = None) -> bytes:
@@ -138,15 +137,28 @@ def encode(
     return frames[0] if len(frames) == 1 else max(frames, key=lambda one: _likeness(one, wanted, known, bases))
 
 
+def _checked(one: Heatmap) -> Heatmap:
+    """A map to be encoded and what it explains; FrameError for what no frame holds."""
+    of_type("more", one, Heatmap, "a list of edgexai.heatmap.Heatmap", FrameError)
+    return Heatmap(
+        layout.checked(one.map),
+        given.target(one.target),
+        given.number("score", one.score),
+        given.conservation(one.conservation),
+        one.missing,
+    )
+
+
 def decode(frame: bytes, references: Mapping[bytes, Map] | None = None, bases: Iterable[Basis] = ()) -> Frame:
     """Read a frame; FrameError if it is none, is damaged, or declares a map beyond the limits.
 
     ``references`` are maps by name (the last four bytes of their frames) that frames may build upon. ``bases`` are
     those that frames may be coded in; MissingBasis says which one is not among them.
     """
+    known = given.references(references)
     about, sections = opened(frame)
-    basis = _basis(about, bases)
-    read = [section.heatmap(about, references or {}, basis) for section in sections]
+    basis = _basis(about, given.bases(bases))
+    read = [section.heatmap(about, known, basis) for section in sections]
     first = read[0]
     return Frame(
         first.map,
@@ -179,6 +191,7 @@ def header(frame: bytes) -> Header:
 
 def shorten(frame: bytes, size: int) -> bytes:
     """The frame cut to at most ``size`` bytes, its maps coarser; unchanged if what precedes the streams needs more."""
+    whole_number("size", size, kind=FrameError)
     about, sections = opened(frame)
     if len(frame) <= size:
         return frame

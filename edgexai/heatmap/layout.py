@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import real_array
 from edgexai.errors import FrameError
 from edgexai.heatmap import concepts as concept
 
@@ -114,7 +115,7 @@ def unpack(reader: "Reader") -> Preamble:
 
 def checked(relevance: NDArray[np.floating]) -> Map:
     """A map as float32; FrameError for what no frame holds."""
-    given = np.asarray(relevance)
+    given = real_array("a map", relevance, kind=FrameError)
     if (
         not 1 <= given.ndim <= MOST_AXES
         or given.size > MOST_VALUES

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from edgexai.checks import told, whole_number
 from edgexai.errors import FrameError
 from edgexai.heatmap.crc import crc32c
 from edgexai.heatmap.frame import opened, prefix
@@ -35,6 +36,7 @@ class Part:
 def split(frame: bytes, payload: int) -> list[bytes]:
     """The parts of a frame, each of at most ``payload`` bytes; a frame that fits is its own only part."""
     opened(frame)
+    whole_number("payload", payload, kind=FrameError)
     if len(frame) <= payload:
         return [frame]
     if payload < SMALLEST:
@@ -68,7 +70,11 @@ def join(parts: Iterable[bytes]) -> bytes:
     """The frame of the parts at hand, in any order, repeated or damaged ones among them: whole, or as far as no part
     is missing. FrameError if the first part is missing, or the parts are of several frames."""
     found: dict[int, Part] = {}
+    if isinstance(parts, str | bytes) or not isinstance(parts, Iterable):
+        raise FrameError(f"parts are a list of bytes, not {told(parts)}; give what split returned")
     for data in parts:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise FrameError(f"a part is bytes, not {told(data)}; give what split returned")
         if data[:1] and data[0] >> 5 != MARK:
             opened(data)  # a frame that fitted
             return bytes(data)

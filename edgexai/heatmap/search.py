@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import finite_number
+from edgexai.errors import FrameError
 from edgexai.heatmap import relevance as maps
 from edgexai.heatmap import stream
 from edgexai.heatmap.basis import Basis
@@ -19,6 +21,11 @@ class Goal:
 
     quality: float | None = None
     kept: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, share in (("quality", self.quality), ("kept", self.kept)):
+            if share is not None:
+                finite_number(name, share, 0, 1, FrameError)
 
     def reached(self, found: Map, true: Map) -> bool:
         """Whether a map is good enough."""

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from math import prod
 
 from edgexai._version import VERSION
+from edgexai.checks import of_type, one_of, told, whole_number
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
 from edgexai.graph.sweep import swept
@@ -58,9 +59,15 @@ def attach(
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
     graph = graph_of(graph)
+    if METADATA in graph.metadata:
+        raise ConfigError("the model is an explainer already; attach to the model that it was made of")
     chosen = composite_of(composite)
-    if channels not in ("sum", "keep"):
-        raise ConfigError(f'channels {channels!r} is not known; use "sum" or "keep"')
+    one_of("channels", channels, ("sum", "keep"))
+    if not isinstance(target, str):
+        target = whole_number('target (an index, "predicted", "input" …)', target, 0)
+    output = output if isinstance(output, str) else whole_number("output", output)
+    concepts = _wanted(concepts)
+    of_type("precision", precision, str, '"float32", "int8" or "auto"')
     if precisions.asked(precision):
 
         def make(chosen_precision: str) -> Graph:
@@ -69,8 +76,7 @@ def attach(
         explainer, table = precisions.fastest(graph, precision, make)
         said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
         return replace(explainer, metadata={**explainer.metadata, METADATA: json.dumps(said).encode()})
-    if precision not in ("float32", "int8"):
-        raise ConfigError(f'precision {precision!r} is not known; use "float32", "int8" or "auto"')
+    one_of("precision", precision, ("float32", "int8", "auto"))
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
     graph = builtin(graph, build)
@@ -106,6 +112,30 @@ def attach(
     explainer = build.finish([*build.graph.outputs, *outputs], {METADATA: json.dumps(about).encode()})
     explainer = apart(swept(explainer, build.graph), len(build.graph.ops))
     return dynamic_range(explainer, len(graph.ops)) if precision == "int8" else explainer
+
+
+def _wanted(concepts: str | Sequence[str] | None) -> str | list[str] | None:
+    if concepts is None or isinstance(concepts, str):
+        return concepts
+    if isinstance(concepts, Sequence) and all(isinstance(name, str) for name in concepts):
+        return list(concepts)
+    raise ConfigError(f'concepts is {told(concepts)}; give "auto" or the names of inner maps')
+
+
+def own_operators(graph: Graph) -> int:
+    """How many operators of an explainer predict: they come first. Of a model without an explanation, all."""
+    if METADATA not in graph.metadata:
+        return len(graph.ops)
+    try:
+        added = len(json.loads(graph.metadata[METADATA]).get("outputs", PLAIN))
+    except (ValueError, AttributeError, TypeError, RecursionError):  # whoever wrote the file
+        return len(graph.ops)
+    needed, last = set(graph.outputs[: max(0, len(graph.outputs) - added)]), -1
+    for number, op in reversed([*enumerate(graph.ops)]):
+        if needed.intersection(op.outputs):
+            needed.update(op.inputs)
+            last = max(last, number)
+    return last + 1
 
 
 def _names(stops: Sequence[int]) -> list[str]:

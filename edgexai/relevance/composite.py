@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from edgexai.checks import one_of, told
 from edgexai.errors import ConfigError
 from edgexai.graph import OpKind
 from edgexai.relevance.rules import TINY, AlphaBeta, Epsilon, Flat, Gamma, NormPlus, Rule, WSquare, ZBox, ZPlus
@@ -52,6 +53,10 @@ class Line:
     axes: int = 0
     """The fewest axes that its output has: 3 and more are maps and sequences, 2 what a dense layer gives."""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.rule, Rule):
+            raise ConfigError(f"a Line begins with a rule such as Epsilon(), not {told(self.rule)}")
+
     def matches(self, layer: Layer) -> bool:
         return (
             (layer.kind in self.kinds if self.kinds else layer.has_weights)
@@ -72,6 +77,12 @@ class Composite:
     lines: tuple[Line, ...]
     start: Literal["logit", "less mean"] = "logit"
     """What the score is: a logit, or a logit less the mean of those that it competes with in a softmax."""
+
+    def __post_init__(self) -> None:
+        is_whole = isinstance(self.lines, tuple | list) and all(isinstance(line, Line) for line in self.lines)
+        if not isinstance(self.name, str) or not is_whole or not self.lines:
+            raise ConfigError("a Composite is a name and at least one Line: Composite('mine', (Line(Epsilon()),))")
+        one_of("start", self.start, ("logit", "less mean"))
 
     def rule(self, layer: Layer) -> Rule | None:
         """The rule of the first line that matches; None where none does, and the operator takes its own."""

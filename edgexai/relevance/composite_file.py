@@ -22,9 +22,11 @@ stabilizer = 1e-6
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from edgexai.checks import file_content
 from edgexai.errors import ConfigError
 from edgexai.graph import OpKind
 from edgexai.relevance.composite import CONVOLUTIONS, DENSE, Composite, Line, composite
@@ -51,17 +53,20 @@ CONDITIONS = {"kinds", "first", "name", "from_input", "from_output", "window", "
 def composite_of(given: str | Path | Composite) -> Composite:
     """A composite as it is, by name, or from a ``.toml`` file.
 
-    Raises ConfigError if there is none of that name or the file is not right, OSError if it cannot be opened.
+    Raises ConfigError if there is none of that name or the file is not right, FileError (an OSError too) if it cannot
+    be opened.
     """
     if isinstance(given, Composite):
         return given
+    if not isinstance(given, str | PathLike):
+        raise ConfigError(f"composite is {told(given)}; give a Composite, a name or the path of a .toml file")
     return read(given) if str(given).endswith(".toml") else composite(str(given))
 
 
 def read(path: str | Path) -> Composite:
     """The composite that a TOML file describes."""
     try:
-        said = parsed(Path(path).read_text("utf-8"))
+        said = parsed(file_content("composite", path).decode("utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path} is not a TOML file: {error}") from error
     lines = said.get("line")

@@ -1,5 +1,6 @@
 """Where relevance may stop: inner maps that every path from the input to the logits goes through."""
 
+from edgexai.checks import told
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph
 
@@ -29,7 +30,7 @@ def way_out(graph: Graph, logits: int, refused: int) -> str:
 
 def _check(grid: tuple[int, int]) -> None:
     if not isinstance(grid, tuple | list) or len(grid) != 2 or any(type(n) is not int or n < 1 for n in grid):
-        raise ConfigError(f"grid is {grid!r}; give (rows, columns), whole numbers of at least 1")
+        raise ConfigError(f"grid is {told(grid)}; give (rows, columns), whole numbers of at least 1")
 
 
 def choices(graph: Graph, logits: int) -> dict[tuple[int, int], int]:

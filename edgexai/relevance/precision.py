@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph, serialize
+from edgexai.quiet import ungreeted
 
 GRAMMAR = re.compile(r"auto(?:\((litert|tflite-runtime|micro)\))?")
 ROUNDS, SECONDS = 40, 3.0
@@ -70,8 +71,9 @@ class _Running:
     """A loaded model with noise at its inputs."""
 
     def __init__(self, content: bytes) -> None:
-        self._inner = runtime.Interpreter(model_content=content, num_threads=1)
-        self._inner.allocate_tensors()
+        with ungreeted():
+            self._inner = runtime.Interpreter(model_content=content, num_threads=1)
+            self._inner.allocate_tensors()
         random = np.random.default_rng(0)
         for port in self._inner.get_input_details():
             self._inner.set_tensor(port["index"], _noise(random, tuple(port["shape"]), np.dtype(port["dtype"])))

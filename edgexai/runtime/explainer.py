@@ -2,15 +2,16 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import file_content, one_of, real_array, told, true_or_false, whole_number
 from edgexai.errors import DataError, Error, ModelError
 from edgexai.extras import how_to_install
 from edgexai.runtime.interpreter import Interpreter, Port
@@ -19,8 +20,10 @@ from edgexai.runtime.micro import MicroInterpreter
 from edgexai.runtime.preprocessing import preprocessing
 from edgexai.runtime.sandbox import Limits, Runtime, Sandbox
 
+MOST_THREADS = 1024
 Map = NDArray[np.float32]
 Sample = NDArray[Any] | Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]]
+Unit = Literal["codes", "real", "by type"]
 PLAIN = ("relevance", "target", "score")
 
 
@@ -114,6 +117,9 @@ class Explanation:
 
         ``kind`` is ``"image"``, ``"spectrogram"`` (times, bands), ``"series"``, or what the shape looks like.
         """
+        one_of("kind", kind, ("auto", "image", "spectrogram", "series"))
+        if label is not None:
+            whole_number("label", label)
         try:
             from edgexai.runtime.picture import figure
         except ModuleNotFoundError as error:
@@ -159,7 +165,7 @@ class Explainer:
 
     ``runtime`` is the installed TFLite runtime, or ``"micro"`` for TFLite Micro, which takes one thread. A file that
     nobody vouches for is ``untrusted``: it runs in a process of its own, within `Limits`, whose end is a ModelError.
-    Raises ModelError for any other file, DataError for a sample that does not fit.
+    Raises ModelError for any other file, FileError (an OSError too) for none, DataError for a sample that does not fit.
     """
 
     def __init__(
@@ -170,12 +176,15 @@ class Explainer:
         untrusted: bool | Limits = False,
     ) -> None:
         if not isinstance(model, str | PathLike | bytes):
-            raise DataError(f"Explainer takes the path or the bytes of an explainer file, not {type(model).__name__}")
-        content = model if isinstance(model, bytes) else Path(model).read_bytes()
+            raise DataError(f"Explainer takes the path or the bytes of an explainer file, not {told(model)}")
+        whole_number("threads", threads, 1, MOST_THREADS)
+        one_of("runtime", runtime, ("tflite", "micro"))
+        limits = untrusted if isinstance(untrusted, Limits) else Limits()
+        is_trusted = untrusted is not limits and not true_or_false("untrusted", untrusted)
+        content = model if isinstance(model, bytes) else file_content("the explainer", model)
         self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
         self._interpreter: Interpreter | MicroInterpreter | Sandbox
-        if untrusted:
-            limits = untrusted if isinstance(untrusted, Limits) else Limits()
+        if not is_trusted:
             self._interpreter = Sandbox(content, threads, runtime, limits)
         else:
             self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
@@ -191,13 +200,13 @@ class Explainer:
         self.labels, self._calibration = said.labels, said.calibration
         self._predict: Callable[..., tuple[NDArray[Any], ...]] | None = None
 
-    def predict(self, x: Sample) -> tuple[NDArray[Any], ...]:
+    def predict(self, x: Sample, unit: Unit | None = None) -> tuple[NDArray[Any], ...]:
         """The model's outputs alone, in the time of the model; for files of `edgexai attach --signatures` on LiteRT."""
         if self._predict is None:
             if isinstance(self._interpreter, MicroInterpreter):
                 raise ModelError("TFLite Micro runs no signatures; load the model beside the explainer")
             self._predict = self._interpreter.signature("predict")
-        return self._predict(*self._parts(x))
+        return self._predict(*self._parts(x, unit))
 
     @property
     def arena(self) -> int | None:
@@ -221,9 +230,18 @@ class Explainer:
         """Whether the file was attached with ``target="box(input)"`` and wants the number of a box."""
         return str(self.metadata.target).startswith("box(input)")
 
-    def __call__(self, x: Sample, weights: NDArray[Any] | None = None, box: int | None = None) -> Explanation:
+    def __call__(
+        self,
+        x: Sample,
+        weights: NDArray[Any] | None = None,
+        box: int | None = None,
+        unit: Unit | None = None,
+    ) -> Explanation:
         """Explain one sample, with or without batch axis: its own type as it is, floats by the input's scale.
 
+        ``unit`` says what a sample for an integer input holds: its ``"codes"``, ``"real"`` numbers, or ``"by type"``,
+        codes in the input's own type and real numbers in any other. Without it that is so too, but whole numbers of
+        another type are refused where they may be both.
         A model with several inputs takes a list of them, in their order, or a dict by their names. ``weights``, one
         an output in any shape, says for ``target="input"`` what is explained: 1 for a class speaks for it, 1 and -1
         for the difference of two, 1 over a region of an output a pixel for that region. ``box`` says for
@@ -235,9 +253,12 @@ class Explainer:
         if self.takes_box != (box is not None):
             wants = "takes the number of a box" if self.takes_box else "takes no box"
             raise DataError(f"the explainer file was attached for target {self.metadata.target!r} and {wants}")
-        extra: tuple[NDArray[Any], ...] = () if weights is None else (np.asarray(weights, np.float32).reshape(-1),)
-        extra = extra if box is None else (np.array([box], np.int32),)
-        parts = self._parts(x)
+        extra: tuple[NDArray[Any], ...] = ()
+        if weights is not None:
+            extra = (real_array("weights", weights).astype(np.float32).reshape(-1),)
+        if box is not None:
+            extra = (np.array([whole_number("box", box, 0, 2**31 - 1)], np.int32),)
+        parts = self._parts(x, unit)
         found = self._interpreter.run(*parts, *extra)
         own = len(found) - len(self.metadata.outputs)
         named = dict(zip(self.metadata.outputs, found[own:], strict=True))
@@ -269,22 +290,33 @@ class Explainer:
         shape = self.inputs[number].shape if self.metadata.grid is None else r.shape
         return r[0] if len(shape) > 1 and shape[0] == 1 else r
 
-    def _parts(self, x: Sample) -> list[NDArray[Any]]:
-        """One array an input."""
+    def _parts(self, x: Sample, unit: Unit | None) -> list[NDArray[Any]]:
+        """One array an input, each in a type that says its unit."""
+        given: Sequence[Any]
         if isinstance(x, Mapping):
             names = [port.name for port in self.inputs]
             if set(x) != set(names):
                 raise DataError(f"the model takes inputs {', '.join(map(repr, names))}, not {', '.join(map(repr, x))}")
-            return [x[name] for name in names]
-        if len(self.inputs) == 1:
-            return [np.asarray(x[0]) if isinstance(x, list) and len(x) == 1 else np.asarray(x)]
-        if isinstance(x, np.ndarray) or len(x) != len(self.inputs):
+            given = [x[name] for name in names]
+        elif len(self.inputs) == 1:
+            given = [x[0] if isinstance(x, list) and len(x) == 1 else x]
+        elif not isinstance(x, list | tuple) or len(x) != len(self.inputs):
             raise DataError(f"the model takes {len(self.inputs)} inputs; give a list of {len(self.inputs)} arrays")
-        return list(x)
+        else:
+            given = x
+        if unit is not None:
+            one_of("unit", unit, ("codes", "real", "by type"))
+        return [port.in_unit(one, unit) for port, one in zip(self.inputs, given, strict=True)]
 
-    def batch(self, samples: NDArray[Any], weights: NDArray[Any] | None = None) -> list[Explanation]:
+    def batch(
+        self, samples: NDArray[Any], weights: NDArray[Any] | None = None, unit: Unit | None = None
+    ) -> list[Explanation]:
         """Explain samples (N, …) one after another: files for nodes take one at a time. ``weights`` are for each."""
-        return [self(x, weights) for x in samples]
+        if isinstance(samples, str | bytes | Mapping) or not isinstance(samples, Iterable):
+            raise DataError(f"samples are an array (N, …), not {told(samples)}; one sample alone is explain(x)")
+        if isinstance(samples, np.ndarray) and samples.ndim == 0:
+            raise DataError("samples are an array (N, …), not a single number; one sample alone is explain(x)")
+        return [self(x, weights, unit=unit) for x in samples]
 
 
 def _complete(ports: Sequence[Port], names: Sequence[str]) -> bool:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import file_content, real_array
 from edgexai.errors import DataError, ModelError
-from edgexai.units import refuse_foreign
+from edgexai.quiet import ungreeted
+from edgexai.units import refuse_ambiguous, refuse_foreign
 
 RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 
@@ -25,6 +27,35 @@ class Port:
     dtype: np.dtype[Any]
     scale: float
     zero_point: int
+
+    def in_unit(self, x: Any, unit: str | None) -> NDArray[Any]:
+        """A sample in a type that says what it holds: the port's own for codes, floats for real numbers.
+
+        ``unit`` is ``"codes"``, ``"real"``, ``"by type"`` (codes in the port's own type alone), or None for what the
+        sample itself shows: DataError where whole numbers of another type may be both. DataError, too, for what is no
+        array, and for codes that the type does not hold.
+        """
+        found = real_array(f"the sample for input {self.name!r}", x)
+        is_integer, hint = self.dtype.kind in "iu" and self.scale > 0, 'say unit="codes" or unit="real"'
+        if unit == "codes" and self.dtype.kind in "iu" and found.dtype != self.dtype:
+            codes: NDArray[Any] = np.nan_to_num(found).astype(self.dtype)
+            if not np.array_equal(codes, found):
+                raise DataError(
+                    f"the sample for input {self.name!r} holds more than {self.dtype} codes; check its unit"
+                )
+            return codes
+        if unit == "real" and is_integer:
+            return found.astype(np.float64)
+        if found.dtype == self.dtype or found.dtype.kind == "b":
+            return found
+        if unit is None and is_integer:
+            refuse_ambiguous(found, self.scale, self.zero_point, self.dtype, f"the sample for {self.name!r}", hint)
+        if unit is None and found.dtype == np.int8 and self.dtype.kind == "f":
+            raise DataError(
+                f"the sample for input {self.name!r} holds int8, codes of an integer model, and this one takes real "
+                f"numbers; give it as floats"
+            )
+        return found
 
     def quantized(self, x: NDArray[Any]) -> NDArray[Any]:
         """x in the port's own type: as it is if it has that type, any other number by scale and zero point.
@@ -65,7 +96,7 @@ class Interpreter:
     """
 
     def __init__(self, model: str | Path | bytes, threads: int = 1, plain: bool = False) -> None:
-        content = model if isinstance(model, bytes) else Path(model).read_bytes()
+        content = model if isinstance(model, bytes) else file_content("the model", model)
         where = "the model" if isinstance(model, bytes) else str(model)
         try:
             self._inner = _loaded(content, threads, plain)
@@ -106,8 +137,9 @@ def _loaded(content: bytes, threads: int, plain: bool) -> Any:
     runtime = _runtime()
     options = {"experimental_op_resolver_type": runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
     try:
-        inner = runtime.Interpreter(model_content=content, num_threads=threads, **(options if plain else {}))
-        inner.allocate_tensors()
+        with ungreeted():
+            inner = runtime.Interpreter(model_content=content, num_threads=threads, **(options if plain else {}))
+            inner.allocate_tensors()
     except RuntimeError:
         if plain:
             raise

@@ -77,7 +77,8 @@ class Sandbox:
         self._child.wait()
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(OSError):  # closing writes what is left, to nobody
+                    pipe.close()
 
     def __del__(self) -> None:
         if hasattr(self, "_child") and self._child.returncode is None:

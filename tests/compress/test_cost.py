@@ -1,10 +1,12 @@
 """Costs: multiply-accumulates and RAM against figures counted by hand and published ones."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from models import single
 from shared import SHARED, needs_shared
 
@@ -12,8 +14,10 @@ import edgexai
 from edgexai.board import load_board
 from edgexai.cli import main
 from edgexai.compress.measure.calibration import fitted, left_out
-from edgexai.compress.measure.cost import cost
-from edgexai.graph import Builder, Graph
+from edgexai.compress.measure.cost import Cost, cost
+from edgexai.compress.measure.plan import estimated_arena, planned
+from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
+from edgexai.graph.loops import rounds
 
 
 def two_layers() -> Graph:
@@ -94,3 +98,54 @@ def test_the_cost_of_an_explanation_is_drawn_and_counted(tmp_path: Path, capsys:
         totals.append(json.loads(capsys.readouterr().out)["energy_uj"])
     assert totals[1] > totals[0]
     assert (tmp_path / "m.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("LSTM", 4), ("GRU", 3)])
+def test_a_loop_costs_all_its_rounds(kind: str, gates: int) -> None:
+    keras = pytest.importorskip("keras")
+    from converters import from_keras
+
+    def found(unroll: bool) -> Cost:
+        layer = getattr(keras.layers, kind)(6, unroll=unroll)
+        return cost(edgexai.load(from_keras(keras.Sequential([keras.Input((20, 3)), layer]))), "nucleo_l4r5zi")
+
+    loop, unrolled = found(unroll=False), found(unroll=True)
+    assert [layer.macs for layer in loop.layers if layer.kind == "WHILE"] == [20 * gates * 6 * (6 + 3)]
+    assert unrolled.macs == loop.macs - gates * 6 * 6  # the converter knows that the first state is zero
+    assert loop.latency_ms == pytest.approx(unrolled.latency_ms, rel=0.5)
+    assert loop.notes == ()
+
+
+def test_a_loop_whose_length_the_input_decides_says_so() -> None:
+    tensors = (
+        Tensor("x", (), DType.INT32),
+        Tensor("y", (), DType.INT32),
+    )
+    options = schema.WhileOptionsT(condSubgraphIndex=1, bodySubgraphIndex=2)
+    while_op = Op(OpKind.WHILE, (0,), (1,), options)
+    cond = (Tensor("i", (), DType.INT32), Tensor("ten", (), DType.INT32, np.array([10], np.int32).view(np.uint8)))
+    less = Op(OpKind.LESS, (0, 1), (2,), schema.LessOptionsT())
+    more = Op(OpKind.ADD, (0, 1), (2,), schema.AddOptionsT())
+    parts = (
+        Graph((*cond, Tensor("on", (), DType.BOOL)), (less,), (0,), (2,), "cond"),
+        Graph((*cond, Tensor("next", (), DType.INT32)), (more,), (0,), (2,), "body"),
+    )
+    graph = Graph(tensors, (while_op,), (0,), (1,), subgraphs=parts)
+    assert rounds(graph, while_op) is None
+    assert "depends on the input" in cost(graph).notes[0]
+    begun = replace(tensors[0], data=np.array([-7], np.int32).view(np.uint8))
+    assert rounds(replace(graph, tensors=(begun, tensors[1])), while_op) == 2
+
+
+@needs_shared
+@pytest.mark.parametrize(("model", "macs"), [("speech_lstm_int8", 5_284_160), ("mnist_lstm_int8", 107_520)])
+def test_a_fused_lstm_costs_what_its_matrices_do(model: str, macs: int) -> None:
+    found = cost(edgexai.load(SHARED / f"cases/models/{model}.tflite"), "nucleo_l4r5zi").layers[0]
+    assert found.macs == macs
+    assert found.latency_ms == pytest.approx(macs * load_board("nucleo_l4r5zi").cycles["dense"] / 120e3, rel=0.1)
+
+
+def test_the_plan_is_what_is_alive_and_the_gaps_between() -> None:
+    graph = two_layers()
+    assert planned(graph) == cost(graph).ram
+    assert estimated_arena(graph) > planned(graph)

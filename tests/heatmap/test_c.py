@@ -159,7 +159,7 @@ SHAPES = st.one_of(
     st.tuples(st.integers(1, 9), st.integers(1, 12), st.integers(1, 12)),
 )
 MAPS = st.builds(values, SHAPES, st.integers(0, 1 << 30), st.integers(0, 6))
-FLOATS = st.floats(width=32, allow_nan=False)
+FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 HEADERS = st.fixed_dictionaries(
     {
         "budget": st.one_of(st.none(), st.integers(1, 300)),

@@ -113,7 +113,7 @@ def gains(
 def _explained(graph: Graph, composite: str | Composite, precision: str, x: Array) -> tuple[Array, float]:
     """The maps, and the median of what of the score arrives in them."""
     explainer = Explainer(serialize(attach(graph, composite, precision=precision)))
-    explanations = [explainer(one) for one in x]
+    explanations = [explainer(one, unit="by type") for one in x]
     return np.stack([e.relevance for e in explanations]), float(np.median([e.conservation for e in explanations]))
 
 

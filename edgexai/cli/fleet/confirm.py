@@ -35,7 +35,7 @@ class Seen:
         if explainer.takes_weights or explainer.takes_box or len(explainer.inputs) > 1:
             raise ConfigError(f"{model} explains what it is told, or several inputs; --confirm takes the nodes' file")
         x = read(data, explainer.input, preprocessing(model.read_bytes())).x[:MOST]
-        return cls(explainer, x, [explainer(one) for one in x])
+        return cls(explainer, x, [explainer(one, unit="by type") for one in x])
 
     @property
     def model(self) -> str:
@@ -51,7 +51,7 @@ class Seen:
         return tried(inputs, maps, role, suspicion.target, self._scores)
 
     def _scores(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self.explainer.outputs[0].real(self.explainer(x).outputs[0])
+        return self.explainer.outputs[0].real(self.explainer(x, unit="by type").outputs[0])
 
     def _features(self, suspicion: Suspicion) -> NDArray[np.float64]:
         parts, rows = self.explainer.metadata.concepts, [e.concepts for e in self.said]

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import finite_number, function_or_none, one_of
 from edgexai.compress.measure.execute import quantized, real
 from edgexai.compress.measure.explained import explained, times_predicting
 from edgexai.compress.measure.faithfulness import curves, probabilities
 from edgexai.errors import DataError
-from edgexai.graph import Graph
+from edgexai.graph import Graph, Model, graph_of
 from edgexai.relevance import attach
 
 CANDIDATES = ("edge", "epsilon_plus", "gamma", "gamma(1)", "epsilon", "epsilon(0.25)")
@@ -45,16 +46,20 @@ class Choice:
 
 
 def best_composite(
-    graph: Graph,
+    graph: Model,
     samples: Array,
     slowest: float = SLOWEST,
     precision: str = "float32",
-    progress: Callable[[int, int], None] = lambda done, of: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
     """The composite that serves a model best on ``samples`` (N, …), at most 100 of them, and what was tried.
 
     Raises DataError for fewer than 2 samples, or for a model whose input is no map (rows, columns, channels).
     """
+    graph = graph_of(graph)
+    finite_number("slowest", slowest, 0)
+    one_of("precision", precision, ("float32", "int8"))
+    function_or_none("progress", progress)
     x = quantized(graph, samples)
     if len(x) < 2 or len(graph.tensors[graph.inputs[0]].shape) != 4:
         raise DataError("composite auto wants 2 samples or more of maps (rows, columns, channels); name a composite")
@@ -63,7 +68,8 @@ def best_composite(
     tried: list[Tried] = []
     for name in names:
         tried.append(_tried(graph, x, name, precision))
-        progress(len(tried), len(names))
+        if progress is not None:
+            progress(len(tried), len(names))
     return chosen(tried, slowest)
 
 

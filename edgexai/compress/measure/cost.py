@@ -1,19 +1,25 @@
 """What one inference costs: multiply-accumulates, bytes, peak RAM; on a board also latency and energy, by layer."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
-from edgexai.board import Board, load_board
-from edgexai.compress.measure.macs import macs
-from edgexai.errors import BoardError
-from edgexai.graph import DType, Graph, Model, Op, OpKind, Tensor, graph_of, serialize
+import numpy as np
+
+from edgexai.board import Board, board_of
+from edgexai.compress.measure.macs import RECURRENT, macs
+from edgexai.errors import BoardError, ModelError
+from edgexai.graph import DType, Graph, Model, Op, OpKind, Tensor, graph_of, serialize, settled
 from edgexai.graph.ir import NUMPY, PACKED_BITS
+from edgexai.graph.loops import parts_of, rounds
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The share of one operator: constants in ``bytes``, maps alive while it runs in ``ram`` (bytes)."""
+    """The share of one operator: constants in ``bytes``, maps alive while it runs in ``ram`` (bytes); of a loop, all
+    its rounds."""
 
     name: str
     kind: str
@@ -29,7 +35,7 @@ class Cost:
     """One inference: ``bytes`` of the file, ``ram`` the peak of all maps alive at once, in bytes.
 
     ``latency_ms`` and ``energy_uj`` are None without a board, the energy also where nobody has published the
-    board's power.
+    board's power. ``notes`` say what could not be counted.
     """
 
     macs: int
@@ -38,6 +44,7 @@ class Cost:
     latency_ms: float | None
     energy_uj: float | None
     layers: tuple[Layer, ...]
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -51,24 +58,36 @@ def cost(graph: Model, board: Board | str | None = None) -> Cost:
     that is not known or says nothing about the model's types.
     """
     graph = graph_of(graph)
-    if board is not None and not isinstance(board, Board):
-        board = load_board(board)
+    board = None if board is None else board_of(board)
+    size = len(serialize(graph))
+    if any(op.kind == OpKind.WHILE for op in graph.ops):
+        with suppress(ModelError):  # open shapes hide how often a loop runs
+            graph = settled(graph)
     alive = _alive(graph)
-    layers = []
+    layers, notes = [], []
     for i, op in enumerate(graph.ops):
         latency = None if board is None else sum(parts(graph, i, board)) / (board.clock_mhz * 1e3)
         energy = None if latency is None or board is None or board.active_mw is None else latency * board.active_mw
-        constants = sum(_bytes(graph.tensors[t]) for t in set(op.inputs) if t >= 0 and graph.tensors[t].is_constant)
+        constants = _constants(graph, [op]) + sum(_constants(part, part.ops) for part, _ in parts_of(graph, op))
+        if op.kind == OpKind.WHILE and rounds(graph, op) is None:
+            notes.append(f"how often {graph.describe(i)} runs depends on the input; one round is counted")
         name = graph.tensors[op.outputs[0]].name if op.outputs else ""
         layers.append(Layer(name, op.custom or op.kind.name, macs(graph, i), constants, alive[i], latency, energy))
     return Cost(
         macs=sum(layer.macs for layer in layers),
-        bytes=len(serialize(graph)),
+        bytes=size,
         ram=max(alive, default=0),
         latency_ms=_sum([layer.latency_ms for layer in layers]),
         energy_uj=_sum([layer.energy_uj for layer in layers]),
         layers=tuple(layers),
+        notes=tuple(notes),
     )
+
+
+def _constants(graph: Graph, ops: Iterable[Op]) -> int:
+    """Bytes of the constants that operators read."""
+    read = {t for op in ops for t in op.inputs if t >= 0 and graph.tensors[t].is_constant}
+    return sum(_bytes(graph.tensors[t]) for t in read)
 
 
 def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
@@ -76,6 +95,14 @@ def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
 
     Raises BoardError if the board says nothing about its type.
     """
+    inner = [
+        times * np.array(parts(part, i, board))
+        for part, times in parts_of(graph, graph.ops[index])
+        for i in range(len(part.ops))
+    ]
+    if inner:
+        first, second, third = (float(n) for n in np.sum(inner, axis=0))
+        return first, second, third + board.operator
     kind, count, written = work(graph, index)
     if not graph.ops[index].outputs:  # a state is named or kept: no kernel computes
         return 0.0, 0.0, board.operator
@@ -94,7 +121,7 @@ def kind_of(graph: Graph, op: Op) -> str | None:
     """Which of the board's kinds an operator is; None if it has no multiply-accumulates."""
     if op.kind == OpKind.DEPTHWISE_CONV_2D:
         return "depthwise"
-    if op.kind in (OpKind.FULLY_CONNECTED, OpKind.BATCH_MATMUL):
+    if op.kind in (OpKind.FULLY_CONNECTED, OpKind.BATCH_MATMUL, OpKind.SVDF, *RECURRENT):
         return "dense"
     if op.kind in (OpKind.CONV_2D, OpKind.TRANSPOSE_CONV, OpKind.CONV_3D):
         kernel = graph.tensors[op.inputs[1]].shape
@@ -114,21 +141,26 @@ def _factor(tensor: Tensor, board: Board) -> float:
     return board.types[name]
 
 
-def _alive(graph: Graph) -> list[int]:
-    """Bytes of the maps that must exist while each operator runs."""
+def lifetimes(graph: Graph) -> list[tuple[int, int, int]]:
+    """Of each computed map its bytes, and the first and the last operator while which it must exist."""
     last = {t: i for i, op in enumerate(graph.ops) for t in op.inputs}
     last.update((t, len(graph.ops)) for t in graph.outputs)
     first = {t: i for i, op in enumerate(graph.ops) for t in op.outputs}
     first.update((t, 0) for t in graph.inputs)
+    return [(_bytes(graph.tensors[t]), start, last.get(t, start)) for t, start in first.items()]
+
+
+def _alive(graph: Graph) -> list[int]:
+    """Bytes of the maps that must exist while each operator runs."""
     change = [0] * (len(graph.ops) + 2)
-    for t, start in first.items():
-        size = _bytes(graph.tensors[t])
-        change[start] += size
-        change[last.get(t, start) + 1] -= size
+    for size, first, last in lifetimes(graph):
+        change[first] += size
+        change[last + 1] -= size
     alive: list[int] = []
     for step in change[: len(graph.ops)]:
         alive.append(step + (alive[-1] if alive else 0))
-    return alive
+    inside = [max((max(_alive(part), default=0) for part, _ in parts_of(graph, op)), default=0) for op in graph.ops]
+    return [outside + most for outside, most in zip(alive, inside, strict=True)]
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -9,11 +9,13 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from edgexai.checks import real_array, told
 from edgexai.compress.prune.shrink import compact
 from edgexai.errors import DataError, ModelError
 from edgexai.graph import DType, Graph, Op, OpKind, Quantization, serialize
 from edgexai.graph.ir import NUMPY
-from edgexai.units import refuse_foreign
+from edgexai.quiet import ungreeted
+from edgexai.units import refuse_ambiguous, refuse_foreign
 
 BATCH = 32
 COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
@@ -40,12 +42,18 @@ def forward(graph: Graph, x: Array, tensors: Sequence[int] | None = None, batch:
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
+def opened(graph: Graph) -> Interpreter:
+    """The graph on the runtime, one thread, its maps allocated; raises what the runtime does."""
+    with ungreeted():
+        inner = Interpreter(model_content=serialize(graph), num_threads=1)
+        inner.allocate_tensors()
+    return inner
+
+
 def try_out(graph: Graph) -> None:
     """Load a graph as its file would be and run it once, on zeros; ModelError if the runtime refuses it."""
     try:
-        inner = Interpreter(model_content=serialize(graph), num_threads=1)
-        inner.allocate_tensors()
-        inner.invoke()
+        opened(graph).invoke()
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
@@ -71,10 +79,19 @@ def apply(graph: Graph, op: int, feeds: Mapping[int, Array], batch: int = BATCH)
 
 def as_samples(x: Any) -> Array:
     """Samples as an array (N, …); DataError for what is none."""
-    found = np.asarray(x)
-    if found.ndim == 0 or found.dtype.kind not in "biuf":
-        what = type(x).__name__ if found.ndim == 0 else f"an array of {found.dtype}"
-        raise DataError(f"samples are an array (N, …) of numbers, not {what}; convert them to what the model takes")
+    found = real_array("samples", x)
+    if found.ndim == 0 or not len(found):
+        raise DataError(f"samples are an array (N, …) of numbers, not {told(x)}; give some")
+    return found
+
+
+def as_labels(y: Any, count: int) -> Array:
+    """Classes (N,), one a sample, as whole numbers; DataError for anything else."""
+    found = real_array("labels", y)
+    if found.shape != (count,):
+        raise DataError(f"there are {count} samples and labels of shape {found.shape}; give one class a sample")
+    if found.dtype.kind == "f" and not np.all(np.isfinite(found) & (found == np.rint(found))):
+        raise DataError("labels are the numbers of classes; these are no whole numbers")
     return found
 
 
@@ -85,8 +102,7 @@ def quantized(graph: Graph, x: Array) -> Array:
     port = graph.tensors[graph.inputs[0]]
     if len(graph.inputs) != 1:
         raise DataError(f"the model has {len(graph.inputs)} inputs; only models with one can be run on samples")
-    x = np.asarray(x)
-    if not len(x) or [n for n in x.shape[1:] if n != 1] != [n for n in port.shape[1:] if n != 1]:
+    if [n for n in x.shape[1:] if n != 1] != [n for n in port.shape[1:] if n != 1]:
         raise DataError(f"the model takes samples (N, {', '.join(map(str, port.shape[1:]))}), not {x.shape}")
     x = x.reshape(-1, *port.shape[1:])
     if x.dtype == NUMPY[port.dtype]:
@@ -98,6 +114,8 @@ def quantized(graph: Graph, x: Array) -> Array:
     if port.quantization is None or x.dtype.kind not in "iuf":
         raise DataError(f"the model takes {port.dtype.name.lower()} or real numbers, not {x.dtype}; convert them")
     scale, zero_point = float(port.quantization.scale[0]), int(port.quantization.zero_point[0])
+    if x.dtype.kind in "iu":
+        refuse_ambiguous(x, scale, zero_point, np.dtype(NUMPY[port.dtype]), "the array of samples")
     refuse_foreign(x, scale, zero_point, np.dtype(NUMPY[port.dtype]), "the array of samples")
     return to_integers(x, port.quantization, NUMPY[port.dtype])
 
@@ -122,8 +140,7 @@ class _Runner:
 
     def __init__(self, graph: Graph, n: int) -> None:
         try:
-            self._inner = Interpreter(model_content=serialize(rebatched(graph, n)), num_threads=1)
-            self._inner.allocate_tensors()
+            self._inner = opened(rebatched(graph, n))
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"the runtime cannot load the model: {str(error).strip().splitlines()[0]}") from error
         self._inputs = [d["index"] for d in self._inner.get_input_details()]

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edgexai.compress.measure.execute import quantized
-from edgexai.graph import Graph, serialize
+from edgexai.compress.measure.execute import opened, quantized
+from edgexai.graph import Graph
 from edgexai.relevance import Composite, attach
 
 
@@ -45,8 +44,7 @@ class Runner:
     """A graph of one input on the runtime, one thread, a sample a call."""
 
     def __init__(self, graph: Graph) -> None:
-        self._inner = Interpreter(model_content=serialize(graph), num_threads=1)
-        self._inner.allocate_tensors()
+        self._inner = opened(graph)
         (self._input,) = (d["index"] for d in self._inner.get_input_details())
         self._outputs = [d["index"] for d in self._inner.get_output_details()]
 

@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edgexai.compress.measure.execute import quantized
-from edgexai.graph import Graph, serialize
+from edgexai.compress.measure.execute import opened, quantized
+from edgexai.graph import Graph
 from edgexai.relevance import attach
 
 
@@ -15,8 +14,7 @@ def heatmaps(graph: Graph, x: NDArray[Any], composite: str = "edge") -> NDArray[
     """The heatmap of the predicted class of each sample (N, …), flattened: (N, positions)."""
     explain = attach(graph, composite)
     port = len(graph.outputs)
-    interpreter = Interpreter(model_content=serialize(explain), num_threads=1)
-    interpreter.allocate_tensors()
+    interpreter = opened(explain)
     (source,) = (d["index"] for d in interpreter.get_input_details())
     relevance = interpreter.get_output_details()[port]["index"]
     maps = []

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass, fields
+from numbers import Real
 
-from edgexai.board import Board, load_board
+from edgexai.board import Board, board_of
+from edgexai.checks import told
 from edgexai.compress.measure.cost import Cost
 from edgexai.errors import ConfigError
 
@@ -72,10 +74,10 @@ class Budget:
     def __post_init__(self) -> None:
         if all(getattr(self, f.name) is None for f in fields(self) if f.name != "board"):
             raise ConfigError(f"the budget is empty; limit one of {', '.join([*COSTS, 'accuracy', 'explanations'])}")
-        _ = self.limits, self.loss
+        _ = self.limits, self.loss, self.known_board
         kept = self.explanations
-        if kept is not None and not (isinstance(kept, int | float) and 0 < kept < 1):
-            raise ConfigError(f"explanations is {kept!r}; the correlation that heatmaps keep lies between 0 and 1")
+        if kept is not None and not (isinstance(kept, int | float) and not isinstance(kept, bool) and 0 < kept < 1):
+            raise ConfigError(f"explanations is {told(kept)}; the correlation that heatmaps keep lies between 0 and 1")
         if self.board is None and (self.energy is not None or self.latency is not None):
             raise ConfigError("energy and latency are a board's; name one with board= (on the command line --board)")
         if self.energy is not None and self.known_board is not None and self.known_board.active_mw is None:
@@ -96,7 +98,7 @@ class Budget:
     @property
     def known_board(self) -> Board | None:
         """The board, read."""
-        return load_board(self.board) if isinstance(self.board, str) else self.board
+        return self.board if self.board is None else board_of(self.board)
 
     def met(self, found: Cost, whole: Cost) -> bool:
         """Whether a cost is within all limits of cost."""
@@ -117,14 +119,14 @@ class Budget:
 def amount(name: str, value: float | str) -> tuple[float, bool]:
     """(number in the unit of Budget's ``name``, whether it is a share); ConfigError if it is neither."""
     like = f"a share such as 0.5 or 50%{f', or {EXAMPLES[name]}' if name in EXAMPLES else ''}"
-    wrong = ConfigError(f"{name} {value!r} is no amount; give {like}")
+    wrong = ConfigError(f"{name} {told(value)} is no amount; give {like}")
     unit = ""
     if isinstance(value, str):
         found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Zµ%]*)\s*", value)
         if found is None:
             raise wrong
         number, unit = float(found[1]), found[2].lower()
-    elif isinstance(value, bool) or not isinstance(value, int | float):
+    elif isinstance(value, bool) or not isinstance(value, Real) or not abs(value) < 1e15:
         raise wrong
     else:
         number = float(value)
@@ -137,5 +139,5 @@ def amount(name: str, value: float | str) -> tuple[float, bool]:
     else:
         is_share = number <= 1
     if not 0 < number < 1e15 or (is_share and number > 1) or (name == "accuracy" and not is_share):
-        raise ConfigError(f"{name} {value!r} must be above 0, and a share at most 100%; give {like}")
+        raise ConfigError(f"{name} {told(value)} must be above 0, and a share at most 100%; give {like}")
     return number, is_share

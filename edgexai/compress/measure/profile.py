@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from edgexai.checks import file_content, finite_number, function_or_none, told
 from edgexai.compress.channels.coupling import couple
 from edgexai.compress.channels.labels import FROZEN
-from edgexai.compress.measure.execute import quantized, real
+from edgexai.compress.measure.execute import opened, quantized, real
 from edgexai.errors import DataError
-from edgexai.graph import Graph, Model, fingerprint, graph_of, serialize
+from edgexai.graph import Graph, Model, fingerprint, graph_of
+from edgexai.graph.write import write
 from edgexai.profile.file import OCTAVES, Map, pack, reach, unpack
 from edgexai.profile.sums import ProfileSums
 from edgexai.relevance import Composite, attach_inner, reached
+from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.targets.start import logits_of
 
 METADATA = "edgexai_profiler"
@@ -78,6 +80,8 @@ class Profile:
     channels: dict[int, Channels]
 
     def __add__(self, other: "Profile") -> "Profile":
+        if not isinstance(other, Profile):
+            raise DataError(f"profiles are added to profiles, not to {told(other)}; load_profile reads one")
         if (self.model, self.composite) != (other.model, other.composite):
             raise DataError("the two profiles are of different models or composites; they cannot be added")
         both = {t: c + other.channels[t] for t, c in self.channels.items()}
@@ -87,10 +91,16 @@ class Profile:
     def samples(self) -> int:
         return int(self.count.sum())
 
+    def _of(self, tensor: int) -> Channels:
+        if not isinstance(tensor, int) or tensor not in self.channels:
+            known = ", ".join(map(str, self.channels))
+            raise DataError(f"the profile has no map {told(tensor)}; it has those of tensors {known}")
+        return self.channels[tensor]
+
     def relevance(self, tensor: int) -> Sums:
         """Mean |R| a channel: the maximum over classes, so that no class is forgotten. Shape (channels,)."""
         seen = self.count > 0
-        sums = self.channels[tensor].relevance[seen]
+        sums = self._of(tensor).relevance[seen]
         return np.asarray((sums / self.count[seen, None]).max(axis=0))
 
     def quantile(self, tensor: int, q: float) -> Sums:
@@ -99,15 +109,17 @@ class Profile:
         To the next power of two, and not below 2⁻¹⁵. A file keeps the shares `QUANTILES` of the samples; others count
         as the next of them.
         """
-        return np.asarray(2.0 ** (reach(self.channels[tensor].spread, q, self.samples) - OCTAVES + 1))
+        return np.asarray(
+            2.0 ** (reach(self._of(tensor).spread, finite_number("q", q, 0, 1), self.samples) - OCTAVES + 1)
+        )
 
     def margin(self, tensor: int) -> Sums:
         """Root mean square of what each channel adds to the predicted logit's lead over another, (channels,)."""
-        return np.asarray(np.sqrt(self.channels[tensor].margin / self.samples))
+        return np.asarray(np.sqrt(self._of(tensor).margin / self.samples))
 
     def mean(self, tensor: int) -> Sums:
         """Mean activation of each channel, shape (channels,)."""
-        return np.asarray(self.channels[tensor].value / self.samples)
+        return np.asarray(self._of(tensor).value / self.samples)
 
     def save(self, path: str | Path) -> None:
         """Write the profile; see `edgexai.profile.file` for the bytes."""
@@ -115,12 +127,12 @@ class Profile:
             t: (c.relevance, c.signed, np.stack([c.margin, c.net, c.square, c.value]), c.spread)
             for t, c in self.channels.items()
         }
-        Path(path).write_bytes(pack(self.model, self.composite, self.count, maps))
+        write(pack(self.model, self.composite, self.count, maps), path)
 
 
 def load_profile(path: str | Path) -> Profile:
-    """Read a profile; DataError if the file is none or damaged, OSError if it cannot be opened."""
-    model, composite, count, maps = unpack(Path(path).read_bytes(), str(path))
+    """Read a profile; DataError if the file is none or damaged, FileError (an OSError too) if it cannot be opened."""
+    model, composite, count, maps = unpack(file_content("the profile", path), str(path))
     return Profile(model, composite, count, {t: Channels.of(found) for t, found in maps.items()})
 
 
@@ -135,7 +147,8 @@ def profile_relevance(
     ``progress(done, all)`` is called after each sample. Raises DataError if the samples do not fit, and what
     `attach` raises for models that it does not cover.
     """
-    graph = graph_of(graph)
+    graph, composite = graph_of(graph), composite_of(composite)
+    function_or_none("progress", progress)
     x = quantized(graph, samples)
     tensors = reached(graph, profiled(graph), composite)
     if not tensors:
@@ -148,7 +161,7 @@ def profile_relevance(
         sums.add(logits, real_values, partial(run.relevance, sample))
         if progress is not None:
             progress(done, len(x))
-    name = composite if isinstance(composite, str) else composite.name
+    name = composite.name
     channels = {t: Channels.of(found) for t, found in zip(tensors, sums.maps(), strict=True)}
     return Profile(fingerprint(graph), name, sums.count, channels)
 
@@ -159,13 +172,13 @@ def profiler(graph: Model, composite: str | Composite = "epsilon") -> Graph:
 
     Raises what `profile_relevance` raises.
     """
-    graph = graph_of(graph)
+    graph, composite = graph_of(graph), composite_of(composite)
     tensors = reached(graph, profiled(graph), composite)
     if not tensors:
         raise DataError("the model has no channel that could go; there is nothing to profile")
     logits = logits_of(graph, graph.outputs[0])
     inner = attach_inner(graph, tensors, composite, target="input")
-    name = composite if isinstance(composite, str) else composite.name
+    name = composite.name
     about = {"model": fingerprint(graph), "composite": name, "maps": tensors}
     return replace(
         inner,
@@ -178,12 +191,11 @@ def profiler(graph: Model, composite: str | Composite = "epsilon") -> Graph:
 class _Runner:
     """The profiler of a graph on the runtime."""
 
-    def __init__(self, graph: Graph, tensors: list[int], composite: str | Composite) -> None:
+    def __init__(self, graph: Graph, tensors: list[int], composite: Composite) -> None:
         inner = profiler(graph, composite)
         self.classes = int(np.prod(graph.tensors[inner.outputs[-1]].shape[1:]))
         self._maps = len(tensors)
-        self._inner = Interpreter(model_content=serialize(inner), num_threads=1)
-        self._inner.allocate_tensors()
+        self._inner = opened(inner)
         self._source, self._weights = (d["index"] for d in self._inner.get_input_details())
         self._ports = [d["index"] for d in self._inner.get_output_details()]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.board import Board
+from edgexai.checks import function_or_none, one_of, told, whole_number
 from edgexai.compress.channels.coupling import Coupling, couple, streams
 from edgexai.compress.measure.cost import cost, parts
-from edgexai.compress.measure.execute import forward, quantized, real, try_out
+from edgexai.compress.measure.execute import as_samples, forward, quantized, real, try_out
 from edgexai.compress.measure.limits import Budget
 from edgexai.compress.measure.profile import Profile, load_profile, profile_relevance
 from edgexai.compress.prune.criteria import CRITERIA
@@ -34,6 +36,7 @@ from edgexai.errors import ConfigError, DataError
 from edgexai.graph import Graph, Model, fingerprint, graph_of, settled
 
 MIXTURES = 360
+MOST_MULTIPLE = 1 << 16
 
 DEFAULT = Repair()
 
@@ -53,8 +56,8 @@ class Choice:
     multiple: int = 1
 
     def __post_init__(self) -> None:
-        if self.criterion not in CRITERIA:
-            raise ConfigError(f"criterion {self.criterion!r} is not known; use one of {', '.join(CRITERIA)}")
+        one_of("criterion", self.criterion, CRITERIA)
+        whole_number("multiple", self.multiple, 1, MOST_MULTIPLE)
 
     def price(self, graph: Graph, coupling: Coupling) -> Price:
         """Multiply-accumulates, or the time on the board, to which its energy is in proportion."""
@@ -84,15 +87,17 @@ def prune(
     ``progress(done, all)`` is called after each step. Raises ConfigError for a budget that cannot be met, DataError if
     the profile is of another model, ModelError if the runtime would not run the result.
     """
-    graph, repair = graph_of(model), Repair(repair) if isinstance(repair, str) else repair
-    budget = budget if isinstance(budget, Budget) else Budget(macs=budget)
+    graph, repair = graph_of(model), Repair.of(repair)
+    budget = budget if isinstance(budget, Budget) else Budget(macs=_given(budget))
+    function_or_none("progress", progress)
+    samples = None if samples is None else as_samples(samples)
     if not isinstance(profile, Profile):
-        profile = load_profile(profile)
+        profile = load_profile(_file(profile))
     if profile.model != fingerprint(graph):
         raise DataError("the profile is of another model; make one of this file with profile_relevance")
     graph = settled(graph)
     share, board = _share(graph, budget)
-    choice = Choice(criterion, board, multiple or (board.lanes if board else 1))
+    choice = Choice(criterion, board, (board.lanes if board else 1) if multiple is None else multiple)
     if samples is None and (repair.method == "least_squares" or repair.distillation or budget.explanations):
         raise ConfigError(
             "repair by least squares or distillation, and explanations kept, need unlabelled samples; give samples=, "
@@ -223,6 +228,18 @@ def mixtures(x: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.
     one, other = random.integers(len(x), size=(2, count))
     share = random.random((count, *[1] * (x.ndim - 1)), dtype=np.float32)
     return np.asarray(share * x[one] + (1 - share) * x[other], np.float32)
+
+
+def _given(budget: Any) -> Any:
+    if budget is None:
+        raise ConfigError("there is no budget; give a share of multiply-accumulates such as 0.5, or a Budget")
+    return budget
+
+
+def _file(profile: Any) -> str | Path:
+    if not isinstance(profile, str | PathLike):
+        raise DataError(f"a profile is what profile_relevance returns, or its file, not {told(profile)}")
+    return Path(profile)
 
 
 def _share(graph: Graph, budget: Budget) -> tuple[float, Board | None]:

@@ -13,14 +13,16 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from edgexai.checks import of_type
 from edgexai.compress.measure.execute import as_samples, forward, quantized, try_out
 from edgexai.compress.prune.shrink import compact
 from edgexai.compress.quantize.forms import LAYERS, SAME_SCALE, has_integers, version
 from edgexai.compress.quantize.scales import Ports, Range, Scales, asymmetric
-from edgexai.errors import DataError, ModelError
+from edgexai.errors import DataError, ModelError, UnsupportedOperator
 from edgexai.graph import DType, Graph, Model, Op, OpKind, Quantization, Tensor, graph_of, verify
 
 CHUNK = 64
+INTEGERS = (DType.INT8, DType.UINT8, DType.INT16)
 SHARE = 0.9999
 """Of a map's values that its range must hold, of every `CHUNK` samples: what lies beyond is so rare that a finer step
 for all others is worth more. A model that gives a map back (a decoder, a mask) is asked for every value: there, all."""
@@ -31,10 +33,14 @@ def quantize(graph: Model, samples: NDArray[Any], ports: Ports | None = None) ->
 
     ``samples`` (N, …) set the ranges; ``ports`` gives inputs and outputs the quantization that they must have. The
     result was loaded and run by the runtime once. Raises DataError if the samples do not fit, ModelError if the runtime
-    refuses the result.
+    refuses the result, UnsupportedOperator if the model computes in integers already.
     """
     graph, samples = graph_of(graph), as_samples(samples)
+    if ports is not None:
+        of_type("ports", ports, Ports, "Ports.of(graph), or None")
     maps = _maps(graph)
+    if any(graph.tensors[t].dtype in INTEGERS for op in graph.ops for t in op.outputs):
+        raise UnsupportedOperator("the model computes in integers already; give the float model that it was made of")
     busy = [i for i, op in enumerate(graph.ops) if maps.intersection((*op.inputs, *op.outputs))]
     floats = {i for i in busy if not has_integers(graph, graph.ops[i])}
     seen = ranges(graph, samples, sorted(_integers(graph, maps, set(busy) - floats) - _below(graph)))

@@ -17,14 +17,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from edgexai.compress.measure.execute import forward
+from edgexai.compress.measure.execute import forward, opened
 from edgexai.compress.repair.augmentation import Views, strides
 from edgexai.compress.repair.least_squares import counted, is_fitted, with_weights
 from edgexai.compress.repair.patches import Rows, blocks, sample_rows
-from edgexai.graph import Graph, Op, OpKind, serialize
+from edgexai.graph import Graph, Op, OpKind
 from edgexai.relevance import attach_inner, reached
 from edgexai.relevance.targets.start import logits_of
 
@@ -257,8 +256,7 @@ def _gradients(graph: Graph, tensors: Sequence[int]) -> Callable[[Floats, Floats
     inner = [t for t in tensors if t != last]
     explain = attach_inner(graph, inner, target="input")
     explain = replace(explain, outputs=(*explain.outputs, *inner), signatures=())
-    runtime = Interpreter(model_content=serialize(explain), num_threads=1)
-    runtime.allocate_tensors()
+    runtime = opened(explain)
     source, weights = runtime.get_input_details()
     ports = [d["index"] for d in runtime.get_output_details()]
     relevances, values = ports[: len(inner)], ports[len(ports) - len(inner) :]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import finite_number, whole_number
 from edgexai.compress.measure.execute import quantized, real
 from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.compress.quantize.requantize import is_integer, requantize
@@ -23,6 +24,7 @@ from edgexai.graph import Graph, OpKind
 from edgexai.relevance.targets.start import logits_of
 
 STEPS = 4000
+MOST_EPOCHS = 1_000_000
 ASKED = 2
 """Views of a mixture that the teacher is asked about where its mean answer is the better one."""
 
@@ -44,6 +46,15 @@ class Schedule:
     label_share: float = 0.5
     """Weight of the labels, where there are some, against the teacher's."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None:
+            whole_number("epochs", self.epochs, 1, MOST_EPOCHS)
+        whole_number("batch", self.batch, 1)
+        finite_number("rate", self.rate, 0, 1)
+        finite_number("temperature", self.temperature, 1e-3, 1e3)
+        finite_number("label_share", self.label_share, 0, 1)
+        whole_number("seed", self.seed, 0)
 
 
 def distill(

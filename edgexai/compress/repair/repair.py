@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from edgexai.checks import of_type, one_of, whole_number
 from edgexai.compress.repair.distillation import Schedule
-from edgexai.errors import ConfigError
 
 METHODS = ("least_squares", "bias", "none")
 
@@ -23,7 +23,12 @@ class Repair:
     distillation: Schedule | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ConfigError(f"repair {self.method!r} is not known; use one of {', '.join(METHODS)}")
-        if type(self.steps) is not int or self.steps < 1:
-            raise ConfigError(f"repair takes {self.steps!r} steps; give a whole number of at least 1")
+        one_of("repair", self.method, METHODS)
+        whole_number("steps of repair", self.steps, 1, 1000)
+        if self.distillation is not None:
+            of_type("distillation", self.distillation, Schedule, "a Schedule, or None")
+
+    @classmethod
+    def of(cls, given: "Repair | str") -> "Repair":
+        """A repair as it is, or by its method's name; ConfigError for anything else."""
+        return given if isinstance(given, cls) else cls(given)  # type: ignore[arg-type]

@@ -4,32 +4,14 @@ Keras turns LSTM and GRU into loops over a counter. Counters and shapes are comp
 nothing but maps; the loop itself stays and predicts.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from edgexai.graph import Builder, DType, Graph, Op, OpKind
+from edgexai.graph import Builder, Graph, Op, OpKind
+from edgexai.graph.loops import FOLDED, WHOLE
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.rules import Rule
 
 ROUNDS = 1000
-Integers = NDArray[Any]
-FOLDED: Mapping[OpKind, Callable[[list[Integers], Any], Integers]] = {
-    OpKind.ADD: lambda v, o: v[0] + v[1],
-    OpKind.SUB: lambda v, o: v[0] - v[1],
-    OpKind.MUL: lambda v, o: v[0] * v[1],
-    OpKind.LESS: lambda v, o: v[0] < v[1],
-    OpKind.LESS_EQUAL: lambda v, o: v[0] <= v[1],
-    OpKind.GREATER: lambda v, o: v[0] > v[1],
-    OpKind.GREATER_EQUAL: lambda v, o: v[0] >= v[1],
-    OpKind.LOGICAL_AND: lambda v, o: v[0] & v[1],
-    OpKind.RESHAPE: lambda v, o: v[0].reshape(v[1]),
-    OpKind.CONCATENATION: lambda v, o: np.concatenate(v, o.axis),
-    OpKind.PACK: lambda v, o: np.stack(v, o.axis),
-}
-WHOLE = {DType.INT32, DType.INT64, DType.BOOL}
 
 
 def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
