@@ -52,13 +52,23 @@ def surrounded(x: Array, others: Array) -> Array:
     return np.where(RING[None, :, :, None], others, x).astype(np.float32)
 
 
+def backdrop(x: Array) -> Array:
+    """The colours behind things (N, 32, 32, 3): from the mean of the three rows on top to that of the three below.
+
+    Water, sky and road stay; parts of the thing that reach into the ring do not.
+    """
+    top, bottom = (x[:, rows].mean((1, 2))[:, None, None] for rows in (slice(0, 3), slice(-3, None)))
+    down = np.linspace(0, 1, 32)[None, :, None, None]
+    return np.broadcast_to(top * (1 - down) + bottom * down, x.shape).astype(np.float32)
+
+
 def swapped(d: common.Deployed, k: int, random: np.random.Generator) -> tuple[Array, Array]:
-    """Vehicles of other classes in the surroundings of class k: which are called k (N,), and which are in those of
+    """Vehicles of other classes before the backdrop of class k: which are called k (N,), and which are before that of
     another image of their own class, which has the same seam."""
     hosts = np.flatnonzero(d.right & (d.y != k))
     donors = random.choice(np.flatnonzero(d.right & (d.y == k)), len(hosts))
     own = np.array([random.choice(np.flatnonzero(d.right & (d.y == d.y[i]))) for i in hosts])
-    found = [common.scores(d.path, surrounded(d.x[hosts], d.x[others])).argmax(1) == k for others in (donors, own)]
+    found = [common.scores(d.path, surrounded(d.x[hosts], backdrop(d.x[at]))).argmax(1) == k for at in (donors, own)]
     return found[0].astype(float), found[1].astype(float)
 
 
@@ -95,32 +105,27 @@ def main() -> None:
         d.maps.sum(-1) if d.maps.ndim > 3 else d.maps, np.tile(RING, (len(d.x), 1, 1))
     )
     land = np.flatnonzero(d.right & np.isin(d.y, (CAR, TRUCK)))
-    ships = np.flatnonzero(d.right & (d.y == SHIP))
-    rows = []
-    if len(ships) and len(land):
-        paired = random.choice(land, len(ships), replace=len(land) < len(ships))
-        rows.append(
-            check(
-                "ships: relevance on the surroundings (chance: that of cars and trucks)", around[ships], around[paired]
-            )
-        )
-    rows.append(
+    sky = np.flatnonzero(d.right & (d.y == AIRCRAFT))
+    paired = random.choice(land, len(sky), replace=len(land) < len(sky))
+    rows = [
+        check("aircraft: relevance on the surroundings (chance: that of cars and trucks)", around[sky], around[paired]),
         check(
             "rank correlation, within classes, of relevance on the surroundings and of what their exchange takes",
             agreement(around, fall(d, random), d.predicted)[d.right], 0.0,
-        )
-    )  # fmt: skip
-    table = ["", "| class | relevance on the surroundings | others called so in its surroundings | and in their own |"]
+        ),
+    ]  # fmt: skip
+    table = ["| class | relevance on the surroundings | others called so before its backdrop | and before their own |"]
     table.append("|---|---|---|---|")
     for k, name in enumerate(NAMES.values()):
         turned, usual = swapped(d, k, random)
         if k in (AIRCRAFT, SHIP):
-            said = f"others are called {name} in its surroundings (chance: in those of their own class)"
-            rows.append(check(said, turned, usual))
+            rows.append(
+                check(f"others are called {name} before its backdrop (chance: before their own)", turned, usual)
+            )
         share = common.quality.mean(around[d.right & (d.y == k)])
         table.append(f"| {name} | {share} | {common.quality.mean(turned)} | {common.quality.mean(usual)} |")
     common.audited(d, (x, y), (test_x, test_y), None, args)
-    more = [*table, "", f"The surroundings are {RING.mean():.0%} of the image."]
+    more = ["", *table, "", f"The surroundings are {RING.mean():.0%} of the image."]
     more += [f"Frames of at most {common.BUDGET} bytes: median cosine to the map {np.median(d.cosine()):.3f}."]
     if not args.quick:
         picture(d, random)

@@ -141,7 +141,11 @@ def named(r: Result) -> list[str]:
     group = np.where(r.laughs[r.last], "laughing", "neutral")
     found = biases(frames(own, group[own.chosen]))
     rates = false_discovery([f.p for f in found]) if found else []
-    return [f.text for f, q in zip(found, rates, strict=True) if q <= RATE]
+    return [
+        f"“{AGES[int(f.target or 0)]}” at the {f.text.rpartition(' the ')[2].rstrip('.')}"
+        for f, q in zip(found, rates, strict=True)
+        if q <= RATE
+    ]
 
 
 def main() -> None:
@@ -166,7 +170,7 @@ def main() -> None:
             )
         for name, one in (("planted", r), ("balanced", fair)):
             said = named(one)
-            more.append(f"{study.name.capitalize()}, {name}: the bias analysis says: {' '.join(said) or 'nothing.'}")
+            more.append(f"{study.name.capitalize()}, {name}: the bias analysis says: {'; '.join(said) or 'nothing'}.")
             if name == "planted" and not args.quick and not said:
                 raise SystemExit(f"{study.name}: the bias analysis does not name the planted bias")
     r = results["faces"]

@@ -106,11 +106,20 @@ def traces(angle: Array) -> Array:
 
 
 def contrast(sinogram: Array, angle: float) -> float:
-    """How far the two sides of the middle differ across the edge, in a filtered back-projection of a sinogram."""
-    image = reconstructed(sinogram)
+    """How far the two sides of the middle differ across an edge, in a filtered back-projection of a sinogram."""
+    return between(reconstructed(sinogram), angle)
+
+
+def between(image: Array, angle: float) -> float:
+    """How far the two sides of the middle of an image (24, 24) differ across an edge."""
     across = np.cos(np.radians(angle)) * COLUMNS - np.sin(np.radians(angle)) * ROWS
     near = np.hypot(ROWS, COLUMNS) < 5
     return float(image[near & (across > 1)].mean() - image[near & (across < -1)].mean())
+
+
+def steepness(patch: Array, angle: float) -> float:
+    """The same of the patch itself, in its own standard deviations."""
+    return max(abs(between(patch, angle)) / float(patch[DISC].std()), 0.1)
 
 
 def reconstructed(sinogram: Array) -> Array:
@@ -153,6 +162,9 @@ def main() -> None:
     area, flat = masks.mean((1, 2)), d.maps.reshape(len(d.maps), len(ANGLES), SIDE)
     inside, ranked = common.quality.mass_accuracy(flat, masks), common.quality.rank_accuracy(flat, masks)
     pairs = random.choice(np.flatnonzero(~visible), visible.sum())
+    shown = np.array([contrast(one[:, :, 0], a) for one, a in zip(d.x, angle, strict=True)])
+    shown = np.abs(shown) / np.array([steepness(p, a) for p, a in zip(patches, angle, strict=True)])
+    shown = shown / np.median(shown[visible])
     taken, usual = lost(d, angle, np.flatnonzero(seen)[:: 1 if args.quick else 2], random)
     by = block[np.flatnonzero(seen)[:: 1 if args.quick else 2]]
     rows = [
@@ -163,12 +175,15 @@ def main() -> None:
             taken, usual, by,
         ),
         check(
-            "visible edges: direction is right (chance: that of invisible edges)",
-            d.right[visible].astype(float), d.right[pairs].astype(float), block[visible],
+            "contrast of visible edges in a back-projection (chance: of invisible edges)",
+            shown[visible], shown[pairs], block[visible],
         ),
     ]  # fmt: skip
     common.audited(d, (x[:1000], y[:1000]), (d.x, d.y), np.where(visible, "visible", "invisible"), args)
     more = [f"Frames of at most {common.BUDGET} bytes: median cosine to the map {np.median(d.cosine()):.3f}."]
+    for name, which in (("visible", visible), ("invisible", ~visible)):
+        right = common.quality.share(d.right[which], block[which])
+        more.append(f"Direction of {name} edges (one of six): right for {right.percent()[:-1]}).")
     if not args.quick:
         picture(d, image, patches, angle, at)
     common.publish("tomography", args.quick, common.quality.share(d.right, block), rows, more)
@@ -184,10 +199,10 @@ def picture(d: common.Deployed, image: Array, patches: Array, angle: Array, at: 
     axes[0][0].imshow(image, cmap="gray")
     axes[1][0].imshow(limited, cmap="gray")
     axes[2][0].imshow(image, cmap="gray")
-    for chosen, colour in ((d.right, "#00b050"), (~d.right, "#ff4000")):
+    for chosen, colour in ((d.right, "#0072b2"), (~d.right, "#e69f00")):
         axes[2][0].scatter(at[chosen, 1], at[chosen, 0], s=0.6, c=colour)
     axes[3][0].axis("off")
-    for row, name in enumerate(("slice", "from 120°", "direction right, wrong")):
+    for row, name in enumerate(("slice", "from 120°", "direction right (blue)")):
         axes[row][0].set_title(name, fontsize=8)
     random = np.random.default_rng(1)
     for column, k in enumerate((0, 1, 2, 3, 4), 1):
