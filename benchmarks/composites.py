@@ -88,17 +88,18 @@ def samples(graph: Graph, path: str | None, count: int) -> tuple[str, Array]:
 
 def photographs(size: tuple[int, ...], count: int, random: np.random.Generator) -> Array:
     """Parts of scikit-image's photographs (N, height, width, 3), 0…255."""
-    from skimage import data
-    from skimage.transform import resize
+    from skimage import data, transform
 
+    pictures: list[Callable[[], Array]] = [data.astronaut, data.chelsea, data.coffee, data.rocket]
+    resize: Callable[..., Array] = transform.resize
     found = []
     for i in range(count):
-        whole = (data.astronaut, data.chelsea, data.coffee, data.rocket)[i % 4]()
+        whole = pictures[i % len(pictures)]()
         side = int(min(whole.shape[:2]) * random.uniform(0.5, 1))
         top, left = (random.integers(0, n - side + 1) for n in whole.shape[:2])
         part = whole[top : top + side, left : left + side]
         found.append(resize(part, size, preserve_range=True, anti_aliasing=True))
-    return np.rint(np.stack(found))
+    return np.asarray(np.rint(np.stack(found)))
 
 
 def smooth(shape: tuple[int, ...], count: int, random: np.random.Generator, dtype: np.dtype[Any]) -> Array:
@@ -106,13 +107,13 @@ def smooth(shape: tuple[int, ...], count: int, random: np.random.Generator, dtyp
     from scipy.ndimage import gaussian_filter
 
     width = (0, *(1.5 if n > 8 else 0 for n in shape))
-    v = gaussian_filter(random.normal(size=(count, *shape)), width)
-    v = v / v.std()
+    v = np.asarray(gaussian_filter(random.normal(size=(count, *shape)), width))
+    v = np.asarray(v / v.std())
     if dtype.kind == "f":
-        return v.astype(dtype)
+        return np.asarray(v, dtype)
     limits = np.iinfo(dtype)
     middle, half = (limits.max + limits.min) / 2, (limits.max - limits.min) / 2
-    return np.clip(np.rint(middle + v * half / 3), limits.min, limits.max).astype(dtype)
+    return np.asarray(np.clip(np.rint(middle + v * half / 3), limits.min, limits.max), dtype)
 
 
 def judged(graph: Graph, x: Array, name: str) -> Row:

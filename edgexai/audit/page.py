@@ -15,7 +15,7 @@ p { margin: .4rem 0; } code { font-size: .85em; overflow-wrap: anywhere; } .soft
 table { border-collapse: collapse; width: 100%; margin: .6rem 0; font-size: .87rem; }
 th, td { text-align: left; vertical-align: top; padding: .28rem .7rem .28rem 0; border-bottom: 1px solid var(--line); }
 thead { display: table-header-group; } th { color: var(--soft); font-weight: 600; } td { overflow-wrap: anywhere; }
-.figures { table-layout: fixed; } .figures th:nth-child(1) { width: 30%; } .figures th:nth-child(2) { width: 30%; }
+.figures { table-layout: fixed; } .figures th:nth-child(1) { width: 34%; } .figures th:nth-child(2) { width: 28%; }
 .n { width: 4.5em; text-align: right; white-space: nowrap; overflow-wrap: normal; padding-right: 0; }
 .missing { background: var(--warn-back); border-left: 3px solid var(--warn); padding: .45rem .8rem; margin: .6rem 0; }
 .missing ul { margin: .2rem 0; padding-left: 1.1rem; font-size: .92em; }
@@ -27,7 +27,8 @@ thead { display: table-header-group; } th { color: var(--soft); font-weight: 600
   @bottom-left { content: element(running); } @bottom-right { content: counter(page) " / " counter(pages); } }
 @media print { body { font-size: 10pt; margin: 0; padding: 0; max-width: none; } h2 { break-after: avoid; }
   .running { display: block; position: running(running); font-size: 8pt; color: var(--soft); }
-  tr, .sign, .last { break-inside: avoid; } .sign { break-before: avoid; } a { color: inherit; text-decoration: none; } }
+  tr, .sign, .last { break-inside: avoid; } .sign { break-before: avoid; }
+  a { color: inherit; text-decoration: none; } }
 """
 
 
