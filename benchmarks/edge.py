@@ -70,6 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--composite", action="append", help="which composites (default: all)")
     parser.add_argument("--no-rivals", action="store_true", help="composites only, which is much faster")
     parser.add_argument("--runs", type=int, default=300, help="alternating runs of each timing (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line, no table and no plot")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,6 +91,10 @@ def run(args: argparse.Namespace) -> int:
         ]
     with open(args.output / "edge.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for rows in tables.values() for row in rows)
+    if args.json:
+        for row in (row for rows in tables.values() for row in rows):
+            print(json.dumps(row))
+        return 0
     for model, rows in tables.items():
         print(f"\n### {model}, {rows[0]['samples']} inputs\n")
         show(
@@ -102,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     if len(tables) > 1:
         print("\n### All models\n")
         show(["method", "mean gain", "worst share of the best", "time"], _together(tables))
-    _plot(tables, args.output / "edge.png")
+    plot(tables, args.output / "edge.png")
     return 0
 
 
@@ -135,7 +140,7 @@ def _together(tables: dict[str, list[Row]]) -> list[list[str]]:
     return [[method, f"{mean:.3f}", f"{share:.2f}", _text(t)] for mean, method, share, t in sorted(found)[::-1]]
 
 
-def _plot(tables: dict[str, list[Row]], path: Path) -> None:
+def plot(tables: dict[str, list[Row]], path: Path) -> None:
     """Gain over time, a panel a model: `edge` red, named composites blue, other choices gray; rivals as lines."""
     from matplotlib.figure import Figure
 

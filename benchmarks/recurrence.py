@@ -8,6 +8,7 @@ examples:
 """
 
 import argparse
+import json
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from edgexai.graph import load
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--composite", nargs="+", default=["edge", "epsilon"], help="which (edge, epsilon)")
     parser.add_argument("--epochs", type=int, default=45, help="of training (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,8 +49,16 @@ def run(args: argparse.Namespace) -> int:
             maps = [explained(g, x[540:], composite).maps.reshape(60, 40, -1).sum(-1) for g in graphs]
             shares = [np.median([_share(m, a) for m, a in zip(found, at[540:], strict=True)]) for found in maps]
             alike = np.median([np.corrcoef(a, b)[0, 1] for a, b in zip(*maps, strict=True)])
-            rows.append([f"{name} ({right:.0%} right), {composite}", *(f"{s:.2f}" for s in shares), f"{alike:.4f}"])
-    show(["network, composite", "at the bump, float", "int8", "correlation"], rows)
+            row = {"network": name, "right": right, "composite": composite, "correlation": float(alike)}
+            rows.append(row | {"float": float(shares[0]), "int8": float(shares[1])})
+    if args.json:
+        for row in rows:
+            print(json.dumps(row))
+        return 0
+    names = [f"{r['network']} ({r['right']:.0%} right), {r['composite']}" for r in rows]
+    figures = [[f"{r['float']:.2f}", f"{r['int8']:.2f}", f"{r['correlation']:.4f}"] for r in rows]
+    head = ["network, composite", "at the bump, float", "int8", "correlation"]
+    show(head, [[n, *f] for n, f in zip(names, figures, strict=True)])
     return 0
 
 

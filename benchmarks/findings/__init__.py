@@ -5,6 +5,8 @@ writes one JSON line a stream. Seeds 0 and 1 chose the method and its null distr
 
 examples:
   python -m benchmarks findings --data mnist --data digits --seed 10 --seed 11 -o findings
+  python -m benchmarks findings --data mnist --data digits --data cifar --seed 20 --trials -o findings
+  python -m benchmarks findings --measure sick --data mnist --seed 20 -o findings
 """
 
 import argparse
@@ -15,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.findings.cases import ARTEFACTS, make
+from benchmarks.findings import bias, drift, sick
+from benchmarks.findings.cases import ARTEFACTS, BAND, artefacts, make
+from benchmarks.findings.trials import Samples, table, verdicts
 
 SHARES = (0.01, 0.05, 0.2)
 USED = 0.3
@@ -23,41 +27,70 @@ USED = 0.3
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", action="append", choices=("mnist", "digits", "cifar"), help="images (mnist)")
+    parser.add_argument(
+        "--measure", choices=("shortcuts", "sick", "drift", "bias"), default="shortcuts", help="(%(default)s)"
+    )
+    parser.add_argument("--data", action="append", choices=("mnist", "digits", "cifar", "kws"), help="(mnist)")
     parser.add_argument("--seed", action="append", type=int, help="of network, split and class (10, 11, 12)")
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where data/cifar10_*.npz lie")
+    parser.add_argument("--trials", action="store_true", help="try what is found by intervention, too (long)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="directory of networks and results")
 
 
 def run(args: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
-    with (args.output / "findings.jsonl").open("w") if args.output.is_dir() else _new(args.output) as file:
+    args.output.mkdir(parents=True, exist_ok=True)
+    name = "findings" if args.measure == "shortcuts" else args.measure
+    with (args.output / f"{name}.jsonl").open("w") as file:
         for data in args.data or ["mnist"]:
             for seed in args.seed or [10, 11, 12]:
-                for artefact in ["clean", *ARTEFACTS]:
-                    for row in streams(make(data, artefact, seed, args.output, args.shared)):
+                for artefact in ["clean"] if args.measure == "sick" else ["clean", *artefacts(data)]:
+                    for row in measured(
+                        args.measure, make(data, artefact, seed, args.output, args.shared), args.trials
+                    ):
                         rows.append(row)
                         print(json.dumps(row), file=file, flush=True)
+    if args.measure != "shortcuts":
+        {"sick": sick, "drift": drift, "bias": bias}[args.measure].table(rows)
+        return 0
     show(rows)
+    if args.trials:
+        table(rows, USED)
     return 0
 
 
-def _new(directory: Path) -> Any:
-    directory.mkdir(parents=True)
-    return (directory / "findings.jsonl").open("w")
+def measured(what: str, path: Path, trials: bool) -> Iterator[dict[str, Any]]:
+    """The rows of one network."""
+    if what == "sick":
+        yield from sick.cases(path)
+    elif what == "drift":
+        yield from drift.streams(path, USED)
+    elif what == "shortcuts":
+        yield from streams(path, trials)
+    else:
+        about = read(path)[0]
+        if about["artefact"] != "clean" and about["fooled"] >= USED:
+            yield from bias.draws(path)
 
 
-def streams(path: Path) -> Iterator[dict[str, Any]]:
-    """Every class of every stream of one network: p of its shortcut, and how well its carriers are named."""
+def streams(path: Path, trials: bool = False) -> Iterator[dict[str, Any]]:
+    """Every class of every stream of one network: p of its shortcut, and how well its carriers are named.
+
+    With ``trials`` those that use the artefact, and clean ones, are tried: the planted class at 5 and 20 %, two other
+    classes at 5 % (clean networks: all).
+    """
     from edgexai.fleet.analysis.shortcut import LEAST, shortcuts
 
     about, clean, planted, truth = read(path)
     own = np.flatnonzero(truth == about["target"])
+    tried = trials and (about["artefact"] == "clean" or about["fooled"] >= USED)
+    samples = Samples.of(path) if tried else None
     for share in SHARES if about["artefact"] != "clean" else (0.0,):
         random, count = np.random.default_rng(0), round(share * len(own))
         kept = np.ones(len(clean), bool)
         kept[random.permutation(own)[:count]] = False
-        rows = [*np.array(clean, object)[kept], *np.array(planted, object)[random.permutation(len(planted))[:count]]]
+        picked = random.permutation(len(planted))[:count]
+        rows = [*np.array(clean, object)[kept], *np.array(planted, object)[picked]]
         carriers = np.arange(len(rows)) >= kept.sum()
         evidence = gathered(rows)
         for found in shortcuts(evidence):
@@ -67,6 +100,9 @@ def streams(path: Path) -> Iterator[dict[str, Any]]:
             row["carriers"], row["least"] = int(there.sum()), LEAST
             if is_planted and there.any() and not there.all():
                 row["auroc"] = auroc(there, np.array([m.score for m in found.members]))
+            near = (found.target - about["target"]) % 10 in (1, 6)
+            if samples and share != 0.01 and (is_planted or share == 0 or (share == 0.05 and near)):
+                row |= verdicts(samples, *samples.stream(kept, picked), found)
             yield row
 
 
@@ -110,7 +146,7 @@ def show(rows: list[dict[str, Any]]) -> None:
         f"clean classes {len(alarms)}: " + ", ".join(f"p ≤ {a}: {np.mean(np.array(alarms) <= a):.2%}" for a in LEVELS)
     )
     for share in SHARES:
-        for artefact in [*ARTEFACTS, "all"]:
+        for artefact in [*ARTEFACTS, BAND, "all"]:
             some = [
                 r for r in rows if r["planted"] and r["share"] == share and r["fooled"] >= USED and r["carriers"] >= 1
             ]

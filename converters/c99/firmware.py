@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.c99 import project
+from converters.c99 import manifest, project
 from converters.c99.back import Explaining, explanation
+from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
 from converters.c99.lowering import C_TYPES
 from converters.c99.memory import Block, Placement, place
@@ -20,6 +21,7 @@ from converters.c99.schedule import Schedule
 from converters.c99.text import Tables, calls
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, load
+from edgexai.graph.write import fingerprint
 from edgexai.relevance.composite_file import composite_of
 
 KERNELS = files("converters.c99").joinpath("kernels")
@@ -41,6 +43,10 @@ class Firmware:
     schedule: Schedule
     placement: Placement
     explain_arena: int | None = None
+    frame: int | None = None
+    explanation: Schedule | None = None
+    room: Placement | None = None
+    """The steps of explaining, and where their buffers lie."""
 
 
 def write(
@@ -50,14 +56,18 @@ def write(
     explains: Explaining | None = None,
     samples: NDArray[Any] | None = None,
     expected: NDArray[Any] | None = None,
+    maps: NDArray[Any] | None = None,
+    frame: int | None = None,
 ) -> Firmware:
     """Write the sources of a model into ``directory``.
 
     ``name`` begins every public C name. ``explains`` adds a function that also gives relevance, computed in integers:
     under which composite, of which target and down to which grid (see `converters.c99.back`).
-    ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …), what it answers, go into `selftest.c`.
-    Raises UnsupportedOperator for an operator without a kernel, by number and name; ConfigError for a name that C does
-    not take; DataError for samples that do not fit.
+    ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …), what it answers, go into `selftest.c`,
+    and ``maps`` (n, …), the relevance that an explainer gives for them.
+    ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. Raises UnsupportedOperator for
+    an operator without a kernel, by number and name; ConfigError for a name that C does not take, or a frame that is
+    too small; DataError for samples that do not fit.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
@@ -69,16 +79,22 @@ def write(
     body = calls(plan, placement, tables)
     ports = Ports.of(low.graph)
     explained: list[str] = []
-    explain_arena = None
+    explain_arena: int | None = None
+    shape: tuple[int, ...] = ()
+    framed, whole, room = None, None, None
+    if explains is None and frame is not None:
+        explains = Explaining()
     if explains is not None:
         whole, shape = explanation(low, plan, explains)
         room = _placed(whole)
-        explain_arena = room.size
-        size = "x".join(map(str, shape))
+        shape = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+        framed = None if frame is None else Frame(frame, shape, bytes.fromhex(fingerprint(graph))[:4])
+        explain_arena = max(room.size, 8, framed.memory if framed else 0)
+        form = "x".join(map(str, shape))
         about = f"composite {composite_of(explains.composite).name}, target {explains.target}"
         explained = [
-            f"#define {name.upper()}_RELEVANCE {prod(shape)} /* values of the map, {size} */",
-            f"#define {name.upper()}_EXPLAIN_ARENA {room.size} /* bytes of RAM while explaining */",
+            f"#define {name.upper()}_RELEVANCE {prod(shape)} /* values of the map, {form} */",
+            f"#define {name.upper()}_EXPLAIN_ARENA {explain_arena} /* bytes of RAM while explaining */",
         ]
         prototype = (
             f"void {name}_explain({name}_explain_arena *arena, {ports.signature()}, "
@@ -89,6 +105,7 @@ def write(
             f"}} {name}_explain_arena;",
             f"\n/* The answer, and its relevance: {about}. */",
             f"{prototype};\n",
+            *(framed.header(name) if framed else []),
         ]
         body = [
             *body,
@@ -97,16 +114,18 @@ def write(
             f"{prototype} {{",
             "    int8_t *const a = arena->bytes;",
             *calls(whole, room, tables),
+            *(["}", "", *framed.source(name)[:-2]] if framed else []),
         ]
     out: dict[str, str] = {
         f"{name}.h": _header(name, ports, placement.size).replace(
             "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
         ),
-        f"{name}.c": _source(name, ports, tables, body),
+        f"{name}.c": _source(name, ports, tables, body, framed is not None),
+        manifest.NAME: manifest.manifest(low.graph, name, placement.size, explain_arena, shape, explains, frame),
         **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes),
     }
     if samples is not None:
-        out["selftest.c"] = _selftest(name, low.graph, samples, expected)
+        out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps)
     root = Path(directory)
     for folder in ("src", "zephyr"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -115,8 +134,14 @@ def write(
     kernels = sorted(f.name for f in KERNELS.iterdir() if f.name.endswith((".c", ".h")))
     for kernel in kernels:
         (root / "src" / kernel).write_bytes(KERNELS.joinpath(kernel).read_bytes())
-    written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels))
-    return Firmware(name, placement.size, placement.bound, tables.bytes, written, plan, placement, explain_arena)
+    encoder = {} if framed is None else framed.sources()
+    for file, content in encoder.items():
+        (root / "src" / file).write_bytes(content)
+    written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels), *(f"src/{file}" for file in encoder))
+    size = None if framed is None else framed.size
+    return Firmware(
+        name, placement.size, placement.bound, tables.bytes, written, plan, placement, explain_arena, size, whole, room
+    )
 
 
 def _placed(plan: Schedule) -> Placement:
@@ -177,13 +202,14 @@ def _header(name: str, ports: Ports, arena: int) -> str:
     )
 
 
-def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str]) -> str:
+def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames: bool) -> str:
     return "\n".join(
         [
             "/* Written by `edgexai firmware`: the model's constants, and the order in which kernels are called. */",
             "",
             f'#include "{name}.h"',
             "",
+            *(['#include "edgexai_heatmap.h"'] if frames else []),
             '#include "exai.h"',
             "",
             *tables.lines,
@@ -198,7 +224,9 @@ def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str]) -> str
     )
 
 
-def _selftest(name: str, graph: Graph, samples: NDArray[Any], expected: NDArray[Any] | None) -> str:
+def _selftest(
+    name: str, graph: Graph, samples: NDArray[Any], expected: NDArray[Any] | None, maps: NDArray[Any] | None
+) -> str:
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or expected is None:
         raise DataError("a self-test needs a model of one input and one output, and what it answers to the samples")
     arrays = []
@@ -208,4 +236,5 @@ def _selftest(name: str, graph: Graph, samples: NDArray[Any], expected: NDArray[
         if values.dtype != wanted or values.size != len(samples) * prod(tensor.shape):
             raise DataError(f"samples for {tensor.name!r} must be {wanted} of shape (n, {prod(tensor.shape)})")
         arrays.append(values.reshape(len(samples), -1))
-    return project.selftest(name, *arrays)
+    given = None if maps is None else maps.reshape(len(samples), -1).astype(np.float32)
+    return project.selftest(name, arrays[0], arrays[1], given)

@@ -87,22 +87,46 @@ static {name}_arena arena;
 """
 
 
-def selftest(name: str, samples: NDArray[Any], expected: NDArray[Any]) -> str:
-    """A program that ends with 0 if every answer is the expected one."""
+def selftest(name: str, samples: NDArray[Any], expected: NDArray[Any], maps: NDArray[np.float32] | None = None) -> str:
+    """A program that ends with 0 if every answer is the expected one, and every map near the one of an explainer."""
     arrays = []
-    for what, values in (("samples", samples), ("expected", expected)):
+    given = [("samples", samples), ("expected", expected), *([] if maps is None else [("maps", maps)])]
+    for what, values in given:
         kind = "float" if values.dtype == np.float32 else "int8_t"
         words = [f"{float(v).hex()}f" if kind == "float" else str(int(v)) for v in values.reshape(-1)]
         arrays.append(f"static const {kind} {what}[{values.size}] = {{\n" + "\n".join(wrapped(words)) + "\n};\n")
     kind = "float" if expected.dtype == np.float32 else "int8_t"
+    tables = "\n".join(arrays)
+    compared = ""
+    if maps is not None:
+        tables += f"""
+static {name}_explain_arena explain_arena;
+static float relevance[{name.upper()}_RELEVANCE];
+
+/* Whether two maps have a cosine of more than 0.995. */
+static int alike(const float *a, const float *b) {{
+    float both = 0.0f, first = 0.0f, second = 0.0f;
+    for (int i = 0; i < {name.upper()}_RELEVANCE; i++) {{
+        both += a[i] * b[i];
+        first += a[i] * a[i];
+        second += b[i] * b[i];
+    }}
+    return both >= 0.0f && both * both >= 0.99f * first * second;
+}}
+"""
+        compared = f"""
+        int32_t target;
+        float score;
+        {name}_explain(&explain_arena, samples + i * {samples.shape[1]}, y, relevance, &target, &score);
+        wrong += memcmp(y, expected + i * {expected.shape[1]}, sizeof y) != 0;
+        wrong += !alike(relevance, maps + i * {name.upper()}_RELEVANCE);"""
     return f"""/* Answers to samples, compared with the reference kernels'; exits with the number of wrong ones. */
 
 #include <string.h>
 
 #include "{name}.h"
 
-{arrays[0]}
-{arrays[1]}
+{tables}
 static {name}_arena arena;
 
 int main(void) {{
@@ -110,7 +134,7 @@ int main(void) {{
     for (int i = 0; i < {len(samples)}; i++) {{
         {kind} y[{expected.shape[1]}];
         {name}_predict(&arena, samples + i * {samples.shape[1]}, y);
-        wrong += memcmp(y, expected + i * {expected.shape[1]}, sizeof y) != 0;
+        wrong += memcmp(y, expected + i * {expected.shape[1]}, sizeof y) != 0;{compared}
     }}
     return wrong;
 }}

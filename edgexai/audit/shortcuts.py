@@ -15,7 +15,7 @@ from edgexai.fleet.analysis.statistics import false_discovery
 from edgexai.graph import serialize
 from edgexai.intervention.features import flat
 from edgexai.intervention.trial import ENOUGH
-from edgexai.intervention.tried import HOST, NEITHER, ORDINARY, SUSPECTED, tried
+from edgexai.intervention.tried import HOST, NEITHER, ORDINARY, SUSPECTED, Given, sought
 from edgexai.runtime.interpreter import Interpreter
 
 __all__ = ["ENOUGH", "LEAST", "SUSPECT", "frames", "tested"]
@@ -42,23 +42,25 @@ def frames(evidence: Evidence, groups: NDArray[Any] | None = None) -> Frames:
 
 
 def tested(evidence: Evidence) -> list[Finding]:
-    """Shortcuts that are worth a trial, or are reported at the false-discovery rate, each with its trial."""
+    """Shortcuts that a trial confirms, or that are suspected (p ≤ SUSPECT), each with its trial."""
     found = shortcuts(frames(evidence))
     if not found:
         return []
     rates = false_discovery([f.p for f in found])
-    worth = [f.judged(float(q)) for f, q in zip(found, rates, strict=True) if q <= RATE or f.p <= SUSPECT]
+    judged = [f.judged(float(q)) for f, q in zip(found, rates, strict=True)]
     model = Interpreter(serialize(evidence.graph))
 
     def scores(x: NDArray[Any]) -> NDArray[Any]:
         return model.outputs[0].real(model.run(x)[0])
 
-    return [_tried(evidence, finding, scores) for finding in worth]
+    tries = [_tried(evidence, finding, scores) for finding in judged]
+    return [f for f in tries if f.verdict == "confirmed" or f.q <= RATE or f.p <= SUSPECT]
 
 
 def _tried(evidence: Evidence, finding: Finding, scores: Callable[[NDArray[Any]], NDArray[Any]]) -> Finding:
     target = int(finding.target or 0)
     role = np.where(evidence.predicted[evidence.chosen] == target, NEITHER, HOST)
     role[[m.id for m in finding.members]] = [SUSPECTED if m.score >= CARRIER else ORDINARY for m in finding.members]
-    outcome = tried(evidence.x[evidence.chosen], evidence.maps, role, target, scores)
-    return finding.tried([outcome], evidence.called(target))
+    given = Given(evidence.x[evidence.chosen], evidence.maps, role, target, scores)
+    outcome = sought(given, finding.q <= RATE or finding.p <= SUSPECT)
+    return finding if outcome is None else finding.tried([outcome], evidence.called(target))

@@ -3,7 +3,7 @@
 examples:
   edgexai basis kws_explain.tflite --data clips.npz -o kws.basis
   edgexai basis kws_explain.tflite --data clips.npz --components 16 -o small.basis
-  edgexai agent … --model kws_explain.tflite --basis kws.basis
+  edgexai agent --config agent.toml --model kws_explain.tflite --basis kws.basis
 
 The fleet decodes such frames with the same file: put it into the folder `bases` of its store. Take some hundreds of
 samples like those that the node will see, at least a few times as many as components; a map that is unlike them

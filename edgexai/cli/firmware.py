@@ -6,48 +6,55 @@ examples:
   edgexai firmware kws_int8.tflite -o kws
   edgexai firmware kws_int8.tflite -o kws --samples recordings.npz      (and a self-test with what is right)
   edgexai firmware kws_int8.tflite -o kws --explain
+  edgexai firmware kws_int8.tflite -o kws --frame 64                    (explain, and make heatmap frames of 64 bytes)
   edgexai firmware kws_int8.tflite -o kws --name spotter --json
 """
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import Explaining, write
+from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.cli.sizes import rows_by_columns
-from edgexai.errors import DataError
+from edgexai.compress.measure.execute import quantized
 from edgexai.graph import Graph, load, serialize
+
+SAMPLES = 16
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="an int8 .tflite model")
     parser.add_argument("-o", "--output", required=True, help="the folder that the sources go into")
     parser.add_argument("--name", default="model", help="begins every public C name (%(default)s)")
-    parser.add_argument(
-        "--samples", metavar="NPZ", help="x (N, …) in the type of the model's input; up to 16 go into selftest.c"
-    )
+    parser.add_argument("--samples", metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c")
     parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
     parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
     parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
+    parser.add_argument(
+        "--frame", type=int, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
+    )
     parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
     parser.add_argument("--json", action="store_true", help="report as JSON")
+    data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
-    samples, expected = _answers(graph, args.samples) if args.samples else (None, None)
-    asked = Explaining(args.composite, args.target, rows_by_columns(args.grid)) if args.explain else None
-    made = write(graph, args.output, args.name, asked, samples, expected)
+    asked = Explaining(args.composite, args.target, rows_by_columns(args.grid))
+    explains = asked if args.explain or args.frame is not None else None
+    samples, expected, maps = _answers(args, graph, explains) if args.samples else (None, None, None)
+    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame)
     report = {
         "name": made.name,
         "arena_bytes": made.arena,
         "arena_least_bytes": made.bound,
         "explain_arena_bytes": made.explain_arena,
         "constant_bytes": made.constants,
+        "frame_bytes": made.frame,
         "files": list(made.files),
     }
     if args.json:
@@ -62,17 +69,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _answers(graph: Graph, path: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The first samples of a file, and what TensorFlow Lite Micro answers."""
+def _answers(
+    args: argparse.Namespace, graph: Graph, explains: Explaining | None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """The first samples of a file as the model takes them, TensorFlow Lite Micro's answers, and an explainer's maps."""
+    from edgexai.relevance import attach
+    from edgexai.runtime.explainer import Explainer
     from edgexai.runtime.micro import MicroInterpreter
 
     micro = MicroInterpreter(serialize(graph))
-    try:
-        with np.load(Path(path)) as arrays:
-            samples = arrays["x"][:16]
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{path} is not an .npz with x (N, …); see --help") from error
-    if samples.dtype != micro.inputs[0].dtype or samples[0].size != int(np.prod(micro.inputs[0].shape)):
-        wanted = f"{micro.inputs[0].dtype} of {'×'.join(map(str, micro.inputs[0].shape))}"
-        raise DataError(f"x in {path} is {samples.dtype} of {samples.shape}, but the model takes {wanted} a sample")
-    return samples, np.stack([micro.run(x.reshape(micro.inputs[0].shape))[0] for x in samples])
+    samples = quantized(graph, samples_of(args, graph, args.samples).x[:SAMPLES])
+    expected = np.stack([micro.run(x.reshape(micro.inputs[0].shape))[0] for x in samples])
+    if explains is None:
+        return samples, expected, None
+    attached = attach(graph, explains.composite, target=explains.target, grid=explains.grid)
+    explainer = Explainer(serialize(attached), runtime="micro")
+    return samples, expected, np.stack([explainer(x).relevance for x in samples])

@@ -16,8 +16,13 @@ MOST = 200_000
 """Newest frames of a model that are read at once."""
 
 
-def evidence(directory: Path, since: float = -float("inf"), until: float = float("inf")) -> list[Evidence]:
-    """What a store has of every model, from ``since`` up to ``until`` (the nodes' clocks, Unix seconds)."""
+def evidence(
+    directory: Path, since: float = -float("inf"), until: float = float("inf"), newest: int | None = None
+) -> list[Evidence]:
+    """What a store has of every model, from ``since`` up to ``until`` (the nodes' clocks, Unix seconds).
+
+    ``newest`` leaves all but so many of the frames out that arrived last.
+    """
     if not directory.is_dir():
         raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
     store = Store(directory)
@@ -25,7 +30,7 @@ def evidence(directory: Path, since: float = -float("inf"), until: float = float
         groups = _groups(store)
         bases = at_hand(directory / FOLDER)
         rows: dict[str, list[dict[str, Any]]] = {}
-        after = -1
+        after = -1 if newest is None else store.last_id() - newest
         while batch := store.since(after):
             after = batch[-1].id
             for one in batch:

@@ -14,11 +14,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from edgexai.errors import ConfigError
 from edgexai.fleet.broker import EmbeddedBroker
+from edgexai.fleet.findings import Watch, found
 from edgexai.fleet.ingest.ingest import Ingest
 from edgexai.fleet.ingest.metrics import listen
 from edgexai.fleet.store.store import Store
@@ -31,6 +33,7 @@ from edgexai.messaging.broker import Broker
 log = logging.getLogger(__name__)
 
 COMPACT_EVERY = 15.0
+LOOK_EVERY = 5.0  # seconds from the end of one look for findings to the next
 COMPACT_FROM = 20_000  # frames that are worth a Parquet file while the service runs
 
 
@@ -74,6 +77,8 @@ def serve(
         stopping = threading.Event()
         view = View(shown, decode=stack.enter_context(_decoding_apart(stopping)), stopping=stopping)
         stack.callback(_repeat(0.3, view.catch_up))
+        watch = Watch(store, shown.last_id, stack.enter_context(_looking_apart(stopping)))
+        stack.callback(_repeat(LOOK_EVERY, watch.again))
         stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
         ingest = Ingest(broker, opened.journal, fleet, worker or _worker_name(store), share, version)
         ingest.start()
@@ -81,7 +86,7 @@ def serve(
         where = Where(f"http://{host}:{listener.getsockname()[1]}", broker.url, store)
         server = uvicorn.Server(
             uvicorn.Config(
-                application(view, broker.url, ingest.meter, _names(host)),
+                application(view, broker.url, ingest.meter, _names(host), watch),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -174,23 +179,44 @@ def _move_all(store: Store, at_least: int = 1) -> None:
 
 @contextmanager
 def _decoding_apart(stopping: threading.Event) -> Iterator[Callable[[list[bytes], Path], list[Decoded]]]:
-    """`decoded`, in a process of low priority: in this one it would take turns with the worker at every system call."""
+    """`decoded`, apart; what is not decoded when the service ends is for a page that nobody sees any more."""
+    with _apart(stopping) as call:
+
+        def apart(frames: list[bytes], bases: Path) -> list[Decoded]:
+            try:
+                return call(decoded, frames, bases) or [None] * len(frames)
+            except (BrokenProcessPool, RuntimeError):  # killed, or the service is ending
+                return [None] * len(frames) if stopping.is_set() else decoded(frames, bases)
+
+        yield apart
+
+
+@contextmanager
+def _looking_apart(stopping: threading.Event) -> Iterator[Callable[[Path], list[dict[str, Any]]]]:
+    """`found`, apart."""
+    with _apart(stopping) as call:
+        yield lambda directory: call(found, directory) or []
+
+
+@contextmanager
+def _apart(stopping: threading.Event) -> Iterator[Callable[..., Any]]:
+    """Calls in a process of low priority: in this one they would take turns with the worker at every system call.
+
+    None when the service ends before the call does.
+    """
     pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_step_back)
 
-    def apart(frames: list[bytes], bases: Path) -> list[Decoded]:
-        try:
-            result = pool.submit(decoded, frames, bases)
-            while True:
-                try:
-                    return result.result(timeout=0.2)
-                except TimeoutError:
-                    if stopping.is_set():  # what is being decoded is for a page that nobody sees any more
-                        return [None] * len(frames)
-        except (BrokenProcessPool, RuntimeError):  # killed, or the service is ending
-            return [None] * len(frames) if stopping.is_set() else decoded(frames, bases)
+    def call(work: Callable[..., Any], *arguments: Any) -> Any:
+        result = pool.submit(work, *arguments)
+        while not stopping.is_set():
+            try:
+                return result.result(timeout=0.2)
+            except TimeoutError:
+                continue
+        return None
 
     try:
-        yield apart
+        yield call
     finally:
         children = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)

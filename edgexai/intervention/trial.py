@@ -8,7 +8,7 @@ difference of means, less the share that turns when it is taken away, since clas
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,9 @@ WAYS = {
     "cast": "its brightness and contrast transferred",
     "difference": "its mean difference from ordinary members added",
 }
-ENOUGH = 0.3
-"""Effect from which a suspicion is confirmed (docs/findings.md)."""
+ENOUGH, ENOUGH_ALONE = 0.3, 0.5
+"""Effects from which a cluster is confirmed, and from which members are that a scan has chosen by their very effect on
+other hosts (docs/findings.md)."""
 FEWEST, KEPT = 3, 24
 """Donors of a side before the first host is tried, and how many are kept of each."""
 
@@ -56,6 +57,8 @@ class Outcome:
     n: int = 0
     donors: tuple[int, int] = (0, 0)
     ways: dict[str, Way] = field(default_factory=lambda: {way: Way() for way in WAYS})
+    alone: int = 0
+    """How many members a scan has found to stand out; 0 where the suspected ones are a cluster."""
 
     @property
     def done(self) -> bool:
@@ -88,7 +91,8 @@ class Outcome:
         """confirmed, not confirmed, or open: too few donors or hosts so far."""
         if self.n < min(self.wanted, 20) or not self.n:
             return "open"
-        return "confirmed" if self.effect(self.best) >= ENOUGH and self.interval(self.best)[0] > 0 else "not confirmed"
+        enough = ENOUGH_ALONE if self.alone else ENOUGH
+        return "confirmed" if self.effect(self.best) >= enough and self.interval(self.best)[0] > 0 else "not confirmed"
 
     def text(self, called: str) -> str:
         """In words; ``called`` is the class."""
@@ -102,7 +106,8 @@ class Outcome:
             control = (
                 f"ordinary members {counts.ordinary / self.n:.0%}; difference {self.effect(self.best):.0%}, {control}"
             )
-        return f"{self.verdict.capitalize()}: {WAYS[self.best]}, it turns {share} ({control})."
+        scan = f"Tried one by one, {self.alone} of its samples stand out. " if self.alone else ""
+        return f"{scan}{self.verdict.capitalize()}: {WAYS[self.best]}, it turns {share} ({control})."
 
     def as_json(self) -> dict[str, Any]:
         """As it travels."""
@@ -167,17 +172,22 @@ class Trial:
 
     def _share(self, x: Sample) -> tuple[bool, float]:
         """Whether a sample is of the class, and the class's probability."""
-        scores = np.asarray(self._predict(x), np.float64).reshape(-1)
-        if scores.min() < 0 or abs(scores.sum() - 1) > 0.1:
-            scores = np.exp(scores - scores.max())
-        target = self.outcome.target
-        return int(np.argmax(scores)) == target, float(scores[target] / max(scores.sum(), 1e-30))
+        p, target = probabilities(self._predict(x)), self.outcome.target
+        return int(np.argmax(p)) == target, float(p[target])
+
+
+def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """A model's scores (classes,) as probabilities; softmax where they are none yet."""
+    p = np.asarray(scores, np.float64).reshape(-1)
+    if p.min() < 0 or abs(p.sum() - 1) > 0.1:
+        p = np.exp(p - p.max())
+    return np.asarray(p / max(float(p.sum()), 1e-30))
 
 
 def together(outcomes: Sequence[Outcome]) -> Outcome:
     """What the trials of several nodes say of one class, their hosts counted together."""
     first, *rest = outcomes
-    found = outcome(first.as_json())
+    found = replace(first, ways={name: replace(way) for name, way in first.ways.items()})
     for other in rest:
         found.wanted, found.n = found.wanted + other.wanted, found.n + other.n
         found.donors = found.donors[0] + other.donors[0], found.donors[1] + other.donors[1]

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from edgexai.checks import file_content, one_of, real_array, told, true_or_false, whole_number
 from edgexai.errors import DataError, Error, ModelError
 from edgexai.extras import how_to_install
+from edgexai.runtime.compiled import Compiled
 from edgexai.runtime.interpreter import Interpreter, Port
 from edgexai.runtime.metadata import metadata
 from edgexai.runtime.micro import MicroInterpreter
-from edgexai.runtime.preprocessing import preprocessing
+from edgexai.runtime.preprocessing import Preprocessing, preprocessing
 from edgexai.runtime.sandbox import Limits, Runtime, Sandbox
 
 MOST_THREADS = 1024
@@ -163,7 +164,8 @@ class Explanation:
 class Explainer:
     """Loads a file that `edgexai.attach` made and explains one sample a call.
 
-    ``runtime`` is the installed TFLite runtime, or ``"micro"`` for TFLite Micro, which takes one thread. A file that
+    ``runtime`` is the installed TFLite runtime, or ``"micro"`` for TFLite Micro, which takes one thread, or ``"c99"``:
+    ``model`` is then a folder that `edgexai firmware --explain` wrote, compiled here. A file that
     nobody vouches for is ``untrusted``: it runs in a process of its own, within `Limits`, whose end is a ModelError.
     Raises ModelError for any other file, FileError (an OSError too) for none, DataError for a sample that does not fit.
     """
@@ -178,16 +180,20 @@ class Explainer:
         if not isinstance(model, str | PathLike | bytes):
             raise DataError(f"Explainer takes the path or the bytes of an explainer file, not {told(model)}")
         whole_number("threads", threads, 1, MOST_THREADS)
-        one_of("runtime", runtime, ("tflite", "micro"))
+        one_of("runtime", runtime, ("tflite", "micro", "c99"))
         limits = untrusted if isinstance(untrusted, Limits) else Limits()
         is_trusted = untrusted is not limits and not true_or_false("untrusted", untrusted)
-        content = model if isinstance(model, bytes) else file_content("the explainer", model)
-        self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
-        self._interpreter: Interpreter | MicroInterpreter | Sandbox
-        if not is_trusted:
-            self._interpreter = Sandbox(content, threads, runtime, limits)
+        self._interpreter: Interpreter | MicroInterpreter | Sandbox | Compiled
+        content = b""
+        if runtime == "c99":
+            self._interpreter, self.metadata = _compiled(model, is_trusted)
         else:
-            self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
+            content = model if isinstance(model, bytes) else file_content("the explainer", model)
+            self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
+            if not is_trusted:
+                self._interpreter = Sandbox(content, threads, runtime, limits)
+            else:
+                self._interpreter = Interpreter(content, threads) if runtime == "tflite" else MicroInterpreter(content)
         if not _complete(self._interpreter.outputs, self.metadata.outputs):
             raise ModelError("the explainer file lacks its outputs; attach the relevance pass again")
         asks = self.takes_weights or self.takes_box
@@ -196,7 +202,7 @@ class Explainer:
             raise ModelError("the explainer file takes no input; attach the relevance pass again")
         self.input = self.inputs[0]
         self.outputs = self._interpreter.outputs
-        said = preprocessing(content)
+        said = preprocessing(content) if content else Preprocessing()
         self.labels, self._calibration = said.labels, said.calibration
         self._predict: Callable[..., tuple[NDArray[Any], ...]] | None = None
 
@@ -319,6 +325,18 @@ class Explainer:
         return [self(x, weights, unit=unit) for x in samples]
 
 
+def _compiled(model: str | Path | bytes, is_trusted: bool) -> tuple[Compiled, About]:
+    """Sources as a library, and what they explain."""
+    if isinstance(model, bytes):
+        raise DataError("runtime c99 takes the folder that `edgexai firmware --explain` wrote, not bytes")
+    if not is_trusted:
+        raise ModelError("runtime c99 compiles and runs what is in the folder; take sources that you trust")
+    library = Compiled(model)
+    if library.about is None:
+        raise ModelError(f"the sources in {model} explain nothing; write them with --explain")
+    return library, _read(json.dumps(library.about).encode(), str(model))
+
+
 def _complete(ports: Sequence[Port], names: Sequence[str]) -> bool:
     """Whether a file returns what its metadata names, behind at least one output of the model."""
     named = dict(zip(names, ports[len(ports) - len(names) :], strict=False))
@@ -341,6 +359,10 @@ def _about(model: bytes, where: str) -> About:
     raw = metadata(model, "edgexai")
     if raw is None:
         raise ModelError(f"{where} explains nothing: it has no relevance pass; run `edgexai attach` on it first")
+    return _read(raw, where)
+
+
+def _read(raw: bytes, where: str) -> About:
     try:
         said = json.loads(raw)
         grid = said["grid"]

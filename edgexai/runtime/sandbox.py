@@ -29,7 +29,7 @@ from edgexai.runtime.micro import MicroInterpreter
 MOST_HEAD = 2**20
 MOST_BYTES = 2**31
 KINDS = "iufb"
-Runtime = Literal["tflite", "micro"]
+Runtime = Literal["tflite", "micro", "c99"]
 
 
 @dataclass(frozen=True)

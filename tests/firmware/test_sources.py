@@ -146,4 +146,4 @@ def test_wrong_samples_are_one_sentence(folder: Path, tmp_path: Path, capsys: py
     np.savez(tmp_path / "d.npz", x=np.zeros((2, 5), np.int8))
     command = ["firmware", str(folder.parent / "m.tflite"), "-o", str(tmp_path), "--samples", str(tmp_path / "d.npz")]
     assert main(command) == 1
-    assert "but the model takes int8 of 1×9×7×3" in capsys.readouterr().err
+    assert "the model takes samples (N, 9, 7, 3), not (2, 5)" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from findings import clean, planted
+from findings import frames_file
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,29 +14,12 @@ from edgexai.errors import DataError
 from edgexai.fleet.ingest.offline import take_in
 from edgexai.fleet.read import evidence
 from edgexai.fleet.store.journal import Journal
-from edgexai.heatmap import encode
 
 EXPLAINER = Path(__file__).parents[1] / "runtime" / "data" / "cnn_explain.tflite"
 
 
-def arrays(path: Path, **columns: np.ndarray) -> Path:
-    """The frames of evidence with a shortcut in class 2, as `fleet import` takes them."""
-    truth, carriers = planted(clean(1, classes=3), 2, 0.2)
-    frames = [
-        encode(m, budget=64, model=bytes(8), target=int(t), score=float(s), concepts=[c])
-        for m, t, s, c in zip(truth.maps, truth.target, truth.score, truth.concepts, strict=True)
-    ]
-    rows = np.zeros((len(frames), 64), np.uint8)
-    for row, frame in zip(rows, frames, strict=True):
-        row[: len(frame)] = np.frombuffer(frame, np.uint8)
-    given = {"frames": rows, "length": np.array([len(f) for f in frames]), "node": truth.node, "time": truth.time}
-    np.savez(path, **(given | columns))
-    np.save(path.with_suffix(".carriers.npy"), carriers)
-    return path
-
-
 def test_rows_are_taken_in_once_and_analysed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path, store = arrays(tmp_path / "some.npz"), str(tmp_path / "store")
+    path, store = frames_file(tmp_path / "some.npz"), str(tmp_path / "store")
     assert main(["fleet", "import", str(path), "--store", store]) == 0
     assert main(["fleet", "import", str(path), str(path), "--store", store]) == 0
     assert capsys.readouterr().out.count("360 frames, 0 of them new") == 2
@@ -54,7 +37,7 @@ def test_rows_are_taken_in_once_and_analysed(tmp_path: Path, capsys: pytest.Capt
 
 def test_groups_and_times_of_rows_are_kept(tmp_path: Path) -> None:
     group = np.array(["a", "b", ""] * 120)
-    path = arrays(tmp_path / "some.npz", group=group)
+    path = frames_file(tmp_path / "some.npz", group=group)
     journal = Journal(tmp_path / "store")
     assert take_in(path, journal) == (360, 360)
     journal.close()
@@ -79,7 +62,7 @@ def test_groups_and_times_of_rows_are_kept(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused_in_a_sentence(
     columns: dict[str, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = arrays(tmp_path / "some.npz", **columns)
+    path = frames_file(tmp_path / "some.npz", **columns)
     assert main(["fleet", "import", str(path), "--store", str(tmp_path / "store")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 

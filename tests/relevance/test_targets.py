@@ -1,12 +1,11 @@
 """Boxes of detectors and masks of segmentations: what is chosen, what its score is, and that relevance is its own."""
 
 import contextlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from ai_edge_litert import schema_py_generated as schema
+from detectors import ANCHORS, TOLD, raw, segmentation, ssd
 from flatbuffers import flexbuffers
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,13 +14,11 @@ from shared import SHARED, needs_shared
 
 import edgexai
 from edgexai.errors import ConfigError, DataError, Error
-from edgexai.graph import Builder, Graph, Op, OpKind, Tensor, serialize
+from edgexai.graph import Builder, Graph, OpKind, serialize
 from edgexai.runtime.interpreter import Interpreter
 
 RANDOM = np.random.default_rng(4)
 MODELS = SHARED / "cases" / "models"
-ANCHORS = np.array([[0.2, 0.2, 0.3, 0.3], [0.7, 0.3, 0.4, 0.2], [0.3, 0.8, 0.2, 0.5], [0.8, 0.8, 0.3, 0.3]], np.float32)
-SCALES = {"y_scale": 10.0, "x_scale": 10.0, "h_scale": 5.0, "w_scale": 5.0}
 
 
 def explained(graph: Graph, x: Any, target: str, **options: Any) -> Any:
@@ -31,38 +28,6 @@ def explained(graph: Graph, x: Any, target: str, **options: Any) -> Any:
 
 def sigmoid(z: Any) -> Any:
     return 1 / (1 + np.exp(-z))
-
-
-TOLD = {
-    "max_detections": 3,
-    "max_classes_per_detection": 1,
-    "num_classes": 2,
-    "nms_iou_threshold": 0.6,
-    "nms_score_threshold": 0.0,
-    "use_regular_nms": False,
-    **SCALES,
-}
-
-
-def ssd(options: bytes | None = None) -> Graph:
-    """Four anchors, two classes and the background; the input holds the offsets (16) and the class logits (12)."""
-
-    def layer(build: Builder, x: int) -> tuple[int, ...]:
-        offsets = build.reshape(build.slice(x, (0, 0), (1, 16)), (1, 4, 4))
-        logits = build.reshape(build.slice(x, (0, 16), (1, 12)), (1, 4, 3))
-        scores = build.op(OpKind.LOGISTIC, [logits], (1, 4, 3))
-        anchors = build.const(ANCHORS)
-        for name in ("boxes", "classes", "scores", "count"):
-            build.tensors.append(Tensor(name, ()))
-        made = tuple(range(len(build.tensors) - 4, len(build.tensors)))
-        told = bytes(flexbuffers.Dumps(TOLD)) if options is None else options
-        rest = schema.OperatorT(customOptions=np.frombuffer(told, np.uint8))
-        build.ops.append(
-            Op(OpKind.CUSTOM, (offsets, scores, anchors), made, custom="TFLite_Detection_PostProcess", rest=rest)
-        )
-        return made
-
-    return raw(layer, 28)
 
 
 def candidates(x: Any) -> tuple[Any, Any]:
@@ -101,11 +66,6 @@ def test_an_edge_of_ssd_is_explained_by_what_moves_it_from_the_anchors(side: int
     moved = [4 * anchor + side % 2, 4 * anchor + 2 + side % 2]
     assert np.flatnonzero(e.relevance).tolist() == moved
     assert e.conservation == pytest.approx(1, rel=1e-3)
-
-
-def raw(make: Callable[[Builder, int], tuple[int, ...]], width: int) -> Graph:
-    build = Builder(Graph((), (), (), ()), prefix="model")
-    return build.finish(make(build, build.input("x", (1, width))))
 
 
 def blazeface(build: Builder, x: int) -> tuple[int, ...]:
@@ -166,17 +126,6 @@ def test_what_is_no_box_is_refused_in_one_sentence() -> None:
         edgexai.Explainer(serialize(edgexai.attach(graph, target="box")))(np.zeros((1, 54), np.float32), box=1)
     with pytest.raises(DataError, match="takes the number of a box"):
         edgexai.Explainer(serialize(edgexai.attach(graph, target="box(input)")))(np.zeros((1, 54), np.float32))
-
-
-def segmentation(classes: int, softmax: bool) -> Graph:
-    shape = (1, 5, 6, classes)
-
-    def layer(build: Builder, x: int) -> int:
-        if classes == 1:
-            return build.op(OpKind.LOGISTIC, [x], shape)
-        return build.op(OpKind.SOFTMAX, [x], shape, schema.SoftmaxOptionsT(beta=1.0)) if softmax else build.argmax(x)
-
-    return single(shape, layer)
 
 
 @pytest.mark.parametrize("softmax", [True, False])

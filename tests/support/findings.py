@@ -1,10 +1,12 @@
 """Evidence with known truth: classes with channels of their own, and what may be planted in it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from edgexai.fleet.analysis.evidence import Evidence
+from edgexai.heatmap import encode
 
 
 def clean(seed: int, classes: int = 5, each: int = 120, width: int = 40, nodes: int = 4) -> Evidence:
@@ -43,3 +45,19 @@ def planted(evidence: Evidence, target: int, share: float, seed: int = 0) -> tup
     concepts[np.ix_(carriers, [3, 17, 30])] += random.gamma(20, 0.4, (carriers.sum(), 3)).astype(np.float32)
     score[carriers] += 6
     return replace(evidence, concepts=concepts, score=score), carriers
+
+
+def frames_file(path: Path, **columns: np.ndarray) -> Path:
+    """The frames of evidence with a shortcut in class 2, as `fleet import` takes them."""
+    truth, carriers = planted(clean(1, classes=3), 2, 0.2)
+    frames = [
+        encode(m, budget=64, model=bytes(8), target=int(t), score=float(s), concepts=[c])
+        for m, t, s, c in zip(truth.maps, truth.target, truth.score, truth.concepts, strict=True)
+    ]
+    rows = np.zeros((len(frames), 64), np.uint8)
+    for row, frame in zip(rows, frames, strict=True):
+        row[: len(frame)] = np.frombuffer(frame, np.uint8)
+    given = {"frames": rows, "length": np.array([len(f) for f in frames]), "node": truth.node, "time": truth.time}
+    np.savez(path, **(given | columns))
+    np.save(path.with_suffix(".carriers.npy"), carriers)
+    return path

@@ -153,3 +153,17 @@ def pair(net: Net, kind: OpKind, a: int, b: int, fused: int) -> int:
     drawn = float(net.random.uniform(0.7, 2))
     scale = 40 * drawn * u * v if kind == OpKind.MUL else drawn * max(u, v)
     return net.op(kind, [a, b], [net.map(net.tensors[a].shape, scale, center(net, fused))], options, 2)
+
+
+def classifier(columns: int = 7) -> Graph:
+    """A small classifier that can be explained: convolutions, a shortcut, a pool, a dense layer."""
+    net = Net(np.random.default_rng(3))
+    x = net.map((1, 9, columns, 3))
+    y = convolution(net, x, 13, (3, 3), (2, 1), 1, 0, 1)
+    y = depthwise(net, y, 1, (3, 3), 1, 1, 0, 1)
+    z = convolution(net, y, 13, (1, 1), (1, 1), 1, 0, 0)
+    y = pair(net, OpKind.ADD, y, z, 1)
+    y = pool(net, y, OpKind.AVERAGE_POOL_2D, (2, 2), 1, 1, 0)
+    flat = net.same(y, (1, 4 * (columns - 1) * 13))
+    y = net.op(OpKind.RESHAPE, [y, net.ints([1, 4 * (columns - 1) * 13])], [flat], schema.ReshapeOptionsT())
+    return net.finish(x, dense(net, y, 6, 0))

@@ -7,9 +7,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from detectors import segmentation, ssd
 from PIL import Image
 from shared import ROOT
 from tflite_metadata import described
@@ -97,6 +99,19 @@ def samples(count: int = 24) -> tuple[np.ndarray, np.ndarray]:
     return x, random.integers(0, 3, count)
 
 
+KINDS = {
+    "birds": "birds",
+    "explain": "explain",
+    "what": "what",
+    "float": "float",
+    "detector": "detector",
+    "ssd": "detector",
+    "segmenter": "segmenter",
+    "deeplab": "segmenter",
+}
+"""Which of the networks stands under a model's name."""
+
+
 def furnish(folder: Path) -> None:
     """Every file that the commands name: a small network under each model's name, its samples under each data set's."""
     x, y = samples()
@@ -111,6 +126,8 @@ def furnish(folder: Path) -> None:
         "birds": edgexai.attach(described_one),
         "explain": edgexai.attach(small),
         "what": edgexai.attach(small, concepts="auto"),
+        "detector": ssd(),
+        "segmenter": segmentation(20, softmax=True),
     }
     for name, graph in models.items():
         edgexai.save(graph, folder / f"_{name}.tflite")
@@ -121,7 +138,7 @@ def furnish(folder: Path) -> None:
         for word in command.words:
             path = Path(word)
             if path.suffix == ".tflite":
-                kind = next((kind for kind in ("birds", "explain", "what", "float") if kind in path.name), "int8")
+                kind = next((kind for known, kind in KINDS.items() if known in path.name), "int8")
                 shutil.copy(folder / f"_{kind}.tflite", folder / path.name)
             elif path.suffix in (".npz", ".profile", ".exq"):
                 shutil.copy(folder / f"_{path.suffix}", folder / path.name)
@@ -129,6 +146,8 @@ def furnish(folder: Path) -> None:
         place = folder / "photos" / "ab"[number % 2]
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((20, 20, 3), 60 * number, np.uint8)).save(place / f"{number}.png")
+    if find_spec("tensorflow"):
+        _furnish_keras(folder, x)
     (folder / "birds.txt").write_text("\n".join("abcdefghij"))
     (folder / "mine.toml").write_text('[[line]]\nrule = "epsilon"\n')
     own = {"fleet": "line3", "node": "press7", "model": "kws_explain.tflite", "data": "clips.npz"}
@@ -136,20 +155,28 @@ def furnish(folder: Path) -> None:
     (folder / "agent.toml").write_text(f'[agent]\n{agent}\n[broker]\nurl = "mqtt://127.0.0.1:1883"\n')
 
 
-ALONE = {"agent", "attach", "basis", "bench", "compress", "cost", "explain", "fleet", "profile", "prune", "quantize"}
-ALONE |= {"restore"}
-"""Verbs whose commands need no more than these files; the others are read by their parsers here, and run elsewhere."""
+def _furnish_keras(folder: Path, x: np.ndarray) -> None:
+    """A small Keras model under each name, as a file and as a SavedModel."""
+    import keras
+
+    layers = [keras.Input(x.shape[1:]), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")]
+    model = keras.Sequential(layers)
+    for command in printed():
+        for path in map(Path, command.words):
+            if path.suffix == ".keras":
+                model.save(folder / path.name)
+    model.export(folder / "saved_model", verbose=False)
+
+
+ALONE = {"agent", "attach", "audit", "basis", "bench", "compress", "convert", "cost", "explain", "firmware", "fleet"}
+ALONE |= {"profile", "prune", "quantize", "restore"}
+"""Verbs whose commands need no more than these files; `demo` is run by tests/cli/test_demo.py."""
 ELSEWHERE = {
-    "fleet repair": "tests/fleet/test_repair.py damages a store first",
-    ".csr": "tests/fleet/test_enrol.py makes and signs requests",
-    "detector": "tests/relevance builds detectors",
-    "segmenter": "tests/relevance builds them",
-    "ssd": "tests/relevance builds detectors",
-    "deeplab": "tests/relevance builds segmenters",
-    ".frames": "tests/fleet/test_offline.py writes and reads them",
-    "fleet analyse": "tests/fleet/test_offline.py fills a store first",
+    "--store store": "tests/audit fills a store first",
     "x86_64_vnni": "the small network has fewer channels than lanes; tests/compress prunes larger ones to them",
 }
+WANTS = {"--pdf": "weasyprint", "convert": "tensorflow"}
+"""What a command needs that not every workstation has."""
 SLOW = {"--distill", "--calibration", "--keep-explanations", "--int4", "--rivals"}
 
 
@@ -165,12 +192,17 @@ def install_of(command: Command) -> str:
 
 
 def runs_alone(command: Command, slow: bool = False) -> bool:
-    """Without a broker, a page that stays, a training; ``slow`` also what takes more than some seconds."""
+    """Without a broker, a page that stays, a training; ``slow`` also what takes more than some seconds.
+
+    What needs a broker or a store is run by tests/fleet/test_printed.py.
+    """
     verb, words = command.words[0], command.words
     if command.shortened or verb not in ALONE or any(known in str(command) for known in ELSEWHERE):
         return False
+    if any(word in words and find_spec(package) is None for word, package in WANTS.items()):
+        return False
     if verb == "fleet":
-        return words[1:2] in (("enrol",),)
+        return words[1:2] == ("enrol",) and ".csr" not in str(command)
     if verb == "agent":
         return words[1:] == ("init",) or "--dry-run" in words
     return slow or not (verb in ("bench", "compress") or SLOW & {*words})

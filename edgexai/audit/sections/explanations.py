@@ -73,7 +73,7 @@ def clever_hans(evidence: Evidence) -> Section:
     found = tested(evidence)
     confirmed = [f for f in found if f.verdict == "confirmed"]
     page.figure("classes that were searched", str(len(enough)), "clusters of concepts and logit", len(targets))
-    page.figure("suspected parts of classes", str(len(found)), f"p ≤ {SUSPECT}, each tried", len(targets))
+    page.figure("suspected parts of classes", str(len(found)), f"p ≤ {SUSPECT}, or by a scan", len(targets))
     page.figure("confirmed by an intervention", str(len(confirmed)), f"trial, at least {ENOUGH:+.0%}", len(targets))
     for f in found:
         if f.verdict == "confirmed":

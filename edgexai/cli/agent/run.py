@@ -3,8 +3,8 @@
   edgexai agent --fleet line3 --node press7 --model kws_explain.tflite --data mfcc.npz \\
       --broker mqtt://127.0.0.1:1883 --state /var/lib/edgexai
   edgexai agent --config agent.toml --dry-run     explains the first sample, sends nothing, says what it would
-  my-sensor | edgexai agent … --data -            .npy arrays, one sample each
-  edgexai agent … --data watch:/var/spool/camera  files as they come
+  my-sensor | edgexai agent --config agent.toml --data -            .npy arrays, one sample each
+  edgexai agent --config agent.toml --data watch:/var/spool/camera  files as they come
 
 Every accepted frame waits in the --state directory until the fleet has stored it, whatever dies in between; without
 --state it waits in memory. Plain mqtt:// is refused beyond this machine unless --plaintext says that the wire is safe;

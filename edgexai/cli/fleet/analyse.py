@@ -23,7 +23,6 @@ from edgexai.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgexai.fleet.analysis.finding import Finding
-    from edgexai.intervention.suspicion import Suspicion
     from edgexai.intervention.trial import Outcome
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -68,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
 
     def tried(finding: "Finding") -> "Finding":
         known = answers.get((finding.model, finding.target or 0), [])
-        own = None if trier is None or finding.probe is None else trier(finding.model, finding.probe)
-        outcomes = known if own is None else [*known, own]
+        own = None if trier is None else trier(finding)
+        outcomes = known if own is None else [own] if own.alone else [*known, own]  # a scan's are other samples
         return finding.tried(outcomes) if outcomes else finding
 
     found = analysed(evidence(args.store, since), earlier, args.rate, tried, args.suspicions)
@@ -84,12 +83,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _trier(model: Path, data: Path) -> "Callable[[str, Suspicion], Outcome | None]":
+def _trier(model: Path, data: Path) -> "Callable[[Finding], Outcome | None]":
     """Tries suspicions of the explainer's model; None for those of another one."""
     from edgexai.cli.fleet.confirm import Seen
+    from edgexai.fleet.analysis.analyse import SUSPECT
 
     seen = Seen.of(model, data)
-    return lambda name, suspicion: seen.tried(suspicion) if name == seen.model else None
+
+    def tried(finding: "Finding") -> "Outcome | None":
+        if finding.probe is None or finding.model != seen.model:
+            return None
+        return seen.tried(finding.probe, finding.p <= SUSPECT)
+
+    return tried
 
 
 def moment(text: str, last: float) -> float:

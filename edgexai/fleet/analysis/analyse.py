@@ -16,7 +16,7 @@ RATE = 0.1
 
 
 SUSPECT = 0.05
-"""p of a shortcut from which it is worth a trial, though it may not be sure enough to be reported without one."""
+"""p of a shortcut from which it is worth a trial by a node, though it may not be sure enough to be reported."""
 
 Try = Callable[[Finding], Finding]
 
@@ -31,8 +31,8 @@ def analysed(
     """The findings of several models' frames; ``baseline`` has earlier frames of some of them.
 
     Every class, group, node and pair that has enough frames is one test, whatever comes of it; what remains after
-    Benjamini and Yekutieli 2001 at ``rate`` is returned. Shortcuts of p ≤ SUSPECT are ``tried`` too, where there is
-    something to try them with: those that a trial confirms are returned with the others, and all with ``suspicions``.
+    Benjamini and Yekutieli 2001 at ``rate`` is returned. The most separated part of every class is ``tried``, where
+    there is something to try it with: what a trial confirms is returned too, with ``suspicions`` all of p ≤ SUSPECT.
     """
     tested: list[Finding] = []
     earlier = {e.model: e for e in baseline}
@@ -46,9 +46,9 @@ def analysed(
         return []
     rates = false_discovery([finding.p for finding in tested])
     judged = [f.judged(float(q)) for f, q in zip(tested, rates, strict=True)]
-    judged = [tried(f) if f.kind == "shortcut" and (f.p <= SUSPECT or f.q <= rate) else f for f in judged]
-    weak = [f for f in judged if f.kind == "shortcut" and f.p <= SUSPECT]
-    shown = [f for f in judged if f.q <= rate] + [
-        f for f in weak if f.q > rate and (f.verdict == "confirmed" or suspicions)
-    ]
+    judged = [tried(f) if f.kind == "shortcut" else f for f in judged]
+    weak = [f for f in judged if f.kind == "shortcut" and f.q > rate]
+    shown = [f for f in judged if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]
+    if suspicions:
+        shown += [f for f in weak if f.verdict != "confirmed" and f.p <= SUSPECT]
     return sorted(shown, key=urgency)

@@ -15,32 +15,31 @@ from starlette.types import ASGIApp
 
 from edgexai._version import VERSION
 from edgexai.errors import FrameError
+from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
 from edgexai.fleet.store.labels import labels
+from edgexai.fleet.web import findings
+from edgexai.fleet.web.answer import Answer
 from edgexai.fleet.web.guard import LOOPBACK, Guard
 from edgexai.fleet.web.patience import PatientProtocol
 from edgexai.fleet.web.view import View
 from edgexai.messaging.messages import MAX_PAYLOAD
-from edgexai.messaging.strict import dumps, loads
+from edgexai.messaging.strict import loads
 
 STATIC = Path(__file__).parent / "static"
 
 
-class Answer(Response):
-    """JSON that every reader takes, whatever a node or an older version has put into the store."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """The bytes."""
-        return dumps(content)
-
-
 def application(
-    view: View, broker_url: str, meter: Meter | None = None, hosts: Iterable[str] | None = LOOPBACK
+    view: View,
+    broker_url: str,
+    meter: Meter | None = None,
+    hosts: Iterable[str] | None = LOOPBACK,
+    watch: Watch | None = None,
 ) -> ASGIApp:
-    """The ASGI application over a view; ``meter`` is that of the worker in this process, ``hosts`` see `Guard`."""
+    """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
+    see `Guard`."""
+    watch = watch or Watch(view.store.directory, view.store.last_id)
     begun = time.time()
 
     def page(request: Request) -> Response:
@@ -100,6 +99,7 @@ def application(
             Route("/api/frames/latest", latest),
             Route("/api/bases/{name}", bases),
             Route("/api/quarantine", quarantine),
+            *findings.routes(watch),
             Route("/metrics", metrics),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]

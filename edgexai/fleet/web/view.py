@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.errors import FrameError
-from edgexai.fleet.analysis.regions import Map, Shares, areas, flat, names, shares, suspects
+from edgexai.fleet.analysis.regions import Map, Shares, areas, flat, names, shares
 from edgexai.fleet.store.bases import FOLDER, at_hand
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.fleet.web.bounded import Bounded
@@ -135,7 +135,7 @@ class View:
             return [described(stored) for f, n in sorted(wanted) for stored in list(kept[f"{f}/{n}"])[::-1][:limit]]
 
     def classes(self, node: str | None = None) -> list[dict[str, Any]]:
-        """Per model: its classes with mean map and shares by region, and where a class stands out.
+        """Per model: its classes with mean map and shares by region.
 
         ``node`` as ``FLEET/NODE`` asks for one node's frames alone.
         """
@@ -144,24 +144,7 @@ class View:
             asked = {key: tally for (scope, key), tally in self.tallies.items() if scope == node}
             for (model, shape, target), tally in sorted(asked.items(), key=lambda item: item[0]):
                 groups[model, shape][target] = tally
-            answers = [_model(model, shape, tallies) for (model, shape), tallies in groups.items()]
-            for answer in answers:
-                for suspect in answer["suspects"]:
-                    suspect["nodes"] = self._by_node(answer["model"], suspect)
-            return answers
-
-    def _by_node(self, model: str, suspect: dict[str, Any]) -> list[dict[str, Any]]:
-        """How strong a suspicion is on each node: its share and how many frames say so."""
-        found = [(scope, key, tally) for (scope, key), tally in self.tallies.items() if scope is not None]
-        return [
-            {
-                "node": node,
-                "count": tally.count,
-                "share": round(float(tally.shares[names(shape[0]).index(suspect["region"])] / tally.count), 4),
-            }
-            for node, (m, shape, target), tally in sorted(found, key=lambda one: one[:2])
-            if m == model and target == suspect["target"] and tally.shares is not None
-        ]
+            return [_model(model, shape, tallies) for (model, shape), tallies in groups.items()]
 
     def _take(self, stored: Stored, relevance: Map, share: Shares) -> None:
         shape = (relevance.shape[0], relevance.shape[1])
@@ -204,14 +187,12 @@ def picture(relevance: NDArray[Any]) -> dict[str, Any]:
 def _model(model: str, shape: tuple[int, int], tallies: dict[int, Tally]) -> dict[str, Any]:
     regions = names(shape[0])
     means = {t: tally.shares / tally.count for t, tally in tallies.items() if tally.shares is not None}
-    conspicuous = suspects(means, {t: tally.count for t, tally in tallies.items()}, regions, areas(shape))
     return {
         "model": model,
         "rows": shape[0],
         "columns": shape[1],
         "regions": list(regions),
         "areas": [round(float(a), 4) for a in areas(shape)],
-        "suspects": [vars(s) for s in conspicuous],
         "classes": [
             {
                 "target": target,

@@ -12,6 +12,7 @@
 typedef edgexai_heatmap_state State;
 typedef edgexai_heatmap_node Node;
 typedef edgexai_heatmap_interval Interval;
+typedef edgexai_heatmap_pattern Pattern;
 
 enum { FINE = 18, CUBED = 27, COARSE = 14, BITS = 20, BLANK = -128, MOST_BYTES = 1 << 20, MOST_VALUES = 1 << 18, MOST_MAPS = 16 };
 enum { FIRST = 3 << 5, EXTENDED = 16, MODEL = 8, STAMP = 4, CLASS = 2, CONSERVATION = 1 };
@@ -29,7 +30,7 @@ enum { MAGNITUDE = 0x7FFF, NEGATIVE = 0x8000, HEIGHT = 16 }; /* a cell: magnitud
 typedef char every_context_has_room[sizeof((State *)0)->now.contexts.seen == EDGEXAI_CONTEXTS ? 1 : -1];
 typedef char the_state_leaves_room_for_the_stack[sizeof(State) <= 3 * 1024 ? 1 : -1];
 
-static int length_of(uint32_t value) {
+static CALLED int length_of(uint32_t value) {
 #ifdef __GNUC__
     return value ? 32 - __builtin_clz(value) : 0;
 #else
@@ -39,16 +40,46 @@ static int length_of(uint32_t value) {
 #endif
 }
 
-/* The square root, or of `cubed` values the cube root; below 2^18. */
-static CALLED uint32_t root_of(uint64_t value, int cubed) {
+/* The square root of a number below 2^36. */
+static CALLED uint32_t root_of(uint64_t value) {
     uint32_t root = 0, bit;
-    for (bit = 1u << 17; bit; bit >>= 1) {
-        uint64_t power = (uint64_t)(root | bit) * (root | bit);
-        if (cubed) power *= root | bit;
-        if (power <= value) root |= bit;
-    }
+    for (bit = 1u << 17; bit; bit >>= 1)
+        if ((uint64_t)(root | bit) * (root | bit) <= value) root |= bit;
     return root;
 }
+
+#ifdef __OPTIMIZE_SIZE__ /* 170 bytes less, 400 instructions more a value */
+/* value^(2/3), cut to an integer; value is below 2^27. */
+static CALLED uint32_t companded(uint32_t value) {
+    uint32_t root = 0, bit;
+    for (bit = 1u << 17; bit; bit >>= 1)
+        if ((uint64_t)(root | bit) * (root | bit) * (root | bit) <= (uint64_t)value * value) root |= bit;
+    return root;
+}
+#else
+/* A quarter of x^(2/3) at every 2^22 from 2^24 to 2^27. */
+static const uint16_t TWO_THIRDS[] = {
+    16384, 19012, 21469, 23793, 26008, 28132, 30180, 32159, 34080, 35948, 37769, 39546, 41285, 42988, 44658,
+    46297, 47907, 49491, 51050, 52585, 54099, 55591, 57064, 58518, 59954, 61373, 62776, 64163, 65535,
+};
+
+/* value^(2/3), cut to an integer; value is below 2^27. */
+static CALLED uint32_t companded(uint32_t value) {
+    /* from 2^24 on a chord is within 120 of the root; below, eight times the value have four times the root */
+    uint32_t up = (uint32_t)(27 - length_of(value)) / 3, m, i, rest, root, square;
+    uint64_t power;
+    if (!value) return 0;
+    m = value << 3 * up;
+    i = (m >> 22) - 4;
+    rest = (m >> 8) & 0x3FFF;
+    root = 4u * TWO_THIRDS[i] + (((uint32_t)(TWO_THIRDS[i + 1] - TWO_THIRDS[i]) * rest) >> 12);
+    power = (uint64_t)m * m;
+    square = (uint32_t)(((uint64_t)root * root) >> 12);
+    root += (uint32_t)((int32_t)((int64_t)(power - (uint64_t)root * root * root) >> 12) / (int32_t)(3 * square)) - 2;
+    while ((uint64_t)(root + 1) * (root + 1) * (root + 1) <= power) root++;
+    return root >> 2 * up;
+}
+#endif
 
 /* value >> shift, halves to even; a shift below zero goes left. */
 static uint32_t rounded(uint32_t value, int shift) {
@@ -61,7 +92,7 @@ static uint32_t rounded(uint32_t value, int shift) {
 }
 
 /* The bits of ±m · 2^(e - 150) as float32, m of 24 bits or 2^24; what would be subnormal is 0, and never reaches a frame. */
-static uint32_t packed(uint32_t negative, uint32_t m, int32_t e) {
+static CALLED uint32_t packed(uint32_t negative, uint32_t m, int32_t e) {
     return negative << 31 | (m == 0 || e < 1 ? 0 : e > 254 ? 0x7F800000 : ((uint32_t)(e - 1) << 23) + m);
 }
 
@@ -87,7 +118,7 @@ static uint32_t value_of(const edgexai_heatmap_frame *frame, const void *values,
 }
 
 /* The bits of a float32 times 2^(quarters / 4). */
-static uint32_t amplified(uint32_t bits, uint32_t quarters) {
+static CALLED uint32_t amplified(uint32_t bits, uint32_t quarters) {
     int32_t e = (int32_t)(bits >> 23 & 255);
     uint64_t product = (uint64_t)((bits & 0x7FFFFF) | 0x800000) * EDGEXAI_QUARTERS[quarters & 3];
     /* of its 44 or 45 bits the lowest say only whether one of them is set */
@@ -100,19 +131,43 @@ static uint32_t amplified(uint32_t bits, uint32_t quarters) {
 
 /* No map of values below 2^18 takes a sum here beyond a third of what 32 bits hold: the sum of the magnitudes of each
  * step's impulse response, over all levels and axes, is below 2677. */
-static int32_t scaled(int32_t value, int32_t weight) {
-    return (int32_t)(((int64_t)value * weight + (1 << 13)) >> 14);
+static int32_t scaled(int32_t value, int32_t weight) { /* one SMMULR where the core has it */
+    return (int32_t)(((int64_t)(value * 2) * weight + 0x80000000) >> 32);
 }
 
+/* A weight of 2^14ths as a whole number (0, 1 or -1), and the rest of it times 2^17. */
+typedef struct {
+    int32_t whole, rest;
+} Weight;
+
+static Weight apart(int32_t weight) {
+    Weight found;
+    found.whole = weight >= 1 << 14 ? 1 : weight <= -(1 << 14) ? -1 : 0;
+    found.rest = (weight - found.whole * (1 << 14)) * (1 << 17);
+    return found;
+}
+
+/* value · weight, rounded. */
+static int32_t weighed(int32_t value, Weight weight) { return weight.whole * value + scaled(value, weight.rest); }
+
 static CALLED void transform_line(int32_t *line, int32_t *values, uint32_t n, uint32_t stride) {
+    int32_t *value = values, *last = line + n;
+    Weight weight;
     uint32_t i, step;
-    for (i = 0; i < n; i++) line[i] = values[i * stride];
-    for (step = 0; step < 4; step++)
-        for (i = 1 - (step & 1); i < n; i += 2) {
-            int32_t left = line[i ? i - 1 : i + 1], right = line[i + 1 < n ? i + 1 : i - 1];
-            line[i] += scaled(left + right, EDGEXAI_LIFTING[step]);
-        }
-    for (i = 0; i < n; i++) values[(i & 1 ? (n + 1) / 2 + i / 2 : i / 2) * stride] = scaled(line[i], EDGEXAI_ANALYSIS[i & 1]);
+    for (i = 0; i < n; i++, value += stride) line[i] = *value;
+    for (step = 0; step < 4; step++) {
+        /* before the first stands the second, behind the last the last but one: in the two places around the line */
+        int32_t *at = line + 1 - (step & 1);
+        weight = apart(EDGEXAI_LIFTING[step]);
+        line[-1] = line[1];
+        *last = last[-2];
+        for (; at < last; at += 2) *at += weighed(at[-1] + at[1], weight);
+    }
+    for (step = 0; step < 2; step++) { /* even and odd values go to their places */
+        weight = apart(EDGEXAI_ANALYSIS[step]);
+        for (i = step, value = values + i * ((n + 1) / 2) * stride; i < n; i += 2, value += stride)
+            *value = weighed(line[i], weight);
+    }
 }
 
 static void transform(State *s) {
@@ -127,7 +182,7 @@ static void transform(State *s) {
             if (size[axis] == 1) continue;
             for (i = 0; i < size[p]; i++)
                 for (j = 0; j < size[q]; j++)
-                    transform_line(s->now.line, s->cells + i * stride[p] + j * stride[q], size[axis], stride[axis]);
+                    transform_line(s->now.line + 1, s->cells + i * stride[p] + j * stride[q], size[axis], stride[axis]);
         }
         for (axis = 0; axis < 3; axis++) size[axis] = (size[axis] + 1) / 2;
     }
@@ -147,20 +202,19 @@ static uint32_t magnitude_of(int32_t value) { return (uint32_t)(value < 0 ? -val
 
 /* The attenuations of a period, from the coarse map in the cells; four an axis, of period 2 twice the same two. */
 static void find_pattern(State *s, uint32_t period) {
-    uint32_t axis, at[3];
+    uint32_t axis, n = count_of(s), stride = n;
     s->period = (uint8_t)period;
     for (axis = 0; axis < 3; axis++) {
         uint32_t length = s->shape[axis], sums[4] = {0, 0, 0, 0}, peak = 0, i;
-        int32_t *lines = s->now.line, *cell = s->cells;
-        for (i = 0; i < 4; i++) s->attenuation[axis][i] = 0;
+        int32_t *lines = s->now.line;
+        stride /= length;
+        for (i = 0; i < 4; i++) s->pattern.level[axis][i] = 0;
         if (!fits(s, axis, period)) continue;
         for (i = 0; i < length; i++) lines[i] = 0;
-        for (at[0] = 0; at[0] < s->shape[0]; at[0]++)
-            for (at[1] = 0; at[1] < s->shape[1]; at[1]++)
-                for (at[2] = 0; at[2] < s->shape[2]; at[2]++) lines[at[axis]] += (int32_t)magnitude_of(*cell++);
+        for (i = 0; i < n; i++) lines[i / stride % length] += (int32_t)magnitude_of(s->cells[i]);
         for (i = 0; i < length - length % period; i++) {
             uint32_t *sum = sums + (i & (period - 1));
-            *sum += root_of((uint32_t)lines[i], 0);
+            *sum += root_of((uint32_t)lines[i]);
             if (*sum > peak) peak = *sum;
         }
         for (i = 0; i < 4; i++) {
@@ -168,7 +222,7 @@ static void find_pattern(State *s, uint32_t period) {
             while (k < EDGEXAI_ATTENUATION_MOST &&
                    (uint64_t)sums[i & (period - 1)] << 14 < (uint64_t)peak * EDGEXAI_THRESHOLDS[k])
                 k++;
-            s->attenuation[axis][i] = (uint8_t)k;
+            s->pattern.level[axis][i] = (uint8_t)k;
         }
     }
 }
@@ -176,24 +230,23 @@ static void find_pattern(State *s, uint32_t period) {
 /* The map in units of 2^(x - bits), its pattern and `quarters` octaves more taken out; returns x, 2^x is above all. Of
  * CUBED bits, x is a multiple of 3, and the map is companded: |value|^(2/3), of FINE bits. */
 static int32_t flatten(State *s, const edgexai_heatmap_frame *frame, const void *values, uint32_t quarters, int bits) {
-    uint32_t i, j, k, at = 0, top = 0;
+    uint32_t at, n = count_of(s), columns = s->shape[2], rows = s->shape[1], top = 0;
     int32_t x;
-    for (i = 0; i < s->shape[0]; i++)
-        for (j = 0; j < s->shape[1]; j++)
-            for (k = 0; k < s->shape[2]; k++) {
-                uint32_t value = value_of(frame, values, at);
-                uint32_t all = quarters + s->attenuation[0][i & 3] + s->attenuation[1][j & 3] + s->attenuation[2][k & 3];
-                if (all) value = amplified(value, all);
-                s->cells[at++] = (int32_t)value;
-                if ((value & 0x7FFFFFFF) > top) top = value & 0x7FFFFFFF;
-            }
+    for (at = 0; at < n; at++) {
+        uint32_t value = value_of(frame, values, at), row = at / columns, all = quarters;
+        all += s->pattern.level[2][(at - row * columns) & 3] + s->pattern.level[1][row % rows & 3];
+        all += s->pattern.level[0][row / rows & 3];
+        if (all) value = amplified(value, all);
+        s->cells[at] = (int32_t)value;
+        if ((value & 0x7FFFFFFF) > top) top = value & 0x7FFFFFFF;
+    }
     x = (int32_t)(top >> 23) - 126;
     if (bits == CUBED) x += 2 - (x + 128) % 3; /* up to a multiple of 3 */
     while (at-- > 0) { /* cut towards zero */
         uint32_t value = (uint32_t)s->cells[at], e = value >> 23 & 255;
         int32_t shift = x - bits + 153 - (int32_t)e, m = (int32_t)((value & 0x7FFFFF) | 0x800000) << 3;
         m = e == 0 || shift > 31 ? 0 : m >> shift; /* the largest by 27 - bits */
-        if (bits == CUBED) m = (int32_t)root_of((uint64_t)m * (uint32_t)m, 1);
+        if (bits == CUBED) m = (int32_t)companded((uint32_t)m);
         s->cells[at] = value >> 31 ? -m : m;
     }
     return x;
@@ -211,10 +264,10 @@ static uint64_t cost_of(const State *s, uint32_t *top) {
     for (axis = 0; axis < 3; axis++) { /* an axis without a pattern costs what it costs */
         uint32_t mean = 0;
         for (j = 0; j < 4; j++) {
-            uint32_t k = (4u * s->attenuation[axis][j] + 1) / 3; /* of the square, companded */
+            uint32_t k = (4u * s->pattern.level[axis][j] + 1) / 3; /* of the square, companded */
             mean += EDGEXAI_QUARTERS[(0u - k) & 3] >> ((k + 3) >> 2);
         }
-        cost = cost * root_of(mean / 4 << (BITS - 16), 0) >> 12; /* the root of mean / 2^20, in 12 bits */
+        cost = cost * root_of(mean / 4 << (BITS - 16)) >> 12; /* the root of mean / 2^20, in 12 bits */
     }
     return cost;
 }
@@ -233,24 +286,44 @@ static int32_t cell_for(int32_t value, int bits) {
     return (int32_t)(magnitude | (value < 0 ? NEGATIVE : 0));
 }
 
+#ifdef __OPTIMIZE_SIZE__ /* 70 bytes less; the same is then tried again */
+#define same_pattern(a, b) 0
+#else
+static int same_pattern(const Pattern *a, const Pattern *b) {
+    uint32_t i;
+    for (i = 0; i < 12; i++)
+        if (a->level[i / 4][i % 4] != b->level[i / 4][i % 4]) return 0;
+    return 1;
+}
+#endif
+
 /* From values to cells of magnitude and sign, with the best pattern in s->period. *exponent is BLANK for a blank map.
  * Returns 0, or an error. */
 static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *values, int32_t *exponent) {
     int32_t x, best_x = 0;
-    uint32_t at, n = count_of(s), pass, best = 0, top = 0;
+    uint32_t at, n = count_of(s), period, tried, first = 1, best = 0, top = 0;
+    const Pattern *pattern;
+    Pattern found[3]; /* of period 0, 2 and 4 */
     uint64_t best_cost = 0;
     int bits;
     *exponent = BLANK;
-    for (pass = 0; pass < 4; pass++) {
-        uint32_t period = pass < 3 ? 2 * pass : best, more = 0;
-        uint64_t cost;
-        if (WITH_BASIS(s) && pass) break;
-        if ((period && !any_fits(s, period)) || (pass == 3 && period == s->period)) continue;
-        find_pattern(s, 0);
-        x = flatten(s, frame, values, 0, COARSE);
-        if (x > 90) return EDGEXAI_HEATMAP_VALUES; /* infinite and not a number too */
-        if (x <= -100) return 0;
+    find_pattern(s, 0);
+    x = flatten(s, frame, values, 0, COARSE);
+    if (x > 90) return EDGEXAI_HEATMAP_VALUES; /* infinite and not a number too */
+    if (x <= -100) return 0;
+    for (period = 0; period <= 4; period += 2) {
         find_pattern(s, period);
+        found[period / 2] = s->pattern;
+    }
+    /* Of equally cheap periods the shortest; it comes last, since most maps take it and are then done. */
+    for (tried = 0; tried < 4; tried++) {
+        uint64_t cost;
+        uint32_t more = 0;
+        period = tried < 3 ? 4 - 2 * tried : best;
+        pattern = found + period / 2;
+        if (tried == 3 ? period == s->period : period && (WITH_BASIS(s) || same_pattern(pattern, pattern - 1))) continue;
+        s->pattern = *pattern;
+        s->period = (uint8_t)period;
         x = flatten(s, frame, values, frame->phase, CUBED) / 3 * 2;
 #ifdef EDGEXAI_HEATMAP_BASIS
         if (s->basis) more = project(s);
@@ -258,7 +331,8 @@ static int analyse(State *s, const edgexai_heatmap_frame *frame, const void *val
         transform(s);
         cost = cost_of(s, &top);
         top |= more;
-        if (!pass || (x > best_x ? cost << (x - best_x) < best_cost : cost < best_cost << (best_x - x))) {
+        if (first || (x > best_x ? cost << (x - best_x) <= best_cost : cost <= best_cost << (best_x - x))) {
+            first = 0;
             best = period;
             best_cost = cost;
             best_x = x;
@@ -333,15 +407,19 @@ static void finish(State *s) {
 /* ---- Tree ------------------------------------------------------------------------------------------------------- */
 
 /* Halve an axis down to a depth, towards a position or (by index) an interval; an empty interval has size 0. */
-static Interval descend(uint32_t size, uint32_t depth, uint32_t target, int by_index) {
-    uint32_t index = 0, begin = 0, above = size;
+static CALLED Interval descend(uint32_t size, uint32_t depth, uint32_t target, int by_index) {
+    uint32_t index = 0, begin = 0, above = size, half;
     Interval found;
     while (depth-- > 0) {
-        uint32_t half = (size + 1) / 2, right = by_index ? target >> depth & 1 : target >= begin + half;
         above = size;
-        index = 2 * index + right;
-        begin += right ? half : 0;
-        size = right ? size - half : half;
+        half = (size + 1) >> 1;
+        index <<= 1;
+        if (by_index ? target >> depth & 1 : target >= begin + half) {
+            index |= 1;
+            begin += half;
+            size >>= 1;
+        } else
+            size = half;
     }
     found.index = (uint16_t)index;
     found.begin = (uint16_t)begin;
@@ -349,6 +427,9 @@ static Interval descend(uint32_t size, uint32_t depth, uint32_t target, int by_i
     found.above = (uint16_t)above;
     return found;
 }
+
+/* One more than the number of a node's last child: of eight, those beyond it are empty. */
+static CALLED uint32_t end_of(const Node *node) { return node->box[0].size > 1 ? 8 : node->box[1].size > 1 ? 4 : 2; }
 
 /* Child number `k` of eight, if it is not empty. */
 static int child_of(const Node *node, uint32_t k, Node *child) {
@@ -373,16 +454,15 @@ static uint32_t above_of(const Interval *box) { return (uint32_t)box[0].above * 
 
 /* The cell of a leaf; of an inner node the first of its second child, that no other node has for its height. */
 static int32_t *cell_of(const State *s, const Interval *box) {
-    uint32_t at = 0, axis, stride = 1, second = 0;
-    for (axis = 3; axis-- > 0; stride *= s->shape[axis]) {
-        at += box[axis].begin * stride;
-        if (!second && box[axis].size > 1) second = (box[axis].size + 1u) / 2 * stride;
-    }
-    return s->cells + at + second;
+    uint32_t row = s->shape[2], plane = row * s->shape[1];
+    int32_t *cell = s->cells + box[0].begin * plane + box[1].begin * row + box[2].begin;
+    if (box[2].size > 1) return cell + (box[2].size + 1u) / 2;
+    if (box[1].size > 1) return cell + (box[1].size + 1u) / 2 * row;
+    return box[0].size > 1 ? cell + (box[0].size + 1u) / 2 * plane : cell;
 }
 
 /* The bit length of a node's greatest magnitude. */
-static int height_of(const State *s, const Interval *box) {
+static CALLED int height_of(const State *s, const Interval *box) {
     uint32_t cell = (uint32_t)*cell_of(s, box);
     return volume(box) == 1 ? length_of(cell & MAGNITUDE) : (int)(cell >> HEIGHT);
 }
@@ -400,7 +480,7 @@ static void measure(State *s) {
     if (count_of(s) == 1) return;
     for (;;) {
         int height;
-        if (node->next < 8) {
+        if (node->next < end_of(node)) {
             if (!child_of(node, node->next++, node + 1)) continue;
             if (volume(node[1].box) > 1) {
                 node++;
@@ -436,7 +516,7 @@ static CALLED uint32_t surroundings(const State *s, const Node *node, int plane)
     for (k = 6; k-- > 0;) { /* before and after along axis 2, 1, 0 */
         uint32_t side = k & 1, at, age;
         axis = k >> 1;
-        at = box[axis].begin + (side ? box[axis].size : -1u);
+        at = side ? box[axis].begin + (uint32_t)box[axis].size : box[axis].begin - 1u;
         beside[k].size = 0;
         if (at >= s->shape[axis]) continue;
         box[axis] = descend(s->shape[axis], depth, at, 0);
@@ -476,7 +556,7 @@ static void tell_pattern(State *s, uint32_t phase) {
         if (s->period && any_fits(s, 4)) tell(s, EDGEXAI_CONTEXT_GRID + 1, s->period == 4);
         for (axis = 0; axis < 3; axis++)
             for (j = 0; fits(s, axis, s->period) && j < s->period; j++)
-                for (k = s->attenuation[axis][j], level = 0; level <= k && level < EDGEXAI_ATTENUATION_MOST; level++)
+                for (k = s->pattern.level[axis][j], level = 0; level <= k && level < EDGEXAI_ATTENUATION_MOST; level++)
                     tell(s, EDGEXAI_CONTEXT_ATTENUATION + (level < 5 ? level : 5) + (s->period == 4 ? 6 : 0), k > level);
     }
     for (level = 0; level <= phase && level < 3; level++) tell(s, EDGEXAI_CONTEXT_PHASE + level, phase > level);
@@ -502,7 +582,7 @@ static int tell_node(State *s, Node *node, int plane) {
         for (axis = 0; axis < 3; axis++) children <<= up->box[axis].size > 1;
         if (!up->fresh || first + 1 < children || up->busy) {
             uint32_t run = !up->fresh ? 0 : up->busy ? 1 : 1 + (first < 2 ? first : 2);
-            uint32_t class = (size > 1) + (size > 4) + (size > 16);
+            uint32_t class = (uint32_t)(size > 1) + (size > 4) + (size > 16);
             tell(s, 28 * class + 4 * surroundings(s, node, plane) + run, node->fresh);
         }
         if (!node->fresh) return 0;
@@ -519,7 +599,7 @@ static void tell_plane(State *s, int plane) {
 #endif
     if (!tell_node(s, node, plane)) return;
     while (!s->full) {
-        if (node->next == 8) {
+        if (node->next == end_of(node)) {
             if (node-- == s->path) return;
         } else if (child_of(node, node->next++, node + 1) && tell_node(s, node + 1, plane)) {
             node++;
@@ -563,7 +643,7 @@ static void put(Writer *w, uint32_t byte) {
     w->at++;
 }
 
-static void put_bytes(Writer *w, const uint8_t *bytes, uint32_t count) {
+static CALLED void put_bytes(Writer *w, const uint8_t *bytes, uint32_t count) {
     while (count--) put(w, *bytes++);
 }
 
@@ -663,7 +743,7 @@ static void put_lead(Writer *w, const edgexai_heatmap_map *map, uint32_t flags, 
     }
 }
 
-static uint32_t varint_size(uint32_t value) { return value < 128 ? 1 : value < 16384 ? 2 : 3; }
+static CALLED uint32_t varint_size(uint32_t value) { return value < 128 ? 1 : value < 16384 ? 2 : 3; }
 
 /* How many bytes of its stream each map gets: the longest are cut to equal shares. Returns what is left over. */
 static int32_t share(uint32_t *lengths, uint32_t count, int32_t left) {

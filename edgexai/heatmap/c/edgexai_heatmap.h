@@ -102,8 +102,12 @@ typedef struct {
 } edgexai_heatmap_node;
 
 typedef struct {
+    uint8_t level[3][4];
+} edgexai_heatmap_pattern;
+
+typedef struct {
     union {
-        int32_t line[EDGEXAI_HEATMAP_LONGEST];
+        int32_t line[EDGEXAI_HEATMAP_LONGEST + 2];
         struct {
             uint16_t chance[EDGEXAI_HEATMAP_CONTEXTS];
             uint8_t seen[EDGEXAI_HEATMAP_CONTEXTS];
@@ -112,7 +116,8 @@ typedef struct {
     edgexai_heatmap_node path[10];
     int32_t *cells;
     uint16_t shape[3];
-    uint8_t axes, period, attenuation[3][4], all_ones, full;
+    edgexai_heatmap_pattern pattern;
+    uint8_t axes, period, all_ones, full;
     uint8_t *out;
     uint32_t low, range, written, room, most;
 #ifdef EDGEXAI_HEATMAP_BASIS

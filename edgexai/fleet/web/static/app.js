@@ -1,35 +1,14 @@
 // The fleet's page: asks the JSON interface every two seconds and draws. Text from nodes is only ever set as text.
 import { decode, FrameError, MissingBasis, readBasis } from "./heatmap.js";
+import { ago, ask, compact, el, number, percent } from "./dom.js";
+import { drawFindings, isEditing } from "./findings.js";
 import { bytesOf, mapElement, pictureOf } from "./map.js";
 
 const $ = (id) => document.getElementById(id);
 const MOST_NODES = 60;
 const state = { scope: "", labels: {}, last: {} };
 
-function el(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key === "class") node.className = value;
-    else if (key.startsWith("--")) node.style.setProperty(key, value);
-    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else node.setAttribute(key, value);
-  }
-  node.append(...children.filter((c) => c !== null && c !== undefined));
-  return node;
-}
-
-const number = (x, digits = 0) => (Number.isFinite(x) ? x.toLocaleString("en", { maximumFractionDigits: digits }) : "–");
-const percent = (x) => `${Math.round(100 * x)} %`;
-const compact = (x) => number(x, x < 10 ? 2 : x < 100 ? 1 : 0);
 const label = (model, target) => (state.labels[model] ?? [])[target] ?? String(target);
-
-function ago(time) {
-  const seconds = Math.max(0, Date.now() / 1000 - time);
-  if (!Number.isFinite(seconds)) return "never";
-  if (seconds < 90) return `${Math.round(seconds)} s ago`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
-  return seconds < 172800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86400)} days ago`;
-}
 
 function cost(nodes) {
   const sum = (pick) => nodes.reduce((total, n) => total + (pick(n) || 0), 0);
@@ -59,31 +38,6 @@ function drawTiles(health, nodes) {
   );
 }
 
-function firstSuspects(models) {
-  const seen = new Set();
-  return models.flatMap((m) => m.suspects.map((s) => ({ model: m, ...s }))).filter((s) => {
-    const key = `${s.model.model} ${s.target}`;
-    return !seen.has(key) && seen.add(key);
-  });
-}
-
-function drawSuspects(models) {
-  $("suspects").replaceChildren(...firstSuspects(models).slice(0, 4).map((s) => {
-    const one = s.model.classes.find((c) => c.target === s.target);
-    const area = s.model.areas[s.model.regions.indexOf(s.region)];
-    const top = Math.max(s.share, ...s.nodes.map((n) => n.share), 0.01);
-    return el("article", { class: "suspect" },
-      mapElement(one.map, s.region),
-      el("div", {},
-        el("h3", {}, "Class ", el("em", {}, label(s.model.model, s.target)), " may be recognised by what stands in the ", el("em", {}, s.region)),
-        el("p", {}, el("strong", {}, percent(s.share)), " of its positive relevance lies there, in the other classes ",
-          el("strong", {}, percent(s.usual)), `; the region is ${percent(area)} of the area. `,
-          `Seen in ${number(one.count)} explanations. Test the class with and without what stands there.`)),
-      el("div", { class: "bars" }, ...s.nodes.toSorted((a, b) => b.share - a.share).slice(0, 8).map((n) => el("div", { class: "bar", title: `${n.count} explanations` },
-        el("span", {}, n.node.split("/")[1]), el("i", { "--share": `${(100 * n.share) / top}%` }), el("span", {}, percent(n.share))))));
-  }));
-}
-
 function drawScope(nodes) {
   const names = nodes.filter((n) => n.frames).map((n) => `${n.fleet}/${n.node}`);
   if (names.length < 2 || names.length > 12) return $("scope").replaceChildren();
@@ -95,14 +49,13 @@ function drawScope(nodes) {
 }
 
 function regionTable(m) {
-  const flagged = new Set(m.suspects.map((s) => `${s.target} ${s.region}`));
   const gap = m.regions.findIndex((r) => r.startsWith("corner"));
   const cells = (make) => m.regions.flatMap((r, i) => (i === gap ? [el("td", { class: "gap" }), make(r, i)] : [make(r, i)]));
   return el("div", { class: "regions" }, el("table", {},
     el("caption", {}, "Share of positive relevance by region; last row: the region's share of the area. A corner is a quarter of each side."),
     el("thead", {}, el("tr", {}, el("th", {}), ...cells((r) => el("th", { scope: "col" }, r.replace("corner ", "◳ "))))),
     el("tbody", {}, ...m.classes.map((c) => el("tr", {}, el("th", { scope: "row" }, label(m.model, c.target)),
-      ...cells((r, i) => el("td", { "--a": Math.min(0.85, c.shares[i] * 1.5).toFixed(3), class: flagged.has(`${c.target} ${r}`) ? "flag" : "" }, percent(c.shares[i])))))),
+      ...cells((r, i) => el("td", { "--a": Math.min(0.85, c.shares[i] * 1.5).toFixed(3) }, percent(c.shares[i])))))),
     el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, "area"), ...cells((r, i) => el("td", {}, percent(m.areas[i])))))));
 }
 
@@ -113,16 +66,11 @@ function drawClasses(models) {
     return;
   }
   $("classes").replaceChildren(...models.flatMap((m) => {
-    const flags = new Map(m.suspects.toReversed().map((s) => [s.target, s]));
     return [
       el("p", { class: "model" }, "model ", el("code", {}, m.model), ` · maps of ${m.rows} × ${m.columns}`),
-      el("div", { class: "classes" }, ...m.classes.map((c) => {
-        const s = flags.get(c.target);
-        return el("article", { class: s ? "class flag" : "class" }, mapElement(c.map, s?.region),
-          el("h3", { title: label(m.model, c.target) }, label(m.model, c.target)),
-          el("p", {}, `${number(c.count)} ×, score ${number(c.score, 1)}`),
-          s ? el("p", { class: "why" }, `${percent(s.share)} ${s.region}`) : null);
-      })),
+      el("div", { class: "classes" }, ...m.classes.map((c) => el("article", { class: "class" }, mapElement(c.map),
+        el("h3", { title: label(m.model, c.target) }, label(m.model, c.target)),
+        el("p", {}, `${number(c.count)} ×, score ${number(c.score, 1)}`)))),
       regionTable(m),
     ];
   }));
@@ -164,6 +112,18 @@ function decoded(frames) {
   return shown;
 }
 
+// Of the frames that are shown with a finding, those whose map can be read.
+function mapsOf(frames) {
+  return frames.flatMap((f) => {
+    try {
+      return [{ ...f, map: pictureOf(decode(bytesOf(f.frame), new Map(), [...bases.values()].flatMap((b) => b.found))) }];
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      return [];
+    }
+  });
+}
+
 // lost nodes first, then those whose frames are at hand
 const rank = (n, byNode) => (n.status?.state === "lost" ? 0 : byNode.has(`${n.fleet}/${n.node}`) ? 1 : 2);
 
@@ -192,21 +152,22 @@ function drawNodes(nodes, frames, total) {
   }));
 }
 
-async function ask(path) {
-  const answer = await fetch(path, { cache: "no-store" });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
+function showFindings() {
+  if (state.found) drawFindings($("findings"), state.found, mapsOf, async () => {
+    if (!isEditing()) state.found = await ask("/api/findings");
+    showFindings();
+  });
 }
 
 async function refresh() {
   const live = $("live");
   try {
     const scope = state.scope ? `?node=${encodeURIComponent(state.scope)}` : "";
-    const [health, nodes, models, frames, all] = await Promise.all([
-      ask("/api/health"), ask("/api/nodes"), ask(`/api/classes${scope}`), ask("/api/frames/latest?limit=8"),
+    const [health, nodes, models, frames, found, all] = await Promise.all([
+      ask("/api/health"), ask("/api/nodes"), ask(`/api/classes${scope}`), ask("/api/frames/latest?limit=8"), ask("/api/findings"),
       scope ? ask("/api/classes") : null,
     ]);
-    const picture = JSON.stringify([health.frames, health.duplicates, health.quarantined, nodes.map((n) => [n.status, n.metrics, n.frames]), state.scope]);
+    const picture = JSON.stringify([health.frames, health.duplicates, health.quarantined, nodes.map((n) => [n.status, n.metrics, n.frames]), state.scope, found.computed]);
     live.className = "live on";
     live.textContent = "live";
     if (picture === state.last.picture && Date.now() - state.last.time < 15000) return;
@@ -217,9 +178,10 @@ async function refresh() {
     const own = nodes.find((n) => `${n.fleet}/${n.node}` === state.scope)?.status;
     if (own && Array.isArray(own.labels) && !state.labels[own.model]?.length) state.labels[own.model] = own.labels.map(String);
     $("where").textContent = `${health.broker} · ${number(health.frames)} heatmaps · version ${health.version}`;
-    await learn(frames);
+    await learn([...frames, ...found.findings.flatMap((f) => f.shown)]);
     drawTiles(health, nodes);
-    drawSuspects(all ?? models);
+    state.found = found;
+    if (!isEditing()) showFindings();
     drawScope(nodes);
     drawClasses(models);
     drawNodes(nodes, decoded(frames), Math.max(health.nodes, nodes.length));

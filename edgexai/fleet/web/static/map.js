@@ -49,22 +49,7 @@ export function draw(canvas, map) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-// Left, top, width and height of a region in percent; see edgexai/fleet/regions.py for the names.
-function place(region) {
-  const line = /^part (\d) of (\d)$/.exec(region);
-  if (line) return [(100 * (line[1] - 1)) / line[2], 0, 100 / line[2], 100];
-  const corner = region.startsWith("corner ");
-  const [vertical, horizontal] = region.replace("corner ", "").split(" ");
-  const side = corner ? 25 : 100 / 3;
-  const start = (word, names) => (corner ? (names.indexOf(word) ? 75 : 0) : names.indexOf(word) * side);
-  return [
-    start(horizontal, corner ? ["left", "right"] : ["left", "centre", "right"]),
-    start(vertical, corner ? ["top", "bottom"] : ["top", "middle", "bottom"]),
-    side, side,
-  ];
-}
-
-export function mapElement(map, region) {
+export function mapElement(map) {
   const frame = document.createElement("div");
   frame.className = "map";
   const ratio = map.columns / map.rows;
@@ -74,11 +59,5 @@ export function mapElement(map, region) {
   canvas.setAttribute("aria-label", `relevance map of ${map.rows} by ${map.columns}`);
   draw(canvas, map);
   frame.append(canvas);
-  if (region) {
-    const mark = document.createElement("u");
-    const [left, top, width, height] = place(region);
-    Object.assign(mark.style, { left: `${left}%`, top: `${top}%`, width: `${width}%`, height: `${height}%` });
-    frame.append(mark);
-  }
   return frame;
 }

@@ -1,0 +1,57 @@
+"""Power of the bias analysis: two groups of 500 maps of one class, which differ by a known effect.
+
+Real frames of one class are drawn with repetition. *One*: one channel of the concepts is moved by so many standard
+deviations in one group; *direction*: all are, along the direction in which carriers of an artefact differ; *share*:
+such a share of the group carries the artefact.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+EACH, DRAWS, LEVEL = 500, 30, 0.05
+EFFECTS = (("none", 0.0), ("one", 0.2), ("direction", 0.2), ("direction", 0.4), ("share", 0.05), ("share", 0.2))
+
+
+def draws(path: Path) -> Iterator[dict[str, Any]]:
+    """p of many draws of each effect, with a network that uses its artefact."""
+    from benchmarks.findings import gathered, read
+    from edgexai.fleet.analysis.bias import biases
+
+    about, clean, planted, _ = read(path)
+    target = about["target"]
+    own, other = ([f for f in some if f.target == target] for some in (clean, planted))
+    both = gathered([*own, *other])
+    both = replace(both, target=np.zeros(len(both), np.int64))
+    plain, carriers = np.arange(len(own)), np.arange(len(own), len(both))
+    roots = np.sqrt(both.concepts)
+    spread = roots[plain].std(0) + 1e-9
+    apart = (roots[carriers].mean(0) - roots[plain].mean(0)) / spread
+    for kind, effect in EFFECTS:
+        for draw in range(DRAWS):
+            random = np.random.default_rng([draw, round(100 * effect), len(kind)])
+            rows = random.choice(plain, 2 * EACH)
+            if kind == "share":
+                rows[EACH : EACH + round(effect * EACH)] = random.choice(carriers, round(effect * EACH))
+            one = both.where(rows)
+            moved = np.sqrt(one.concepts)
+            if kind == "one":
+                moved[EACH:, int(random.integers(len(spread)))] += effect * np.median(spread)
+            if kind == "direction":
+                moved[EACH:] += effect * apart / np.linalg.norm(apart) * spread
+            one = replace(one, concepts=(np.maximum(moved, 0) ** 2).astype(np.float32))
+            one = replace(one, group=np.repeat(["a", "b"], EACH))
+            (found,) = biases(one)
+            row = {k: about[k] for k in ("data", "artefact", "seed")} | {"kind": kind, "effect": effect}
+            yield row | {"draw": draw, "p": found.p}
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """Power at 5 %, of each effect."""
+    for kind, effect in EFFECTS:
+        p = np.array([r["p"] for r in rows if r["kind"] == kind and r["effect"] == effect])
+        if len(p):
+            print(f"{kind} {effect}: p ≤ {LEVEL} in {np.mean(p <= LEVEL):.0%} of {len(p)} draws")

@@ -1,0 +1,80 @@
+"""What trials by intervention make of suspicions, with an artefact and without: confirmed or not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The held-out samples of a case in the model's own type, clean and planted, with their relevance."""
+
+    clean: NDArray[Any]
+    planted: NDArray[Any]
+    clean_maps: NDArray[np.float32]
+    planted_maps: NDArray[np.float32]
+    scores: Callable[[NDArray[Any]], NDArray[Any]]
+
+    @classmethod
+    def of(cls, path: Path) -> "Samples":
+        """Those of the files that `cases.make` wrote."""
+        from edgexai.runtime.interpreter import Interpreter
+
+        model = Interpreter(path.with_suffix(".tflite").read_bytes())
+        port, output = model.inputs[0], model.outputs[0]
+        with np.load(path, allow_pickle=False) as file:
+            images = [file[key].astype(np.float32) / 255 for key in ("held", "carriers")]
+            maps = [file[key].astype(np.float32) for key in ("clean_maps", "planted_maps")]
+        clean, planted = (np.stack([port.quantized(one)[0] for one in some]) for some in images)
+        return cls(clean, planted, maps[0], maps[1], lambda x: output.real(model.run(x)[0]))
+
+    def stream(self, kept: NDArray[np.bool_], picked: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Samples and relevance of the clean ones that are kept, then of the planted ones that are picked."""
+        x = np.concatenate([self.clean[kept], self.planted[picked]])
+        return x, np.concatenate([self.clean_maps[kept], self.planted_maps[picked]])
+
+
+def verdicts(samples: Samples, x: NDArray[Any], maps: NDArray[np.float32], found: Any) -> dict[str, Any]:
+    """Of a candidate: what the trial of its cluster says (whatever its p), and the trial of those that a scan finds."""
+    from edgexai.intervention.tried import HOST, NEITHER, ORDINARY, SUSPECTED, Given, scanned_and_tried, tried
+
+    role = np.full(len(x), HOST)
+    role[[m.id for m in found.members]] = [SUSPECTED if m.score >= 0.5 else ORDINARY for m in found.members]
+    assert NEITHER not in role
+    given = Given(x, maps, role, found.target, samples.scores)
+    first, second = tried(given), scanned_and_tried(given)
+    row: dict[str, Any] = {"trial": first.verdict, "way": first.best, "effect": round(first.effect(first.best), 3)}
+    if second is not None:
+        scan = {"verdict": second.verdict, "way": second.best, "effect": round(second.effect(second.best), 3)}
+        row["scan"] = scan | {"alone": second.alone}
+    return row
+
+
+def table(rows: list[dict[str, Any]], used: float) -> None:
+    """Recall and false alarms: of frames alone, with trials of clusters, and with scans."""
+    from edgexai.fleet.analysis.analyse import SUSPECT
+
+    judged = [r for r in rows if "trial" in r]
+    ways: dict[str, Callable[[dict[str, Any]], bool]] = {
+        f"frames alone, p ≤ {SUSPECT}": lambda r: r["p"] <= SUSPECT,
+        "frames, confirmed by a trial": lambda r: r["p"] <= SUSPECT and r["trial"] == "confirmed",
+        "or found and confirmed by a scan": lambda r: (
+            (r["p"] <= SUSPECT and r["trial"] == "confirmed") or r.get("scan", {}).get("verdict") == "confirmed"
+        ),
+    }
+    clean = [r for r in judged if not r["planted"]]
+    true = [r for r in judged if r["planted"] and r["fooled"] >= used and r["carriers"] >= 1]
+    for name, says in ways.items():
+        recalls = []
+        for share in sorted({r["share"] for r in true}, reverse=True):
+            some = [r for r in true if r["share"] == share]
+            recalls.append(f"{share:.0%}: {sum(map(says, some))} of {len(some)}")
+        print(f"{name}: {', '.join(recalls)}; clean classes {sum(map(says, clean))} of {len(clean)}")
+    for share in sorted({r["share"] for r in true}, reverse=True):
+        suspected = [r for r in true if r["share"] == share and r["p"] <= 0.02]
+        confirmed = sum(r["trial"] == "confirmed" for r in suspected)
+        print(f"of true suspicions at {share:.0%}, p ≤ 0.02: {confirmed} of {len(suspected)} confirmed")

@@ -1,0 +1,55 @@
+"""`edgexai.json`: what a folder of sources says of itself, for programs that build and call it."""
+
+import json
+from typing import Any
+
+from converters.c99.back import Explaining
+from edgexai._version import VERSION
+from edgexai.graph import DType, Graph
+from edgexai.graph.write import fingerprint
+from edgexai.relevance.composite_file import composite_of
+
+NAME = "edgexai.json"
+FORMAT = 1
+
+
+def manifest(
+    graph: Graph,
+    name: str,
+    arena: int,
+    explain_arena: int | None,
+    shape: tuple[int, ...],
+    explains: Explaining | None,
+    frame: int | None,
+) -> str:
+    """The text of the file: ports, sizes of arenas, and what `…_explain` explains, its map of ``shape``."""
+    said: dict[str, Any] = {
+        "format": FORMAT,
+        "name": name,
+        "inputs": [_port(graph, t) for t in graph.inputs],
+        "outputs": [_port(graph, t) for t in graph.outputs],
+        "arena": max(arena, 8),
+        "explain_arena": explain_arena,
+    }
+    if explains is not None:
+        said["map"] = list(shape)
+        said["frame"] = frame
+        said["explains"] = {
+            "composite": composite_of(explains.composite).name,
+            "target": explains.target,
+            "grid": None if explains.grid is None else list(shape[:2]),
+            "channels": "sum",
+            "source": fingerprint(graph),
+            "version": VERSION,
+        }
+    return json.dumps(said, indent=2) + "\n"
+
+
+def _port(graph: Graph, t: int) -> dict[str, Any]:
+    tensor = graph.tensors[t]
+    found: dict[str, Any] = {"name": tensor.name, "shape": list(tensor.shape), "scale": 0.0, "zero_point": 0}
+    found["dtype"] = "float32" if tensor.dtype == DType.FLOAT32 else "int8"
+    q = tensor.quantization
+    if q is not None and q.scale.size == 1:
+        found |= {"scale": float(q.scale[0]), "zero_point": int(q.zero_point[0])}
+    return found

@@ -1,0 +1,91 @@
+// The findings: what the analyses hold for worth an operator's time, and what operators decided about each.
+import { ago, ask, el, number } from "./dom.js";
+import { mapElement } from "./map.js";
+
+const KINDS = {
+  shortcut: "Shortcut", bias: "Bias", drift: "Drift", compare: "Two models differ", health: "Node leaves its peers",
+};
+const VERDICTS = { confirmed: "confirmed", dismissed: "dismissed", open: "opened again" };
+const FILTERS = ["open", "decided", "all"];
+const wanted = new URLSearchParams(location.search);
+const state = { show: FILTERS.includes(wanted.get("findings")) ? wanted.get("findings") : "open", editing: null };
+
+const isDecided = (f) => f.decision !== null && f.decision.verdict !== "open";
+
+export const isEditing = () => state.editing !== null;
+
+function choose(show, again) {
+  state.show = show;
+  const url = new URL(location.href);
+  url.searchParams.set("findings", show);
+  history.replaceState(null, "", url);
+  again();
+}
+
+// A form in place of the buttons: who decides, and why.
+function form(finding, verdict, again) {
+  const who = el("input", { name: "who", "aria-label": "your name", placeholder: "your name", required: "", maxlength: 100, value: localStorage.getItem("who") ?? "" });
+  const why = el("input", { name: "why", "aria-label": "why", placeholder: "why", maxlength: 2000 });
+  const failed = el("p", { class: "failed", role: "alert" });
+  const close = () => { state.editing = null; again(); };
+  const send = async (event) => {
+    event.preventDefault();
+    try {
+      await ask("/api/decisions", { finding: finding.id, verdict, who: who.value, why: why.value });
+      localStorage.setItem("who", who.value);
+      close();
+    } catch (error) {
+      failed.textContent = error.message;
+    }
+  };
+  const body = el("form", { class: "decide", onsubmit: send, onkeydown: (e) => { if (e.key === "Escape") close(); } },
+    who, why, el("button", { type: "submit", class: "main" }, verdict === "confirmed" ? "Confirm" : verdict === "dismissed" ? "Dismiss" : "Open again"),
+    el("button", { type: "button", onclick: close }, "Cancel"), failed);
+  queueMicrotask(() => (who.value ? why : who).focus());
+  return body;
+}
+
+function decide(finding, again) {
+  if (state.editing?.id === finding.id) return form(finding, state.editing.verdict, again);
+  const button = (verdict, text) => el("button", { type: "button", onclick: () => { state.editing = { id: finding.id, verdict }; again(); } }, text);
+  const made = finding.decision;
+  return el("div", { class: "decide" },
+    made === null ? null : el("p", {}, el("strong", {}, VERDICTS[made.verdict] ?? made.verdict), ` by ${made.who}, ${ago(made.time)}`, made.why ? `: ${made.why}` : ""),
+    ...(isDecided(finding) ? [button("open", "Open again")] : [button("confirmed", "Confirm"), button("dismissed", "Dismiss")]));
+}
+
+// Words between backticks are what one types.
+const typed = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
+
+function card(finding, again, pictures) {
+  const name = finding.class ?? (finding.target === null ? null : `class ${finding.target}`);
+  const facts = [
+    `${number(finding.frames)} frames`,
+    finding.nodes.length ? `${number(finding.nodes.length)} ${finding.nodes.length === 1 ? "node" : "nodes"}: ${finding.nodes.slice(0, 3).join(", ")}${finding.nodes.length > 3 ? ", …" : ""}` : null,
+    `p ${finding.p < 0.0001 ? "< 0.0001" : number(finding.p, 4)}`,
+    `effect ${number(finding.effect, 1)} σ`,
+    finding.verdict ? `intervention: ${finding.verdict}` : null,
+  ];
+  const maps = pictures(finding.shown);
+  return el("article", { class: `finding ${finding.severity}`, "aria-label": `${KINDS[finding.kind] ?? finding.kind}, ${finding.severity}` },
+    el("h3", {}, el("span", { class: "severity" }, finding.severity), KINDS[finding.kind] ?? finding.kind, name ? el("em", {}, name) : null,
+      el("code", { title: "model" }, finding.model)),
+    el("p", {}, finding.text),
+    maps.length ? el("div", { class: "strip" }, ...maps.map((m) => el("figure", { title: `${m.node}, score ${number(m.score, 2)}` }, mapElement(m.map), el("figcaption", {}, m.node.split("/").pop())))) : null,
+    el("p", { class: "next" }, el("strong", {}, "Next: "), ...typed(finding.next)),
+    el("p", { class: "facts" }, facts.filter(Boolean).join(" · ")),
+    decide(finding, again));
+}
+
+// Draws all that is asked for; `pictures` decodes the frames that are shown with a finding, `again` draws anew.
+export function drawFindings(place, answer, pictures, again) {
+  const shown = answer.findings.filter((f) => state.show === "all" || isDecided(f) === (state.show === "decided"));
+  const count = (show) => answer.findings.filter((f) => show === "all" || isDecided(f) === (show === "decided")).length;
+  const tabs = FILTERS.map((show) => el("button", { type: "button", "aria-pressed": String(show === state.show), onclick: () => choose(show, again) }, `${show} ${number(count(show))}`));
+  const told = answer.computed === null ? "the first look is under way …" : `looked ${ago(answer.computed)}, at the newest ${number(answer.newest)} frames at most`;
+  const empty = answer.computed === null ? "Looking for findings …"
+    : answer.findings.length === 0 ? "Nothing that a fleet without faults would not show too." : `No finding is ${state.show}.`;
+  place.replaceChildren(
+    el("div", { class: "title" }, el("h2", {}, "Findings"), el("p", {}, told), el("div", { class: "scope", role: "group", "aria-label": "which findings" }, ...tabs)),
+    ...(shown.length ? [el("div", { class: "findings" }, ...shown.map((f) => card(f, again, pictures)))] : [el("p", { class: "empty" }, empty)]));
+}
