@@ -58,6 +58,8 @@ def _unrolled(tf: Any, model: Any) -> Any:
 def _read(tf: Any, path: Path) -> Any:
     if not path.exists():
         raise FileNotFoundError(2, "No such file", str(path))
+    if path.suffix == ".tflite":
+        raise ModelError(f"{path} is a .tflite already; attach, prune and the others take it as it is")
     try:
         return tf.keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as error:

@@ -94,7 +94,9 @@ def real_array(what: str, value: Any, kinds: str = "biuf", kind: type[Error] = D
 def file_path(name: str, value: Any) -> Path:
     """A path that a file system can have."""
     if not isinstance(value, str | PathLike) or not str(value) or "\0" in str(value):
-        raise ConfigError(f"{name} is {told(value)}; give the path of a file")
+        raise ConfigError(
+            f"{name} is {told(str(value) if isinstance(value, PathLike) else value)}; give the path of a file"
+        )
     return Path(value)
 
 

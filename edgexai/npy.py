@@ -120,7 +120,7 @@ def members(
                 if one is None:
                     raise DataError(f"{name} of {path} is empty; save it again with numpy.savez")
                 found[name] = one
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
         raise
     except (*_ZIP, *_ZIP_KIND) as error:
         raise DataError(f"{path} is not a readable .npz file ({_first(error)}); save it with numpy.savez") from None

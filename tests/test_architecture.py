@@ -46,7 +46,7 @@ MAY_IMPORT = {
         *("board", "data", "errors", "firmware_profiles", "heatmap", "intervention", "messaging", "npy", "runtime"),
         "toml",
     },
-    "edgexai.fleet": {"errors", "heatmap", "intervention", "messaging", "profile"},
+    "edgexai.fleet": {"errors", "heatmap", "intervention", "messaging", "npy", "profile"},
     "edgexai.audit": {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
         *("intervention", "relevance", "runtime", "units"),

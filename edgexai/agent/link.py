@@ -26,6 +26,10 @@ from edgexai.messaging.messages import CHANNELS, MAX_PAYLOAD, pack, pack_heatmap
 log = logging.getLogger(__name__)
 
 KEEPALIVE = 30
+UNHEARD = (
+    "%s takes this node's frames, but no fleet service has confirmed one in %g s; they wait. Either no `edgexai fleet` "
+    "listens there to this fleet, or it refuses them: its page and its log say why"
+)
 TURN = 0.2  # seconds that a quiet network turn waits: five wake-ups a second cost less than 0.2 % of a core
 
 
@@ -57,6 +61,7 @@ class Link(threading.Thread):
         self._stopping = threading.Event()
         self._last_state = "stopped"
         self._seldom = Seldom(log)
+        self._is_told = False
         self._detail = ""  # what the broker says about the present connection
         self.reason = ""
         self.refused = 0
@@ -92,6 +97,11 @@ class Link(threading.Thread):
     def _round(self) -> None:
         for action in self._session.poll(time.monotonic()):
             self._do(action)
+        if not self._session.is_unheard:
+            self._is_told = False
+        elif not self._is_told:
+            self._is_told = True
+            log.warning(UNHEARD, self._broker.url, self._session.receipt_timeout)
         if self._client is None:
             self._stopping.wait(min(TURN, self._session.wake(time.monotonic())))
         elif self._turn(TURN) != MQTTErrorCode.MQTT_ERR_SUCCESS:

@@ -95,6 +95,11 @@ class Session:
     _connecting_since: float = 0.0
     _online_since: float = 0.0
 
+    @property
+    def is_unheard(self) -> bool:
+        """Whether frames have reached the broker and no receipt has come for them in time."""
+        return self._patience > 0
+
     def connected(self, now: float) -> None:
         """The broker has accepted the connection."""
         self.state, self._online_since = State.ONLINE, now

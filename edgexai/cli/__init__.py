@@ -8,9 +8,11 @@ import argparse
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from edgexai._version import VERSION
+from edgexai.checks import unopened
 from edgexai.cli.parts import with_default
 from edgexai.errors import ConfigError, Error
 from edgexai.extras import how_to_install
@@ -48,15 +50,21 @@ def main(argv: list[str] | None = None) -> int:
         args = parser_of(verb, module).parse_args(given)
         _spare_source(args)
         return int((args.part if "part" in args else module.run)(args) or 0)
-    except (Error, FileNotFoundError, PermissionError, IsADirectoryError) as error:
+    except BrokenPipeError:  # `edgexai … | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Error, OSError) as error:
         print(f"edgexai {verb}: {_sentence(error)}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        print(
+            f"edgexai {verb}: there is not enough memory for this; give a smaller model or fewer samples",
+            file=sys.stderr,
+        )
         return 1
     except ModuleNotFoundError as error:
         print(f"edgexai {verb}: {error.name} is not installed; {how_to_install(error.name)} brings it", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # `edgexai … | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return 130
 
@@ -89,11 +97,17 @@ def _help(argv: list[str]) -> int:
 def _spare_source(args: argparse.Namespace) -> None:
     """ConfigError if the output is the very file that is read."""
     source, output = getattr(args, "model", None), getattr(args, "output", None)
-    if isinstance(source, str) and output is not None and os.path.exists(output) and os.path.samefile(source, output):
+    if (
+        isinstance(source, str)
+        and "\0" not in source
+        and output is not None
+        and os.path.exists(output)
+        and os.path.samefile(source, output)
+    ):
         raise ConfigError(f"-o {output} would overwrite the model that is read; give another name")
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and not isinstance(error, Error) and error.filename is not None:
+        return str(unopened(Path(str(error.filename)), error))
     return str(error)

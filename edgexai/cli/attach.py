@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from edgexai.cli.grid_table import costs, print_table
+from edgexai.cli.options import count, new_file
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import input_of
 from edgexai.cli.sizes import rows_by_columns
@@ -31,13 +32,18 @@ from edgexai.relevance.attach import METADATA
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="the .tflite model that is deployed")
-    parser.add_argument("-o", "--output", help="where the explainer file goes")
+    parser.add_argument("-o", "--output", type=new_file, help="where the explainer file goes")
     parser.add_argument(
         "--composite", default="edge", help="which rules: a name, a .toml file, or auto with --data (%(default)s)"
     )
     parser.add_argument("--data", help="samples, without labels, that --composite auto measures composites on")
     parser.add_argument(
-        "--target", default="predicted", help='"predicted", "input", "error", "box", "mask", or an index'
+        "--target",
+        default="predicted",
+        metavar="WHAT",
+        help='"predicted" (%(default)s), "predicted-vs-rest" or "predicted-vs-second" (against the other classes), an '
+        'index, "box" or "box(input)" (of a detector), "mask" or "mask(3)" (of a segmentation, of its class 3), '
+        '"input" (weights come with each sample), "error" (of an autoencoder)',
     )
     parser.add_argument("--head", default="0", help="which output of a model with several, by number or name")
     parser.add_argument("--grid", help="stop at the inner map nearest to ROWSxCOLUMNS")
@@ -51,7 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concepts", nargs="+", metavar="MAP", help='also which channels: "auto", or names of maps')
     parser.add_argument("--shape", nargs="+", metavar="1xROWSx…", help="of each input, where the file leaves it open")
     parser.add_argument(
-        "--steps", type=int, help="explain a streaming model over its last steps, in one file of them all"
+        "--steps", type=count, help="explain a streaming model over its last steps, in one file of them all"
     )
     parser.add_argument("--signatures", action="store_true", help="predict and explain in one file, for LiteRT")
     parser.add_argument("--list-grids", action="store_true", help="show where relevance can stop, and what each costs")
@@ -62,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     graph = settled(graph, [_shape(text) for text in args.shape]) if args.shape else graph
     graph = graph if args.steps is None else unrolled(graph, args.steps)
-    target = int(args.target) if args.target.isdigit() else args.target
-    head = int(args.head) if args.head.isdigit() else args.head
+    target = int(args.target) if args.target.isdecimal() else args.target
+    head = int(args.head) if args.head.isdecimal() else args.head
     precision = _precision(args)
     if args.list_grids:
         rows = costs(graph, args.composite, target, head, precision)

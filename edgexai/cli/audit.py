@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai import npy
 from edgexai.audit.evidence import Evidence
 from edgexai.audit.page import html
 from edgexai.audit.questions import answers, blank
@@ -27,6 +28,7 @@ from edgexai.audit.report import Report, unassessed
 from edgexai.audit.sections import report
 from edgexai.audit.sign import sign, verify
 from edgexai.board import load_board
+from edgexai.cli.options import known_file, new_path
 from edgexai.cli.samples import GraphInput, data_options, prepared
 from edgexai.data import read
 from edgexai.errors import ConfigError, DataError
@@ -39,14 +41,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("signed", nargs="?", type=Path, metavar="REPORT", help="with verify: a signed report")
     parser.add_argument("--data", metavar="FILE", help="what it was trained or calibrated with")
     parser.add_argument("--test", metavar="FILE", help="held-out samples with labels")
-    parser.add_argument("--groups", metavar="FILE", help=".npz with group (N,): of each test sample")
+    parser.add_argument("--groups", type=known_file, metavar="FILE", help=".npz with group (N,): of each test sample")
     parser.add_argument("--board", help="a board's name, or a .toml file of one")
     parser.add_argument("--store", type=Path, help="the fleet's store")
     parser.add_argument("--against", type=Path, help="the model before compression, or trained otherwise")
     parser.add_argument("--answers", default="audit.toml", metavar="TOML", help="answered questions (%(default)s)")
-    parser.add_argument("-o", "--output", type=Path, default=Path("audit.html"), help="the report (%(default)s)")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="the same for machines, with the bill of materials")
-    parser.add_argument("--pdf", metavar="FILE", type=Path, help="the same on pages")
+    parser.add_argument("-o", "--output", type=new_path, default="audit.html", help="the report (%(default)s)")
+    parser.add_argument(
+        "--json", metavar="FILE", type=new_path, help="the same for machines, with the bill of materials"
+    )
+    parser.add_argument("--pdf", metavar="FILE", type=new_path, help="the same on pages")
     parser.add_argument(
         "--sign", metavar="KEY", type=Path, help="an Ed25519 private key (PEM): writes FILE.sig beside each file"
     )
@@ -124,11 +128,10 @@ def _evidence(args: argparse.Namespace) -> Evidence:
 
 
 def _groups(path: str, count: int) -> NDArray[np.str_]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            groups = np.asarray(file["group"]).astype(np.str_)
-    except (ValueError, KeyError, AttributeError, EOFError) as error:
-        raise DataError(f"{path} has no array group; save it with numpy.savez('{Path(path).name}', group=…)") from error
+    found = npy.members(Path(path), ["group"])
+    if "group" not in found:
+        raise DataError(f"{path} has no array group; save it with numpy.savez('{Path(path).name}', group=…)")
+    groups = found["group"].astype(np.str_)
     if groups.shape != (count,):
         raise DataError(f"{path} names {groups.size} groups for {count} samples; give one a sample")
     return groups

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from edgexai.agent.privacy import pooled
+from edgexai.cli.options import count, new_file
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, prepared
 from edgexai.data import read
@@ -32,10 +33,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="an explainer file that `edgexai attach` made, as the nodes run it")
     parser.add_argument("--data", required=True, help=TAKEN)
     data_options(parser)
-    parser.add_argument("-o", "--output", required=True, help="the basis to write")
-    parser.add_argument("--components", type=int, default=64, metavar="K", help="at most; a byte each per pixel (64)")
-    parser.add_argument("--samples", type=int, default=1000, metavar="N", help="of the data at most, at random (1000)")
-    parser.add_argument("--grid", type=int, nargs=2, metavar=("R", "C"), help="the nodes' [privacy] grid")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the basis to write")
+    parser.add_argument("--components", type=count, default=64, metavar="K", help="at most; a byte each per pixel (64)")
+    parser.add_argument(
+        "--samples", type=count, default=1000, metavar="N", help="of the data at most, at random (1000)"
+    )
+    parser.add_argument("--grid", type=count, nargs=2, metavar=("R", "C"), help="the nodes' [privacy] grid")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if explain.takes_weights:
         raise ConfigError("a basis needs a file that explains the predicted class; attach one with --target predicted")
     x = read(args.data, explain.input, prepared(args, args.model)).x
-    x = x[np.random.default_rng(0).permutation(len(x))[: max(args.samples, 1)]]
+    x = x[np.random.default_rng(0).permutation(len(x))[: args.samples]]
     maps = []
     with bar("relevance") as progress:
         for done, one in enumerate(x):

@@ -26,6 +26,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgexai.cli.compress_report import Facts, write_report
+from edgexai.cli.options import count, known_file, new_file, number
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.budget import PROFILED, fit_budget, held_out
@@ -47,25 +48,31 @@ UNASKED = 0.01
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
-    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the .tflite to write")
     parser.add_argument("--data", required=True, help=f"samples, and classes to measure with: {TAKEN}")
     data_options(parser)
-    parser.add_argument("--test", help="the same, to measure on (default: a part of --data)")
+    parser.add_argument("--test", type=known_file, help="the same, to measure on (default: a part of --data)")
     parser.add_argument("--board", help="a board's name or .toml: what its energy, latency, flash and RAM are")
     parser.add_argument("--energy", help="at most: 50%% of the original's, or 700uJ")
     parser.add_argument("--latency", help="at most: 20ms, or 50%%")
     parser.add_argument("--macs", help="multiply-accumulates at most: 50%%")
     parser.add_argument("--flash", help="the file at most: 128K, or 50%%")
     parser.add_argument("--ram", help="maps alive at once at most: 64K, or 50%%")
-    parser.add_argument("--max-accuracy-loss", type=float, metavar="POINTS", help="in percent of the samples")
-    parser.add_argument("--keep-explanations", type=float, metavar="C", help="median heatmap correlation at least")
+    parser.add_argument("--max-accuracy-loss", type=number(0, 100), metavar="POINTS", help="in percent of the samples")
+    parser.add_argument(
+        "--keep-explanations", type=number(0, 1), metavar="C", help="median heatmap correlation at least"
+    )
     parser.add_argument("--explain", metavar="COMPOSITE", help="budgets hold prediction and explanation together")
-    parser.add_argument("--steps", type=int, default=4, help="of pruning, scores taken anew after each (%(default)s)")
+    parser.add_argument("--steps", type=count, default=4, help="of pruning, scores taken anew after each (%(default)s)")
     parser.add_argument("--distill", action="store_true", help="train to answer as the original (needs TensorFlow)")
-    parser.add_argument("--epochs", type=int, help="of --distill (as many as make 4,000 steps)")
-    parser.add_argument("--transit", metavar="EXQ", help="cluster the weights too and write what travels over the air")
-    parser.add_argument("--bits", type=int, default=5, help="of the codebooks of --transit, 2 to 5 (%(default)s)")
-    parser.add_argument("--report", metavar="HTML", help="write a page: what was tried, what it costs, heatmaps")
+    parser.add_argument("--epochs", type=count, help="of --distill (as many as make 4,000 steps)")
+    parser.add_argument(
+        "--transit", type=new_file, metavar="EXQ", help="cluster the weights too and write what travels over the air"
+    )
+    parser.add_argument("--bits", type=count, default=5, help="of the codebooks of --transit, 2 to 5 (%(default)s)")
+    parser.add_argument(
+        "--report", type=new_file, metavar="HTML", help="write a page: what was tried, what it costs, heatmaps"
+    )
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 

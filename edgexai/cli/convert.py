@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from converters import from_keras, from_saved_model
+from edgexai.cli.options import new_path
 from edgexai.cli.samples import data_options, prepared
 from edgexai.compress.measure.accuracy import accuracy, agreement
 from edgexai.data import read
@@ -26,7 +27,7 @@ from edgexai.graph import load
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, help=".keras or .h5 file, or the directory of a SavedModel")
-    parser.add_argument("-o", "--output", type=Path, required=True, help=".tflite file to write")
+    parser.add_argument("-o", "--output", type=new_path, required=True, help=".tflite file to write")
     parser.add_argument("--int8", action="store_true", help="integers throughout, input and output included")
     parser.add_argument("--data", type=Path, help=".npz, .npy or .csv with representative samples")
     data_options(parser)

@@ -18,6 +18,7 @@ from typing import Any
 
 from edgexai.board import Board, boards, load_board
 from edgexai.cli.cost_plot import plot
+from edgexai.cli.options import new_picture
 from edgexai.cli.table import show, table
 from edgexai.compress.measure.calibration import left_out
 from edgexai.compress.measure.cost import Cost, Layer, cost
@@ -37,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", help="a board's name, or a .toml file of one")
     parser.add_argument("--explain", metavar="COMPOSITE", help="with the explanation by this composite")
     parser.add_argument("--layers", action="store_true", help="every operator of an explainer, not the parts alone")
-    parser.add_argument("--plot", metavar="PNG", help="draw cost by layer into a file")
+    parser.add_argument("--plot", type=new_picture, metavar="PNG", help="draw cost by layer into a file")
     parser.add_argument("--boards", action="store_true", help="list the boards that come with edgexai")
     parser.add_argument("--calibration", action="store_true", help="how well the boards' figures predict")
     parser.add_argument("--json", action="store_true", help="report as JSON")

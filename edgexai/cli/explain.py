@@ -17,12 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from edgexai.checks import file_content
 from edgexai.cli.concepts import print_concepts
+from edgexai.cli.options import count, new_picture, number
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, prepared
 from edgexai.data import read
 from edgexai.errors import ConfigError
-from edgexai.runtime.explainer import Explainer, Explanation
+from edgexai.runtime.explainer import Explainer, Explanation, about
 from edgexai.runtime.sandbox import Limits
 
 KINDS = ("auto", "image", "spectrogram", "series")
@@ -31,10 +33,10 @@ KINDS = ("auto", "image", "spectrogram", "series")
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("explainer", help="a file that `edgexai attach` made")
     parser.add_argument("--data", required=True, help=f"{TAKEN}; x_1, … of further inputs")
-    parser.add_argument("--samples", type=int, default=8, help="how many, from the first (%(default)s)")
-    parser.add_argument("--picture", help="write a PNG of inputs and heatmaps")
+    parser.add_argument("--samples", type=count, default=8, help="how many, from the first (%(default)s)")
+    parser.add_argument("--picture", type=new_picture, help="write a PNG of inputs and heatmaps")
     parser.add_argument("--show", default="auto", choices=KINDS, help="how a picture shows inputs (%(default)s)")
-    parser.add_argument("--step-ms", type=float, metavar="MS", help="time from one row or value to the next")
+    parser.add_argument("--step-ms", type=number(1e-6), metavar="MS", help="time from one row or value to the next")
     parser.add_argument("--concepts", action="store_true", help="the strongest channels, and what excites each most")
     parser.add_argument("--runtime", default="tflite", choices=["tflite", "micro"], help="micro: and its arena")
     parser.add_argument("--trusted", action="store_true", help="made here: run it in this process, unchecked")
@@ -74,6 +76,7 @@ def _opened(args: argparse.Namespace) -> Explainer:
     """The explainer: read, verified, written anew, and run in a process of its own, unless it is said to be trusted."""
     if args.trusted:
         return Explainer(args.explainer, runtime=args.runtime)
+    about(file_content("the explainer", args.explainer), args.explainer)
     try:
         from edgexai.graph import load, resident, serialize, verify_operators
     except ModuleNotFoundError:  # a node has no flatbuffers; the process of its own remains

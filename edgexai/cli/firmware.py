@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import Explaining, write
+from edgexai.cli.options import known_file, new_folder
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.cli.sizes import rows_by_columns
 from edgexai.compress.measure.execute import quantized
@@ -28,9 +29,11 @@ SAMPLES = 16
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="an int8 .tflite model")
-    parser.add_argument("-o", "--output", required=True, help="the folder that the sources go into")
+    parser.add_argument("-o", "--output", type=new_folder, required=True, help="the folder that the sources go into")
     parser.add_argument("--name", default="model", help="begins every public C name (%(default)s)")
-    parser.add_argument("--samples", metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c")
+    parser.add_argument(
+        "--samples", type=known_file, metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c"
+    )
     parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
     parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
     parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")

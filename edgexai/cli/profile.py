@@ -14,6 +14,7 @@ import argparse
 from functools import reduce
 from operator import add
 
+from edgexai.cli.options import new_file
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.measure.profile import load_profile, profile_relevance, profiler
@@ -23,7 +24,7 @@ from edgexai.graph import load, save
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
-    parser.add_argument("-o", "--output", required=True, help="the profile to write")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the profile to write")
     parser.add_argument("--node", action="store_true", help="write the file that a node profiles with instead")
     parser.add_argument("--data", help=TAKEN)
     data_options(parser)

@@ -17,8 +17,9 @@ import argparse
 import json
 from typing import Any
 
+from edgexai.cli.options import count, known_file, new_file, number
 from edgexai.cli.progress import bar
-from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.cli.samples import TAKEN, data_options, labelled, samples_of
 from edgexai.compress.measure.accuracy import accuracy
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.limits import Budget
@@ -32,35 +33,38 @@ from edgexai.graph import load, save
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a .tflite model, float or int8")
-    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the .tflite to write")
     parser.add_argument("--data", required=True, help=f"unlabelled samples: {TAKEN}")
     data_options(parser)
     parser.add_argument("--keep", metavar="SHARE", help="of multiply-accumulates that stays: 0.5, 50%% or 2M")
     parser.add_argument("--energy", metavar="SHARE", help="of the energy on --board that stays: 50%% or 700uJ")
     parser.add_argument("--latency", metavar="SHARE", help="of the time on --board that stays: 50%% or 20ms")
     parser.add_argument("--board", help="the board whose energy or time counts")
-    parser.add_argument("--profile", help="a profile that `edgexai profile` made (default: from --data)")
+    parser.add_argument(
+        "--profile", type=known_file, help="a profile that `edgexai profile` made (default: from --data)"
+    )
     parser.add_argument("--criterion", default="relevance", choices=list(CRITERIA), help="(%(default)s)")
     parser.add_argument(
         "--repair", default="least_squares", choices=METHODS, help="closed-form repair, no labels (%(default)s)"
     )
-    parser.add_argument("--steps", type=int, default=4, help="of least squares, scores taken anew (%(default)s)")
-    parser.add_argument("--multiple", type=int, help="channels a layer, in multiples of this (the board's lanes)")
+    parser.add_argument("--steps", type=count, default=4, help="of least squares, scores taken anew (%(default)s)")
+    parser.add_argument("--multiple", type=count, help="channels a layer, in multiples of this (the board's lanes)")
     parser.add_argument(
         "--keep-explanations",
-        type=float,
+        type=number(0, 1),
         metavar="C",
         help="keep as much more as heatmaps need to correlate by C with the whole model's (median over --data)",
     )
     parser.add_argument("--distill", action="store_true", help="train the small model to answer as the whole one")
-    parser.add_argument("--epochs", type=int, help="of --distill (as many as make 4,000 steps)")
-    parser.add_argument("--test", help="labelled samples to measure accuracy on, before and after")
+    parser.add_argument("--epochs", type=count, help="of --distill (as many as make 4,000 steps)")
+    parser.add_argument("--test", type=known_file, help="labelled samples to measure accuracy on, before and after")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     x = samples_of(args, graph).x
+    test = labelled(args, graph) if args.test else None
     if args.profile:
         profile = load_profile(args.profile)
     else:
@@ -86,10 +90,8 @@ def run(args: argparse.Namespace) -> int:
     report.update(bytes=[before.bytes, after.bytes], ram=[before.ram, after.ram])
     if args.board:
         report.update(latency_ms=[before.latency_ms, after.latency_ms], energy_uj=[before.energy_uj, after.energy_uj])
-    if args.test:
-        test = samples_of(args, graph, args.test)
-        if test.y is not None:
-            report["accuracy"] = [accuracy(graph, test.x, test.y), accuracy(small, test.x, test.y)]
+    if test is not None:
+        report["accuracy"] = [accuracy(graph, *test), accuracy(small, *test)]
     print(json.dumps(report) if args.json else _text(report))
     return 0
 

@@ -17,8 +17,9 @@ import json
 from typing import Any
 
 from edgexai.board import load_board
+from edgexai.cli.options import known_file, new_file, number
 from edgexai.cli.progress import bar
-from edgexai.cli.samples import TAKEN, data_options, samples_of
+from edgexai.cli.samples import TAKEN, data_options, labelled, samples_of
 from edgexai.compress.measure.accuracy import accuracy, agreement
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.execute import quantized, real, try_out
@@ -36,13 +37,15 @@ COMPARED = 40
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="a float .tflite model")
-    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the .tflite to write")
     parser.add_argument("--data", required=True, help=f"unlabelled samples: {TAKEN}")
     data_options(parser)
-    parser.add_argument("--keep-explanations", type=float, metavar="C", help="int16×8 until heatmaps correlate so much")
+    parser.add_argument(
+        "--keep-explanations", type=number(0, 1), metavar="C", help="int16×8 until heatmaps correlate so much"
+    )
     parser.add_argument("--int4", action="store_true", help="weights of four bits, fitted on --data")
     parser.add_argument("--board", help="whose cycles int16 is weighed with")
-    parser.add_argument("--test", help="labelled samples to measure accuracy on, before and after")
+    parser.add_argument("--test", type=known_file, help="labelled samples to measure accuracy on, before and after")
     parser.add_argument("--json", action="store_true", help="report as JSON")
 
 
@@ -51,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("no runtime computes int16 maps with int4 weights; give --int4 or --keep-explanations")
     graph = load(args.model)
     given = samples_of(args, graph).x
+    test = labelled(args, graph) if args.test else None
     exact = dequantize(graph)
     # an integer model's codes are no real numbers: what calibrates is what they stand for
     x = real(graph, graph.inputs[0], quantized(graph, given))
@@ -76,11 +80,9 @@ def run(args: argparse.Namespace) -> int:
     report["bytes"] = [len(serialize(graph)), len(serialize(small))]
     if board is not None:
         report["latency_ms"] = [cost(graph, board).latency_ms, cost(small, board).latency_ms]
-    if args.test:
-        test = samples_of(args, graph, args.test)
-        if test.y is not None:
-            values = real(graph, graph.inputs[0], quantized(graph, test.x))
-            report["accuracy"] = [accuracy(graph, test.x, test.y), accuracy(small, values, test.y)]
+    if test is not None:
+        values = real(graph, graph.inputs[0], quantized(graph, test[0]))
+        report["accuracy"] = [accuracy(graph, *test), accuracy(small, values, test[1])]
     report["agreement"] = agreement(graph, small, x)
     print(json.dumps(report) if args.json else _text(report))
     return 0

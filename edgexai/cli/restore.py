@@ -10,16 +10,18 @@ import argparse
 import os
 from pathlib import Path
 
+from edgexai.checks import file_content
+from edgexai.cli.options import new_file
 from edgexai.transit import restore
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("packed", help="an .exq file")
-    parser.add_argument("-o", "--output", required=True, help="the .tflite to write")
+    parser.add_argument("-o", "--output", type=new_file, required=True, help="the .tflite to write")
 
 
 def run(args: argparse.Namespace) -> int:
-    packed = Path(args.packed).read_bytes()
+    packed = file_content("the file", args.packed)
     model = restore(packed)
     target = Path(args.output)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")

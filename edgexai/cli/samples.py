@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edgexai.cli.options import count, number
 from edgexai.data import Preprocessing, Samples, names, numbers, preprocessing, read
 from edgexai.data.front_end import KINDS
 from edgexai.errors import ConfigError
@@ -34,10 +36,10 @@ def data_options(parser: argparse.ArgumentParser) -> None:
         "--channels", choices=("rgb", "bgr"), default="rgb", help="of the channels of images (%(default)s)"
     )
     group.add_argument("--labels", metavar="NAMES", help="of the classes: a .txt, one a line, or by commas")
-    group.add_argument("--rate", type=int, metavar="HZ", help="of sounds")
+    group.add_argument("--rate", type=count, metavar="HZ", help="of sounds")
     group.add_argument("--front-end", choices=KINDS, help="which spectrogram of sounds the model takes")
-    group.add_argument("--window-ms", type=float, default=30.0, help="of spectrograms (%(default)s)")
-    group.add_argument("--stride-ms", type=float, default=20.0, help="(%(default)s)")
+    group.add_argument("--window-ms", type=number(0.01), default=30.0, help="of spectrograms (%(default)s)")
+    group.add_argument("--stride-ms", type=number(0.01), default=20.0, help="(%(default)s)")
 
 
 def prepared(args: argparse.Namespace, model: str | Path | None) -> Preprocessing:
@@ -62,6 +64,14 @@ def samples_of(args: argparse.Namespace, graph: Any, path: str | None = None, mo
     """The samples of ``path`` (default: --data) for a graph read from ``model`` (default: the verb's)."""
     prepare = prepared(args, args.model if model is None else model)
     return read(args.data if path is None else path, input_of(graph), prepare)
+
+
+def labelled(args: argparse.Namespace, graph: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Samples and classes of --test; ConfigError where it says no classes."""
+    found = samples_of(args, graph, args.test)
+    if found.y is None:
+        raise ConfigError(f"--test measures accuracy, and {args.test} has no classes (y); give labelled samples")
+    return found.x, found.y
 
 
 def input_of(graph: Any) -> GraphInput | None:

@@ -20,7 +20,7 @@ from edgexai.compress.measure.profile import Profile, profile_relevance
 from edgexai.compress.prune.pruning import prune
 from edgexai.compress.repair.repair import Repair
 from edgexai.errors import ConfigError, DataError
-from edgexai.graph import Graph, Model, graph_of
+from edgexai.graph import Graph, Model, plain_of
 from edgexai.relevance.composite_file import composite_of
 
 SHARES = tuple(round(1 - 0.05 * n, 2) for n in range(20))
@@ -51,7 +51,7 @@ def compress(
     held out to measure on, with ``labels`` (N,) where there are some. With ``explain``, a composite's name, the costs
     are those of prediction and explanation together. Raises ConfigError if the budget cannot be met.
     """
-    graph, repair = graph_of(model), Repair.of(repair)
+    graph, repair = plain_of(model), Repair.of(repair)
     of_type("budget", budget, Budget, "a Budget such as edgexai.Budget(macs=0.5)")
     function_or_none("progress", progress)
     explain = None if explain is None else composite_of(explain).name

@@ -4,7 +4,7 @@ from edgexai.graph.builder import Builder
 from edgexai.graph.ir import DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.operators import verify_operators
 from edgexai.graph.opkind import OpKind
-from edgexai.graph.read import Model, graph_of, load
+from edgexai.graph.read import Model, graph_of, load, plain_of
 from edgexai.graph.settle import settled
 from edgexai.graph.signatures import with_predict
 from edgexai.graph.stream import unrolled
@@ -23,6 +23,7 @@ __all__ = [
     "fingerprint",
     "graph_of",
     "load",
+    "plain_of",
     "resident",
     "save",
     "serialize",

@@ -18,6 +18,8 @@ from edgexai.graph.opkind import OpKind
 from edgexai.graph.verify import verify
 
 MAX_RANK = 8
+EXPLAINS = "edgexai"
+"""The metadata of an explainer, which `edgexai.relevance.attach` writes."""
 MALFORMED = (struct.error, ValueError, IndexError, TypeError, OverflowError, AttributeError, MemoryError)
 
 
@@ -32,6 +34,14 @@ def graph_of(model: Model) -> Graph:
     if isinstance(model, str | PathLike):
         return load(Path(model))
     raise DataError(f"a model is a Graph or the path of a .tflite file, not {told(model)}; give one of them")
+
+
+def plain_of(model: Model) -> Graph:
+    """The same, of a model that is no explainer yet; ModelError for one that is."""
+    graph = graph_of(model)
+    if EXPLAINS in graph.metadata:
+        raise ModelError("the model is an explainer already; give the model that it was made of")
+    return graph
 
 
 def load(source: str | Path | bytes) -> Graph:

@@ -34,6 +34,9 @@ def write(data: bytes, path: str | Path) -> None:
     target = file_path("the file to write", path)
     if target.is_dir():
         raise FileError(f"{target} is a folder; give the path of the file to write")
+    if target.exists() and not target.is_file():  # a device such as /dev/stdout is written to, not replaced
+        target.write_bytes(data)
+        return
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         part.write_bytes(data)

@@ -8,7 +8,7 @@ from math import prod
 from edgexai._version import VERSION
 from edgexai.checks import of_type, one_of, told, whole_number
 from edgexai.errors import ConfigError, UnsupportedOperator
-from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, graph_of, settled
+from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, plain_of, settled
 from edgexai.graph.sweep import swept
 from edgexai.graph.views import apart
 from edgexai.relevance import precision as precisions
@@ -58,9 +58,7 @@ def attach(
     `dynamic_range`), ``"auto"`` takes what runs fastest here (see `edgexai.relevance.precision`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
-    graph = graph_of(graph)
-    if METADATA in graph.metadata:
-        raise ConfigError("the model is an explainer already; attach to the model that it was made of")
+    graph = plain_of(graph)
     chosen = composite_of(composite)
     one_of("channels", channels, ("sum", "keep"))
     if not isinstance(target, str):

@@ -10,12 +10,13 @@ arXiv:2106.13200): sign(0) = +1, the bias belongs to the denominator, negative i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.checks import finite_number
 from edgexai.errors import ConfigError
 
 Array = NDArray[Any]
@@ -64,6 +65,10 @@ class Share:
     where: Literal[-1, 0, 1] = 0
 
 
+NUMBERS = {"stabilizer": 0, "bias": 0, "alpha": 0, "beta": 0, "gamma": 0, "low": None, "high": None}
+"""Parameters of rules, and their least values."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """Base of the rules; ``stabilizer`` keeps denominators from zero."""
@@ -71,6 +76,11 @@ class Rule:
     stabilizer: float = 1e-6
     homogeneous: ClassVar[bool] = True
     """Whether scaling the weights scales numerator and denominator alike."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name in NUMBERS:
+                finite_number(f"{field.name} of {type(self).__name__}", getattr(self, field.name), NUMBERS[field.name])
 
     def shares(self) -> tuple[Share, ...]:
         """The parts that the rule adds up; ConfigError if a rule of one's own does not say them."""

@@ -189,7 +189,7 @@ class Explainer:
             self._interpreter, self.metadata = _compiled(model, is_trusted)
         else:
             content = model if isinstance(model, bytes) else file_content("the explainer", model)
-            self.metadata = _about(content, "the model" if isinstance(model, bytes) else str(model))
+            self.metadata = about(content, "the model" if isinstance(model, bytes) else str(model))
             if not is_trusted:
                 self._interpreter = Sandbox(content, threads, runtime, limits)
             else:
@@ -355,10 +355,21 @@ def _unbatched(x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     return x.reshape(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
 
 
-def _about(model: bytes, where: str) -> About:
+def _named(where: str) -> str:
+    return where if where.endswith(".tflite") else "MODEL"
+
+
+def about(model: bytes, where: str) -> About:
+    """What an explainer file says of itself; ModelError for a file that explains nothing."""
+    if model[4:8] != b"TFL3":
+        raise ModelError(
+            f"{where} is not a TensorFlow Lite file (no TFL3 identifier); give one that edgexai attach made"
+        )
     raw = metadata(model, "edgexai")
     if raw is None:
-        raise ModelError(f"{where} explains nothing: it has no relevance pass; run `edgexai attach` on it first")
+        raise ModelError(
+            f"{where} explains nothing: it has no relevance pass; run `edgexai attach {_named(where)}` first"
+        )
     return _read(raw, where)
 
 

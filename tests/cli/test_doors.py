@@ -1,5 +1,9 @@
 """The doors: what the public names take, and what they say of what they do not."""
 
+import inspect
+import pydoc
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,3 +92,83 @@ def test_a_model_is_not_overwritten_unasked(tmp_path: Path, capsys: pytest.Captu
     assert main(["attach", str(model), "-o", str(model)]) == 1
     assert "would overwrite the model that is read" in capsys.readouterr().err
     assert model.read_bytes() == Path(MODEL).read_bytes()
+
+
+def quantized(tmp_path: Path) -> edgexai.Explainer:
+    """An explainer of int8, whose codes are no real numbers."""
+    small = edgexai.quantize(MODEL, X)
+    edgexai.save(edgexai.attach(small, "epsilon"), tmp_path / "q.tflite")
+    return edgexai.Explainer(tmp_path / "q.tflite")
+
+
+def test_the_unit_of_whole_numbers_is_asked_for(tmp_path: Path) -> None:
+    explain = quantized(tmp_path)
+    codes = explain.input.quantized(X[0])[0]
+    right = explain(codes)
+    for x in (codes.tolist(), codes.astype(np.int64), codes.astype(np.float32)):
+        with pytest.raises(edgexai.Error, match=r'int8 codes, or real numbers .* say unit="codes" or unit="real"'):
+            explain(x)
+        assert (explain(x, unit="codes").relevance == right.relevance).all()
+        with pytest.raises(edgexai.Error, match="it would see something else"):
+            explain(x, unit="real")
+    assert (explain(np.rint(X[0]), unit="real").relevance == explain(np.rint(X[0]) + 1e-6).relevance).all()
+    assert (explain.batch(X[:1])[0].relevance == right.relevance).all()
+    assert (explain(X[0].tolist()).relevance == right.relevance).all()
+    with pytest.raises(edgexai.Error, match="more than int8 codes"):
+        explain(X[0], unit="codes")
+
+
+def test_samples_of_whole_numbers_are_asked_for_their_unit() -> None:
+    small = edgexai.quantize(MODEL, X)
+    codes = np.clip(np.rint(X * 20), -128, 127)
+    for x in (codes.astype(np.int32), codes.astype(np.int64).tolist()):
+        with pytest.raises(edgexai.Error, match=r"as int\d+: are they the model's int8 codes.*astype\(numpy.int8\)"):
+            edgexai.profile_relevance(small, x)
+    assert edgexai.profile_relevance(small, codes.astype(np.int8)).samples == len(X)
+
+
+REFUSED: list[tuple[Callable[[], Any], str]] = [
+    (lambda: edgexai.Explainer(MODEL, runtime="gpu"), "runtime 'gpu' is not known; use one of 'tflite', 'micro'"),  # type: ignore[arg-type]
+    (lambda: edgexai.Explainer(MODEL, untrusted="x"), "untrusted is 'x'; give True or False"),  # type: ignore[arg-type]
+    (lambda: edgexai.attach(MODEL, target=True), "is True; give a whole number"),
+    (lambda: edgexai.attach(edgexai.attach(MODEL)), "is an explainer already"),
+    (lambda: edgexai.prune(edgexai.attach(MODEL), "p", 0.5), "is an explainer already"),
+    (lambda: edgexai.quantize(edgexai.quantize(MODEL, X), X), "computes in integers already"),
+    (lambda: edgexai.prune(MODEL, edgexai.profile_relevance(MODEL, X), 0.5, X, multiple=0), "multiple is 0"),
+    (lambda: edgexai.Budget(macs=0.5, board="nope"), "there is no board 'nope'"),
+    (lambda: edgexai.encode(X[0, :, :, 0], quality=2), "quality is 2; give a finite number from 0 to 1"),
+    (lambda: edgexai.encode(X[0, :, :, 0], kept=2), "kept is 2"),
+    (lambda: edgexai.encode(X[0, :, :, 0], score=float("inf")), "score is inf"),
+    (lambda: edgexai.encode(X[0, :, :, 0], time=float("nan")), "time is nan"),
+    (lambda: edgexai.encode(X[0, :, :, 0] * 1j), "a map is an array of real numbers, not an array of complex"),
+    (lambda: edgexai.profile_relevance(MODEL, np.full_like(X, np.nan)), "not finite"),
+    (lambda: edgexai.attach(MODEL, "gamma(nan)"), "gamma of Gamma is nan"),
+    (lambda: edgexai.load(Path(MODEL).parent), "is a folder; give the path of a file"),
+    (lambda: edgexai.load("no.tflite"), "no.tflite does not exist"),
+    (lambda: edgexai.save(edgexai.load(MODEL), Path(MODEL).parent), "is a folder"),
+    (lambda: edgexai.save(edgexai.load(MODEL), "no/such/m.tflite"), "there is no folder no/such; make it first"),
+]
+
+
+@pytest.mark.parametrize(("call", "said"), REFUSED, ids=[said for _, said in REFUSED])
+def test_what_is_not_meant_is_refused(call: Callable[[], Any], said: str) -> None:
+    with pytest.raises(edgexai.Error, match=re.escape(said)):
+        call()
+
+
+def test_a_missing_file_is_an_error_of_ours_and_of_pythons() -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        edgexai.load("no.tflite")
+    assert isinstance(raised.value, edgexai.Error)
+
+
+def test_the_call_of_the_room_has_the_signature_of_its_function() -> None:
+    import edgexai.compress
+    from edgexai.compress import budget
+
+    def told(call: Callable[..., Any]) -> str:
+        found = inspect.signature(call)
+        return " ".join(f"{p.name}={p.default}:{p.kind}" for p in found.parameters.values())
+
+    assert told(edgexai.compress) == told(budget.compress)
+    assert "compress(model: 'Model', samples:" in pydoc.plain(pydoc.render_doc(sys.modules["edgexai.compress"]))

@@ -5,13 +5,14 @@ edgexai agent request --fleet line3 --node press7 --out keys
 """
 
 import argparse
-from pathlib import Path
+
+from edgexai.cli.options import new_place
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fleet", required=True, metavar="NAME", help="name of the fleet")
     parser.add_argument("--node", required=True, metavar="NAME", help="name of this node, once in its fleet")
-    parser.add_argument("--out", type=Path, default=Path("."), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--out", type=new_place, default=".", metavar="DIR", help="(%(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,6 +32,7 @@ from edgexai.agent.config import Table, over, read, settings
 from edgexai.agent.settings import Settings
 from edgexai.agent.source import source
 from edgexai.board import load_board
+from edgexai.cli.options import count, count_or_none, new_path, number
 from edgexai.cli.samples import data_options, prepared
 from edgexai.data import Preprocessing, names
 from edgexai.messaging.messages import pack, topic
@@ -60,21 +61,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="explainer file that `edgexai attach` made")
     parser.add_argument("--data", help=".npz, .npy, directory, watch:DIR, -, python:MODULE:FUNCTION or plugin:NAME")
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT or mqtt://127.0.0.1:PORT")
-    parser.add_argument("--to", type=Path, metavar="FILE", help="write to FILE what would be sent, for `fleet import`")
+    parser.add_argument(
+        "--to", type=new_path, metavar="FILE", help="write to FILE what would be sent, for `fleet import`"
+    )
     parser.add_argument("--context", help="what this node declares of itself: site=north,group=new")
     parser.add_argument("--predictor", help="the plain model: predicts what the policy does not explain")
     parser.add_argument("--profiler", help="file of `edgexai profile --node`: collects a relevance profile on command")
     parser.add_argument("--basis", help="file of `edgexai basis`: shorter frames, for a fleet that has it too")
     parser.add_argument("--board", help="board profile that the energy estimate uses")
-    parser.add_argument("--budget", type=int, metavar="BYTES", help="bytes of a frame (256)")
-    parser.add_argument("--every", type=int, metavar="N", help="explain every N-th sample (1)")
-    parser.add_argument("--interval", type=float, metavar="S", help="seconds between samples (0)")
-    parser.add_argument("--limit", type=int, metavar="N", help="stop after N samples; 0 sends what waits, and ends")
+    parser.add_argument("--budget", type=count, metavar="BYTES", help="bytes of a frame (256)")
+    parser.add_argument("--every", type=count, metavar="N", help="explain every N-th sample (1)")
+    parser.add_argument("--interval", type=number(0), metavar="S", help="seconds between samples (0)")
+    parser.add_argument(
+        "--limit", type=count_or_none, metavar="N", help="stop after N samples; 0 sends what waits, and ends"
+    )
     parser.add_argument("--once", action="store_true", help="stop after one sample")
     parser.add_argument("--dry-run", action="store_true", help="explain one sample and send nothing")
     parser.add_argument("--state", metavar="DIR", help="where frames wait")
     parser.add_argument("--confirm", choices=("store", "broker"), help="who frees a frame (store)")
-    parser.add_argument("--window", type=int, metavar="N", help="frames on their way at most (64)")
+    parser.add_argument("--window", type=count, metavar="N", help="frames on their way at most (64)")
     parser.add_argument("--ca", metavar="PEM", help="authority that signed the broker's certificate")
     parser.add_argument("--certificate", metavar="PEM", help="this node's certificate")
     parser.add_argument("--key", metavar="PEM", help="and its private key")
@@ -86,7 +91,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--plaintext", action="store_true", help="allow mqtt:// beyond this machine")
     parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log on standard error")
-    parser.add_argument("--log-file", type=Path, metavar="FILE", help="log there instead: 4 files of at most 1 MiB")
+    parser.add_argument("--log-file", type=new_path, metavar="FILE", help="log there instead: 4 files of at most 1 MiB")
     parser.add_argument("--verbose", action="store_true", help="say more")
     data_options(parser)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edgexai.board import KINDS
 from edgexai.cli.bench.explain import alternate
+from edgexai.cli.options import count, number
 from edgexai.cli.table import show
 from edgexai.compress.channels.coupling import couple
 from edgexai.compress.measure.cost import work
@@ -30,10 +31,10 @@ TERMS = (*KINDS, "element", "operator")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", help="int8 .tflite models that have the operators of interest")
-    parser.add_argument("--clock", type=float, default=3000, help="MHz; cycles are in its units (%(default)s)")
-    parser.add_argument("--lanes", type=int, default=8, help="cut to multiples of so many channels (%(default)s)")
-    parser.add_argument("--cuts", type=int, default=16, help="of each model (%(default)s)")
-    parser.add_argument("--runs", type=int, default=200, help="of each cut, all taking turns (%(default)s)")
+    parser.add_argument("--clock", type=number(1e-3), default=3000, help="MHz; cycles are in its units (%(default)s)")
+    parser.add_argument("--lanes", type=count, default=8, help="cut to multiples of so many channels (%(default)s)")
+    parser.add_argument("--cuts", type=count, default=16, help="of each model (%(default)s)")
+    parser.add_argument("--runs", type=count, default=200, help="of each cut, all taking turns (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON, no table")
 
 

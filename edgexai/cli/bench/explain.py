@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from edgexai.cli.options import count
 from edgexai.cli.table import show
 from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.graph import Graph, load, serialize
@@ -33,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grids", action="store_true", help="also every inner grid, with the first composite")
     parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="of the backward pass")
     parser.add_argument("--plain", action="store_true", help="without XNNPACK: the runtime's plain kernels")
-    parser.add_argument("--runs", type=int, default=500, help="alternating runs of each pair (%(default)s)")
+    parser.add_argument("--runs", type=count, default=500, help="alternating runs of each pair (%(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 

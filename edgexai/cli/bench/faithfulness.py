@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.cli.options import count
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, input_of, prepared
 from edgexai.cli.table import show
@@ -41,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help=".tflite model, float or int8")
     parser.add_argument("--data", required=True, help=TAKEN)
     data_options(parser)
-    parser.add_argument("--samples", type=int, default=500, help="how many, chosen at random (%(default)s)")
+    parser.add_argument("--samples", type=count, default=500, help="how many, chosen at random (%(default)s)")
     parser.add_argument("--composite", action="append", help="which composites (default: all)")
     parser.add_argument("--precision", default="float32", choices=["float32", "int8"], help="of the backward pass")
     parser.add_argument("--rivals", action="store_true", help="also gradient × input, integrated gradients, Grad-CAM …")

@@ -14,10 +14,9 @@ import argparse
 import json
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
-from edgexai.cli.ports import port
+from edgexai.cli.options import count, count_or_none, new_place, number, port
 from edgexai.errors import ConfigError
 
 
@@ -25,16 +24,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="your own .tflite model instead of the digits")
     parser.add_argument("--data", help="its samples: a .npz with x (N, …) and, for accuracies, y (N,)")
     parser.add_argument(
-        "--keep", type=float, default=0.5, help="share of the time on --board that pruning keeps (%(default)s)"
+        "--keep",
+        type=number(0.01, 1),
+        default=0.5,
+        help="share of the time on --board that pruning keeps (%(default)s)",
     )
     parser.add_argument("--board", default="nucleo_l4r5zi", help="board of the cost estimates (%(default)s)")
-    parser.add_argument("--budget", type=int, default=128, help="bytes a heatmap may take (%(default)s)")
-    parser.add_argument("--nodes", type=int, default=5, help="how many node processes, at least 4 (%(default)s)")
-    parser.add_argument("--samples", type=int, default=100, help="samples that each node explains (%(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("demo-report"), help="where all files go (%(default)s)")
+    parser.add_argument("--budget", type=count, default=128, help="bytes a heatmap may take (%(default)s)")
+    parser.add_argument("--nodes", type=count, default=5, help="how many node processes, at least 4 (%(default)s)")
+    parser.add_argument("--samples", type=count, default=100, help="samples that each node explains (%(default)s)")
+    parser.add_argument("--output", type=new_place, default="demo-report", help="where all files go (%(default)s)")
     parser.add_argument("--port", type=port, default=0, help="port of the fleet's page (default: any that is free)")
     parser.add_argument("--serve", action="store_true", help="keep the fleet's page up until Ctrl-C")
-    parser.add_argument("--seed", type=int, default=0, help="of the training and of which digits are held out")
+    parser.add_argument(
+        "--seed", type=count_or_none, default=0, help="of the training and of which digits are held out"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from edgexai.cli.fleet.options import nodes_of
+from edgexai.cli.options import count, new_place, port
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,9 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requests", default="", metavar="FILES", help="signing requests NODE.csr, by commas")
     parser.add_argument("--workers", default="", metavar="NAMES", help="further ingest workers, by commas")
     parser.add_argument("--hosts", default="localhost,127.0.0.1", help="how nodes reach the broker (%(default)s)")
-    parser.add_argument("--port", type=int, default=8883, metavar="P", help="of the broker (%(default)s)")
-    parser.add_argument("--days", type=int, default=365, help="how long certificates hold (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("fleet-keys"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--port", type=port, default=8883, metavar="P", help="of the broker (%(default)s)")
+    parser.add_argument("--days", type=count, default=365, help="how long certificates hold (%(default)s)")
+    parser.add_argument("--out", type=new_place, default="fleet-keys", metavar="DIR", help="(%(default)s)")
     parser.add_argument("--sparkplug", metavar="GROUP", help="these nodes may speak Sparkplug B in this group")
     parser.add_argument("--renew", action="store_true", help="renew certificates that end within thirty days")
     parser.add_argument("--lock-out", metavar="NODES", help="call the certificates of these nodes back")

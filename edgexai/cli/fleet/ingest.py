@@ -11,7 +11,7 @@ import argparse
 import logging
 
 from edgexai.cli.fleet.options import broker_options, fleet_of, known_broker, say, worker_options
-from edgexai.cli.ports import port
+from edgexai.cli.options import port
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

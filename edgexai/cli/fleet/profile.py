@@ -6,16 +6,16 @@
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 from edgexai.cli.fleet.options import broker_options, known_broker, nodes_of, order_options
+from edgexai.cli.options import count, new_place
 from edgexai.errors import ConfigError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", required=True, help="names, by commas, or @FILE with one a line")
-    parser.add_argument("--count", type=int, default=100, metavar="N", help="samples of each node (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("profiles"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--count", type=count, default=100, metavar="N", help="samples of each node (%(default)s)")
+    parser.add_argument("--out", type=new_place, default="profiles", metavar="DIR", help="(%(default)s)")
     order_options(parser)
     broker_options(parser, required=True)
 

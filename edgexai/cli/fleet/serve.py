@@ -8,7 +8,7 @@ import argparse
 import logging
 
 from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, say, worker_options
-from edgexai.cli.ports import port
+from edgexai.cli.options import port
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import is_loopback
 

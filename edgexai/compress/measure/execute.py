@@ -105,10 +105,10 @@ def quantized(graph: Graph, x: Array) -> Array:
     if [n for n in x.shape[1:] if n != 1] != [n for n in port.shape[1:] if n != 1]:
         raise DataError(f"the model takes samples (N, {', '.join(map(str, port.shape[1:]))}), not {x.shape}")
     x = x.reshape(-1, *port.shape[1:])
-    if x.dtype == NUMPY[port.dtype]:
-        return x
     if x.dtype.kind == "f" and not np.all(np.isfinite(x)):
         raise DataError("the samples hold values that are not finite; clean them")
+    if x.dtype == NUMPY[port.dtype]:
+        return x
     if port.dtype == DType.FLOAT32 and x.dtype.kind in "iuf":
         return x.astype(np.float32)
     if port.quantization is None or x.dtype.kind not in "iuf":

@@ -18,7 +18,7 @@ from edgexai.compress.channels.coupling import couple
 from edgexai.compress.channels.labels import FROZEN
 from edgexai.compress.measure.execute import opened, quantized, real
 from edgexai.errors import DataError
-from edgexai.graph import Graph, Model, fingerprint, graph_of
+from edgexai.graph import Graph, Model, fingerprint, plain_of
 from edgexai.graph.write import write
 from edgexai.profile.file import OCTAVES, Map, pack, reach, unpack
 from edgexai.profile.sums import ProfileSums
@@ -147,7 +147,7 @@ def profile_relevance(
     ``progress(done, all)`` is called after each sample. Raises DataError if the samples do not fit, and what
     `attach` raises for models that it does not cover.
     """
-    graph, composite = graph_of(graph), composite_of(composite)
+    graph, composite = plain_of(graph), composite_of(composite)
     function_or_none("progress", progress)
     x = quantized(graph, samples)
     tensors = reached(graph, profiled(graph), composite)
@@ -172,7 +172,7 @@ def profiler(graph: Model, composite: str | Composite = "epsilon") -> Graph:
 
     Raises what `profile_relevance` raises.
     """
-    graph, composite = graph_of(graph), composite_of(composite)
+    graph, composite = plain_of(graph), composite_of(composite)
     tensors = reached(graph, profiled(graph), composite)
     if not tensors:
         raise DataError("the model has no channel that could go; there is nothing to profile")

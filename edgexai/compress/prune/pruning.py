@@ -33,7 +33,7 @@ from edgexai.compress.repair.distillation import distill
 from edgexai.compress.repair.least_squares import reconstruct, targets
 from edgexai.compress.repair.repair import Repair
 from edgexai.errors import ConfigError, DataError
-from edgexai.graph import Graph, Model, fingerprint, graph_of, settled
+from edgexai.graph import Graph, Model, fingerprint, plain_of, settled
 
 MIXTURES = 360
 MOST_MULTIPLE = 1 << 16
@@ -87,7 +87,7 @@ def prune(
     ``progress(done, all)`` is called after each step. Raises ConfigError for a budget that cannot be met, DataError if
     the profile is of another model, ModelError if the runtime would not run the result.
     """
-    graph, repair = graph_of(model), Repair.of(repair)
+    graph, repair = plain_of(model), Repair.of(repair)
     budget = budget if isinstance(budget, Budget) else Budget(macs=_given(budget))
     function_or_none("progress", progress)
     samples = None if samples is None else as_samples(samples)

@@ -19,7 +19,7 @@ from edgexai.compress.prune.shrink import compact
 from edgexai.compress.quantize.forms import LAYERS, SAME_SCALE, has_integers, version
 from edgexai.compress.quantize.scales import Ports, Range, Scales, asymmetric
 from edgexai.errors import DataError, ModelError, UnsupportedOperator
-from edgexai.graph import DType, Graph, Model, Op, OpKind, Quantization, Tensor, graph_of, verify
+from edgexai.graph import DType, Graph, Model, Op, OpKind, Quantization, Tensor, plain_of, verify
 
 CHUNK = 64
 INTEGERS = (DType.INT8, DType.UINT8, DType.INT16)
@@ -35,7 +35,7 @@ def quantize(graph: Model, samples: NDArray[Any], ports: Ports | None = None) ->
     result was loaded and run by the runtime once. Raises DataError if the samples do not fit, ModelError if the runtime
     refuses the result, UnsupportedOperator if the model computes in integers already.
     """
-    graph, samples = graph_of(graph), as_samples(samples)
+    graph, samples = plain_of(graph), as_samples(samples)
     if ports is not None:
         of_type("ports", ports, Ports, "Ports.of(graph), or None")
     maps = _maps(graph)

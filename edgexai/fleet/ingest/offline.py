@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from edgexai import npy
 from edgexai.errors import DataError, FrameError
 from edgexai.fleet.ingest.ingest import Note, read
 from edgexai.fleet.store.journal import Arrival, Journal, Refusal, Saying
@@ -86,11 +87,7 @@ def _context(status: Note) -> Iterator[Note]:
 
 def _arrays(path: Path) -> Iterator[Arrival | Refusal | Note]:
     """Rows of ``frames`` (N, bytes) uint8, each ``length`` bytes long; ``node``, ``group`` and ``time`` if given."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            data: dict[str, Any] = {key: file[key] for key in file.files if key in _KEYS}
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+    data: dict[str, Any] = dict(npy.members(path, _KEYS))
     frames = data.get("frames")
     if frames is None or frames.ndim != 2 or frames.dtype != np.uint8:
         raise DataError(f"{path} lacks `frames`, one row of uint8 a frame")

@@ -67,7 +67,10 @@ class Authority:
 
     def renew(self, path: Path, now: datetime | None = None) -> bool:
         """The same name and key for another while, if the certificate ends within RENEW_BEFORE days; whether it was."""
-        old = x509.load_pem_x509_certificate(path.read_bytes())
+        try:
+            old = x509.load_pem_x509_certificate(path.read_bytes())
+        except ValueError:
+            raise ConfigError(f"{path} is no certificate, or damaged; take it away and enrol its node anew") from None
         if old.not_valid_after_utc > (now or datetime.now(UTC)) + timedelta(days=RENEW_BEFORE):
             return False
         key = old.public_key()

@@ -101,12 +101,12 @@ def lock_out(directory: Path, fleet: str, nodes: Sequence[str]) -> Path:
     Whoever has such a key cannot connect any more; a connection that is open ends when the broker is started anew. The
     old certificate is set aside, so that the node can be enrolled again, with a new key.
     """
-    checked_name(fleet, "fleet name")
+    authority = _existing(directory, fleet, DAYS)
     paths = [directory / "nodes" / f"{checked_name(n, 'node name')}.pem" for n in nodes]
     if missing := [p for p in paths if not p.is_file()]:
         raise ConfigError(f"{missing[0]} is not there; only nodes that were enrolled in {directory} can be locked out")
     both = [p for path in paths for p in (path, path.with_suffix(".sparkplug.pem")) if p.is_file()]
-    revoked = Authority(directory, fleet).revoke(both)
+    revoked = authority.revoke(both)
     for path in both:
         path.replace(path.with_suffix(".revoked"))
         path.with_suffix(".key").unlink(missing_ok=True)
@@ -114,7 +114,26 @@ def lock_out(directory: Path, fleet: str, nodes: Sequence[str]) -> Path:
 
 
 def renew(directory: Path, fleet: str, days: int = DAYS) -> list[Path]:
-    """Give every certificate that ends within thirty days another while, with its name and key; which were."""
-    authority = Authority(directory, checked_name(fleet, "fleet name"), days)
+    """Give every certificate that ends within thirty days another while, with its name and key; which were.
+
+    Raises ConfigError for a directory without an authority, or with that of another fleet.
+    """
+    authority = _existing(directory, fleet, days)
     issued = [p for p in sorted(directory.rglob("*.pem")) if p.name not in ("ca.pem", "crl.pem")]
     return [path for path in issued if authority.renew(path)]
+
+
+def _existing(directory: Path, fleet: str, days: int) -> Authority:
+    """The authority that was made here for this fleet; none is made."""
+    checked_name(fleet, "fleet name")
+    if not (directory / "ca.pem").is_file():
+        raise ConfigError(
+            f"there is no authority (ca.pem) in {directory}; give with --out the folder that `edgexai fleet enrol` made"
+        )
+    fleets = {name.partition("/")[0] for name in known(directory)[0]}
+    if fleets and fleet not in fleets:
+        others = ", ".join(sorted(fleets))
+        raise ConfigError(
+            f"the authority in {directory} is that of fleet {others}, not of {fleet}; write --fleet {others}"
+        )
+    return Authority(directory, fleet, days)
