@@ -60,6 +60,8 @@ class Line3:
         for kind in ("pem", "key"):
             shutil.copy(folder / f"broker.{kind}", folder / f"page.{kind}")
         frames_file(folder / "more.npz")
+        (folder / "webhook.secret").write_text("a secret of the webhook")
+        (folder / "webhook.secret").chmod(0o600)
         np.save(folder / "many.npy", np.random.default_rng(0).normal(size=(20_000, 16, 16, 2)).astype(np.float32))
         np.save(folder / "one.npy", np.load(folder / "samples.npz")["x"][:1])
 

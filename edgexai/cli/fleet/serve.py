@@ -7,11 +7,15 @@ edgexai fleet --broker mqtts://broker.example --ca ca.pem --certificate fleet.pe
 import argparse
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, say, worker_options
 from edgexai.cli.options import port
 from edgexai.errors import ConfigError
-from edgexai.messaging.broker import is_loopback
+from edgexai.messaging.broker import Broker, is_loopback
+
+if TYPE_CHECKING:
+    from edgexai.fleet.alarms.speak import Told
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--tls-in-front", action="store_true", help="a proxy in front does TLS: plain HTTP beyond this machine is right"
     )
     broker_options(parser, required=False)
+    group = parser.add_argument_group("who is told of findings")
+    group.add_argument("--webhook", metavar="URL", help="POST alarms there, signed")
+    group.add_argument("--webhook-secret", type=Path, metavar="FILE", help="the secret that signs them")
+    group.add_argument("--announce", metavar="URL", help="broker for alarms, and for nodes in Home Assistant")
+    group.add_argument("--announce-ca", type=Path, metavar="PEM", help="authority that signed its certificate")
+    group.add_argument("--alarm-from", choices=("high", "medium", "low"), default="medium", help="(%(default)s)")
     parser.add_argument("--broker-port", type=port, default=1883, metavar="P", help="of our own (%(default)s; 0: any)")
 
 
@@ -49,8 +59,22 @@ def run(args: argparse.Namespace) -> int:
         say(f"page {where.page}  broker {where.broker}  store {where.store}")
 
     where = (args.broker_port, args.host, args.port)
-    serve(args.store, broker_of(args), *where, args.worker, args.share, args.mqtt, fleet_of(args), ready, tls)
+    serve(
+        args.store, broker_of(args), *where, args.worker, args.share, args.mqtt, fleet_of(args), ready, tls, _told(args)
+    )
     return 0
+
+
+def _told(args: argparse.Namespace) -> "Told":
+    """Who hears of findings."""
+    from edgexai.fleet.alarms.speak import Told
+    from edgexai.fleet.alarms.webhook import Webhook
+
+    if (args.webhook is None) != (args.webhook_secret is None):
+        raise ConfigError("--webhook and --webhook-secret belong together")
+    webhook = None if args.webhook is None else Webhook.parse(args.webhook, args.webhook_secret)
+    announce = None if args.announce is None else Broker.parse(args.announce, args.plaintext, args.announce_ca)
+    return Told(webhook, announce, args.alarm_from)
 
 
 def _tls(args: argparse.Namespace) -> tuple[Path, Path] | None:

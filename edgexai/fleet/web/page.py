@@ -15,9 +15,11 @@ from starlette.types import ASGIApp
 
 from edgexai._version import VERSION
 from edgexai.errors import FrameError
+from edgexai.fleet.alarms.alarms import Alarms, findings_lines
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
+from edgexai.fleet.store.decisions import decisions
 from edgexai.fleet.store.labels import labels
 from edgexai.fleet.web import findings
 from edgexai.fleet.web.answer import Answer
@@ -37,6 +39,7 @@ def application(
     meter: Meter | None = None,
     hosts: Iterable[str] | None = LOOPBACK,
     watch: Watch | None = None,
+    alarms: Alarms | None = None,
 ) -> ASGIApp:
     """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
     see `Guard`."""
@@ -89,6 +92,10 @@ def application(
 
     def metrics(request: Request) -> Response:
         own = "" if meter is None else meter.text()
+        said, made = watch.answer(), decisions(watch.directory)
+        decided = {name for name, one in made.items() if one.verdict != "open"}
+        lines = findings_lines(said["findings"], said["computed"], decided) + ([] if alarms is None else alarms.lines())
+        own = "\n".join([*lines, own])
         return PlainTextResponse(prometheus(view) + own, media_type=TEXT)
 
     app = Starlette(
