@@ -49,7 +49,7 @@ MAY_IMPORT = {
     "edgexai.fleet": {"errors", "heatmap", "intervention", "messaging", "npy", "profile"},
     "edgexai.audit": {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
-        *("intervention", "relevance", "runtime", "units"),
+        *("intervention", "messaging", "relevance", "runtime", "units"),
     },
     "converters": {"board", "errors", "graph", "relevance"},
     "firmware_profiles": set(),
