@@ -1,6 +1,6 @@
 """Every .tflite file under a folder: is it explained, does it predict as before, and at what price.
 
-    python -m benchmarks zoo DIR [-o docs/models.md] [--composite edge] [--json rows.jsonl]
+    python -m benchmarks zoo DIR [--composite edge] [--json]
 
 A model is tried in a process of its own, so that one that dies is a row and not the end. Of each: whether the runtime
 itself runs it on random inputs; whether `attach` takes it, and if not, why; whether its outputs stay the same in every
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edgexai
+from edgexai.cli.table import table
 from edgexai.errors import Error, ModelError
 from edgexai.graph import DType, Graph, OpKind, Quantization, Tensor, load, serialize
 from edgexai.runtime.interpreter import Interpreter, Port
@@ -48,8 +49,7 @@ MEMORY = 8 << 30
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="where the models are, or one model")
-    parser.add_argument("-o", "--output", type=Path, help="write the page here")
-    parser.add_argument("--json", type=Path, help="write the rows here, one a line")
+    parser.add_argument("--json", action="store_true", help="print the rows, one a line, and no table")
     parser.add_argument("--composite", default="edge", help="which rules (%(default)s)")
     parser.add_argument("--inputs", type=int, default=3, help="random inputs a model (%(default)s)")
     parser.add_argument("--timeout", type=float, default=300, help="seconds a model (%(default)s)")
@@ -59,13 +59,9 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     for path in _files(args.folder):
         rows.append(_in_a_child(path, args.composite, args.inputs, args.timeout))
-        print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    if args.json:
-        args.json.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    page = render(rows, args.composite)
-    if args.output:
-        args.output.write_text(page)
-    print(page)
+        print(json.dumps(rows[-1]), file=sys.stdout if args.json else sys.stderr, flush=True)
+    if not args.json:
+        print(summary(rows), accepted(rows), refused(rows), sep="\n\n")
     return 0
 
 
@@ -250,67 +246,50 @@ def _times(tensor: Tensor, factor: float) -> Tensor:
 # --- the page
 
 
-def render(rows: list[Row], composite: str) -> str:
-    """The table of docs/models.md."""
+def summary(rows: list[Row]) -> str:
+    """How many are run, accepted, right; medians of what an explanation costs."""
     running = [r for r in rows if r.get("runs")]
     eligible = [r for r in running if r.get("layers") and _explainable(r)]
     accepted = [r for r in running if r.get("accepted")]
     of = [r for r in eligible if r.get("accepted")]
-    head = [
-        ("models", f"{len(rows)}"),
-        ("run by the runtime itself", f"{len(running)}"),
-        ("of these with float or integer inputs and a layer with weights", f"{len(eligible)}"),
-        ("accepted of the latter", f"{len(of)} ({100 * len(of) / max(1, len(eligible)):.1f} %)"),
-        ("bit-exact", f"{sum(bool(r.get('exact')) for r in accepted)} of {len(accepted)}"),
-        ("finite", f"{sum(bool(r.get('finite')) for r in accepted)} of {len(accepted)}"),
-        (
-            "ended in an exception that is not ours, or died",
-            f"{sum('died' in r or r.get('error') == 'exception' for r in running)}",
-        ),
-        ("conservation, median", _median(accepted, "conservation")),
-        ("explaining over predicting, time, median", _median(accepted, "time_ratio")),
-        ("explainer over model, bytes, median", _median(accepted, "bytes_ratio")),
-        ("map moved by a layer times 4, median; most", f"{_median(accepted, 'invariance', '.1e')}; {_most(accepted)}"),
+    died = sum("died" in r or r.get("error") == "exception" for r in running)
+    moved = f"{_median(accepted, 'invariance', '.1e')}; {_most(accepted)}"
+    cells = [
+        ["models", f"{len(rows)}"],
+        ["run by the runtime itself", f"{len(running)}"],
+        ["of these with float or integer inputs and a layer with weights", f"{len(eligible)}"],
+        ["accepted of the latter", f"{len(of)} ({100 * len(of) / max(1, len(eligible)):.1f} %)"],
+        ["bit-exact", f"{sum(bool(r.get('exact')) for r in accepted)} of {len(accepted)}"],
+        ["finite", f"{sum(bool(r.get('finite')) for r in accepted)} of {len(accepted)}"],
+        ["ended in an exception that is not ours, or died", f"{died}"],
+        ["conservation, median", _median(accepted, "conservation")],
+        ["explaining over predicting, time, median", _median(accepted, "time_ratio")],
+        ["explainer over model, bytes, median", _median(accepted, "bytes_ratio")],
+        ["map moved by a layer times 4, median; most", moved],
     ]
-    lines = [
-        "# Public models",
-        "",
-        "What happens to `.tflite` files that nobody here made. The models are not part of the project; the names are",
-        "those of the files, found in Python packages and in the repositories of TensorFlow Lite, Coral, MediaPipe,",
-        "Silicon Labs and ESPHome.",
-        "",
-        f"    python -m benchmarks zoo DIR -o docs/models.md --composite '{composite}'",
-        "",
-        "| | |",
-        "|---|---|",
-        *(f"| {name} | {value} |" for name, value in head),
-        "",
-        "Inputs are random (noise), so the figures say how the machinery behaves, not how good a map is.",
-        "*conservation*: Σ relevance / score, median of the inputs. *moved*: largest change of a map, as a share of",
-        "its largest value, when one hidden layer is multiplied by 4 and the next divided by it; – where no two such",
-        "layers touch. *time*, *bytes*: of the explainer, over those of the model; times are the least of up to",
-        "40 rounds in turn, and no better than the quiet of the machine.",
-        "",
-        "| model | bytes | inputs | bit-exact | finite | conservation | moved | time | bytes |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for r in sorted(accepted, key=lambda r: str(r["model"]).lower()):
+    return table(["", ""], cells)
+
+
+def accepted(rows: list[Row]) -> str:
+    """Every model that is explained."""
+    cells = []
+    for r in sorted((r for r in rows if r.get("accepted")), key=lambda r: str(r["model"]).lower()):
         exact, finite = (("yes" if r.get(k) else "**no**") if k in r else "?" for k in ("exact", "finite"))
-        inputs = ", ".join(r["inputs"])
-        figures = (_figure(r, "conservation"), _figure(r, "invariance", ".0e"), _figure(r, "time_ratio", ".1f"))
-        lines.append(
-            f"| {r['model']} | {r['bytes']:,} | {inputs} | {exact} | {finite} | {' | '.join(figures)} "
-            f"| {_figure(r, 'bytes_ratio', '.1f')} |"
-        )
-    refused = [r for r in rows if not r.get("accepted")]
-    if refused:
-        lines += ["", "## Refused", "", "| model | inputs | why |", "|---|---|---|"]
-        for r in sorted(refused, key=lambda r: str(r["model"]).lower()):
-            why = r.get("died") or (
-                r.get("why", "") if r.get("runs") else f"not run by the runtime: {r.get('why', '')}"
-            )
-            lines.append(f"| {r['model']} | {', '.join(r.get('inputs', []))} | {str(why).replace('|', '/')} |")
-    return "\n".join(lines) + "\n"
+        figures = [_figure(r, "conservation"), _figure(r, "invariance", ".0e"), _figure(r, "time_ratio", ".1f")]
+        told = [r["model"], f"{r['bytes']:,}", ", ".join(r["inputs"]), exact, finite]
+        cells.append([*told, *figures, _figure(r, "bytes_ratio", ".1f")])
+    return table(
+        ["model", "bytes", "inputs", "bit-exact", "finite", "conservation", "moved", "time", "bytes over"], cells
+    )
+
+
+def refused(rows: list[Row]) -> str:
+    """Every other, and why."""
+    cells = []
+    for r in sorted((r for r in rows if not r.get("accepted")), key=lambda r: str(r["model"]).lower()):
+        why = r.get("died") or (r.get("why", "") if r.get("runs") else f"not run by the runtime: {r.get('why', '')}")
+        cells.append([r["model"], ", ".join(r.get("inputs", [])), str(why).replace("|", "/")])
+    return table(["model", "inputs", "why"], cells)
 
 
 def _explainable(row: Row) -> bool:
