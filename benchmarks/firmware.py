@@ -1,17 +1,20 @@
 """What generated firmware takes on a Cortex-M: instructions by QEMU, flash by the linker, RAM by the header.
 
-    python -m benchmarks.firmware kws_int8.tflite ic_int8.tflite ad_int8.tflite:error
+  python -m benchmarks firmware kws_int8.tflite ic_int8.tflite ad_int8.tflite:error
 
 QEMU counts one nanosecond an instruction (-icount shift=0) and SysTick runs at the board's clock, so that a figure is
 exact to some tens of instructions. Instructions are not cycles: an M4 takes between one and two cycles for one.
 """
 
+import argparse
+import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.results import Row
 from converters.c99 import Explaining, write
+from edgexai.cli.table import table
 
 CORES = {
     "M4F": ("mps2-an386", ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
@@ -73,8 +76,8 @@ def measure(folder: Path, machine: str, core: tuple[str, ...]) -> tuple[int, int
     return predicting, explaining, code
 
 
-def row(path: Path, asked: Explaining) -> str:
-    """A line of the table of docs/firmware.md."""
+def row(path: Path, asked: Explaining) -> Row:
+    """Instructions on each core, bytes of RAM, of constants and of code, of predicting and explaining."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         made = write(path, folder, explains=asked)
@@ -82,25 +85,48 @@ def row(path: Path, asked: Explaining) -> str:
         kinds = {side: "float" if f"float *{side}0" in header else "int8_t" for side in "xy"}
         (folder / "main.c").write_text(HARNESS % kinds)
         (folder / "startup.c").write_text(STARTUP)
-        found = [measure(folder, *core) for core in CORES.values()]
-        counts = " | ".join(f"{p / 1e6:.2f} M | {e / 1e6:.2f} M | {e / p:.2f}" for p, e, _ in found)
+        found = {name: measure(folder, *core) for name, core in CORES.items()}
         with tempfile.TemporaryDirectory() as other:
             alone = write(path, other).constants
-    sizes = f"{made.arena:,} | {made.explain_arena:,} | {alone:,} | {made.constants - alone:,} | {found[0][2]:,}"
-    what = asked.composite if asked.target == "predicted" else f"{asked.composite}, {asked.target}"
-    return f"| {path.stem} | {what} | {counts} | {sizes} |"
+    cores = {name: {"predict": p, "explain": e, "code": c} for name, (p, e, c) in found.items()}
+    told: Row = {"model": path.stem, "composite": asked.composite, "target": asked.target, "cores": cores}
+    told |= {"ram": made.arena, "ram_explain": made.explain_arena, "constants": alone}
+    return told | {"constants_explain": made.constants - alone}
 
 
-def main() -> None:
-    """Print the table of docs/firmware.md."""
-    models = [argument.partition(":") for argument in sys.argv[1:]]
-    cores = " | ".join(f"predict, {core} | explain, {core} | ratio" for core in CORES)
-    print(f"| model | composite | {cores} | RAM, B | to explain | constants, B | to explain | code, B |")
-    print("|---" * (3 * len(CORES) + 7) + "|")
-    for path, _, target in models:
+def shown(rows: list[Row]) -> str:
+    """The table of docs/firmware.md."""
+    head = ["model, composite", *(f"{what}, {core}" for core in CORES for what in ("predict", "explain", "ratio"))]
+    head += ["RAM, B", "to explain", "constants, B", "to explain", "code, B"]
+    cells = []
+    for r in rows:
+        what = "" if r["target"] == "predicted" else f", {r['target']}"
+        counts = [
+            text
+            for core in r["cores"].values()
+            for text in (
+                f"{core['predict'] / 1e6:.2f} M",
+                f"{core['explain'] / 1e6:.2f} M",
+                f"{core['explain'] / core['predict']:.2f}",
+            )
+        ]
+        sizes = [r["ram"], r["ram_explain"], r["constants"], r["constants_explain"], r["cores"]["M4F"]["code"]]
+        cells.append([f"{r['model']}, {r['composite']}{what}", *counts, *(f"{size:,}" for size in sizes)])
+    return table(head, cells)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", nargs="+", help="int8 .tflite; with :error behind it, its reconstruction error")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(args: argparse.Namespace) -> int:
+    rows = []
+    for path, _, target in (given.partition(":") for given in args.model):
         for composite in ("epsilon", "edge") if target != "error" else ("edge",):
-            print(row(Path(path), Explaining(composite, target or "predicted")), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+            rows.append(row(Path(path), Explaining(composite, target or "predicted")))
+            if args.json:
+                print(json.dumps(rows[-1]), flush=True)
+    if not args.json:
+        print(shown(rows))
+    return 0

@@ -100,10 +100,10 @@ def _words(command: str) -> list[str]:
 
 
 def _placed(word: str, folders: Iterable[Path]) -> str:
-    """A file by its place; of MODEL=DATA each part."""
+    """A file by its place; of MODEL=DATA and MODEL:error each part."""
     if word.startswith("scripts/"):
         return str(ROOT / word)
-    return "=".join(
+    return "".join(
         next((str(folder / part) for folder in folders if part and (folder / part).exists()), part)
-        for part in word.split("=")
+        for part in re.split("([=:])", word)
     )

@@ -1,0 +1,12 @@
+"""docs/firmware.md: what generated C takes on a microcontroller."""
+
+from benchmarks.firmware import shown
+from benchmarks.pages.page import Page
+
+PAGE = Page(
+    "firmware",
+    measures={
+        "firmware": ("python -m benchmarks firmware kws_int8.tflite ic_int8.tflite ad_int8.tflite:error --json",)
+    },
+    tables={"takes": lambda lines: shown(lines["firmware"])},
+)
