@@ -33,7 +33,7 @@ static %(y)s y[MODEL_Y0];
 static volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010;
 void mark(void);
 void mark(void) {
-    printf("%%u\\n", 40 * (unsigned)(0xFFFFFF - systick[2]));
+    printf("%%u\\n", 40 * (unsigned)((0xFFFFFF - systick[2]) %% 0xFFFFFF)); /* just reset, it still reads 0 */
     systick[2] = 0;
 }
 int main(void) {
@@ -49,7 +49,7 @@ int main(void) {
 }
 """
 EXPLAINING = {
-    "memory": "static model_explain_arena arena; static float relevance[MODEL_RELEVANCE], score; static int32_t target;",
+    "memory": "static model_explain_arena arena;static float relevance[MODEL_RELEVANCE], score;static int32_t target;",
     "call": "model_explain(&arena, samples + i * MODEL_X0, y, relevance, &target, &score);",
 }
 PREDICTING = {
