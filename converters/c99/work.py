@@ -13,7 +13,7 @@ from converters.c99.schedule import Literal, Schedule, Step, Struct
 def kind(step: Step) -> str:
     """What the rates tell apart: the kernel, and for a layer its form."""
     p = _layer(step)
-    if p is None or step.function in ("exai_depthwise", "exai_back_flat"):
+    if p is None or step.function in ("exai_depthwise", "exai_back_flat", "exai_dense"):
         return step.function
     way = "" if "offset" not in step.parameters else ", shares" if _divides(step) else ", factors"
     if _is_depthwise(step):
