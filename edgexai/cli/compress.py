@@ -80,7 +80,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--transit", type=new_file, metavar="EXQ", help="cluster the weights too and write what travels over the air"
     )
-    parser.add_argument("--bits", type=count, default=5, help="of the codebooks of --transit, 2 to 5 (%(default)s)")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=range(2, 6),
+        default=5,
+        metavar="B",
+        help="of the codebooks of --transit, 2 to 5 (%(default)s)",
+    )
     parser.add_argument(
         "--report", type=new_file, metavar="HTML", help="write a page: what was tried, what it costs, heatmaps"
     )
