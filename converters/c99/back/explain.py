@@ -291,7 +291,10 @@ class Back:
 
     def _forward(self, op: Op) -> Step:
         at = self.reading.low.graph.ops.index(op)
-        return next(step for step in self.plan.steps if step.op == at)
+        steps = [step for step in self.plan.steps if step.op == at]
+        if op.kind in LAYERS and len(steps) > 1:
+            raise self.reading.refusal(op, "a grouped convolution has no way back")
+        return steps[0]
 
     def finish(self) -> Schedule:
         """The whole schedule: predicting, with the signs that are kept, and the way back."""
