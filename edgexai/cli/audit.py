@@ -28,7 +28,7 @@ from edgexai.audit.report import Report, unassessed
 from edgexai.audit.sections import report
 from edgexai.audit.sign import sign, verify
 from edgexai.board import load_board
-from edgexai.cli.options import known_file, new_path
+from edgexai.cli.options import known_file, known_path, known_store, new_path
 from edgexai.cli.samples import GraphInput, data_options, prepared
 from edgexai.data import read
 from edgexai.errors import ConfigError, DataError
@@ -43,8 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", metavar="FILE", help="held-out samples with labels")
     parser.add_argument("--groups", type=known_file, metavar="FILE", help=".npz with group (N,): of each test sample")
     parser.add_argument("--board", help="a board's name, or a .toml file of one")
-    parser.add_argument("--store", type=Path, help="the fleet's store")
-    parser.add_argument("--against", type=Path, help="the model before compression, or trained otherwise")
+    parser.add_argument("--store", type=known_store, help="the fleet's store")
+    parser.add_argument("--against", type=known_path, help="the model before compression, or trained otherwise")
     parser.add_argument("--answers", default="audit.toml", metavar="TOML", help="answered questions (%(default)s)")
     parser.add_argument("-o", "--output", type=new_path, default="audit.html", help="the report (%(default)s)")
     parser.add_argument(

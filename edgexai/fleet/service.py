@@ -19,6 +19,7 @@ from typing import Any
 import uvicorn
 
 from edgexai.errors import ConfigError
+from edgexai.fleet.alarms.speak import Speaker, Told
 from edgexai.fleet.broker import EmbeddedBroker
 from edgexai.fleet.findings import Watch, found
 from edgexai.fleet.ingest.ingest import Ingest
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 COMPACT_EVERY = 15.0
 LOOK_EVERY = 5.0  # seconds from the end of one look for findings to the next
+ANNOUNCE_EVERY = 1.0
 COMPACT_FROM = 20_000  # frames that are worth a Parquet file while the service runs
 
 
@@ -57,10 +59,13 @@ def serve(
     version: str = "auto",
     fleet: str = "+",
     ready: Callable[[Where], None] | None = None,
+    tls: tuple[Path, Path] | None = None,
+    told: Told | None = None,
 ) -> None:
     """Run until SIGTERM or Ctrl-C (call it in the main thread). Port 0 takes a free one; ``ready`` is told where.
+    With ``tls``, a certificate and its key, the page is served over HTTPS; ``told`` is who hears of findings.
 
-    Raises ConfigError if a port is taken or the store cannot be opened.
+    Raises ConfigError if a port is taken, the store cannot be opened, or a certificate is none.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
@@ -80,19 +85,25 @@ def serve(
         watch = Watch(store, shown.last_id, stack.enter_context(_looking_apart(stopping)))
         stack.callback(_repeat(LOOK_EVERY, watch.again))
         stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
+        speaker = Speaker(told or Told(), watch, view)
+        stack.callback(speaker.close)
+        stack.callback(_repeat(ANNOUNCE_EVERY, speaker.announce))
+        stack.callback(_repeat(ANNOUNCE_EVERY, speaker.alarms.tell))
         ingest = Ingest(broker, opened.journal, fleet, worker or _worker_name(store), share, version)
         ingest.start()
         stack.callback(ingest.stop)
-        where = Where(f"http://{host}:{listener.getsockname()[1]}", broker.url, store)
+        where = Where(f"{'http' if tls is None else 'https'}://{host}:{listener.getsockname()[1]}", broker.url, store)
         server = uvicorn.Server(
             uvicorn.Config(
-                application(view, broker.url, ingest.meter, _names(host), watch),
+                application(view, broker.url, ingest.meter, _names(host), watch, speaker.alarms),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
                 http=PatientProtocol,
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=3,
+                ssl_certfile=None if tls is None else tls[0],
+                ssl_keyfile=None if tls is None else tls[1],
             )
         )
         stack.callback(stopping.set)

@@ -141,3 +141,9 @@ def test_the_page_shows_it_first_as_text_with_its_maps(page: str, watch: Watch) 
     decided = dump(f"{page}?findings=decided", "--virtual-time-budget=6000")
     assert "dismissed</strong> by Ada" in decided
     assert ">Open again</button>" in decided
+
+
+def test_half_a_line_of_a_crash_takes_no_later_decision(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b'{"finding": "half')
+    decide(tmp_path, "x", "confirmed", "Ada", "")
+    assert decisions(tmp_path)["x"].verdict == "confirmed"

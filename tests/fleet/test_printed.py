@@ -23,6 +23,7 @@ from mosquitto import free_port, needs_mosquitto, plain_configuration, running
 from printed import Command, furnish, placed, printed, runs_alone
 
 from edgexai.cli import main
+from edgexai.fleet.store.users import add
 
 DATA = Path(__file__).parents[1] / "runtime" / "data"
 SECONDS = 4.0
@@ -30,6 +31,7 @@ SECONDS = 4.0
 COMMANDS = [
     c for c in printed() if c.words[0] in ("fleet", "agent") and not runs_alone(c, True) and "PART" not in c.words
 ]
+PASSWORD = "correct horse battery"
 TLS = "--ca ca.pem --certificate {0}.pem --key {0}.key"
 
 
@@ -55,7 +57,11 @@ class Line3:
         assert (
             main(["basis", str(folder / "kws_explain.tflite"), "--data", str(folder / "clips.npz"), "-o", basis]) == 0
         )
+        for kind in ("pem", "key"):
+            shutil.copy(folder / f"broker.{kind}", folder / f"page.{kind}")
         frames_file(folder / "more.npz")
+        (folder / "webhook.secret").write_text("a secret of the webhook")
+        (folder / "webhook.secret").chmod(0o600)
         np.save(folder / "many.npy", np.random.default_rng(0).normal(size=(20_000, 16, 16, 2)).astype(np.float32))
         np.save(folder / "one.npy", np.load(folder / "samples.npz")["x"][:1])
 
@@ -126,11 +132,16 @@ def test_it_runs(command: Command, line3: Line3) -> None:
     if {"analyse", "forget", "repair"} & {*command.words}:
         store = command.words[command.words.index("--store") + 1]
         line3.ends(f"fleet import more.npz --store {store}")
-    process = line3.start(command.words)
-    sample = io.BytesIO()
-    np.save(sample, np.load(line3.folder / "one.npy")[0])
+    words, given = command.words, io.BytesIO()
+    np.save(given, np.load(line3.folder / "one.npy")[0])
+    if "user" in words or "--host" in words:  # a password is asked for at a terminal
+        if "add" not in words:
+            add(line3.folder / "srv" / "fleet", "ada", "operator", PASSWORD)
+        else:
+            words, given = (*words, "--password-stdin"), io.BytesIO(PASSWORD.encode())
+    process = line3.start(words)
     try:
-        told, _ = process.communicate(sample.getvalue(), timeout=SECONDS if _stays(command) else 60)
+        told, _ = process.communicate(given.getvalue(), timeout=SECONDS if _stays(command) else 60)
     except subprocess.TimeoutExpired:
         assert _stays(command)
         process.send_signal(signal.SIGTERM)

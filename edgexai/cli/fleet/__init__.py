@@ -19,6 +19,7 @@ PARTS = {
     "profile": "have nodes collect a relevance profile each, and fetch them",
     "import": "take in frames that nodes wrote into files",
     "analyse": "print what is found, the most urgent first",
+    "user": "who may use the page, and as what",
     "forget": "list a node no more, until it is heard again",
     "repair": "make a damaged journal anew",
 }

@@ -6,38 +6,84 @@ edgexai fleet --broker mqtts://broker.example --ca ca.pem --certificate fleet.pe
 
 import argparse
 import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, say, worker_options
 from edgexai.cli.options import port
 from edgexai.errors import ConfigError
-from edgexai.messaging.broker import is_loopback
+from edgexai.messaging.broker import Broker, is_loopback
+
+if TYPE_CHECKING:
+    from edgexai.fleet.alarms.speak import Told
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     worker_options(parser)
     parser.add_argument("--port", type=port, default=8080, metavar="P", help="port of the page (%(default)s; 0: any)")
     parser.add_argument("--worker", metavar="NAME", help="a name that stays the same over restarts")
+    parser.add_argument("--page-certificate", type=Path, metavar="PEM", help="serve the page over TLS: its certificate")
+    parser.add_argument("--page-key", type=Path, metavar="PEM", help="and its private key")
     parser.add_argument(
-        "--unprotected", action="store_true", help="serve the page beyond this machine, to whoever asks, without log-in"
+        "--tls-in-front", action="store_true", help="a proxy in front does TLS: plain HTTP beyond this machine is right"
     )
     broker_options(parser, required=False)
+    group = parser.add_argument_group("who is told of findings")
+    group.add_argument("--webhook", metavar="URL", help="POST alarms there, signed")
+    group.add_argument("--webhook-secret", type=Path, metavar="FILE", help="the secret that signs them")
+    group.add_argument("--announce", metavar="URL", help="broker for alarms, and for nodes in Home Assistant")
+    group.add_argument("--announce-ca", type=Path, metavar="PEM", help="authority that signed its certificate")
+    group.add_argument("--alarm-from", choices=("high", "medium", "low"), default="medium", help="(%(default)s)")
     parser.add_argument("--broker-port", type=port, default=1883, metavar="P", help="of our own (%(default)s; 0: any)")
 
 
 def run(args: argparse.Namespace) -> int:
     from edgexai.fleet.service import Where, serve
+    from edgexai.fleet.store.users import users
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
 
-    if not is_loopback(args.host) and not args.unprotected:
+    tls = _tls(args)
+    if not is_loopback(args.host) and not users(args.store):
         raise ConfigError(
-            f"the page has no log-in and would be open to whoever reaches {args.host}; keep 127.0.0.1 "
-            "with a proxy in front, or say --unprotected"
+            f"the page would be open to whoever reaches {args.host}; add a user first: "
+            f"edgexai fleet user add NAME --role operator --store {args.store}"
+        )
+    if not is_loopback(args.host) and tls is None and not args.tls_in_front:
+        raise ConfigError(
+            f"passwords would go to {args.host} in plain text; give --page-certificate and --page-key, "
+            "or say --tls-in-front where a proxy does TLS"
         )
 
     def ready(where: Where) -> None:
         say(f"page {where.page}  broker {where.broker}  store {where.store}")
 
     where = (args.broker_port, args.host, args.port)
-    serve(args.store, broker_of(args), *where, args.worker, args.share, args.mqtt, fleet_of(args), ready)
+    serve(
+        args.store, broker_of(args), *where, args.worker, args.share, args.mqtt, fleet_of(args), ready, tls, _told(args)
+    )
     return 0
+
+
+def _told(args: argparse.Namespace) -> "Told":
+    """Who hears of findings."""
+    from edgexai.fleet.alarms.speak import Told
+    from edgexai.fleet.alarms.webhook import Webhook
+
+    if (args.webhook is None) != (args.webhook_secret is None):
+        raise ConfigError("--webhook and --webhook-secret belong together")
+    webhook = None if args.webhook is None else Webhook.parse(args.webhook, args.webhook_secret)
+    announce = None if args.announce is None else Broker.parse(args.announce, args.plaintext, args.announce_ca)
+    return Told(webhook, announce, args.alarm_from)
+
+
+def _tls(args: argparse.Namespace) -> tuple[Path, Path] | None:
+    """Certificate and key of the page."""
+    if (args.page_certificate is None) != (args.page_key is None):
+        raise ConfigError("--page-certificate and --page-key belong together")
+    if args.page_certificate is None:
+        return None
+    for path in (args.page_certificate, args.page_key):
+        if not path.is_file():
+            raise ConfigError(f"{path}: there is no such file")
+    return args.page_certificate, args.page_key

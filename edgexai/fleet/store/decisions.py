@@ -3,6 +3,7 @@
 STORE/decisions.jsonl     one decision a line; the last one on a finding counts
 """
 
+import errno
 import json
 import os
 import time
@@ -41,11 +42,15 @@ def decide(store: Path, finding: str, verdict: str, who: str, why: str) -> Decis
         raise DataError("a decision names its finding, and who decided")
     made = Decision(finding, verdict, who.strip(), why.strip(), time.time())
     line = (json.dumps(asdict(made)) + "\n").encode()
-    handle = os.open(store / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    handle = os.open(store / FILE, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        if os.fstat(handle).st_size + len(line) > MOST_BYTES:
+        size = os.fstat(handle).st_size
+        if size + len(line) > MOST_BYTES:
             raise DataError(f"{store / FILE} is full; move it away")
-        os.write(handle, line)
+        if size and os.pread(handle, 1, size - 1) != b"\n":  # a crash left half a line, which must not take this one
+            line = b"\n" + line
+        if os.write(handle, line) < len(line):
+            raise OSError(errno.ENOSPC, "the disk is full")
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -34,8 +34,9 @@ def routes(watch: Watch) -> list[Route]:
             return Answer({"error": "a decision is sent as application/json"}, status_code=415)
         try:
             given = loads(await _body(request), MOST_BYTES)
-            parts = [given.get(name, "") for name in ("finding", "verdict", "who", "why")]
-            return Answer(asdict(decide(watch.directory, *parts)))
+            who = request.scope.get("user") or given.get("who", "")  # whoever is logged in decides in his own name
+            finding, verdict, why = (given.get(name, "") for name in ("finding", "verdict", "why"))
+            return Answer(asdict(decide(watch.directory, finding, verdict, who, why)))
         except (DataError, FrameError) as error:
             return Answer({"error": str(error)}, status_code=400)
         except OSError as error:

@@ -15,13 +15,16 @@ from starlette.types import ASGIApp
 
 from edgexai._version import VERSION
 from edgexai.errors import FrameError
+from edgexai.fleet.alarms.alarms import Alarms, findings_lines
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
+from edgexai.fleet.store.decisions import decisions
 from edgexai.fleet.store.labels import labels
 from edgexai.fleet.web import findings
 from edgexai.fleet.web.answer import Answer
 from edgexai.fleet.web.guard import LOOPBACK, Guard
+from edgexai.fleet.web.login import Door
 from edgexai.fleet.web.patience import PatientProtocol
 from edgexai.fleet.web.view import View
 from edgexai.messaging.messages import MAX_PAYLOAD
@@ -36,6 +39,7 @@ def application(
     meter: Meter | None = None,
     hosts: Iterable[str] | None = LOOPBACK,
     watch: Watch | None = None,
+    alarms: Alarms | None = None,
 ) -> ASGIApp:
     """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
     see `Guard`."""
@@ -88,6 +92,10 @@ def application(
 
     def metrics(request: Request) -> Response:
         own = "" if meter is None else meter.text()
+        said, made = watch.answer(), decisions(watch.directory)
+        decided = {name for name, one in made.items() if one.verdict != "open"}
+        lines = findings_lines(said["findings"], said["computed"], decided) + ([] if alarms is None else alarms.lines())
+        own = "\n".join([*lines, own])
         return PlainTextResponse(prometheus(view) + own, media_type=TEXT)
 
     app = Starlette(
@@ -104,7 +112,7 @@ def application(
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
     )
-    return Guard(app, hosts)
+    return Guard(Door(app, view.store.directory), hosts)
 
 
 def _limit(request: Request, usual: int, most: int) -> int | None:

@@ -134,6 +134,11 @@ class View:
             wanted = [(f, n) for f, n in names if fleet in (None, f) and node in (None, n)][:50]
             return [described(stored) for f, n in sorted(wanted) for stored in list(kept[f"{f}/{n}"])[::-1][:limit]]
 
+    def last_frames(self) -> list[Stored]:
+        """The newest frame of every node whose frames are at hand."""
+        with self._lock:
+            return [frames[-1] for _, frames in self.recent.items() if frames]
+
     def classes(self, node: str | None = None) -> list[dict[str, Any]]:
         """Per model: its classes with mean map and shares by region.
 

@@ -1,6 +1,6 @@
 // The fleet's page: asks the JSON interface every two seconds and draws. Text from nodes is only ever set as text.
 import { decode, FrameError, MissingBasis, readBasis } from "./heatmap.js";
-import { ago, ask, compact, el, number, percent } from "./dom.js";
+import { ago, ask, compact, el, number, percent, session } from "./dom.js";
 import { drawFindings, isEditing } from "./findings.js";
 import { bytesOf, mapElement, pictureOf } from "./map.js";
 
@@ -203,6 +203,13 @@ $("theme").addEventListener("click", () => {
   setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
   localStorage.setItem("theme", document.documentElement.dataset.theme);
   refresh();
+});
+session().then((own) => {
+  if (!own.user) return;
+  $("user").replaceChildren(el("button", { type: "button", class: "out", title: `${own.role}; log out`, onclick: async () => {
+    await ask("/api/logout", {});
+    location.assign("/login");
+  } }, `${own.user} · log out`));
 });
 refresh();
 setInterval(refresh, 2000);

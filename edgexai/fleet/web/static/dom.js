@@ -24,9 +24,14 @@ export function ago(time) {
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86400)} days ago`;
 }
 
+// Who is logged in; asked for once.
+let asked = null;
+export const session = () => (asked ??= fetch("/api/session", { cache: "no-store" }).then((answer) => answer.json()));
+
 export async function ask(path, body) {
-  const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const answer = await fetch(path, body === undefined ? { cache: "no-store" } : post);
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": (await session()).csrf ?? "" };
+  const answer = await fetch(path, body === undefined ? { cache: "no-store" } : { method: "POST", headers, body: JSON.stringify(body) });
+  if (answer.status === 401 && location.pathname !== "/login") location.assign("/login");
   if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `${path}: ${answer.status}`);
   return answer.json();
 }

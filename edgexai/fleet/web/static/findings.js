@@ -1,5 +1,5 @@
 // The findings: what the analyses hold for worth an operator's time, and what operators decided about each.
-import { ago, ask, el, number } from "./dom.js";
+import { ago, ask, el, number, session } from "./dom.js";
 import { mapElement } from "./map.js";
 
 const KINDS = {
@@ -9,6 +9,9 @@ const VERDICTS = { confirmed: "confirmed", dismissed: "dismissed", open: "opened
 const FILTERS = ["open", "decided", "all"];
 const wanted = new URLSearchParams(location.search);
 const state = { show: FILTERS.includes(wanted.get("findings")) ? wanted.get("findings") : "open", editing: null };
+
+let own = { login: false, user: null, role: "operator" };
+session().then((found) => { own = found; });
 
 const isDecided = (f) => f.decision !== null && f.decision.verdict !== "open";
 
@@ -24,15 +27,15 @@ function choose(show, again) {
 
 // A form in place of the buttons: who decides, and why.
 function form(finding, verdict, again) {
-  const who = el("input", { name: "who", "aria-label": "your name", placeholder: "your name", required: "", maxlength: 100, value: localStorage.getItem("who") ?? "" });
+  const who = own.user ? null : el("input", { name: "who", "aria-label": "your name", placeholder: "your name", required: "", maxlength: 100, value: localStorage.getItem("who") ?? "" });
   const why = el("input", { name: "why", "aria-label": "why", placeholder: "why", maxlength: 2000 });
   const failed = el("p", { class: "failed", role: "alert" });
   const close = () => { state.editing = null; again(); };
   const send = async (event) => {
     event.preventDefault();
     try {
-      await ask("/api/decisions", { finding: finding.id, verdict, who: who.value, why: why.value });
-      localStorage.setItem("who", who.value);
+      await ask("/api/decisions", { finding: finding.id, verdict, who: who?.value ?? own.user, why: why.value });
+      if (who) localStorage.setItem("who", who.value);
       close();
     } catch (error) {
       failed.textContent = error.message;
@@ -41,7 +44,7 @@ function form(finding, verdict, again) {
   const body = el("form", { class: "decide", onsubmit: send, onkeydown: (e) => { if (e.key === "Escape") close(); } },
     who, why, el("button", { type: "submit", class: "main" }, verdict === "confirmed" ? "Confirm" : verdict === "dismissed" ? "Dismiss" : "Open again"),
     el("button", { type: "button", onclick: close }, "Cancel"), failed);
-  queueMicrotask(() => (who.value ? why : who).focus());
+  queueMicrotask(() => (who && !who.value ? who : why).focus());
   return body;
 }
 
@@ -51,7 +54,7 @@ function decide(finding, again) {
   const made = finding.decision;
   return el("div", { class: "decide" },
     made === null ? null : el("p", {}, el("strong", {}, VERDICTS[made.verdict] ?? made.verdict), ` by ${made.who}, ${ago(made.time)}`, made.why ? `: ${made.why}` : ""),
-    ...(isDecided(finding) ? [button("open", "Open again")] : [button("confirmed", "Confirm"), button("dismissed", "Dismiss")]));
+    ...(own.role !== "operator" ? [] : isDecided(finding) ? [button("open", "Open again")] : [button("confirmed", "Confirm"), button("dismissed", "Dismiss")]));
 }
 
 // Words between backticks are what one types.

@@ -1,0 +1,1 @@
+"""Where operators look besides the page: webhooks, MQTT, Home Assistant."""
