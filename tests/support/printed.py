@@ -150,6 +150,8 @@ def furnish(folder: Path) -> None:
         _furnish_keras(folder, x)
     if find_spec("cryptography"):
         _furnish_keys(folder)
+    (folder / "store").mkdir(exist_ok=True)
+    (folder / "store" / "journal.db").touch()
     (folder / "birds.txt").write_text("\n".join("abcdefghij"))
     (folder / "mine.toml").write_text('[[line]]\nrule = "epsilon"\n')
     own = {"fleet": "line3", "node": "press7", "model": "kws_explain.tflite", "data": "clips.npz"}
