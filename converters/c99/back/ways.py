@@ -82,7 +82,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     places: int = ((p["kernel_rows"] - 1) * p["dilation_rows"] + 1) * p["in_columns"]
     ring: int = places * (4 * inside + 2)
     if depthwise:
-        return 8 * taps + 4 * out + 2 * (out + out % 2) + ring
+        return 16 * taps + 4 * out + 2 * (out + out % 2) + ring
     divides, signed = fields["offset"] is not NULL, fields["weights"].text == "EXAI_SIGNED"
     direct = taps == 1 and p["stride_rows"] == p["stride_columns"] == 1
     fours = -(-taps * inside // 4) * 4

@@ -120,7 +120,10 @@ void exai_back(const exai_way *way, const int8_t *x, const int16_t *above, const
                 for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns, sums += in) {
                     if (i < 0 || i >= layer->in_rows || j < 0 || j >= layer->in_columns) continue;
                     const int32_t at = i % ring.span * layer->in_columns + j;
-                    exai_accumulate(ring.sums + at * in, ring.exponents + at, sums, in, exponent);
+                    if (in == 1 && ring.exponents[at] >= exponent)
+                        ring.sums[at] += sums[0] >> (ring.exponents[at] - exponent > 31 ? 31 : ring.exponents[at] - exponent);
+                    else
+                        exai_accumulate(ring.sums + at * in, ring.exponents + at, sums, in, exponent);
                 }
             }
         }

@@ -10,23 +10,32 @@ static inline int32_t shared(int32_t w, int sharing, int32_t v) {
     return w & ~(w >> 31);
 }
 
+/* A tap inside the map: the pixel under it, and its weights. */
+typedef struct {
+    const int8_t *x, *w;
+} pair;
+
 /* Sums of what shares in a unit. */
-static int32_t denominator(const exai_way *way, const int8_t *const *tap, int32_t unit, int32_t times) {
-    const exai_layer *const layer = way->layer;
-    const int32_t taps = layer->kernel_rows * layer->kernel_columns, c = times == 1 ? unit : unit / times;
-    const int8_t *w = layer->weights + unit;
+static int32_t denominator(const exai_way *way, const pair *tap, int32_t taps, int32_t unit, int32_t times) {
+    const int32_t c = times == 1 ? unit : unit / times, zero = way->layer->in_zero;
     int32_t sum = way->offset[unit];
-    for (int32_t t = 0; t < taps; t++, w += layer->out_channels) {
-        if (!tap[t]) continue;
-        const int32_t v = tap[t][c] - layer->in_zero;
-        sum += shared(*w, way->weights, v) * v;
+    if (way->weights == EXAI_POSITIVE) {
+        for (; taps > 0; taps--, tap++) {
+            const int32_t w = tap->w[unit];
+            sum += (w & ~(w >> 31)) * (tap->x[c] - zero);
+        }
+        return sum;
+    }
+    for (; taps > 0; taps--, tap++) {
+        const int32_t v = tap->x[c] - zero;
+        sum += shared(tap->w[unit], way->weights, v) * v;
     }
     return sum;
 }
 
 /* The factors of all units, zero where no relevance is; the exponent of their products. */
-static int32_t factors(const exai_way *way, const int8_t *const *tap, const int16_t *above, int32_t exponent, int16_t *own,
-                       int32_t *s) {
+static int32_t factors(const exai_way *way, const pair *tap, int32_t taps, const int16_t *above, int32_t exponent,
+                       int16_t *own, int32_t *s) {
     const exai_layer *const layer = way->layer;
     const int32_t out = layer->out_channels, times = out / layer->in_channels;
     int32_t most = -1000, e, by;
@@ -43,7 +52,7 @@ static int32_t factors(const exai_way *way, const int8_t *const *tap, const int1
     }
     for (int32_t j = 0; j < out; j++) {
         s[j] = 0;
-        const int32_t d = above[j] ? denominator(way, tap, j, times) : 0;
+        const int32_t d = above[j] ? denominator(way, tap, taps, j, times) : 0;
         if (!d) continue;
         s[j] = exai_quotient(above[j], d, &e);
         own[j] = (int16_t)e;
@@ -119,8 +128,8 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
     const int32_t columns = layer->in_columns, pixels = layer->out_rows * layer->out_columns;
-    const int8_t **const tap = scratch;
-    int32_t *const s = (int32_t *)(void *)((int64_t *)scratch + taps);
+    pair *const tap = scratch;
+    int32_t *const s = (int32_t *)(void *)((int64_t *)scratch + 2 * taps);
     int16_t *const own = (int16_t *)(s + out);
     int32_t *const sums = (int32_t *)(void *)(own + out + (out & 1));
     const int32_t places = ((layer->kernel_rows - 1) * layer->dilation_rows + 1) * columns;
@@ -137,11 +146,12 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
             for (int32_t a = 0; a < layer->kernel_rows && x; a++, i += layer->dilation_rows) {
                 int32_t j = left;
                 for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns) {
-                    const int inside = i >= 0 && i < layer->in_rows && j >= 0 && j < columns;
-                    tap[t++] = inside ? x + (i * columns + j) * in : NULL;
+                    if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
+                    tap[t].x = x + (i * columns + j) * in;
+                    tap[t++].w = layer->weights + (a * layer->kernel_columns + b) * out;
                 }
             }
-            exponent = factors(way, tap, above + p * out, exponent, own, s);
+            exponent = factors(way, tap, t, above + p * out, exponent, own, s);
             t = 0, i = top;
             for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
                 int32_t j = left;
@@ -149,7 +159,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
                     if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
                     const int32_t at = i % ring.span * columns + j;
                     const int32_t by = exai_align(ring.sums + at * in, ring.exponents + at, in, exponent);
-                    add(way, layer->weights + t * out, s, x ? tap[t] : NULL, ring.sums + at * in, by);
+                    add(way, layer->weights + t * out, s, x ? x + (i * columns + j) * in : NULL, ring.sums + at * in, by);
                 }
             }
         }

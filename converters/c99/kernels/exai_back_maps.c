@@ -16,6 +16,20 @@ static int32_t inside(int32_t out, int32_t pad, int32_t kernel, int32_t stride, 
     return (end > inputs ? inputs : end) - *first;
 }
 
+/* One window over the whole map: every pixel gets the same factors. */
+static void spread(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, int32_t *sums) {
+    const exai_pool *const p = way->pool;
+    const int32_t channels = p->channels, pixels = p->in_rows * p->in_columns, exponent = above[channels];
+    int32_t *const values = sums + channels;
+    for (int32_t c = 0; c < channels; c++) values[c] = above[c] * way->ratio / pixels;
+    const uint32_t size = exai_sizes(values, channels);
+    for (int32_t i = 0; i < pixels; i++) {
+        memcpy(sums, values, (size_t)channels * sizeof *sums);
+        exai_store(way->keep, i, channels, sums, size, exponent == EXAI_NOTHING ? exponent : exponent - way->shift, gate,
+                   below);
+    }
+}
+
 /* Factors of a pool's outputs to each pixel of the input; with x, the largest of a window takes all, equals share. */
 static void through(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                     int32_t *sums) {
@@ -60,7 +74,12 @@ static void through(const exai_pool_way *way, const int8_t *x, const int16_t *ab
 }
 
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch) {
-    through(way, NULL, above, gate, below, scratch);
+    const exai_pool *const p = way->pool;
+    if (p->out_rows * p->out_columns == 1 && !p->top && !p->left && p->kernel_rows >= p->in_rows &&
+        p->kernel_columns >= p->in_columns)
+        spread(way, above, gate, below, scratch);
+    else
+        through(way, NULL, above, gate, below, scratch);
 }
 
 void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,

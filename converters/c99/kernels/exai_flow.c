@@ -10,11 +10,17 @@ static float power_of_two(int32_t exponent) {
 }
 
 void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
-    for (int32_t i = 0; i < count; i += 8) {
-        uint32_t byte = 0;
-        for (int32_t k = 0; k < 8 && i + k < count; k++) byte |= (uint32_t)(x[i + k] > zero) << k;
-        bits[i >> 3] = (uint8_t)byte;
+    uint32_t byte = 0;
+    for (; count >= 8; count -= 8, x += 8) { /* the sign of zero - x is at bit 31 */
+        byte = (uint32_t)(zero - x[0]) >> 31 | (uint32_t)(zero - x[1]) >> 31 << 1 | (uint32_t)(zero - x[2]) >> 31 << 2 |
+               (uint32_t)(zero - x[3]) >> 31 << 3 | (uint32_t)(zero - x[4]) >> 31 << 4 |
+               (uint32_t)(zero - x[5]) >> 31 << 5 | (uint32_t)(zero - x[6]) >> 31 << 6 |
+               (uint32_t)(zero - x[7]) >> 31 << 7;
+        *bits++ = (uint8_t)byte;
     }
+    byte = 0;
+    for (int32_t k = 0; k < count; k++) byte |= (uint32_t)(zero - x[k]) >> 31 << k;
+    if (count) *bits = (uint8_t)byte;
 }
 
 int32_t exai_align(int32_t *sums, int16_t *sums_exponent, int32_t count, int32_t exponent) {
@@ -95,8 +101,24 @@ static uint32_t over_values(const int8_t *v, int32_t zero, int32_t count, int32_
     return exai_sizes(t, count);
 }
 
-static void gated_by_bits(const uint8_t *bits, int32_t first, int32_t count, int32_t *t) {
-    for (int32_t i = 0; i < count; i++) t[i] &= -((bits[(first + i) >> 3] >> ((first + i) & 7)) & 1);
+#define GATE(k) size |= exai_size(t[k] &= -(int32_t)(byte >> (k) & 1u))
+
+static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count, int32_t *t) {
+    uint32_t size = 0;
+    bits += first >> 3;
+    if (!((first | count) & 7)) {
+        for (; count; count -= 8, t += 8) {
+            const uint32_t byte = *bits++;
+            GATE(0), GATE(1), GATE(2), GATE(3), GATE(4), GATE(5), GATE(6), GATE(7);
+        }
+        return size;
+    }
+    first &= 7;
+    for (int32_t i = 0; i < count; i++) {
+        t[i] &= -((bits[(first + i) >> 3] >> ((first + i) & 7)) & 1);
+        size |= exai_size(t[i]);
+    }
+    return size;
 }
 
 /* One pixel's values as mantissas. */
@@ -140,8 +162,7 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
         size = over_values(v, keep->zero, count, values, up > 0 ? up : 0);
         exponent -= up > 0 ? up : 0;
     } else if (keep->gate == EXAI_BITS) {
-        gated_by_bits(gate, first, count, values);
-        size = exai_sizes(values, count);
+        size = gated_by_bits(gate, first, count, values);
     } else if (keep->gate == EXAI_VALUES) {
         for (int32_t i = 0; i < count; i++) values[i] = v[i] > keep->zero ? values[i] : 0;
         size = exai_sizes(values, count);
