@@ -1,6 +1,6 @@
 """What generated firmware takes on a Cortex-M: instructions by QEMU, flash by the linker, RAM by the header.
 
-  python -m benchmarks firmware kws_int8.tflite ic_int8.tflite ad_int8.tflite:error
+  python -m benchmarks firmware kws_int8.tflite ic_int8.tflite ic_int8.tflite:16x16 ad_int8.tflite:error
 
 QEMU counts one nanosecond an instruction (-icount shift=0) and SysTick runs at the board's clock, so that a figure is
 exact to some tens of instructions. Instructions are not cycles: an M4 takes between one and two cycles for one.
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.results import Row
 from converters.c99 import Explaining, write
+from edgexai.cli.sizes import rows_by_columns
 from edgexai.cli.table import table
 
 CORES = {
@@ -89,8 +90,9 @@ def row(path: Path, asked: Explaining) -> Row:
         with tempfile.TemporaryDirectory() as other:
             alone = write(path, other).constants
     cores = {name: {"predict": p, "explain": e, "code": c} for name, (p, e, c) in found.items()}
-    told: Row = {"model": path.stem, "composite": asked.composite, "target": asked.target, "cores": cores}
-    told |= {"ram": made.arena, "ram_explain": made.explain_arena, "constants": alone}
+    grid = "" if asked.grid is None else "{}×{}".format(*asked.grid)
+    told: Row = {"model": path.stem, "composite": asked.composite, "target": asked.target, "grid": grid}
+    told |= {"cores": cores, "ram": made.arena, "ram_explain": made.explain_arena, "constants": alone}
     return told | {"constants_explain": made.constants - alone}
 
 
@@ -100,7 +102,7 @@ def shown(rows: list[Row]) -> str:
     head += ["RAM, B", "to explain", "constants, B", "to explain", "code, B"]
     cells = []
     for r in rows:
-        what = "" if r["target"] == "predicted" else f", {r['target']}"
+        what = ", ".join(filter(None, [r["composite"], r["grid"], r["target"].removeprefix("predicted")]))
         counts = [
             text
             for core in r["cores"].values()
@@ -111,22 +113,30 @@ def shown(rows: list[Row]) -> str:
             )
         ]
         sizes = [r["ram"], r["ram_explain"], r["constants"], r["constants_explain"], r["cores"]["M4F"]["code"]]
-        cells.append([f"{r['model']}, {r['composite']}{what}", *counts, *(f"{size:,}" for size in sizes)])
+        cells.append([f"{r['model']}, {what}", *counts, *(f"{size:,}" for size in sizes)])
     return table(head, cells)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", nargs="+", help="int8 .tflite; with :error behind it, its reconstruction error")
+    parser.add_argument("model", nargs="+", help="int8 .tflite; :error behind it, or a grid as :16x16")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def run(args: argparse.Namespace) -> int:
     rows = []
-    for path, _, target in (given.partition(":") for given in args.model):
-        for composite in ("epsilon", "edge") if target != "error" else ("edge",):
-            rows.append(row(Path(path), Explaining(composite, target or "predicted")))
+    for given in args.model:
+        path, _, how = given.partition(":")
+        for asked in _asked(how):
+            rows.append(row(Path(path), asked))
             if args.json:
                 print(json.dumps(rows[-1]), flush=True)
     if not args.json:
         print(shown(rows))
     return 0
+
+
+def _asked(how: str) -> list[Explaining]:
+    """What stands behind a model's name."""
+    if how == "error":
+        return [Explaining("edge", "error")]
+    return [Explaining("edge", grid=rows_by_columns(how))] if how else [Explaining("epsilon"), Explaining("edge")]

@@ -6,7 +6,9 @@ from benchmarks.pages.page import Page
 PAGE = Page(
     "firmware",
     measures={
-        "firmware": ("python -m benchmarks firmware kws_int8.tflite ic_int8.tflite ad_int8.tflite:error --json",)
+        "firmware": (
+            "python -m benchmarks firmware kws_int8.tflite ic_int8.tflite ic_int8.tflite:16x16 ad_int8.tflite:error --json",
+        )
     },
     tables={"takes": lambda lines: shown(lines["firmware"])},
 )
