@@ -115,6 +115,8 @@ def unopened(source: Path, error: OSError) -> FileError:
         return MissingFile(f"{source} does not exist; check the path, relative to {_here()}")
     if isinstance(error, IsADirectoryError):
         return FileError(f"{source} is a folder; give the path of a file")
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return FileError(f"{source} cannot be used: a file is where a folder should be; give another path")
     return FileError(f"{source} cannot be opened: {error.strerror or error}; give another path")
 
 

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 import edgexai
 from converters import from_keras
 from edgexai.audit import quality
-from edgexai.audit.evidence import Evidence
+from edgexai.audit.evidence import Evidence, maps_of
 from edgexai.audit.page import html
 from edgexai.audit.sections import report
 from edgexai.audit.shortcuts import tested
+from edgexai.compress.measure.execute import quantized
+from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.graph import serialize
 
@@ -143,6 +145,17 @@ def joined(parts: Sequence[Deployed]) -> Deployed:
     """Several folds as one; the file is the last one's."""
     columns = [np.concatenate([getattr(p, f) for p in parts]) for f in ("x", "y", "predicted", "maps")]
     return Deployed(parts[-1].path, *columns, frames=tuple(f for p in parts for f in p.frames))
+
+
+def scores(path: Path, x: Array) -> NDArray[np.float64]:
+    """The classes' probabilities (N, classes) of real samples (N, …)."""
+    graph = edgexai.load(path)
+    return probabilities(graph, quantized(graph, x.astype(np.float32)))
+
+
+def maps(path: Path, x: Array, target: int) -> NDArray[np.float32]:
+    """Relevance of real samples (N, …) for one class."""
+    return maps_of(edgexai.load(path), x.astype(np.float32), target)
 
 
 def findings(d: Deployed, x: Array, y: Array) -> list[Finding]:

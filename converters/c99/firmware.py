@@ -15,11 +15,11 @@ from converters.c99 import manifest, project
 from converters.c99.back import Explaining, explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
-from converters.c99.lowering import C_TYPES
+from converters.c99.lowering import OUT_TYPES, Lowering
 from converters.c99.memory import Block, Placement, place
-from converters.c99.schedule import Schedule
+from converters.c99.schedule import Constant, Schedule
 from converters.c99.text import Tables, calls
-from edgexai.errors import ConfigError, DataError
+from edgexai.errors import ConfigError, DataError, UnsupportedOperator
 from edgexai.graph import DType, Graph, load
 from edgexai.graph.write import fingerprint
 from edgexai.relevance.composite_file import composite_of
@@ -47,6 +47,10 @@ class Firmware:
     explanation: Schedule | None = None
     room: Placement | None = None
     """The steps of explaining, and where their buffers lie."""
+    predict_constants: int = 0
+    port_bytes: int = 0
+    relevance: int = 0
+    """Bytes of constants that predicting alone needs, and of all inputs and outputs; values of the map."""
 
 
 def write(
@@ -77,11 +81,16 @@ def write(
     placement = _placed(plan)
     tables = Tables(f"{name}_table")
     body = calls(plan, placement, tables)
+    predict_constants = tables.bytes
     ports = Ports.of(low.graph)
     explained: list[str] = []
     explain_arena: int | None = None
     shape: tuple[int, ...] = ()
     framed, whole, room = None, None, None
+    if low.states and (explains is not None or frame is not None):
+        raise UnsupportedOperator(
+            "firmware explains no model that keeps a state between calls; write it without explaining"
+        )
     if explains is None and frame is not None:
         explains = Explaining()
     if explains is not None:
@@ -116,16 +125,25 @@ def write(
             *calls(whole, room, tables),
             *(["}", "", *framed.source(name)[:-2]] if framed else []),
         ]
+    if low.states:
+        prototype = f"void {name}_reset({name}_arena *arena)"
+        size = sum(v.size for v in low.states.values())
+        about = f"The state of the stream, {size} bytes of the arena, as it is at first."
+        explained = [f"\n/* {about} */", f"{prototype};\n"]
+        body = [*body, "}", "", f"{prototype} {{", "    int8_t *const a = arena->bytes;"]
+        body += _reset(low, placement, tables)
     out: dict[str, str] = {
-        f"{name}.h": _header(name, ports, placement.size).replace(
+        f"{name}.h": _header(name, ports, placement.size, bool(low.states)).replace(
             "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
         ),
         f"{name}.c": _source(name, ports, tables, body, framed is not None),
-        manifest.NAME: manifest.manifest(low.graph, name, placement.size, explain_arena, shape, explains, frame),
-        **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes),
+        manifest.NAME: manifest.manifest(
+            low.graph, name, placement.size, explain_arena, shape, explains, frame, bool(low.states)
+        ),
+        **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes, explains is not None, frame),
     }
     if samples is not None:
-        out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps)
+        out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states))
     root = Path(directory)
     for folder in ("src", "zephyr"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -138,9 +156,21 @@ def write(
     for file, content in encoder.items():
         (root / "src" / file).write_bytes(content)
     written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels), *(f"src/{file}" for file in encoder))
-    size = None if framed is None else framed.size
     return Firmware(
-        name, placement.size, placement.bound, tables.bytes, written, plan, placement, explain_arena, size, whole, room
+        name=name,
+        arena=placement.size,
+        bound=placement.bound,
+        constants=tables.bytes,
+        files=written,
+        schedule=plan,
+        placement=placement,
+        explain_arena=explain_arena,
+        frame=None if framed is None else framed.size,
+        explanation=whole,
+        room=room,
+        predict_constants=predict_constants,
+        port_bytes=sum(n * (4 if kind == "float" else 1) for kind, n in (*ports.inputs, *ports.outputs)),
+        relevance=prod(shape) if whole is not None else 0,
     )
 
 
@@ -158,7 +188,7 @@ class Ports:
     @staticmethod
     def of(graph: Graph) -> "Ports":
         """The ports of a graph."""
-        sizes = [[(C_TYPES[graph.tensors[t].dtype], prod(graph.tensors[t].shape)) for t in ts] for ts in
+        sizes = [[(OUT_TYPES[graph.tensors[t].dtype], prod(graph.tensors[t].shape)) for t in ts] for ts in
                  (graph.inputs, graph.outputs)]  # fmt: skip
         return Ports(tuple(sizes[0]), tuple(sizes[1]))
 
@@ -168,8 +198,23 @@ class Ports:
         return ", ".join([*ins, *(f"{kind} *y{k}" for k, (kind, _) in enumerate(self.outputs))])
 
 
-def _header(name: str, ports: Ports, arena: int) -> str:
+def _reset(low: Lowering, placement: Placement, tables: Tables) -> list[str]:
+    """The statements that give every variable its first value."""
+    lines = []
+    for state, values in low.states.items():
+        at = f"a + {placement.offsets[state]}"
+        if np.all(values == values[0]):
+            lines.append(f"    memset({at}, {values[0]}, {values.size});")
+        else:
+            lines.append(f"    memcpy({at}, {tables.name(Constant(values))}, {values.size});")
+    return lines
+
+
+def _header(name: str, ports: Ports, arena: int, keeps: bool) -> str:
     upper = name.upper()
+    use = "its content may be used otherwise between calls. One for each thread"
+    if keeps:
+        use = "it keeps the state of the stream between calls.\n * Reset it first. One for each stream"
     sizes = [f"#define {upper}_X{k} {n} /* values of input {k} */" for k, (_, n) in enumerate(ports.inputs)]
     sizes += [f"#define {upper}_Y{k} {n} /* values of output {k} */" for k, (_, n) in enumerate(ports.outputs)]
     return "\n".join(
@@ -186,7 +231,7 @@ def _header(name: str, ports: Ports, arena: int) -> str:
             *sizes,
             f"#define {upper}_ARENA {max(arena, 8)} /* bytes of RAM while a function runs */",
             "",
-            "/* Working memory: the caller's, its content may be used otherwise between calls. One for each thread. */",
+            f"/* Working memory: the caller's, {use}. */",
             f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{upper}_ARENA];\n}} {name}_arena;",
             "",
             "/* The model's answer, bit for bit that of TensorFlow Lite Micro. */",
@@ -225,16 +270,21 @@ def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames
 
 
 def _selftest(
-    name: str, graph: Graph, samples: NDArray[Any], expected: NDArray[Any] | None, maps: NDArray[Any] | None
+    name: str,
+    graph: Graph,
+    samples: NDArray[Any],
+    expected: NDArray[Any] | None,
+    maps: NDArray[Any] | None,
+    keeps: bool,
 ) -> str:
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or expected is None:
         raise DataError("a self-test needs a model of one input and one output, and what it answers to the samples")
     arrays = []
     for t, values in ((graph.inputs[0], samples), (graph.outputs[0], expected)):
         tensor = graph.tensors[t]
-        wanted = np.dtype(np.float32 if tensor.dtype == DType.FLOAT32 else np.int8)
+        wanted = np.dtype({DType.FLOAT32: "float32", DType.UINT8: "uint8"}.get(tensor.dtype, "int8"))
         if values.dtype != wanted or values.size != len(samples) * prod(tensor.shape):
             raise DataError(f"samples for {tensor.name!r} must be {wanted} of shape (n, {prod(tensor.shape)})")
         arrays.append(values.reshape(len(samples), -1))
     given = None if maps is None else maps.reshape(len(samples), -1).astype(np.float32)
-    return project.selftest(name, arrays[0], arrays[1], given)
+    return project.selftest(name, arrays[0], arrays[1], given, keeps)

@@ -164,8 +164,15 @@ def _high16(a: Wide, b: int) -> Wide:
 
 def rescale_table(in_scale: float, in_zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:
     """QUANTIZE of every int8 to another scale."""
+    return rescaled(in_scale, in_zero, out_scale, out_zero, -128, 127).astype(np.int8)
+
+
+def rescaled(
+    in_scale: float, in_zero: int, out_scale: float, out_zero: int, least: int, most: int
+) -> NDArray[np.int64]:
+    """Every int8 in another scale, within bounds."""
     m, shift = multiplier(float(np.float32(in_scale)) / float(np.float32(out_scale)))
-    return np.clip(scaled(INT8 - in_zero, m, shift) + out_zero, -128, 127).astype(np.int8)
+    return np.clip(scaled(INT8 - in_zero, m, shift) + out_zero, least, most)
 
 
 def relu_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:

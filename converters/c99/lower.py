@@ -5,8 +5,8 @@ What is not covered is refused by number and name; nothing is approximated.
 
 from collections.abc import Callable, Mapping
 
-from converters.c99.lowering import C_TYPES, Lowering, copy_step, rename
-from converters.c99.operators import functions, layers, moves, pairs, pools
+from converters.c99.lowering import C_TYPES, OUT_TYPES, Lowering, copy_step, rename
+from converters.c99.operators import functions, layers, moves, pairs, pools, states
 from converters.c99.schedule import Buffer, Schedule
 from edgexai.errors import ModelError
 from edgexai.graph import Graph, Op, OpKind, settled
@@ -47,7 +47,7 @@ def schedule(low: Lowering) -> Schedule:
         if home is None:
             raise ModelError(f"output {graph.tensors[t].name!r} is constant; firmware needs one that is computed")
         outputs.append(name)
-        buffers[name] = Buffer(name, 0, "output")
+        buffers[name] = Buffer(name, 0, "output", OUT_TYPES[graph.tensors[t].dtype])
         read = any(home in s.reads for s in steps)
         if home in written and home not in renamed and not read:
             renamed[home] = name
@@ -62,6 +62,10 @@ def _needed(graph: Graph) -> set[int]:
     producers = graph.producers()
     needed: set[int] = set()
     todo = list(graph.outputs)
+    for at, op in enumerate(graph.ops):
+        if op.kind == OpKind.ASSIGN_VARIABLE:
+            needed.add(at)
+            todo.extend(op.inputs)
     while todo:
         i = producers.get(todo.pop())
         if i is not None and i not in needed:
@@ -103,5 +107,9 @@ TABLE: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
     OpKind.SPLIT: moves.split,
     OpKind.SPLIT_V: moves.split,
     OpKind.TRANSPOSE: moves.transposition,
+    OpKind.VAR_HANDLE: states.handle,
+    OpKind.READ_VARIABLE: states.read,
+    OpKind.ASSIGN_VARIABLE: states.assign,
+    OpKind.CALL_ONCE: states.once,
 }
 """What each operator becomes; an operator without a row is refused."""

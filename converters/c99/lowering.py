@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converters.c99 import fixed
 from converters.c99.schedule import Buffer, Constant, Literal, Step
@@ -14,6 +15,8 @@ from edgexai.graph import DType, Graph, Op, Tensor
 
 FUSED = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 C_TYPES = {DType.INT8: "int8_t", DType.FLOAT32: "float"}
+OUT_TYPES = C_TYPES | {DType.UINT8: "uint8_t"}
+"""A QUANTIZE at the end may also give uint8."""
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Lowering:
     steps: list[Step] = field(default_factory=list)
     buffers: dict[str, Buffer] = field(default_factory=dict)
     home: dict[int, str] = field(default_factory=dict)
+    states: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    """What is kept from call to call, by buffer, and its first values."""
     at: int = 0
 
     @property

@@ -21,6 +21,7 @@ def manifest(
     shape: tuple[int, ...],
     explains: Explaining | None,
     frame: int | None,
+    keeps: bool = False,
 ) -> str:
     """The text of the file: ports, sizes of arenas, and what `…_explain` explains, its map of ``shape``."""
     said: dict[str, Any] = {
@@ -30,6 +31,7 @@ def manifest(
         "outputs": [_port(graph, t) for t in graph.outputs],
         "arena": max(arena, 8),
         "explain_arena": explain_arena,
+        "keeps_state": keeps,
     }
     if explains is not None:
         said["map"] = list(shape)
@@ -48,7 +50,7 @@ def manifest(
 def _port(graph: Graph, t: int) -> dict[str, Any]:
     tensor = graph.tensors[t]
     found: dict[str, Any] = {"name": tensor.name, "shape": list(tensor.shape), "scale": 0.0, "zero_point": 0}
-    found["dtype"] = "float32" if tensor.dtype == DType.FLOAT32 else "int8"
+    found["dtype"] = {DType.FLOAT32: "float32", DType.UINT8: "uint8"}.get(tensor.dtype, "int8")
     q = tensor.quantization
     if q is not None and q.scale.size == 1:
         found |= {"scale": float(q.scale[0]), "zero_point": int(q.zero_point[0])}

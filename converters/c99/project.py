@@ -13,29 +13,64 @@ from edgexai._version import VERSION
 Port = tuple[str, int]
 
 
-def texts(name: str, inputs: Sequence[Port], outputs: Sequence[Port], arena: int, constants: int) -> dict[str, str]:
+def texts(
+    name: str,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    arena: int,
+    constants: int,
+    explains: bool = False,
+    frame: int | None = None,
+) -> dict[str, str]:
     """File names and contents."""
+    only_arduino = f"src/{name}_arduino"
     return {
         "CMakeLists.txt": _cmake(name),
-        "README.md": _readme(name, inputs, outputs, arena, constants),
+        "README.md": _readme(name, inputs, outputs, arena, constants, explains, frame),
         "library.json": json.dumps(
             {
                 "name": name,
                 "version": VERSION,
                 "description": "A neural network as C99, written by edgexai",
-                "build": {"srcDir": ".", "includeDir": ".", "srcFilter": [f"+<{name}.c>", "+<src/*.c>"],
-                          "flags": ["-Isrc"]},
+                "build": {
+                    "srcDir": ".",
+                    "includeDir": ".",
+                    "srcFilter": [f"+<{name}.c>", "+<src/*.c>", f"-<{only_arduino}.c>"],
+                    "flags": ["-Isrc"],
+                },
             },
             indent=2,
         )
         + "\n",
+        "library.properties": _arduino(name),
+        f"{only_arduino}.h": f'/* For a sketch: #include <{name}_arduino.h> */\n#include "../{name}.h"\n',
+        f"{only_arduino}.c": "/* The Arduino IDE compiles `src` alone; other builds compile the file itself. */\n"
+        f'#if defined(ARDUINO) && !defined(PLATFORMIO)\n#include "../{name}.c"\n#else\n'
+        f"typedef int {name}_is_compiled_by_itself;\n#endif\n",
         "zephyr/module.yml": "build:\n  cmake: .\n",
-    }  # fmt: skip
+    }
+
+
+def _arduino(name: str) -> str:
+    fields = {
+        "name": name,
+        "version": VERSION,
+        "author": "edgexai",
+        "maintainer": "edgexai",
+        "sentence": "A neural network as plain C99.",
+        "paragraph": "Written by edgexai firmware; it predicts bit for bit as TensorFlow Lite Micro does.",
+        "category": "Data Processing",
+        "url": "https://arduino.github.io/arduino-cli/latest/library-specification/",
+        "architectures": "*",
+        "includes": f"{name}_arduino.h",
+    }
+    return "".join(f"{key}={value}\n" for key, value in fields.items())
 
 
 def _cmake(name: str) -> str:
     return f"""cmake_minimum_required(VERSION 3.13)
 file(GLOB {name}_kernels ${{CMAKE_CURRENT_LIST_DIR}}/src/*.c)
+list(FILTER {name}_kernels EXCLUDE REGEX "_arduino\\.c$")
 set({name}_sources ${{CMAKE_CURRENT_LIST_DIR}}/{name}.c ${{{name}_kernels}})
 
 if(COMMAND zephyr_library)
@@ -57,16 +92,48 @@ endif()
 """
 
 
-def _readme(name: str, inputs: Sequence[Port], outputs: Sequence[Port], arena: int, constants: int) -> str:
+def _readme(
+    name: str,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    arena: int,
+    constants: int,
+    explains: bool,
+    frame: int | None,
+) -> str:
+    upper = name.upper()
     arrays = "\n".join(
-        f"static {kind} {side}{k}[{name.upper()}_{side.upper()}{k}];"
+        f"static {kind} {side}{k}[{upper}_{side.upper()}{k}];"
         for side, ports in (("x", inputs), ("y", outputs))
         for k, (kind, _) in enumerate(ports)
     )
     given = ", ".join([*(f"x{k}" for k in range(len(inputs))), *(f"y{k}" for k in range(len(outputs)))])
+    more = ""
+    if explains:
+        more = f"""
+Explaining predicts too, in an arena of its own (it may lie over the other one):
+
+```c
+static {name}_explain_arena explain_arena;
+static float relevance[{upper}_RELEVANCE], score;
+static int32_t target;
+
+{name}_explain(&explain_arena, {given}, relevance, &target, &score);
+```
+"""
+    if frame is not None:
+        more += f"""
+A heatmap frame of at most {frame} bytes, ready to be sent:
+
+```c
+static uint8_t frame[{upper}_FRAME];
+
+int32_t size = {name}_frame(&explain_arena, relevance, target, score, sequence, seconds_since_2020, frame);
+```
+"""
     return f"""# {name}
 
-A neural network as plain C99: {arena:,} bytes of RAM while it runs, {constants:,} bytes of constants in flash.
+A neural network as plain C99: {arena:,} bytes of RAM while it predicts, {constants:,} bytes of constants in flash.
 No heap, no globals, no recursion; re-entrant with one arena a thread.
 
 ```c
@@ -77,27 +144,50 @@ static {name}_arena arena;
 
 {name}_predict(&arena, {given});
 ```
+{more}
+## Bare metal
+Compile `{name}.c` and `src/*.c` with `-O2` and the options of your core (`-mcpu=cortex-m4 -mfloat-abi=hard
+-mfpu=fpv4-sp-d16`), and add this folder and `src` to the include paths. Cores with DSP instructions use them by
+themselves. Nothing of a C library is called but `memcpy` and `memset`; a linker with `--gc-sections` leaves out the
+kernels that the model does not need.
 
-- **Bare metal, STM32Cube**: compile `{name}.c` and `src/*.c` with `-O2`; add this folder and `src` to the include
-  paths. Cores with DSP instructions (Cortex-M4, M7, M33) use them by themselves.
-- **CMake**: `add_subdirectory`, then link `{name}`. `cmake -B build && cmake --build build && ctest --test-dir build`
-  runs the self-test where there is one.
-- **Zephyr**: list this folder in `ZEPHYR_EXTRA_MODULES`.
-- **PlatformIO**: put this folder under `lib/`.
+## CMake
+`add_subdirectory` this folder and link `{name}`. `cmake -B build && cmake --build build && ctest --test-dir build` runs
+the self-test, where there is a `selftest.c`.
+
+## Zephyr
+List this folder in `ZEPHYR_EXTRA_MODULES` (`west build -- -DZEPHYR_EXTRA_MODULES=/path/to/{name}`), and include
+`{name}.h`. Set `CONFIG_FPU=y` on a core with a floating-point unit.
+
+## STM32Cube
+Copy this folder into the project. In *Project, Properties, C/C++ General, Paths and Symbols* add it and its `src` to
+*Includes* and to *Source Location*; leave `selftest.c` out of the build. Set *Optimization* to `-O2`.
+
+## Arduino
+Put this folder under `libraries/` of the sketchbook and `#include <{name}_arduino.h>`.
+
+## PlatformIO
+Put this folder under `lib/` of the project and `#include <{name}.h>`.
 """
 
 
-def selftest(name: str, samples: NDArray[Any], expected: NDArray[Any], maps: NDArray[np.float32] | None = None) -> str:
+def selftest(
+    name: str,
+    samples: NDArray[Any],
+    expected: NDArray[Any],
+    maps: NDArray[np.float32] | None = None,
+    keeps: bool = False,
+) -> str:
     """A program that ends with 0 if every answer is the expected one, and every map near the one of an explainer."""
     arrays = []
     given = [("samples", samples), ("expected", expected), *([] if maps is None else [("maps", maps)])]
     for what, values in given:
-        kind = "float" if values.dtype == np.float32 else "int8_t"
+        kind = "float" if values.dtype == np.float32 else f"{values.dtype}_t"
         words = [f"{float(v).hex()}f" if kind == "float" else str(int(v)) for v in values.reshape(-1)]
         arrays.append(f"static const {kind} {what}[{values.size}] = {{\n" + "\n".join(wrapped(words)) + "\n};\n")
-    kind = "float" if expected.dtype == np.float32 else "int8_t"
+    kind = "float" if expected.dtype == np.float32 else f"{expected.dtype}_t"
     tables = "\n".join(arrays)
-    compared = ""
+    compared, reset = "", f"\n    {name}_reset(&arena);" if keeps else ""
     if maps is not None:
         tables += f"""
 static {name}_explain_arena explain_arena;
@@ -130,7 +220,7 @@ static int alike(const float *a, const float *b) {{
 static {name}_arena arena;
 
 int main(void) {{
-    int wrong = 0;
+    int wrong = 0;{reset}
     for (int i = 0; i < {len(samples)}; i++) {{
         {kind} y[{expected.shape[1]}];
         {name}_predict(&arena, samples + i * {samples.shape[1]}, y);

@@ -29,7 +29,8 @@ class Buffer:
     name: str
     size: int
     kind: str = "map"
-    """``map``, ``scratch``, ``input`` or ``output`` (the caller's memory)."""
+    """``map``, ``scratch``, ``state`` (kept between calls), ``input`` or ``output`` (the caller's memory)."""
+    type: str = "int8_t"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,4 +76,5 @@ class Schedule:
             for name in (*step.reads, *step.writes):
                 if self.buffers[name].kind in ("map", "scratch"):
                     found[name] = (found.get(name, (i, i))[0], i)
+        found |= {name: (0, len(self.steps)) for name, buffer in self.buffers.items() if buffer.kind == "state"}
         return found

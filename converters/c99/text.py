@@ -94,7 +94,7 @@ def calls(schedule: Schedule, placement: Placement, tables: Tables, indent: str 
 
 def _address(name: str, schedule: Schedule, placement: Placement, step: Step) -> str:
     if schedule.buffers[name].kind in ("input", "output"):
-        return name
+        return name if schedule.buffers[name].type != "uint8_t" else f"(int8_t *){name}"
     return f"a + {placement.offsets[name]}" if not _is_float(name, step) else f"(void *)(a + {placement.offsets[name]})"
 
 

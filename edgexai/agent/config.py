@@ -125,9 +125,11 @@ def read(path: Path) -> Table:
         table = parsed(path.read_text("utf-8"))
     except ValueError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
-    for section in table.values():
+    for title, section in table.items():
+        if not isinstance(section, dict):
+            raise ConfigError(f"{path}: {title} stands in no section; put it under one, such as [agent]")
         for key in _PATHS:
-            value = section.get(key) if isinstance(section, dict) else None
+            value = section.get(key)
             if isinstance(value, str) and key == "data" and value.startswith("watch:"):
                 section[key] = f"watch:{path.parent / value.removeprefix('watch:')}"
             elif isinstance(value, str) and value != "-" and not (key == "data" and value.startswith(KINDS)):

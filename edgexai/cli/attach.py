@@ -54,6 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--for", dest="runtime", choices=["litert", "tflite-runtime", "micro"], help="whose precision auto chooses"
     )
+    parser.add_argument("--absorbed", action="store_true", help="also what biases took of the relevance")
     parser.add_argument("--concepts", nargs="+", metavar="MAP", help='also which channels: "auto", or names of maps')
     parser.add_argument("--shape", nargs="+", metavar="1xROWSx…", help="of each input, where the file leaves it open")
     parser.add_argument(
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("nothing says where the explainer goes; add -o FILE.tflite")
     composite = _chosen(args, graph, precision) if args.composite == "auto" else args.composite
     grid, concepts = rows_by_columns(args.grid), "auto" if args.concepts == ["auto"] else args.concepts
-    explain = attach(graph, composite, target, grid, args.channels, head, precision, concepts)
+    explain = attach(graph, composite, target, grid, args.channels, head, precision, concepts, args.absorbed)
     data = serialize(with_predict(explain, graph) if args.signatures else explain)
     write(data, args.output)
     before = Path(args.model).stat().st_size

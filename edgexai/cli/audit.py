@@ -7,6 +7,8 @@ examples:
   edgexai audit kws_int8.tflite --data train.npz --test test.npz -o audit.html
   edgexai audit kws_int8.tflite --test test.npz --groups sites.npz --board nucleo_l4r5zi --store store -o audit.html
   edgexai audit small.tflite --test test.npz --against big.tflite -o audit.html --pdf audit.pdf --json audit.json
+  edgexai audit kws_int8.tflite --test test.npz --sign auditor.key     (audit.html and audit.html.sig)
+  edgexai audit verify audit.html --key auditor.pub
 """
 
 import argparse
@@ -24,8 +26,9 @@ from edgexai.audit.page import html
 from edgexai.audit.questions import answers, blank
 from edgexai.audit.report import Report, unassessed
 from edgexai.audit.sections import report
+from edgexai.audit.sign import sign, verify
 from edgexai.board import load_board
-from edgexai.cli.options import known_file, new_path
+from edgexai.cli.options import known_file, known_path, known_store, new_path
 from edgexai.cli.samples import GraphInput, data_options, prepared
 from edgexai.data import read
 from edgexai.errors import ConfigError, DataError
@@ -34,29 +37,41 @@ from edgexai.graph.ir import NUMPY
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help='a .tflite model, or "init" to write audit.toml')
+    parser.add_argument("model", help='a .tflite model; "init" to write audit.toml; or "verify"')
+    parser.add_argument("signed", nargs="?", type=Path, metavar="REPORT", help="with verify: a signed report")
     parser.add_argument("--data", metavar="FILE", help="what it was trained or calibrated with")
     parser.add_argument("--test", metavar="FILE", help="held-out samples with labels")
     parser.add_argument("--groups", type=known_file, metavar="FILE", help=".npz with group (N,): of each test sample")
     parser.add_argument("--board", help="a board's name, or a .toml file of one")
-    parser.add_argument("--store", type=Path, help="the fleet's store")
-    parser.add_argument("--against", type=Path, help="the model before compression, or trained otherwise")
+    parser.add_argument("--store", type=known_store, help="the fleet's store")
+    parser.add_argument("--against", type=known_path, help="the model before compression, or trained otherwise")
     parser.add_argument("--answers", default="audit.toml", metavar="TOML", help="answered questions (%(default)s)")
     parser.add_argument("-o", "--output", type=new_path, default="audit.html", help="the report (%(default)s)")
     parser.add_argument(
         "--json", metavar="FILE", type=new_path, help="the same for machines, with the bill of materials"
     )
     parser.add_argument("--pdf", metavar="FILE", type=new_path, help="the same on pages")
+    parser.add_argument(
+        "--sign", metavar="KEY", type=Path, help="an Ed25519 private key (PEM): writes FILE.sig beside each file"
+    )
+    parser.add_argument("--key", metavar="PUB", type=Path, help="with verify: the public key (PEM) of who signed")
     data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.model == "init":
         return _init(Path(args.answers))
+    if args.model == "verify":
+        return _verify(args.signed, args.key)
+    if args.signed is not None:
+        raise ConfigError(f"one model at a time; {args.signed} is one too many")
     if not (args.data or args.test):
         raise ConfigError("there are no samples; give --test, --data or both")
     found = report(_evidence(args))
     write(found, args.output, args.json, args.pdf)
+    for path in (args.output, args.json, args.pdf) if args.sign else ():
+        if path is not None:
+            print(f"{sign(path, args.sign)}: signed")
     gaps = unassessed(found.sections)
     print(f"{args.output}: {sum(len(s.figures) for s in found.sections)} figures; {len(gaps)} points not assessed")
     return 0
@@ -78,6 +93,14 @@ def _init(path: Path) -> int:
         raise ConfigError(f"{path} is there already; answer its questions, or take it away first")
     path.write_text(blank(), encoding="utf-8")
     print(f"{path}: answer what you can; what stays empty is reported as not assessed")
+    return 0
+
+
+def _verify(path: Path | None, key: Path | None) -> int:
+    if path is None or key is None:
+        raise ConfigError("say which report and whose key: edgexai audit verify audit.html --key auditor.pub")
+    verify(path, key)
+    print(f"{path}: as the owner of {key} signed it")
     return 0
 
 

@@ -10,6 +10,8 @@ examples:
       prediction and explanation together within 80 ms, heatmaps that correlate 0.8 with the original's
   edgexai compress kws_int8.tflite -o small.tflite --data clips.npz --max-accuracy-loss 1 --transit small.exq
       and few bytes over the air: `edgexai restore small.exq` gives small.tflite bit for bit
+  edgexai compress kws_int8.tflite -o small.tflite --data clips.npz --runtime c99 --ram 64K --explain edge
+      flash, RAM and time of the sources that `edgexai firmware` writes
 
 Without --test, three tenths of --data are held out to measure on. Labels (y) are used for measuring alone; without
 them, accuracy is how often the prediction is the original's.
@@ -19,18 +21,21 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from edgexai.board import Board
 from edgexai.cli.compress_report import Facts, write_report
 from edgexai.cli.options import count, known_file, new_file, number
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.budget import PROFILED, fit_budget, held_out
 from edgexai.compress.measure.bench import Bench, Point
+from edgexai.compress.measure.cost import Cost
 from edgexai.compress.measure.execute import try_out
 from edgexai.compress.measure.limits import COSTS, Budget
 from edgexai.compress.measure.profile import Profile, profile_relevance
@@ -63,13 +68,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-explanations", type=number(0, 1), metavar="C", help="median heatmap correlation at least"
     )
     parser.add_argument("--explain", metavar="COMPOSITE", help="budgets hold prediction and explanation together")
+    parser.add_argument(
+        "--runtime",
+        choices=("tflite", "c99"),
+        default="tflite",
+        help="whose costs are limited (%(default)s)",
+    )
     parser.add_argument("--steps", type=count, default=4, help="of pruning, scores taken anew after each (%(default)s)")
     parser.add_argument("--distill", action="store_true", help="train to answer as the original (needs TensorFlow)")
     parser.add_argument("--epochs", type=count, help="of --distill (as many as make 4,000 steps)")
     parser.add_argument(
         "--transit", type=new_file, metavar="EXQ", help="cluster the weights too and write what travels over the air"
     )
-    parser.add_argument("--bits", type=count, default=5, help="of the codebooks of --transit, 2 to 5 (%(default)s)")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=range(2, 6),
+        default=5,
+        metavar="B",
+        help="of the codebooks of --transit, 2 to 5 (%(default)s)",
+    )
     parser.add_argument(
         "--report", type=new_file, metavar="HTML", help="write a page: what was tried, what it costs, heatmaps"
     )
@@ -85,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     board = budget.known_board
     with bar("relevance") as progress:
         profile = profile_relevance(graph, x[:PROFILED], progress=progress)
-    bench = Bench(graph, test, labels, board, args.explain)
+    bench = Bench(graph, test, labels, board, args.explain, _price(args, board))
 
     repair = Repair(steps=args.steps, distillation=Schedule(epochs=args.epochs) if args.distill else None)
     first = _first_answer(bench, profile, x, budget, args.output)
@@ -137,6 +155,15 @@ def _better(one: Point, other: Point, budget: Budget) -> Point:
     if budget.limits:
         return max(one, other, key=lambda point: (point.accuracy, -point.cost.macs))
     return min(one, other, key=lambda point: (point.cost.macs, -point.accuracy))
+
+
+def _price(args: argparse.Namespace, board: Board | None) -> Callable[[Graph], Cost] | None:
+    """What costs are those of, where not of the .tflite."""
+    if args.runtime == "tflite":
+        return None
+    from edgexai.cli.firmware_cost import price
+
+    return price(board, args.explain)
 
 
 def _budget(args: argparse.Namespace) -> Budget:

@@ -105,6 +105,7 @@ def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
         "score": e.score,
         "conservation": e.conservation,
         "absorbed": e.absorbed,
+        **({} if e.lost is None else {"lost": e.lost}),
         "relevance": e.relevance.tolist(),
         **{f"relevance_{k}": m.tolist() for k, m in enumerate(e.more, 1)},
         **({"state": e.state} if e.state else {}),
@@ -115,6 +116,8 @@ def _machine(i: int, label: int | None, e: Explanation) -> dict[str, Any]:
 def _line(i: int, label: int | None, e: Explanation) -> str:
     known = "" if label is None else f"  label {e.called(label)}"
     kept = f"  state {e.state / e.score:.3f} of it" if e.state and e.score else ""
+    if e.lost is not None:
+        kept += f"  biases {e.absorbed:.3f}  lost {e.lost:.3f}"
     p = e.probability(e.target)
     sure = "" if p is None else f" {p:.0%}"
     return f"sample {i}{known}  predicted {e.name}{sure}  score {e.score:.3f}  conservation {e.conservation:.3f}{kept}"

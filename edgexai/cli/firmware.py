@@ -8,17 +8,23 @@ examples:
   edgexai firmware kws_int8.tflite -o kws --explain
   edgexai firmware kws_int8.tflite -o kws --frame 64                    (explain, and make heatmap frames of 64 bytes)
   edgexai firmware kws_int8.tflite -o kws --name spotter --json
+  edgexai firmware kws_int8.tflite -o kws --explain --board nucleo_l4r5zi    (report.md and memory.svg too)
 """
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.c99 import Explaining, write
-from edgexai.cli.options import known_file, new_folder
+from converters.c99 import Explaining, Firmware, write
+from converters.c99.plan_picture import svg
+from converters.c99.report import Report, summary, text
+from converters.c99.report import report as report_of
+from edgexai.board import Board, load_board
+from edgexai.cli.options import count, known_file, new_folder
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.cli.sizes import rows_by_columns
 from edgexai.compress.measure.execute import quantized
@@ -38,14 +44,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
     parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
     parser.add_argument(
-        "--frame", type=int, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
+        "--frame", type=count, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
     )
     parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
+    parser.add_argument("--board", help="report what it takes there, step by step: report.md, and memory.svg")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     data_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    board = load_board(args.board) if args.board else None
     graph = load(args.model)
     asked = Explaining(args.composite, args.target, rows_by_columns(args.grid))
     explains = asked if args.explain or args.frame is not None else None
@@ -60,6 +68,9 @@ def run(args: argparse.Namespace) -> int:
         "frame_bytes": made.frame,
         "files": list(made.files),
     }
+    told = None if board is None else _reported(made, board, args.output)
+    if told is not None:
+        report["board"] = told.as_dict()
     if args.json:
         print(json.dumps(report))
         return 0
@@ -69,7 +80,21 @@ def run(args: argparse.Namespace) -> int:
         f"{made.constants:,} bytes of constants; "
         f"{args.output}/README.md says how to build it"
     )
+    if told is not None:
+        print(summary(told))
     return 0
+
+
+def _reported(made: Firmware, board: Board, output: str) -> Report:
+    """Write report.md and memory.svg beside the sources."""
+    found = report_of(made, board)
+    plan, placement = (made.schedule, made.placement)
+    if made.explanation is not None and made.room is not None:
+        plan, placement = made.explanation, made.room
+    Path(output, "report.md").write_text(text(found), "utf-8")
+    title = f"{made.name}, the arena while it {'predicts' if made.explanation is None else 'explains'}"
+    Path(output, "memory.svg").write_text(svg(plan, placement, title), "utf-8")
+    return found
 
 
 def _answers(

@@ -57,6 +57,18 @@ def known_file(text: str) -> str:
     return text
 
 
+def known_path(text: str) -> Path:
+    """The same, as a path."""
+    return Path(known_file(text))
+
+
+def known_store(text: str) -> Path:
+    """The directory of a fleet service."""
+    if not (Path(text) / "journal.db").is_file():
+        raise ConfigError(f"{text} is no store; give the directory of a fleet service, or of `edgexai fleet import`")
+    return Path(text)
+
+
 def new_file(text: str) -> str:
     """A file that can be written: its folder is there, and it is no folder itself."""
     path = Path(text)

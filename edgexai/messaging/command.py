@@ -112,6 +112,8 @@ def load_private(path: Path) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file; `edgexai fleet enrol` makes command.key")
     if path.stat().st_mode & 0o077:
         raise ConfigError(f"{path}: others may read this key; run `chmod 600 {path}`")
     try:

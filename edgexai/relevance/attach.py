@@ -42,6 +42,7 @@ def attach(
     output: str | int = 0,
     precision: str = "float32",
     concepts: str | Sequence[str] | None = None,
+    absorbed: bool = False,
 ) -> Graph:
     """Append layer-wise relevance propagation (Bach et al. 2015) to a model.
 
@@ -54,7 +55,8 @@ def attach(
     nearest resolution. A model with several inputs gets one map an input, ``relevance``, ``relevance_1``, … in their
     order; a streaming model ``state`` float32 (1,), the relevance that is about the steps before. ``concepts`` adds the
     output ``concepts`` float32 (1, N), what channels of inner maps took part: ``"auto"``, or the names of maps (see
-    `edgexai.relevance.concepts`). ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see
+    `edgexai.relevance.concepts`), ``absorbed`` the output ``absorbed`` float32 (1,), what biases took of the relevance.
+    ``precision`` ``"int8"`` lets LiteRT 2 multiply the backward pass in integers (see
     `dynamic_range`), ``"auto"`` takes what runs fastest here (see `edgexai.relevance.precision`).
     Raises UnsupportedOperator for what has no rule, ConfigError for a wrong option.
     """
@@ -69,7 +71,7 @@ def attach(
     if precisions.asked(precision):
 
         def make(chosen_precision: str) -> Graph:
-            return attach(graph, composite, target, grid, channels, output, chosen_precision, concepts)
+            return attach(graph, composite, target, grid, channels, output, chosen_precision, concepts, absorbed)
 
         explainer, table = precisions.fastest(graph, precision, make)
         said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
@@ -81,7 +83,7 @@ def attach(
     begin = start(graph, build, target, output, chosen.start == "less mean")
     layers = canonical(graph, build, [begin.logits])
     stops = stop_tensors(layers, begin.logits, grid)
-    back = propagate(layers, build, chosen, begin, None if grid is None else stops[0], precision == "int8")
+    back = propagate(layers, build, chosen, begin, None if grid is None else stops[0], precision == "int8", absorbed)
     if begin.deviation is not None:
         _from_reconstruction(back, stops[0], grid, begin.deviation)
     added = {
@@ -90,6 +92,8 @@ def attach(
     added |= {"target": _own(build, begin.target), "score": begin.score}
     if back.state:
         added["state"] = total(build, back.state)
+    if back.taken is not None:
+        added["absorbed"] = total(build, back.taken or [build.mul(begin.score, build.const(0.0))])
     parts: list[Part] = []
     if concepts is not None:
         added["concepts"], parts = channels_of(back, _layers(layers), begin.logits, concepts)
@@ -141,10 +145,17 @@ def _names(stops: Sequence[int]) -> list[str]:
 
 
 def propagate(
-    graph: Graph, build: Builder, chosen: Composite, begin: Start, stop: int | None, integer: bool = False
+    graph: Graph,
+    build: Builder,
+    chosen: Composite,
+    begin: Start,
+    stop: int | None,
+    integer: bool = False,
+    absorbed: bool = False,
 ) -> Backward:
     """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
     back = Backward(graph, build, RELEVANCE, rules_of(graph, build.graph, chosen, begin.logits), integer)
+    back.taken = [] if absorbed else None
     back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)
     try:

@@ -59,6 +59,8 @@ class Backward:
         self._inside: list[Op] = []
         self.notes: list[str] = []
         self.state: list[int] = []
+        self.taken: list[int] | None = None
+        """What biases took, a number a layer; None if nobody asks."""
         self.number = 0
         """Of the operator of the model that relevance is at."""
         self._look_at(graph)
@@ -249,6 +251,13 @@ class Backward:
         if scale.max() > self.step(t):
             y = build.mul(y, build.const(HUGE))
         return build.mul(flow.tensor, build.minimum(y, build.const(_short(scale))))
+
+    def took(self, s: int, constants: NDArray[np.float32]) -> None:
+        """Count what constants of a layer (channels,) take of its relevance: ``s`` (…, channels) times each."""
+        if self.taken is not None and np.any(constants):
+            build = self.build
+            shares = build.mul(s, build.const(np.asarray(constants, np.float32)))
+            self.taken.append(build.reshape(build.sum(shares, list(range(len(build.shape(shares))))), (1,)))
 
     def scaled(self, s: int, scale: Scale) -> int:
         """s · scale, a factor for each channel."""

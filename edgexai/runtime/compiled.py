@@ -65,6 +65,8 @@ class Compiled:
         self.outputs = own if self.about is None else own + explained
         self._library = _loaded(self._folder, self.name, self._checks(sizes, prod(shape)))
         self._arena = np.zeros(max(sizes) // 8 + 1, np.int64)
+        if said.get("keeps_state"):
+            self.reset()
 
     def run(self, *xs: NDArray[Any]) -> Arrays:
         """Outputs for one sample an input; see `Port.quantized` for what is taken."""
@@ -75,6 +77,14 @@ class Compiled:
         if key != "predict":
             raise ModelError(f"the sources have no signature {key!r}; they predict, and explain")
         return lambda *xs: self._call("predict", self._own, xs)
+
+    def reset(self) -> None:
+        """The first state of a streaming model."""
+        try:
+            function = getattr(self._library, f"{self.name}_reset")
+        except AttributeError:
+            raise ModelError(f"the sources in {self._folder} keep no state; write them again") from None
+        function(ctypes.c_void_p(self._arena.ctypes.data))
 
     @property
     def arena(self) -> int:
@@ -107,7 +117,7 @@ class Compiled:
 
 
 def _c_type(port: Port) -> str:
-    return "float" if port.dtype == np.float32 else "int8_t"
+    return "float" if port.dtype == np.float32 else f"{port.dtype}_t"
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -126,10 +136,14 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _port(said: dict[str, Any], index: int) -> Port:
     shape = tuple(int(n) for n in said["shape"])
-    if said["dtype"] not in ("int8", "float32") or not all(0 < n < 1 << 24 for n in shape) or prod(shape) > 1 << 28:
+    if (
+        said["dtype"] not in ("int8", "uint8", "float32")
+        or not all(0 < n < 1 << 24 for n in shape)
+        or prod(shape) > 1 << 28
+    ):
         raise ValueError(f"input or output {index}")
     scale, zero = float(said["scale"]), int(said["zero_point"])
-    if not 0 <= scale < float("inf") or not -128 <= zero <= 127:
+    if not 0 <= scale < float("inf") or not -128 <= zero <= 255:
         raise ValueError(f"the scale of input or output {index}")
     return Port(str(said["name"]), index, shape, np.dtype(said["dtype"]), scale, zero)
 

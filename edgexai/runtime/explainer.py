@@ -93,6 +93,8 @@ class Explanation:
     labels: tuple[str, ...] = ()
     of: str = "predicted"
     """What was explained, as `attach` was told: ``"predicted"``, ``"error"``, an index …"""
+    biases: float | None = None
+    """What biases took, where the file tells (``attach(…, absorbed=True)``)."""
 
     def __repr__(self) -> str:
         shape = "×".join(map(str, self.relevance.shape))
@@ -148,9 +150,17 @@ class Explanation:
 
     @property
     def absorbed(self) -> float:
-        """The score less all the relevance that arrived: what biases and other constants of the model took, which no
-        input has a part in, and stabilizers wherever a composite has such."""
-        return self.score - self.total
+        """What the model's biases took, which no input has a part in.
+
+        A file that does not count it (see `attach`) gives the score less all the relevance that arrived, what was
+        `lost` included."""
+        return self.score - self.total if self.biases is None else self.biases
+
+    @property
+    def lost(self) -> float | None:
+        """What neither arrived nor went to biases: to stabilizers of the composite and other constants of the model.
+        None where the file does not tell it from what biases took."""
+        return None if self.biases is None else self.score - self.total - self.biases
 
     @property
     def conservation(self) -> float:
@@ -282,6 +292,7 @@ class Explainer:
             self._scores(found[0]),
             self.labels,
             str(self.metadata.target),
+            float(named["absorbed"][0]) if "absorbed" in named else None,
         )
 
     def _scores(self, output: NDArray[Any]) -> Map:
@@ -345,7 +356,7 @@ def _complete(ports: Sequence[Port], names: Sequence[str]) -> bool:
         and {"target", "score"} <= named.keys()
         and any(name.startswith("relevance") for name in names)
         and all(port.shape and min(port.shape) > 0 for port in named.values())
-        and all(math.prod(named[name].shape) == 1 for name in {"target", "score", "state"} & named.keys())
+        and all(math.prod(named[name].shape) == 1 for name in {"target", "score", "state", "absorbed"} & named.keys())
         and all(port.dtype.kind == ("i" if name == "target" else "f") for name, port in named.items())
     )
 

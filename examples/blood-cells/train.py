@@ -20,8 +20,8 @@ def stained(x: Array) -> Array:
     return np.clip(x + CAST, 0, 1).astype(np.float32)
 
 
-def train(x: Array, y: Array, epochs: int) -> object:
-    """A small convolutional network, with turned and mirrored cells."""
+def train(x: Array, y: Array, epochs: int, turned: bool = True, stains: float = 0.0) -> object:
+    """A small convolutional network; cells turned by quarters, and the stain of each moved by ``stains`` at random."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -34,8 +34,12 @@ def train(x: Array, y: Array, epochs: int) -> object:
     model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
     random = np.random.default_rng(0)
     for _ in range(epochs):
-        turned = np.stack([np.rot90(one, k) for one, k in zip(x, random.integers(0, 4, len(x)), strict=True)])
-        model.fit(turned, y, batch_size=16, epochs=1, verbose=0)
+        seen = x
+        if turned:
+            seen = np.stack([np.rot90(one, k) for one, k in zip(x, random.integers(0, 4, len(x)), strict=True)])
+        if stains:
+            seen = np.clip(seen + random.normal(0, stains, (len(x), 1, 1, 3)), 0, 1).astype(np.float32)
+        model.fit(seen, y, batch_size=16, epochs=1, verbose=0)
     return model
 
 

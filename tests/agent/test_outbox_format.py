@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgexai.agent.outbox import Outbox
-from edgexai.agent.outbox_format import SCHEMA, VERSION
+from edgexai.agent.outbox.format import SCHEMA, VERSION
 from edgexai.errors import ConfigError
 
 BOOT = "ab" * 7

@@ -57,6 +57,20 @@ def test_no_more_than_the_window_is_in_flight() -> None:
     assert session.in_flight == 8
 
 
+def test_frames_that_nobody_confirms_are_unheard_until_one_is() -> None:
+    session = Session(box(2), receipt_timeout=20)
+    online(session)
+    assert published(session, 0.0) == [0, 1]
+    for item in items(session):
+        session.acknowledged(item.id, 1.0)
+    assert published(session, 20.5) == []
+    assert not session.is_unheard
+    assert published(session, 21.5) == [0, 1]
+    assert session.is_unheard
+    session.received(items(session)[0].boot, [(0, 0)])
+    assert not session.is_unheard
+
+
 def test_a_frame_leaves_the_outbox_at_its_receipt_and_not_at_the_brokers_word() -> None:
     session = Session(box(3))
     online(session)

@@ -23,7 +23,7 @@ pytest.importorskip("google.protobuf", reason="Sparkplug needs protobuf")
 from mosquitto import free_port, needs_mosquitto, plain_configuration, running
 
 from edgexai.agent.sparkplug import KINDS
-from edgexai.agent.sparkplug_payload import DOUBLE, INT64, is_rebirth, pack
+from edgexai.agent.sparkplug.payload import DOUBLE, INT64, is_rebirth, pack
 
 HERE = Path(__file__).parents[1]
 MODEL = HERE / "runtime" / "data" / "cnn_explain.tflite"

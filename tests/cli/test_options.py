@@ -143,3 +143,28 @@ def test_the_greeting_of_the_runtime_is_not_heard_and_errors_are(here: Path) -> 
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=MODEL.parents[3])
     assert done.stderr == b"ERROR: it is broken\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["fleet", "analyse", "--store", "."], "there is no store in ."),
+        (["fleet", "analyse", "--store", "s", "--since", "nan"], "there is no store in s"),
+        (["fleet", "import", "no.frames", "--store", "s"], "no.frames does not exist; check the path"),
+        (["fleet", "serve", "--store", "m.tflite"], "a file is where a folder should be"),
+        (["audit", "m.tflite", "--test", "x.npz", "--store", "."], ". is no store"),
+        (["audit", "m.tflite", "--test", "x.npz", "--against", "no.tflite"], "no.tflite does not exist"),
+        (["agent", "--config", "a.toml"], "a.toml: fleet stands in no section; put it under one"),
+        (["attach", "m.tflite", "-o", "o.tflite", "--target", "²"], "target '²' is not known"),
+        (["convert", "m.tflite", "-o", "o.tflite"], "m.tflite is a .tflite already"),
+        (["quantize", "e.tflite", "--data", "x.npz", "-o", "o.tflite"], "the model is an explainer already"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_a_mistake_is_one_sentence(here: Path, capsys: pytest.CaptureFixture[str], argv: list[str], told: str) -> None:
+    Path("a.toml").write_text("fleet = 'line3'\n")
+    before = sorted(here.iterdir())
+    code, line = said(capsys, *argv)
+    assert code == 1
+    assert told in line
+    assert sorted(here.iterdir()) == before

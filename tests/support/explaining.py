@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from native import STRICT, kernels
 from numpy.typing import NDArray
+from shared import SHARED
 
 import edgexai
 from converters.c99 import Explaining, Firmware, write
@@ -60,3 +61,12 @@ class Pair:
         """Ours over theirs, by least squares."""
         a, b = self.relevance.ravel(), self.theirs.relevance.astype(float).ravel()
         return float(a @ b / (b @ b))
+
+
+def samples(model: str, count: int) -> NDArray[np.int8]:
+    """Inputs of a reference model."""
+    if model == "kws":
+        return np.load(SHARED / "data" / "kws01.npz")["x"][:: 700 // count][:count].astype(np.int8)
+    if model == "ic":
+        return (np.load(SHARED / "data" / "cifar10_test.npz")["x"][:count].astype(np.int16) - 128).astype(np.int8)
+    return np.random.default_rng(0).normal(0, 30, (count, 640)).clip(-128, 127).astype(np.int8)

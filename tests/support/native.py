@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 import converters.c99
 from converters.c99 import Firmware, write
-from edgexai.graph import Graph
+from edgexai.graph import Graph, serialize
+from edgexai.runtime.micro import MicroInterpreter
 
 SOURCES = Path(converters.c99.__file__).parent / "kernels"
 
+SANITIZED = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic")
 
 
@@ -53,3 +55,13 @@ class Native:
 def needs(tool: str) -> str | None:
     """Why a test of a tool is left out; None if the tool is there."""
     return None if shutil.which(tool) else f"{tool} is not installed"
+
+
+def agree(graph: Graph, random: np.random.Generator, count: int = 3) -> None:
+    """The C of a graph of one int8 input and output, against the oracle, on random inputs."""
+    micro = MicroInterpreter(serialize(graph))
+    with tempfile.TemporaryDirectory() as folder:
+        native = Native(graph, Path(folder), "gcc", *SANITIZED)
+        for _ in range(count):
+            x = random.integers(-128, 128, micro.inputs[0].shape).astype(np.int8)
+            assert np.array_equal(native(x, micro.outputs[0].shape), micro.run(x)[0])

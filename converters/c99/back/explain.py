@@ -267,7 +267,9 @@ class Back:
         p = fields["layer"].fields
         over = p["stride_rows"] == p["stride_columns"] == 1 and p["in_channels"] == p["out_channels"]
         below = self._over(op.outputs[0], x) if over else self.flow(x)
-        self._call(op, ("exai_back", "exai_way", fields), value, (above, gate, below), ways.scratch(fields))
+        depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
+        function, size = "exai_back_depthwise" if depthwise else "exai_back", ways.scratch(fields, depthwise)
+        self._call(op, (function, "exai_way", fields), value, (above, gate, below), size)
 
     def _call(
         self,
@@ -289,7 +291,10 @@ class Back:
 
     def _forward(self, op: Op) -> Step:
         at = self.reading.low.graph.ops.index(op)
-        return next(step for step in self.plan.steps if step.op == at)
+        steps = [step for step in self.plan.steps if step.op == at]
+        if op.kind in LAYERS and len(steps) > 1:
+            raise self.reading.refusal(op, "a grouped convolution has no way back")
+        return steps[0]
 
     def finish(self) -> Schedule:
         """The whole schedule: predicting, with the signs that are kept, and the way back."""

@@ -16,6 +16,20 @@ static int32_t inside(int32_t out, int32_t pad, int32_t kernel, int32_t stride, 
     return (end > inputs ? inputs : end) - *first;
 }
 
+/* One window over the whole map: every pixel gets the same factors. */
+static void spread(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, int32_t *sums) {
+    const exai_pool *const p = way->pool;
+    const int32_t channels = p->channels, pixels = p->in_rows * p->in_columns, exponent = above[channels];
+    int32_t *const values = sums + channels;
+    for (int32_t c = 0; c < channels; c++) values[c] = above[c] * way->ratio / pixels;
+    const uint32_t size = exai_sizes(values, channels);
+    for (int32_t i = 0; i < pixels; i++) {
+        memcpy(sums, values, (size_t)channels * sizeof *sums);
+        exai_store(way->keep, i, channels, sums, size, exponent == EXAI_NOTHING ? exponent : exponent - way->shift, gate,
+                   below);
+    }
+}
+
 /* Factors of a pool's outputs to each pixel of the input; with x, the largest of a window takes all, equals share. */
 static void through(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                     int32_t *sums) {
@@ -53,13 +67,19 @@ static void through(const exai_pool_way *way, const int8_t *x, const int16_t *ab
                     exai_accumulate(sums, &exponent, values, channels, above[pixels * channels + at] - way->shift);
                 }
             }
-            exai_store(way->keep, row * p->in_columns + column, channels, sums, exponent, gate, below);
+            exai_store(way->keep, row * p->in_columns + column, channels, sums,
+                       exponent == EXAI_NOTHING ? 0 : exai_sizes(sums, channels), exponent, gate, below);
         }
     }
 }
 
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch) {
-    through(way, NULL, above, gate, below, scratch);
+    const exai_pool *const p = way->pool;
+    if (p->out_rows * p->out_columns == 1 && !p->top && !p->left && p->kernel_rows >= p->in_rows &&
+        p->kernel_columns >= p->in_columns)
+        spread(way, above, gate, below, scratch);
+    else
+        through(way, NULL, above, gate, below, scratch);
 }
 
 void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
@@ -91,6 +111,7 @@ void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *oth
             const int32_t part = by > 0 ? exai_round(a, by) : a, whole = by > 0 ? exai_round(a + b, by) : a + b;
             t[c] = (m < 0 ? -1 : 1) * (int32_t)(((uint32_t)(m < 0 ? -m : m) * 2 * (uint32_t)part) / (uint32_t)whole);
         }
-        exai_store(keep, p, channels, t, e == EXAI_NOTHING ? e : e - (way->by_sign ? 1 : way->shift), gate, below);
+        exai_store(keep, p, channels, t, exai_sizes(t, channels), e == EXAI_NOTHING ? e : e - (way->by_sign ? 1 : way->shift),
+                   gate, below);
     }
 }

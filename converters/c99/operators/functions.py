@@ -6,7 +6,7 @@ import numpy as np
 
 from converters.c99 import fixed
 from converters.c99.lowering import Lowering, quantized
-from converters.c99.schedule import Constant, Literal, Step
+from converters.c99.schedule import Buffer, Constant, Literal, Step
 from edgexai.graph import DType, Op, OpKind
 
 
@@ -49,6 +49,8 @@ def quantization(low: Lowering, op: Op) -> None:
     source = low.tensor(x).dtype
     if source == DType.INT8 and low.tensor(y).dtype == DType.INT8:
         return table(low, op)
+    if source == DType.INT8 and low.tensor(y).dtype == DType.UINT8:
+        return _unsigned(low, op)
     integer = y if op.kind == OpKind.QUANTIZE else x
     scale, zero = low.scale(integer)
     other = low.tensor(x if integer == y else y)
@@ -58,6 +60,21 @@ def quantization(low: Lowering, op: Op) -> None:
     function = "exai_quantize" if integer == y else "exai_dequantize"
     low.call(function, "", {}, [low.value(x)], low.new(y), numbers)
     return None
+
+
+def _unsigned(low: Lowering, op: Op) -> None:
+    """QUANTIZE of int8 to an output of uint8."""
+    x, y = op.inputs[0], op.outputs[0]
+    q = low.tensor(y).quantization
+    if q is None or q.scale.size != 1 or any(y in one.inputs for one in low.graph.ops):
+        raise low.refuse("uint8 is for outputs alone, with one scale")
+    made = fixed.rescaled(*low.scale(x), float(q.scale[0]), int(q.zero_point[0]), 0, 255).astype(np.uint8).view(np.int8)
+    count, home = prod(low.tensor(y).shape), low.value(x)
+    name = low.home[y] = f"t{y}"
+    low.buffers[name] = Buffer(name, count)
+    reads = (home,) if isinstance(home, str) else ()
+    arguments = (Constant(made), home, Literal(str(count)), name)
+    low.steps.append(Step("exai_lookup", "", {}, arguments, reads, (name,), low.graph.describe(low.at), low.at))
 
 
 def softmax(low: Lowering, op: Op) -> None:

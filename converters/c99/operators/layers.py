@@ -8,7 +8,8 @@ import numpy as np
 
 from converters.c99 import fixed
 from converters.c99.lowering import Lowering
-from converters.c99.schedule import Constant
+from converters.c99.operators import moves
+from converters.c99.schedule import Buffer, Constant
 from edgexai.graph import DType, Op, OpKind
 
 
@@ -42,8 +43,7 @@ def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
             if shape_y[3] % shape_x[3]:
                 raise low.refuse("channels that are no multiple of the input's")
         else:
-            if weights.shape[3] != shape_x[3]:
-                raise low.refuse("grouped convolutions have no kernel")
+            geometry["in_channels"] = weights.shape[3]
             sums = weights.astype(np.int64).reshape(shape_y[3], -1).sum(1)
     pairs = [fixed.multiplier(in_scale * float(s) / out_scale) for s in q.scale]
     bias = np.zeros(geometry["out_channels"], np.int64)
@@ -91,6 +91,33 @@ def window(low: Lowering, op: Op, x: Sequence[int], y: Sequence[int], kernel: Se
 
 def convolution(low: Lowering, op: Op) -> None:
     """A layer with weights."""
+    if op.kind == OpKind.CONV_2D and low.constant(op.inputs[1]).shape[3] != low.tensor(op.inputs[0]).shape[-1]:
+        return _grouped(low, op)
     parameters, scratch = _layer(low, op, op.kind)
     function = "exai_depthwise" if op.kind == OpKind.DEPTHWISE_CONV_2D else "exai_conv"
     low.call(function, "exai_layer", parameters, [low.value(op.inputs[0])], low.new(op.outputs[0]), scratch=scratch)
+    return None
+
+
+def _grouped(low: Lowering, op: Op) -> None:
+    """A grouped convolution: each group's channels are taken out, convolved, and put into their place."""
+    parameters, scratch = _layer(low, op, op.kind)
+    shape, out = low.tensor(op.inputs[0]).shape, low.tensor(op.outputs[0]).shape
+    inside = parameters["in_channels"]
+    groups = shape[3] // inside
+    if shape[3] % inside or out[3] % groups:
+        raise low.refuse(f"{shape[3]} channels are no groups of {inside}")
+    each = out[3] // groups
+    x, y = low.value(op.inputs[0]), low.new(op.outputs[0])
+    pixels, out_pixels = shape[1] * shape[2], out[1] * out[2]
+    part, made = (f"p{low.at}", f"q{low.at}")
+    low.buffers |= {part: Buffer(part, pixels * inside), made: Buffer(made, out_pixels * each)}
+    for g in range(groups):
+        own = slice(g * each, (g + 1) * each)
+        fields = parameters | {"out_channels": each}
+        for name in ("weights", "bias", "multiplier", "shift"):
+            rows = parameters[name].data.reshape(out[3] if len(parameters[name].data) > 1 else 1, -1)
+            fields[name] = Constant((rows[own] if len(rows) > 1 else rows).reshape(-1))
+        moves.block(low, x, part, pixels, inside, (shape[3], g * inside), (inside, 0), False)
+        low.call("exai_conv", "exai_layer", fields, [part], made, scratch=scratch)
+        moves.block(low, made, y, out_pixels, each, (each, 0), (out[3], g * each), g > 0)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import prod
 
 from converters.c99.lowering import Lowering
-from converters.c99.schedule import Literal, Step
+from converters.c99.schedule import Constant, Literal, Step
 from edgexai.graph import DType, Op, OpKind
 
 
@@ -53,6 +53,28 @@ def _move(
     }
     target = low.home[y] if y in low.home else low.new(y)
     low.call("exai_shift", "exai_move", parameters, [low.value(x)], target, keeps=keeps)
+
+
+def block(
+    low: Lowering,
+    x: "str | Constant",
+    y: str,
+    count: int,
+    run: int,
+    source: tuple[int, int],
+    target: tuple[int, int],
+    keeps: bool,
+) -> None:
+    """Copy ``count`` runs of bytes; ``source`` and ``target`` are the stride and the start there."""
+    parameters = {
+        "count": [1, 1, 1, count],
+        "from_stride": [0, 0, 0, source[0]],
+        "to_stride": [0, 0, 0, target[0]],
+        "from": source[1],
+        "to": target[1],
+        "run": run,
+    }
+    low.call("exai_shift", "exai_move", parameters, [x], y, keeps=keeps)
 
 
 def _strides(shape: Sequence[int]) -> list[int]:

@@ -11,6 +11,7 @@ from edgexai.audit.quality.fills import FILLS, Fill
 from edgexai.audit.quality.interval import Interval, mean, share
 from edgexai.audit.quality.localization import mass_accuracy, rank_accuracy
 from edgexai.audit.quality.randomization import efficient_mprt, histogram_entropy, randomized
+from edgexai.audit.quality.sensitivity import all_randomized, between_classes, top_randomized
 from edgexai.audit.quality.similarity import correlation
 from edgexai.audit.quality.stability import local_lipschitz, max_sensitivity
 
@@ -18,7 +19,9 @@ __all__ = [
     "FILLS",
     "Fill",
     "Interval",
+    "all_randomized",
     "areas",
+    "between_classes",
     "class_sensitivity",
     "completeness",
     "complexity",
@@ -35,4 +38,5 @@ __all__ = [
     "share",
     "sparseness",
     "symmetric_gain",
+    "top_randomized",
 ]

@@ -10,28 +10,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.audit.quality.similarity import rows
-from edgexai.graph import DType, Graph
+from edgexai.graph import DType, Graph, Tensor
+from edgexai.relevance.targets.start import logits_of
 
 BINS = 100
 WEIGHTS = (DType.INT8, DType.UINT8, DType.FLOAT32, DType.FLOAT16)
 
 
-def randomized(graph: Graph, seed: int = 0) -> Graph:
-    """The graph with the entries of every weight tensor shuffled: same values, scales and sizes, nothing learnt."""
+def randomized(graph: Graph, seed: int = 0, top: bool = False) -> Graph:
+    """The graph with the entries of every weight tensor, or of the last layer's, in another order: same values, scales
+    and sizes, nothing learnt."""
     random = np.random.default_rng(seed)
-    tensors = []
-    for t in graph.tensors:
-        if (
-            t.is_constant
-            and t.dtype in WEIGHTS
-            and len(t.shape) > 1
-            and int(np.prod(t.shape)) > 1
-            and t.data is not None
-        ):
-            flat = np.asarray(t.data).reshape(int(np.prod(t.shape)), -1)
-            t = replace(t, data=np.ascontiguousarray(random.permutation(flat)).reshape(-1))
-        tensors.append(t)
+    tensors = list(graph.tensors)
+    for i in _top(graph) if top else range(len(tensors)):
+        t = tensors[i]
+        if _is_weight(t):
+            entries = np.asarray(t.data).reshape(int(np.prod(t.shape)), -1)
+            tensors[i] = replace(t, data=np.ascontiguousarray(random.permutation(entries)).reshape(-1))
     return replace(graph, tensors=tuple(tensors))
+
+
+def _is_weight(t: Tensor) -> bool:
+    return (
+        t.is_constant and t.dtype in WEIGHTS and len(t.shape) > 1 and int(np.prod(t.shape)) > 1 and t.data is not None
+    )
+
+
+def _top(graph: Graph) -> list[int]:
+    """The constants of the last operator with weights, of those that the first output's logits are computed by."""
+    upto = graph.producers().get(logits_of(graph, graph.outputs[0]), len(graph.ops) - 1)
+    for op in reversed(graph.ops[: upto + 1]):
+        found = [t for t in dict.fromkeys(op.inputs) if t >= 0 and _is_weight(graph.tensors[t])]
+        if found:
+            return found
+    return []
 
 
 def histogram_entropy(maps: NDArray[Any], bins: int = BINS) -> NDArray[np.float64]:

@@ -149,6 +149,8 @@ def _offline(settings: Settings, where: str, path: Path, prepare: Preprocessing)
     """Explain, and append what would have been sent to a file; a frame leaves the outbox once it is on the disk."""
     agent = Agent(settings)
     box, count = agent.state.outbox, 0
+    for news in filter(None, (box.repaired, box.volatile)):
+        logging.getLogger(__name__).warning(news)
     try:
         with path.open("ab") as file:
             file.write(offline.line(topic(settings.fleet, settings.node, "status"), pack(agent.status())))

@@ -13,6 +13,7 @@ put into others. Nodes do the same by the command `probe`; what they found is sh
 
 import argparse
 import json
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--confirm and --samples belong together: an explainer file, and what it is tried on")
     if not 0 < args.rate < 1:
         raise ConfigError(f"--rate takes a share between 0 and 1, not {args.rate}")
-    if not args.store.is_dir():
+    if not (args.store / "journal.db").is_file():
         raise ConfigError(f"there is no store in {args.store}; `edgexai fleet import … --store {args.store}` makes one")
     last = newest(args.store)
     since = -float("inf") if args.since is None else moment(args.since, last)
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     def tried(finding: "Finding") -> "Finding":
         known = answers.get((finding.model, finding.target or 0), [])
         own = None if trier is None else trier(finding)
-        outcomes = known if own is None else [own] if own.alone else [*known, own]  # a scan's are other samples
+        outcomes = known if own is None else [*known, own]
         return finding.tried(outcomes) if outcomes else finding
 
     found = analysed(evidence(args.store, since), earlier, args.rate, tried, args.suspicions)
@@ -91,9 +92,8 @@ def _trier(model: Path, data: Path) -> "Callable[[Finding], Outcome | None]":
     seen = Seen.of(model, data)
 
     def tried(finding: "Finding") -> "Outcome | None":
-        if finding.probe is None or finding.model != seen.model:
-            return None
-        return seen.tried(finding.probe, finding.p <= SUSPECT)
+        worth = finding.probe is not None and finding.model == seen.model and finding.p <= SUSPECT
+        return seen.tried(finding.probe) if worth and finding.probe is not None else None
 
     return tried
 
@@ -103,7 +103,8 @@ def moment(text: str, last: float) -> float:
     if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
         return last - float(ago[1]) * UNITS[ago[2]]
     try:
-        return float(text)
+        if math.isfinite(seconds := float(text)):
+            return seconds
     except ValueError:
         pass
     try:

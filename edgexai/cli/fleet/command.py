@@ -17,9 +17,11 @@ import json
 from edgexai.cli.fleet.options import broker_options, known_broker, order_options
 from edgexai.errors import ConfigError
 
+COMMANDS = ("ping", "metrics", "policy", "explain", "last", "profile", "probe", "rotate")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("do", help="ping, metrics, policy, explain, last, profile, probe or rotate")
+    parser.add_argument("do", choices=COMMANDS, metavar="COMMAND", help=", ".join(COMMANDS))
     parser.add_argument("parameters", nargs="?", default="{}", help="as JSON")
     parser.add_argument("--node", required=True, metavar="NAME", help="name of the node")
     order_options(parser)

@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     made = enrol(
         args.out, args.fleet, nodes_of(args.nodes), hosts, terms, nodes_of(args.workers), list(map(Path, requests))
     )
+    if not made:
+        print(f"everything is in {args.out} already; nothing was made")
     if len(made) > 40:
         print(f"{len(made)} files made in {args.out}")
     else:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from edgexai.checks import unopened
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.messages import name
@@ -56,8 +57,10 @@ def nodes_of(given: str) -> list[str]:
     if given.startswith("@"):
         try:
             return Path(given[1:]).read_text().split()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{given[1:]} cannot be read: {error}") from None
+        except OSError as error:
+            raise unopened(Path(given[1:]), error) from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{given[1:]} is no text; give a file with one name a line") from None
     return [n for n in given.split(",") if n]
 
 

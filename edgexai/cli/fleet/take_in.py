@@ -18,6 +18,9 @@ def run(args: argparse.Namespace) -> int:
     from edgexai.fleet.ingest.offline import take_in
     from edgexai.fleet.store.store import Store
 
+    for path in args.files:
+        with path.open("rb"):  # before a store is made for what is not there
+            pass
     store = Store(args.store)
     try:
         for path in args.files:

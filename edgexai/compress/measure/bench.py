@@ -1,5 +1,6 @@
 """What every candidate of a search is measured with, so that all are compared on the same samples."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,8 @@ class Point:
 class Bench:
     """A board, and samples (N, …) with their ``labels`` (or None) that nothing else has seen.
 
-    With ``explain``, a composite's name, costs are those of prediction and explanation together.
+    With ``explain``, a composite's name, costs are those of prediction and explanation together. ``price`` says what a
+    graph costs where that is not `cost`, as a back-end has it.
     """
 
     def __init__(
@@ -45,9 +47,11 @@ class Bench:
         labels: NDArray[Any] | None,
         board: Board | None = None,
         explain: str | None = None,
+        price: Callable[[Graph], Cost] | None = None,
     ) -> None:
         self.board, self.explain, self.test = board, explain, test
         self.labelled = labels is not None
+        self._price = price
         self._composite = explain or "edge"
         self._truth = predictions(graph, test) if labels is None else np.asarray(labels)
         self._maps = heatmaps(graph, test[:MAPS], self._composite)
@@ -55,6 +59,8 @@ class Bench:
 
     def cost(self, graph: Graph) -> Cost:
         """Prediction, and explanation where it counts."""
+        if self._price is not None:
+            return self._price(graph)
         return cost(attach(graph, self.explain) if self.explain else graph, self.board)
 
     def measure(self, graph: Graph, share: float) -> Point:

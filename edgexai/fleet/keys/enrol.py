@@ -14,6 +14,7 @@
 Nothing that exists is made anew, so a node can be added at any time. Private keys have mode 600.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,9 @@ def enrol(
     checked_name(fleet, "fleet name")
     names = [checked_name(n, "node name") for n in nodes]
     asked = {checked_name(path.stem, "node name"): path for path in requests}
+    for host in hosts:
+        if re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", host) is None:
+            raise ConfigError(f"{host!r} is no host; give names or addresses by which nodes reach the broker")
     helpers = [checked_name(w, "worker name") for w in workers]
     group = None if terms.sparkplug is None else checked_name(terms.sparkplug, "Sparkplug group")
     text = configuration(directory, terms.port, MOST_CONNECTIONS)

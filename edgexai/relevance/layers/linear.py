@@ -120,6 +120,7 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
     flow = back.full(flow, y)
     if isinstance(rule, Epsilon) and fused_activation(layer.op) in (0, 1):
         s = back.over_output(layer.op, flow, rule.stabilizer, layer.kernel.scale)
+        back.took(s, layer.bias / layer.kernel.scale)
         back.give(x, Flow(layer.transposed(s, layer.kernel.q), is_factor=True))
         return
     r = back.relevance(y, flow)
@@ -144,12 +145,22 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
         s = build.div(gated, z)
         if share.factor != 1:
             s = build.mul(s, build.const(share.factor))
+        back.took(s, _constants(layer, rule, share, stabilizer))
         for part in parts:
             g = layer.transposed(s, layer.kernel.map(part.weight))
             _deal(back, part, x, g, factors, others)
     for total, is_factor in ((factors, True), (others, False)):
         if total:
             back.give(x, Flow(_sum(back, total), is_factor))
+
+
+def _constants(layer: Linear, rule: Rule, share: Share, stabilizer: float) -> NDArray[np.float32]:
+    """What of a denominator is the bias, in units of the kernel's scale. Where a rule leaves the bias out, a unit that
+    nothing but its bias drives hands its relevance to the stabilizer alone."""
+    if isinstance(rule, ZPlus) and not rule.bias:
+        return np.asarray(stabilizer / layer.kernel.scale, np.float32)
+    bias = sum((part.sign * part.bias(layer.bias) for part in share.parts), np.zeros_like(layer.bias))
+    return np.asarray(bias / layer.kernel.scale, np.float32)
 
 
 def _sum(back: Backward, maps: list[int]) -> int:

@@ -8,7 +8,7 @@ loss. It leaves when it is confirmed, or when the bounds in bytes and age say so
     damaged frame      found by its checksum, dropped and counted
     damaged file       moved aside, what can be read of it is sent all the same, under its old boot id
     disk full          `append` refuses (OutboxFull); what is in the box is still sent, and room comes from that: what
-                       deleting needs is kept in reserve (`outbox_file`)
+                       deleting needs is kept in reserve (`file`)
     read-only disk     at a start: the box is in memory, and `volatile` says why; later: as a full disk
     clock              an age is counted in steps of at most an hour, so that no jump of the clock empties the box
     lying disk         the machine's restart begins a new boot id, so that a disk that forgets what it said it had
@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from edgexai.agent import outbox_file
+from edgexai.agent.outbox import file as outbox_file
 from edgexai.errors import ConfigError, Error
 
 _LONGEST_STEP = 3600.0

@@ -14,7 +14,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from edgexai.agent.outbox_format import prepare
+from edgexai.agent.outbox.format import prepare
 from edgexai.errors import ConfigError
 
 _PAGE = 1024  # a commit writes the pages that it touches: small ones spare the flash

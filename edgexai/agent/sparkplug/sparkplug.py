@@ -23,7 +23,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edgexai._version import VERSION
 from edgexai.agent.privacy import Released
 from edgexai.agent.settings import Settings
-from edgexai.agent.sparkplug_payload import BOOLEAN, DOUBLE, INT64, STRING, Value, is_rebirth, pack
+from edgexai.agent.sparkplug.payload import BOOLEAN, DOUBLE, INT64, STRING, Value, is_rebirth, pack
 
 log = logging.getLogger(__name__)
 

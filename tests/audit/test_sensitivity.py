@@ -5,7 +5,7 @@ import pytest
 from models import golden, single
 
 import edgexai
-from edgexai.compress.measure.sensitivity import between_classes, efficient_mprt, entropy, shuffled, top_randomized
+from edgexai.audit.quality import all_randomized, between_classes, histogram_entropy, randomized, top_randomized
 from edgexai.graph import Builder, Graph, OpKind
 
 RANDOM = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def test_classes_of_the_same_weights_have_the_same_map() -> None:
 
 def test_shuffling_keeps_what_weights_there_are() -> None:
     graph = edgexai.load(golden("cnn")[0])
-    other, top = shuffled(graph, 3), shuffled(graph, 3, top=True)
+    other, top = randomized(graph, 3), randomized(graph, 3, top=True)
     moved = [a is not b for a, b in zip(graph.tensors, top.tensors, strict=True)]
     dense = [op for op in graph.ops if op.kind == OpKind.FULLY_CONNECTED][-1]
     assert [i for i, m in enumerate(moved) if m] == [dense.inputs[1]]
@@ -42,10 +42,10 @@ def test_maps_change_with_the_weights_that_they_explain() -> None:
     path, known = golden("cnn")
     graph, x = edgexai.load(path), known["x"]
     assert np.median(top_randomized(graph, x, "epsilon")) < 0.9
-    assert efficient_mprt(graph, x, "epsilon").shape == (len(x),)
-    assert np.isfinite(efficient_mprt(graph, x, "epsilon_plus")).all()
+    assert all_randomized(graph, x, "epsilon").shape == (len(x),)
+    assert np.isfinite(all_randomized(graph, x, "epsilon_plus")).all()
 
 
 def test_entropy_is_that_of_the_histogram() -> None:
-    assert entropy(np.zeros((4, 4))) == 0
-    assert entropy(np.linspace(0, 1, 10_000)) == pytest.approx(np.log(100), rel=1e-3)
+    assert histogram_entropy(np.zeros((1, 4, 4))) == 0
+    assert histogram_entropy(np.linspace(0, 1, 10_000)[None]) == pytest.approx(np.log(100), rel=1e-3)

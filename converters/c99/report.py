@@ -1,0 +1,165 @@
+"""What written sources take: flash and RAM by part, and on a board the time and energy of every step, as a range."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from converters.c99.firmware import Firmware
+from converters.c99.rates import CODE
+from converters.c99.schedule import Schedule, Step
+from converters.c99.work import arena_use, instructions, macs
+from edgexai.board import Board
+from edgexai.errors import BoardError
+
+CYCLES = {"Cortex-M4": (1.0, 2.0), "Cortex-M7": (0.6, 1.5), "Cortex-M33": (1.0, 1.8)}
+"""Cycles an instruction, from best to worst: an M7 starts two at once; flash waits, and loads take two on an M4."""
+DERIVATION = (
+    "Instructions: work of each step times what its kernel took for a unit of work on a Cortex-M4F (QEMU, -O2). "
+    "Cycles: those times {low:g} to {high:g} an instruction on a {core}. Energy: time times {power} mW. "
+    "Nothing is measured on the board."
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step: ``arena`` bytes alive; milliseconds and µJ from ``low`` to ``high``, None where nobody has counted."""
+
+    step: str
+    kernel: str
+    macs: int
+    arena: int
+    instructions: float | None
+    ms: tuple[float, float] | None
+    uj: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Predicting or explaining: its steps and their sums."""
+
+    lines: tuple[Line, ...]
+    instructions: float | None
+    ms: tuple[float, float] | None
+    uj: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """``flash`` and ``ram`` in bytes by part; ``explain`` includes predicting."""
+
+    board: str
+    flash: Mapping[str, int]
+    ram: Mapping[str, int]
+    predict: Part
+    explain: Part | None
+    derivation: str
+    fits: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def report(made: Firmware, board: Board) -> Report:
+    """What the sources take on a board. Raises BoardError for one whose core is no Cortex-M that they are known on."""
+    core = next((name for name in CYCLES if name in board.core), None)
+    if core is None:
+        raise BoardError(f"firmware is not priced on a {board.core} ({board.name}); choose a board with a Cortex-M")
+    files = [file.removeprefix("src/") for file in made.files if file.startswith("src/")]
+    code = {file: CODE[file] for file in files if file in CODE}
+    frames = code.pop("edgexai_heatmap.c", 0)
+    explains = sum(size for file, size in code.items() if file.startswith(("exai_back", "exai_flow")))
+    explaining = made.explanation is not None
+    flash = {"weights and tables of predicting": made.predict_constants, "kernels": sum(code.values()) - explains}
+    if explaining:
+        flash |= {"tables of explaining": made.constants - made.predict_constants, "kernels of explaining": explains}
+    if frames:
+        flash["frames"] = frames
+    ram = {"arena": made.arena, "inputs and outputs": made.port_bytes}
+    if made.explain_arena is not None:
+        ram = {"arena": max(made.arena, made.explain_arena), "inputs and outputs": made.port_bytes}
+        ram["map of relevance"] = 4 * made.relevance
+    if made.frame is not None:
+        ram["frame"] = made.frame
+    low, high = CYCLES[core]
+    power = "unknown" if board.active_mw is None else f"{board.active_mw:g}"
+    return Report(
+        board.name,
+        flash,
+        ram,
+        _part(made.schedule, board, (low, high)),
+        None if made.explanation is None else _part(made.explanation, board, (low, high)),
+        DERIVATION.format(low=low, high=high, core=core, power=power),
+        sum(flash.values()) <= 1024 * board.flash_kb and sum(ram.values()) <= 1024 * board.ram_kb,
+    )
+
+
+def _part(plan: Schedule, board: Board, cycles: tuple[float, float]) -> Part:
+    used = arena_use(plan)
+    lines = tuple(_line(step, plan, board, cycles, use) for step, use in zip(plan.steps, used, strict=True))
+    counts = [line.instructions for line in lines]
+    count = sum(n for n in counts if n is not None) if None not in counts else None
+    return Part(lines, count, *_priced(count, board, cycles))
+
+
+def _line(step: Step, plan: Schedule, board: Board, cycles: tuple[float, float], use: int) -> Line:
+    count = instructions(step, plan)
+    label = step.label or step.function
+    return Line(label, step.function, macs(step), use, count, *_priced(count, board, cycles))
+
+
+def _priced(
+    count: float | None, board: Board, cycles: tuple[float, float]
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Milliseconds and µJ of so many instructions."""
+    if count is None:
+        return None, None
+    low, high = (count * per / (board.clock_mhz * 1e3) for per in cycles)
+    return (low, high), None if board.active_mw is None else (low * board.active_mw, high * board.active_mw)
+
+
+def summary(found: Report) -> str:
+    """A line or two for a terminal."""
+    lines = []
+    for what, part in (("predict", found.predict), ("explain", found.explain)):
+        if part is not None and part.ms is not None:
+            energy = "" if part.uj is None else f", {part.uj[0]:,.0f} to {part.uj[1]:,.0f} µJ"
+            count = f"{part.instructions or 0:,.0f} instructions"
+            lines.append(f"{what}: about {count}, {part.ms[0]:.2f} to {part.ms[1]:.2f} ms{energy}")
+        elif part is not None:
+            unknown = sorted({line.kernel for line in part.lines if line.ms is None})
+            lines.append(f"{what}: nobody has counted {', '.join(unknown)}, so that there is no sum")
+    flash, ram = sum(found.flash.values()), sum(found.ram.values())
+    fits = "fits" if found.fits else "does not fit"
+    lines.append(f"{found.board}: {fits}; {flash:,} bytes of flash, {ram:,} of RAM; report.md has every step")
+    return "\n".join(lines)
+
+
+def text(found: Report) -> str:
+    """The report as Markdown."""
+    lines = [f"# On {found.board}", "", found.derivation, ""]
+    for name, parts in (("Flash", found.flash), ("RAM", found.ram)):
+        lines += [f"| {name} | bytes |", "|---|---:|", *(f"| {part} | {size:,} |" for part, size in parts.items())]
+        lines += [f"| all | {sum(parts.values()):,} |", ""]
+    lines += ["Stack, startup code and the C library are not counted; code is that of a Cortex-M4 with `-O2`.", ""]
+    for title, part in (("Predicting", found.predict), ("Explaining, with predicting", found.explain)):
+        if part is not None:
+            lines += [f"## {title}", "", *_table(part), ""]
+    return "\n".join(lines)
+
+
+def _table(part: Part) -> Sequence[str]:
+    rows = ["| | step | MACs | arena, B | instructions | ms | µJ |", "|---:|---|---:|---:|---:|---:|---:|"]
+    for i, line in enumerate(part.lines):
+        label = line.step if len(line.step) < 60 else line.step[:57] + "…"
+        cells = [str(i), label.replace("|", "/"), f"{line.macs:,}", f"{line.arena:,}", *_cells(line)]
+        rows.append(f"| {' | '.join(cells)} |")
+    rows.append(f"| | all | {sum(line.macs for line in part.lines):,} | | {' | '.join(_cells(part))} |")
+    return rows
+
+
+def _cells(one: Line | Part) -> list[str]:
+    def span(pair: tuple[float, float] | None) -> str:
+        return "?" if pair is None else f"{pair[0]:,.2f} … {pair[1]:,.2f}"
+
+    return ["?" if one.instructions is None else f"{one.instructions:,.0f}", span(one.ms), span(one.uj)]

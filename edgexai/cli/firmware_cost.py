@@ -1,0 +1,57 @@
+"""What a model costs as C99 sources: the price that `edgexai compress --runtime c99` holds its limits against."""
+
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+
+from converters.c99 import Explaining, Firmware, write
+from converters.c99.report import Line, report
+from converters.c99.work import arena_use, macs
+from edgexai.board import Board
+from edgexai.compress.measure.cost import Cost, Layer
+from edgexai.graph import Graph
+
+
+def price(board: Board | None, explain: str | None) -> Callable[[Graph], Cost]:
+    """What computes the cost of a graph: with the explanation by a composite, if one is named.
+
+    ``bytes`` are constants and code in flash, ``ram`` the arena, inputs, outputs and map; without a board constants and
+    arena alone. Time and energy are the middle of the report's range.
+    """
+
+    def cost(graph: Graph) -> Cost:
+        with TemporaryDirectory(prefix="edgexai-") as folder:
+            return cost_of(write(graph, folder, explains=Explaining(explain) if explain else None), board)
+
+    return cost
+
+
+def cost_of(made: Firmware, board: Board | None) -> Cost:
+    """The cost of what was written."""
+    plan = made.explanation or made.schedule
+    if board is None:
+        used = arena_use(plan)
+        layers = tuple(
+            Layer(step.label, step.function, macs(step), 0, use, None, None)
+            for step, use in zip(plan.steps, used, strict=True)
+        )
+        ram = max(made.arena, made.explain_arena or 0)
+        return Cost(sum(layer.macs for layer in layers), made.constants, ram, None, None, layers)
+    found = report(made, board)
+    part = found.explain or found.predict
+    layers = tuple(_layer(line) for line in part.lines)
+    return Cost(
+        macs=sum(layer.macs for layer in layers),
+        bytes=sum(found.flash.values()),
+        ram=sum(found.ram.values()),
+        latency_ms=_middle(part.ms),
+        energy_uj=_middle(part.uj),
+        layers=layers,
+    )
+
+
+def _layer(line: Line) -> Layer:
+    return Layer(line.step, line.kernel, line.macs, 0, line.arena, _middle(line.ms), _middle(line.uj))
+
+
+def _middle(span: tuple[float, float] | None) -> float | None:
+    return None if span is None else (span[0] + span[1]) / 2

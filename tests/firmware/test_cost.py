@@ -1,0 +1,42 @@
+"""Budgets of `edgexai compress --runtime c99` are held against what the written sources take."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from models import golden
+from networks_int8 import classifier
+
+import edgexai
+from converters.c99 import Explaining, write
+from edgexai.board import load_board
+from edgexai.cli import main
+from edgexai.cli.firmware_cost import cost_of, price
+from edgexai.compress.quantize.int8 import quantize
+
+BOARD = "nucleo_l4r5zi"
+
+
+def test_a_cost_is_what_the_report_and_the_header_say(tmp_path: Path) -> None:
+    made = write(classifier(), tmp_path, explains=Explaining("epsilon"))
+    bare = cost_of(made, None)
+    assert (bare.bytes, bare.ram, bare.latency_ms) == (made.constants, made.explain_arena, None)
+    priced = cost_of(made, load_board(BOARD))
+    assert priced.bytes > bare.bytes
+    assert priced.ram == made.explain_arena + made.port_bytes + 4 * made.relevance
+    assert priced.latency_ms == pytest.approx(sum(layer.latency_ms or 0 for layer in priced.layers))
+    assert price(None, None)(classifier()).ram == made.arena
+
+
+def test_a_limit_of_ram_holds_in_the_sources_of_the_smaller_model(tmp_path: Path) -> None:
+    graph = edgexai.load(golden("dscnn")[0])
+    shape = graph.tensors[graph.inputs[0]].shape[1:]
+    x = np.random.default_rng(4).normal(size=(60, *shape)).astype(np.float32)
+    whole = quantize(graph, x)
+    edgexai.save(whole, tmp_path / "m.tflite")
+    np.savez(tmp_path / "d.npz", x=x)
+    command = f"compress {tmp_path}/m.tflite -o {tmp_path}/s.tflite --data {tmp_path}/d.npz --board {BOARD}"
+    options = ["--ram", "75%", "--explain", "edge", "--runtime", "c99", "--steps", "1", "--json"]
+    assert main([*command.split(), *options]) == 0
+    cost = price(load_board(BOARD), "edge")
+    assert cost(edgexai.load(tmp_path / "s.tflite")).ram <= 0.75 * cost(whole).ram

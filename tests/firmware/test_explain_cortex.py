@@ -1,0 +1,67 @@
+"""What explains on a Cortex-M has the same bytes as on this machine, with DSP instructions and without."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cortex import CORTEX, run
+from explained_networks import network
+from explaining import Both, samples
+from native import needs
+from shared import SHARED
+
+from converters.c99 import Explaining
+
+pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
+
+MAIN = """
+#include <string.h>
+#include "model.h"
+static const int8_t xs[][MODEL_X0] = {%s};
+static const uint32_t expected[][MODEL_RELEVANCE] = {%s};
+static model_explain_arena arena;
+static float relevance[MODEL_RELEVANCE];
+static int8_t y[MODEL_Y0];
+int main(void) {
+    int wrong = 0;
+    for (unsigned i = 0; i < sizeof xs / sizeof *xs; i++) {
+        int32_t target;
+        float score;
+        model_explain(&arena, xs[i], y, relevance, &target, &score);
+        wrong += memcmp(relevance, expected[i], sizeof relevance) != 0;
+    }
+    return wrong;
+}
+"""
+
+
+def rows(values: np.ndarray) -> str:
+    return ",\n".join("{" + ",".join(map(str, row.ravel())) + "}" for row in values)
+
+
+@pytest.fixture(scope="module", params=["network, edge", "network, epsilon", "kws, edge", "kws, epsilon"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sources, and a program that ends with how many maps differ from this machine's."""
+    if (why := needs("gcc")) is not None:
+        pytest.skip(why)
+    what, composite = request.param.split(", ")
+    if what == "kws" and not SHARED.is_dir():
+        pytest.skip("the reference models are not here")
+    where = tmp_path_factory.mktemp("explain")
+    graph = network(1) if what == "network" else SHARED / "models" / "kws_int8.tflite"
+    both = Both(graph, Explaining(composite), where)
+    xs = np.random.default_rng(5).integers(-128, 128, (4, *both.explainer.input.shape)).astype(np.int8)
+    xs = samples("kws", 3) if what == "kws" else xs
+    maps = np.stack([both(x).relevance.astype(np.float32).ravel() for x in xs])
+    assert len({m.tobytes() for m in maps}) == len(xs)  # a program that can fail
+    (where / "main.c").write_text(MAIN % (rows(xs.reshape(len(xs), -1)), rows(maps.view(np.uint32))))
+    return where
+
+
+@pytest.mark.parametrize("machine", CORTEX)
+@pytest.mark.parametrize("options", [("-O2",), ("-O1", "-DEXAI_PORTABLE")], ids=" ".join)
+def test_maps_have_the_same_bytes_on_a_cortex_m(
+    machine: str, options: tuple[str, ...], folder: Path, tmp_path: Path
+) -> None:
+    sources = [folder / "main.c", folder / "model.c", *sorted((folder / "src").glob("exai_*.c"))]
+    run(machine, tmp_path, sources, [*options, f"-I{folder}", f"-I{folder / 'src'}"])

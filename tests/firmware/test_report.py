@@ -1,0 +1,91 @@
+"""The report of `edgexai firmware --board`: parts that add up, a range told, a picture that shows every buffer."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from networks_int8 import classifier
+
+from converters.c99 import Explaining, write
+from converters.c99.plan_picture import svg
+from converters.c99.report import report, text
+from edgexai.board import boards, load_board
+from edgexai.cli import main
+from edgexai.errors import BoardError
+from edgexai.graph import save
+
+
+def test_parts_are_what_was_written(tmp_path: Path) -> None:
+    made = write(classifier(), tmp_path, explains=Explaining("epsilon"), frame=64)
+    found = report(made, load_board("nucleo_l4r5zi"))
+    assert found.flash["weights and tables of predicting"] + found.flash["tables of explaining"] == made.constants
+    assert found.ram["arena"] == made.explain_arena
+    assert found.ram["inputs and outputs"] == 9 * 7 * 3 + 6
+    assert found.ram["map of relevance"] == 4 * 9 * 7
+    assert found.ram["frame"] == 64
+    assert found.explain is not None
+    assert found.explain.lines[: len(found.predict.lines) - 1] != ()
+    assert max(line.arena for line in found.predict.lines) <= made.arena
+    assert max(line.arena for line in found.explain.lines) <= (made.explain_arena or 0)
+    first = found.predict.lines[0]
+    assert first.macs == 5 * 7 * 13 * 9 * 3
+
+
+def test_time_is_a_range_and_says_how_it_was_derived(tmp_path: Path) -> None:
+    made = write(classifier(), tmp_path)
+    board = load_board("nucleo_l4r5zi")
+    found = report(made, board)
+    assert found.explain is None
+    assert found.predict.instructions is not None
+    assert found.predict.ms == pytest.approx([found.predict.instructions * c / 120e3 for c in (1, 2)])
+    assert found.predict.uj == pytest.approx([ms * 33.29 for ms in found.predict.ms or ()])
+    assert "1 to 2 an instruction on a Cortex-M4" in found.derivation
+    assert found.derivation in text(found)
+
+
+@pytest.mark.parametrize("name", boards())
+def test_every_board_is_priced_or_refused(name: str, tmp_path: Path) -> None:
+    made, board = write(classifier(), tmp_path), load_board(name)
+    if "Cortex-M" in board.core:
+        assert report(made, board).fits
+    else:
+        with pytest.raises(BoardError, match="choose a board with a Cortex-M"):
+            report(made, board)
+
+
+def test_the_picture_shows_every_buffer_where_it_lies(tmp_path: Path) -> None:
+    made = write(classifier(), tmp_path, explains=Explaining())
+    assert made.explanation is not None
+    assert made.room is not None
+    root = ElementTree.fromstring(svg(made.explanation, made.room, "a & b"))
+    titles = [e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}title")]
+    shown = {re.search(r" (\w+): ", t)[1] for t in titles}  # type: ignore[index]
+    lifetimes = made.explanation.lifetimes()
+    assert shown == {name for name in lifetimes if name in made.room.offsets}
+    rectangles = [e for e in root.iter("{http://www.w3.org/2000/svg}rect") if len(e)]
+    boxes = [tuple(float(e.get(k, "0")) for k in ("x", "y", "width", "height")) for e in rectangles]
+    for i, (x, y, w, h) in enumerate(boxes):
+        for u, v, s, t in boxes[:i]:
+            assert min(x + w, u + s) - max(x, u) < 0.2 or min(y + h, v + t) - max(y, v) < 0.2, "buffers overlap"
+
+
+def test_the_command_writes_report_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(classifier(), tmp_path / "m.tflite")
+    command = ["firmware", str(tmp_path / "m.tflite"), "-o", str(tmp_path / "c"), "--explain"]
+    assert main([*command, "--board", "nucleo_l4r5zi", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["board"]["explain"]["instructions"] > said["board"]["predict"]["instructions"]
+    assert (tmp_path / "c" / "memory.svg").read_text().startswith("<svg")
+    assert "| 0 | CONV_2D" in (tmp_path / "c" / "report.md").read_text()
+    assert main([*command, "--board", "nucleo_l4r5zi"]) == 0
+    assert "report.md has every step" in capsys.readouterr().out
+
+
+def test_a_library_for_arduino_compiles_the_model_once(tmp_path: Path) -> None:
+    write(classifier(), tmp_path, "net")
+    assert (tmp_path / "library.properties").read_text().startswith("name=net\n")
+    assert '#include "../net.h"' in (tmp_path / "src" / "net_arduino.h").read_text()
+    for build in ("CMakeLists.txt", "library.json"):
+        assert "_arduino" in (tmp_path / build).read_text()
