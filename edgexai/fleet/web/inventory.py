@@ -69,7 +69,7 @@ class Inventory:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def page(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        """Rows that the filters ``q``, ``state``, ``site``, ``model``, ``since`` (Unix seconds) leave, by ``sort``, from
+        """Rows that the filters ``q``, ``state``, ``site``, ``model``, ``since`` (Unix time) leave, by ``sort``, from
         ``offset`` on, at most ``limit``; and how many there are by state, site, model. ValueError for no number."""
         since, offset = float(asked.get("since") or 0), max(0, int(asked.get("offset") or 0))
         limit = max(1, min(MOST_ROWS, int(asked.get("limit") or 50)))
