@@ -38,9 +38,13 @@ PICTURES = os.environ.get("EDGEXAI_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("views")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Iterator[str]:
     """A store with a planted shortcut, class names, and 300 nodes at six sites."""
-    folder = tmp_path_factory.mktemp("views")
     store = Store(folder / "store")
     take_in(frames_file(folder / "some.npz"), store.journal)
     (folder / "store" / FOLDER).mkdir()
@@ -148,4 +152,28 @@ def test_filters_stand_in_the_address_and_back_goes_back(page: str, browser: Bro
     browser.wait("document.querySelector('article.node .state')?.innerText === 'lost'")
     browser.run("history.back()")
     browser.wait("document.querySelectorAll('.table tbody tr').length === 5")
+    assert browser.console() == []
+
+
+def test_what_a_node_says_is_shown_without_loading_the_page_again(page: str, folder: Path, browser: Browser) -> None:
+    browser.open(f"{page}?view=nodes&q=latecomer")
+    browser.wait("document.body.innerText.includes('No node is like that')")
+    browser.run("window.same = true")
+    store = Store(folder / "store")
+    store.journal.add([], (), [("line3", "latecomer", "status", time.time(), '{"state":"lost"}')])
+    store.close()
+    browser.wait("document.querySelector('.table tbody .state')?.innerText === 'lost'")
+    assert browser.run("return window.same")
+
+
+def test_an_operator_decides_by_keyboard_alone(page: str, browser: Browser) -> None:
+    browser.open(page)
+    browser.wait("document.querySelector('.finding')")
+    browser.run("document.querySelector('.finding .decide button').focus(); document.activeElement.click()")
+    browser.wait("document.activeElement.name === 'who'")
+    browser.run("document.activeElement.value = 'Ada'; document.querySelector('[name=why]').value = 'a tag'")
+    browser.run("document.querySelector('.finding form').requestSubmit()")
+    browser.wait("document.body.innerText.includes('No finding is open')")
+    browser.open(f"{page}?findings=decided")
+    browser.wait("document.querySelector('.finding')?.innerText.includes('confirmed by Ada')")
     assert browser.console() == []

@@ -17,6 +17,8 @@ from edgexai.messaging.strict import loads
 
 FRESH = 0.5
 """Seconds for which the table is as it was."""
+OVERLAP = 2.0
+"""Seconds that are read again: clocks of several workers differ a little."""
 MOST_ROWS = 200
 STATES = ("lost", "online", "finished", "stopped")
 """Lost ones first: they want something to be done."""
@@ -114,7 +116,7 @@ class Inventory:
         if now < self._until:
             return
         self._until = now + FRESH
-        notes, totals = self.journal.said_since(self._read), self.journal.totals(10_000_000)
+        notes, totals = self.journal.said_since(self._read - OVERLAP), self.journal.totals(10_000_000)
         there = self.journal.names() | totals.keys()
         for gone in self._nodes.keys() - there:
             del self._nodes[gone]
