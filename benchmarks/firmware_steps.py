@@ -1,6 +1,7 @@
 """What each step of generated firmware takes on a Cortex-M4F: instructions by QEMU for a unit of its work.
 
-    python -m benchmarks.firmware_steps kws_int8.tflite:kws01.npz ic_int8.tflite:cifar10_test.npz ad_int8.tflite
+    python -m benchmarks.firmware_steps kws_int8.tflite:kws01.npz ic_int8.tflite:cifar10_test.npz ad_int8.tflite \
+        wake_word_streaming.tflite:predict
 
 writes `converters/c99/rates.py`: of each kind of step, instructions over work, all models together (the mean of real
 inputs where an .npz is given: explaining skips units that were zero), and the bytes of code of each kernel file. Prints
@@ -27,14 +28,12 @@ MARK = """
 #include <stdio.h>
 #include "model.h"
 #include "samples.h"
-static model_explain_arena arena;
-static float relevance[MODEL_RELEVANCE], score;
-static int32_t target;
+%(memory)s
 static %(y)s y[MODEL_Y0];
 static volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010;
 void mark(void);
 void mark(void) {
-    printf("%%u\\n", 40 * (unsigned)(0xFFFFFF - systick[2]));
+    printf("%%u\\n", 40 * (unsigned)((0xFFFFFF - systick[2]) %% 0xFFFFFF)); /* just reset, it still reads 0 */
     systick[2] = 0;
 }
 int main(void) {
@@ -44,18 +43,26 @@ int main(void) {
     systick[0] = 5;
     for (int i = 0; i < SAMPLES; i++) {
         systick[2] = 0;
-        model_explain(&arena, samples + i * MODEL_X0, y, relevance, &target, &score);
+        %(call)s
     }
     return 0;
 }
 """
+EXPLAINING = {
+    "memory": "static model_explain_arena arena;static float relevance[MODEL_RELEVANCE], score;static int32_t target;",
+    "call": "model_explain(&arena, samples + i * MODEL_X0, y, relevance, &target, &score);",
+}
+PREDICTING = {
+    "memory": "static model_arena arena;",
+    "call": "model_predict(&arena, samples + i * MODEL_X0, y);",
+}
 SAMPLES = 4
 MACHINE, CORE = CORES["M4F"]
 OPTIONS = ("arm-none-eabi-gcc", "-std=c99", "-O2", *CORE, "-mthumb")
 
 
-def counts(path: Path, samples: NDArray[np.generic] | None, asked: Explaining) -> tuple[Schedule, list[float]]:
-    """The schedule of explaining, and the mean count of each of its steps."""
+def counts(path: Path, samples: NDArray[np.generic] | None, asked: Explaining | None) -> tuple[Schedule, list[float]]:
+    """The schedule of explaining, or of predicting if nothing is asked, and the mean count of each of its steps."""
     graph = load(path)
     port, out = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
     is_float = port.dtype == DType.FLOAT32
@@ -65,18 +72,20 @@ def counts(path: Path, samples: NDArray[np.generic] | None, asked: Explaining) -
         samples = drawn.astype(np.float32) if is_float else drawn
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        plan = write(graph, folder, explains=asked).explanation
-        assert plan is not None
+        made = write(graph, folder, explains=asked)
+        plan = made.explanation or made.schedule
+        function = "model_predict(" if asked is None else "model_explain("
         words = ",".join(str(v) for v in samples[:SAMPLES].reshape(-1))
         kind_of_x = "float" if is_float else "int8_t"
         (folder / "samples.h").write_text(
             f"#define SAMPLES {SAMPLES}\nstatic const {kind_of_x} samples[{SAMPLES * count}] = {{{words}}};\n"
         )
-        (folder / "main.c").write_text(MARK % {"y": "float" if out.dtype == DType.FLOAT32 else "int8_t"})
+        kind_of_y = {DType.FLOAT32: "float", DType.UINT8: "uint8_t"}.get(out.dtype, "int8_t")
+        (folder / "main.c").write_text(MARK % {"y": kind_of_y, **(PREDICTING if asked is None else EXPLAINING)})
         (folder / "startup.c").write_text(STARTUP)
-        head, _, body = (folder / "model.c").read_text().partition("void model_explain(")
+        head, _, body = (folder / "model.c").read_text().partition(f"void {function}")
         lines = [line + (" mark();" if line.endswith("*/") else "") for line in body.splitlines()]
-        (folder / "model.c").write_text("extern void mark(void);\n" + head + "void model_explain(" + "\n".join(lines))
+        (folder / "model.c").write_text("extern void mark(void);\n" + head + f"void {function}" + "\n".join(lines))
         build = [*OPTIONS, "-I.", "-Isrc", "--specs=rdimon.specs", "-Wl,--section-start=.vectors=0", "-o", "t.elf"]
         sources = ["main.c", "startup.c", "model.c", *(f"src/{p.name}" for p in (folder / "src").glob("*.c"))]
         subprocess.run([*build, "-Wl,--undefined=vectors", "-Wl,-Tdata=0x20000000", *sources], check=True, cwd=folder)
@@ -108,13 +117,15 @@ def main() -> None:
     for argument in sys.argv[1:]:
         model, _, data = argument.partition(":")
         samples = None
-        if data:
+        if data and data != "predict":
             samples = np.load(data)["x"][:: 97 if "kws" in data else 1]
             samples = samples.astype(np.int16) - 128 if samples.dtype == np.uint8 else samples.astype(np.int16)
-        for composite in ("edge", "epsilon"):
-            target = "predicted" if data else "error"
-            plan, found = counts(Path(model), samples, Explaining(composite, target))
-            runs.append((f"{Path(model).stem}, {composite}", plan, found))
+        ways: list[Explaining | None] = [None]
+        if data != "predict":
+            ways = [Explaining(composite, "predicted" if data else "error") for composite in ("edge", "epsilon")]
+        for way in ways:
+            plan, found = counts(Path(model), samples, way)
+            runs.append((f"{Path(model).stem}, {'predicting' if way is None else way.composite}", plan, found))
             for step, count in zip(plan.steps, found, strict=True):
                 did[kind(step)] += count
                 asked[kind(step)] += work(step, plan)

@@ -13,6 +13,8 @@ from edgexai.errors import BoardError
 
 CYCLES = {"Cortex-M4": (1.0, 2.0), "Cortex-M7": (0.6, 1.5), "Cortex-M33": (1.0, 1.8)}
 """Cycles an instruction, from best to worst: an M7 starts two at once; flash waits, and loads take two on an M4."""
+EXPLAINS = ("exai_back", "exai_flow", "exai_rows")
+"""Files of kernels that only explaining needs."""
 DERIVATION = (
     "Instructions: work of each step times what its kernel took for a unit of work on a Cortex-M4F (QEMU, -O2). "
     "Cycles: those times {low:g} to {high:g} an instruction on a {core}. Energy: time times {power} mW. "
@@ -68,7 +70,7 @@ def report(made: Firmware, board: Board) -> Report:
     files = [file.removeprefix("src/") for file in made.files if file.startswith("src/")]
     code = {file: CODE[file] for file in files if file in CODE}
     frames = code.pop("edgexai_heatmap.c", 0)
-    explains = sum(size for file, size in code.items() if file.startswith(("exai_back", "exai_flow")))
+    explains = sum(size for file, size in code.items() if file.startswith(EXPLAINS))
     explaining = made.explanation is not None
     flash = {"weights and tables of predicting": made.predict_constants, "kernels": sum(code.values()) - explains}
     if explaining:

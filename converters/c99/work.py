@@ -13,14 +13,18 @@ from converters.c99.schedule import Literal, Schedule, Step, Struct
 def kind(step: Step) -> str:
     """What the rates tell apart: the kernel, and for a layer its form."""
     p = _layer(step)
-    if p is None or step.function in ("exai_depthwise", "exai_back_flat"):
+    if p is None or step.function in ("exai_depthwise", "exai_back_flat", "exai_dense"):
         return step.function
     way = "" if "offset" not in step.parameters else ", shares" if _divides(step) else ", factors"
-    if step.parameters.get("depthwise"):
+    if _is_depthwise(step):
         return f"{step.function}, depthwise{way}"
     if p["kernel_rows"] * p["kernel_columns"] > 1:
         return f"{step.function}, {'narrow' if p['in_channels'] < 4 else 'window'}{way}"
     return f"{step.function}, {'dense' if p['out_rows'] * p['out_columns'] == 1 else 'pointwise'}{way}"
+
+
+def _is_depthwise(step: Step) -> bool:
+    return step.function.endswith("depthwise") or bool(step.parameters.get("depthwise"))
 
 
 def _divides(step: Step) -> bool:
@@ -34,8 +38,7 @@ def macs(step: Step) -> int:
     if p is None:
         return 0
     taps: int = p["kernel_rows"] * p["kernel_columns"] * p["out_rows"] * p["out_columns"] * p["out_channels"]
-    depthwise = step.function == "exai_depthwise" or bool(step.parameters.get("depthwise"))
-    return taps if depthwise else taps * p["in_channels"]
+    return taps if _is_depthwise(step) else taps * p["in_channels"]
 
 
 def work(step: Step, plan: Schedule) -> int:

@@ -9,7 +9,8 @@ from explaining import Both, samples
 from native import needs
 from shared import SHARED, needs_shared
 
-from converters.c99 import Explaining
+from converters.c99 import Explaining, write
+from edgexai.errors import ConfigError, UnsupportedOperator
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
@@ -67,3 +68,22 @@ def test_a_mobilenet_for_person_detection_is_explained(tmp_path: Path) -> None:
     pairs = [both(x) for x in np.random.default_rng(2).integers(-128, 128, (4, 96, 96, 3)).astype(np.int8)]
     assert all(np.array_equal(p.y, p.theirs.outputs[0]) for p in pairs)
     assert min(p.correlation for p in pairs) >= 0.999
+
+
+@pytest.mark.parametrize(
+    ("asked", "refusal", "why"),
+    [
+        (Explaining("gamma"), UnsupportedOperator, r"FULLY_CONNECTED \(operator \d+.*Gamma has no integer form; use"),
+        (Explaining("epsilon(0.25)"), UnsupportedOperator, "stabilizer of 0.25 is larger"),
+        (Explaining("edge", "error"), ConfigError, "returns as many values as it takes"),
+        (Explaining("edge", "second"), ConfigError, "not known to firmware"),
+        (Explaining("edge", "error", (3, 3)), ConfigError, "leave grid out"),
+    ],
+    ids=str,
+)
+def test_what_has_no_integer_form_is_refused(
+    asked: Explaining, refusal: type[Exception], why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(refusal, match=why):
+        write(network(1), tmp_path, explains=asked)
+    assert not any(tmp_path.iterdir())

@@ -39,7 +39,7 @@ def rows(values: np.ndarray) -> str:
     return ",\n".join("{" + ",".join(map(str, row.ravel())) + "}" for row in values)
 
 
-@pytest.fixture(scope="module", params=["network, edge", "network, epsilon", "kws, edge", "kws, epsilon"])
+@pytest.fixture(scope="module", params=["network, edge", "network, epsilon", "kws, edge"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sources, and a program that ends with how many maps differ from this machine's."""
     if (why := needs("gcc")) is not None:
@@ -63,5 +63,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_maps_have_the_same_bytes_on_a_cortex_m(
     machine: str, options: tuple[str, ...], folder: Path, tmp_path: Path
 ) -> None:
+    if len(options) > 1 and machine != "mps2-an386":
+        pytest.skip("portable kernels know no machine")
     sources = [folder / "main.c", folder / "model.c", *sorted((folder / "src").glob("exai_*.c"))]
     run(machine, tmp_path, sources, [*options, f"-I{folder}", f"-I{folder / 'src'}"])

@@ -9,10 +9,11 @@ from ai_edge_litert import schema_py_generated as schema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from native import Native, agree, needs
-from networks_int8 import Net, center
+from networks_int8 import Net, center, dense
 from shared import SHARED, needs_shared
 
 from converters.c99 import Explaining, write
+from converters.c99.lower import lower
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import OpKind, load, save
 from edgexai.runtime.compiled import Compiled
@@ -86,6 +87,17 @@ def test_grouped_convolutions(data: st.DataObject) -> None:
     kernel, stride = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 2))
     y = grouped(net, x, groups, each, kernel, stride, data.draw(st.integers(0, 1)))
     agree(net.finish(x, y), net.random)
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@given(inside=st.integers(1025, 3000), out=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
+def test_long_dense_rows_take_little_working_space(inside: int, out: int, seed: int) -> None:
+    net = Net(np.random.default_rng(seed))
+    x = net.map((1, inside))
+    graph = net.finish(x, dense(net, x, out, 0))
+    agree(graph, net.random)
+    assert lower(graph).steps[0].function == "exai_dense"
+    assert sum(b.size for b in lower(graph).buffers.values() if b.kind == "scratch") < 1100
 
 
 def test_a_grouped_convolution_has_no_way_back(tmp_path: Path) -> None:

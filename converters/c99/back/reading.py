@@ -16,6 +16,7 @@ POOLS = {OpKind.AVERAGE_POOL_2D, OpKind.MEAN, OpKind.MAX_POOL_2D}
 SAME = {OpKind.RELU, OpKind.RELU6, OpKind.QUANTIZE}
 """What relevance passes unchanged."""
 RELU = 1
+CHOICES = "use composite edge, epsilon, epsilon_plus or epsilon_plus_flat"
 
 
 @dataclass
@@ -90,25 +91,28 @@ class Reading:
         op = self.producer(t)
         return op is not None and fused_activation(op) == RELU and op.kind not in SAME
 
-    def refusal(self, op: Op, why: str) -> UnsupportedOperator:
+    def refusal(
+        self, op: Op, why: str, hint: str = "stop above it with a grid, or only predict"
+    ) -> UnsupportedOperator:
+        """Why an operator has no way back, where, and what to do."""
         where = self.low.graph.describe(self.low.graph.ops.index(op))
-        return UnsupportedOperator(
-            f"firmware cannot explain {where}: {why}; stop above it with a grid, or only predict"
-        )
+        return UnsupportedOperator(f"firmware cannot explain {where}: {why}; {hint}")
 
     def takes_factors(self, op: Op) -> bool:
         """Whether an operator's way back starts from factors rather than from relevance."""
         rule, plain = self.rules.get(op, Norm()), fused_activation(op) in (0, RELU)
         if op.kind in LAYERS:
             if isinstance(rule, Epsilon) and rule.stabilizer > 1e-3 * self.low.scale(op.outputs[0])[0]:
-                raise self.refusal(op, f"a stabilizer of {rule.stabilizer} is larger than what its steps resolve")
+                raise self.refusal(
+                    op, f"a stabilizer of {rule.stabilizer} is larger than what its steps resolve", CHOICES
+                )
             if not isinstance(rule, Epsilon | ZPlus | Flat):
-                raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form")
+                raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
             return isinstance(rule, Epsilon) and plain
         if op.kind == OpKind.ADD and isinstance(rule, NormPlus):
             return False
         if type(rule) is not Norm or not (plain or op.kind in SAME):
-            raise self.refusal(op, f"the rule {type(rule).__name__} behind activation {fused_activation(op)}")
+            raise self.refusal(op, f"the rule {type(rule).__name__} behind activation {fused_activation(op)}", CHOICES)
         return op.kind not in SAME
 
     def is_int8(self, t: int) -> bool:

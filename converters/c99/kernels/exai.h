@@ -72,6 +72,8 @@ typedef struct {
 } exai_softmax;
 
 void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch);
+enum { EXAI_PIECE = 512 }; /* values of a long row that are widened at a time; a multiple of 4 */
+void exai_dense(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch);
 void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch);
 void exai_average_pool(const exai_pool *pool, const int8_t *x, int8_t *y);
 void exai_max_pool(const exai_pool *pool, const int8_t *x, int8_t *y);

@@ -1,4 +1,5 @@
-/* CONV_2D and FULLY_CONNECTED: two windows at a time are widened and meet two rows of weights at a time. */
+/* CONV_2D and FULLY_CONNECTED: two windows at a time are widened and meet two rows of weights at a time. A dense layer of
+ * one long row goes piece by piece instead, so that its working space does not grow with the row. */
 
 #include "exai_arithmetic.h"
 
@@ -44,4 +45,17 @@ void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratc
             if (two) to[out] = finish(layer, c, layer->bias[c] + exai_dot(w, v + 4, depth, 8));
         }
     }
+}
+
+void exai_dense(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch) {
+    const int32_t depth = layer->in_channels, out = layer->out_channels;
+    int16_t *const v = scratch;
+    int32_t *const sums = (int32_t *)(void *)(v + EXAI_PIECE);
+    memcpy(sums, layer->bias, (size_t)out * sizeof *sums);
+    for (int32_t at = 0; at < depth; at += EXAI_PIECE) {
+        const int32_t count = depth - at < EXAI_PIECE ? depth - at : EXAI_PIECE;
+        exai_widen(x + at, count, 0, v, 4);
+        for (int32_t c = 0; c < out; c++) sums[c] += exai_dot(layer->weights + c * depth + at, v, count, 4);
+    }
+    for (int32_t c = 0; c < out; c++) y[c] = finish(layer, c, sums[c]);
 }

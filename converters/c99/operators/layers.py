@@ -1,6 +1,6 @@
 """Layers with weights: CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -11,6 +11,9 @@ from converters.c99.lowering import Lowering
 from converters.c99.operators import moves
 from converters.c99.schedule import Buffer, Constant
 from edgexai.graph import DType, Op, OpKind
+
+PIECE = 512
+"""EXAI_PIECE of `exai.h`."""
 
 
 def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
@@ -70,7 +73,14 @@ def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
     if depthwise:
         return parameters, 8 * taps + geometry["in_channels"]
     depth = -(-taps * geometry["in_channels"] // 4) * 4
+    if _is_long(op, geometry):
+        return parameters, 2 * PIECE + 4 * geometry["out_channels"]
     return parameters, 5 * depth
+
+
+def _is_long(op: Op, geometry: Mapping[str, int]) -> bool:
+    """Whether a dense layer's one row is so long that it goes piece by piece."""
+    return op.kind == OpKind.FULLY_CONNECTED and geometry["out_rows"] == 1 and geometry["in_channels"] > 2 * PIECE
 
 
 def window(low: Lowering, op: Op, x: Sequence[int], y: Sequence[int], kernel: Sequence[int]) -> dict[str, int]:
@@ -95,6 +105,7 @@ def convolution(low: Lowering, op: Op) -> None:
         return _grouped(low, op)
     parameters, scratch = _layer(low, op, op.kind)
     function = "exai_depthwise" if op.kind == OpKind.DEPTHWISE_CONV_2D else "exai_conv"
+    function = "exai_dense" if _is_long(op, parameters) else function
     low.call(function, "exai_layer", parameters, [low.value(op.inputs[0])], low.new(op.outputs[0]), scratch=scratch)
     return None
 
