@@ -39,32 +39,24 @@ class Samples:
 
 
 def verdicts(samples: Samples, x: NDArray[Any], maps: NDArray[np.float32], found: Any) -> dict[str, Any]:
-    """Of a candidate: what the trial of its cluster says (whatever its p), and the trial of those that a scan finds."""
-    from edgexai.intervention.tried import HOST, NEITHER, ORDINARY, SUSPECTED, Given, scanned_and_tried, tried
+    """Of a candidate: what the trial of its cluster says, whatever its p."""
+    from edgexai.intervention.tried import HOST, ORDINARY, SUSPECTED, Given, tried
 
     role = np.full(len(x), HOST)
     role[[m.id for m in found.members]] = [SUSPECTED if m.score >= 0.5 else ORDINARY for m in found.members]
-    assert NEITHER not in role
     given = Given(x, maps, role, found.target, samples.scores)
-    first, second = tried(given), scanned_and_tried(given)
-    row: dict[str, Any] = {"trial": first.verdict, "way": first.best, "effect": round(first.effect(first.best), 3)}
-    if second is not None:
-        scan = {"verdict": second.verdict, "way": second.best, "effect": round(second.effect(second.best), 3)}
-        row["scan"] = scan | {"alone": second.alone}
-    return row
+    outcome = tried(given)
+    return {"trial": outcome.verdict, "way": outcome.best, "effect": round(outcome.effect(outcome.best), 3)}
 
 
 def table(rows: list[dict[str, Any]], used: float) -> None:
-    """Recall and false alarms: of frames alone, with trials of clusters, and with scans."""
+    """Recall and false alarms: of frames alone, and with trials."""
     from edgexai.fleet.analysis.analyse import SUSPECT
 
     judged = [r for r in rows if "trial" in r]
     ways: dict[str, Callable[[dict[str, Any]], bool]] = {
         f"frames alone, p ≤ {SUSPECT}": lambda r: r["p"] <= SUSPECT,
         "frames, confirmed by a trial": lambda r: r["p"] <= SUSPECT and r["trial"] == "confirmed",
-        "or found and confirmed by a scan": lambda r: (
-            (r["p"] <= SUSPECT and r["trial"] == "confirmed") or r.get("scan", {}).get("verdict") == "confirmed"
-        ),
     }
     clean = [r for r in judged if not r["planted"]]
     true = [r for r in judged if r["planted"] and r["fooled"] >= used and r["carriers"] >= 1]

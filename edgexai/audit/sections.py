@@ -15,7 +15,15 @@ from edgexai.audit.bill import bill_of_materials
 from edgexai.audit.evidence import MOST_JUDGED, Evidence, maps_of
 from edgexai.audit.questions import QUESTIONS
 from edgexai.audit.report import Page, Report, Section
-from edgexai.audit.shortcuts import ENOUGH, LEAST, SUSPECT, frames, tested
+from edgexai.audit.shortcuts import (
+    ENOUGH,
+    LEAST,
+    SUSPECT,
+    as_a_whole,
+    frames,
+    outstanding,
+    tested,
+)
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.errors import Error
@@ -24,6 +32,7 @@ from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.analysis.statistics import false_discovery
 from edgexai.fleet.read import evidence as stored
 from edgexai.graph import load
+from edgexai.intervention.whole import ENOUGH as ENOUGH_WHOLE
 
 FEW = 8
 """Members of a subgroup or class below which no figure is given."""
@@ -235,14 +244,24 @@ def clever_hans(evidence: Evidence) -> Section:
     found = tested(evidence)
     confirmed = [f for f in found if f.verdict == "confirmed"]
     page.figure("classes that were searched", str(len(enough)), "clusters of concepts and logit", len(targets))
-    page.figure("suspected parts of classes", str(len(found)), f"p ≤ {SUSPECT}, or by a scan", len(targets))
+    page.figure("suspected parts of classes", str(len(found)), f"p ≤ {SUSPECT}, each tried", len(targets))
     page.figure("confirmed by an intervention", str(len(confirmed)), f"trial, at least {ENOUGH:+.0%}", len(targets))
     for f in found:
         if f.verdict == "confirmed":
             page.say(f"{evidence.called(int(f.target or 0))}: {f.text}")
         else:
             page.say(f"A part of {evidence.called(int(f.target or 0))} stood out (p = {f.p:.2g}). {_trial(f)}")
-    if not confirmed:
+    every = as_a_whole(evidence)
+    if every is not None:
+        page.figure(
+            "lead of the class that turns most others", f"{every.share - every.next:.0%}",
+            f"the most relevant tenth of any member pasted; from {ENOUGH_WHOLE:.0%} on a finding", every.n,
+        )  # fmt: skip
+        if every.confirmed:
+            named = evidence.called(every.target)
+            where = outstanding(evidence, every.target)
+            page.say(every.text(named) + (f" It looks at the {where} far more than other classes do." if where else ""))
+    if not confirmed and (every is None or not every.confirmed):
         page.say(
             "No shortcut was confirmed. That does not prove that there is none: "
             "only what varies within a class is seen."

@@ -10,15 +10,17 @@ from edgexai.audit.evidence import Evidence
 from edgexai.fleet.analysis.analyse import RATE, SUSPECT
 from edgexai.fleet.analysis.evidence import Evidence as Frames
 from edgexai.fleet.analysis.finding import Finding
+from edgexai.fleet.analysis.regions import areas, names, shares, suspects
 from edgexai.fleet.analysis.shortcut import LEAST, shortcuts
 from edgexai.fleet.analysis.statistics import false_discovery
 from edgexai.graph import serialize
 from edgexai.intervention.features import flat
 from edgexai.intervention.trial import ENOUGH
-from edgexai.intervention.tried import HOST, NEITHER, ORDINARY, SUSPECTED, Given, sought
+from edgexai.intervention.tried import HOST, NEITHER, ORDINARY, SUSPECTED, Given, tried
+from edgexai.intervention.whole import Whole, whole
 from edgexai.runtime.interpreter import Interpreter
 
-__all__ = ["ENOUGH", "LEAST", "SUSPECT", "frames", "tested"]
+__all__ = ["ENOUGH", "LEAST", "SUSPECT", "as_a_whole", "frames", "outstanding", "tested"]
 CARRIER = 0.5
 
 
@@ -42,19 +44,35 @@ def frames(evidence: Evidence, groups: NDArray[Any] | None = None) -> Frames:
 
 
 def tested(evidence: Evidence) -> list[Finding]:
-    """Shortcuts that a trial confirms, or that are suspected (p ≤ SUSPECT), each with its trial."""
-    found = shortcuts(frames(evidence))
+    """Shortcuts that are worth a trial, or are reported at the false-discovery rate, each with its trial."""
+    found, scores = shortcuts(frames(evidence)), _scores(evidence)
     if not found:
         return []
     rates = false_discovery([f.p for f in found])
     judged = [f.judged(float(q)) for f, q in zip(found, rates, strict=True)]
+    worth = [f for f in judged if f.q <= RATE or f.p <= SUSPECT]
+    return [_tried(evidence, finding, scores) for finding in worth]
+
+
+def as_a_whole(evidence: Evidence) -> Whole | None:
+    """The class that turns most others by the most relevant tenth of any of its members."""
+    return whole(evidence.x[evidence.chosen], evidence.maps, evidence.predicted[evidence.chosen], _scores(evidence))
+
+
+def outstanding(evidence: Evidence, target: int) -> str:
+    """The region beside the centre where a class looks far more than the others do; nothing where there is none."""
+    predicted, maps = evidence.predicted[evidence.chosen], [flat(m) for m in evidence.maps]
+    each = np.stack([shares(m) for m in maps])
+    means = {int(k): each[predicted == k].mean(0) for k in np.unique(predicted)}
+    counts = {k: int((predicted == k).sum()) for k in means}
+    area = areas((maps[0].shape[0], maps[0].shape[1]))
+    found = suspects(means, counts, names(maps[0].shape[0]), area)
+    return next((s.region for s in found if s.target == target), "")
+
+
+def _scores(evidence: Evidence) -> Callable[[NDArray[Any]], NDArray[Any]]:
     model = Interpreter(serialize(evidence.graph))
-
-    def scores(x: NDArray[Any]) -> NDArray[Any]:
-        return model.outputs[0].real(model.run(x)[0])
-
-    tries = [_tried(evidence, finding, scores) for finding in judged]
-    return [f for f in tries if f.verdict == "confirmed" or f.q <= RATE or f.p <= SUSPECT]
+    return lambda x: model.outputs[0].real(model.run(x)[0])
 
 
 def _tried(evidence: Evidence, finding: Finding, scores: Callable[[NDArray[Any]], NDArray[Any]]) -> Finding:
@@ -62,5 +80,4 @@ def _tried(evidence: Evidence, finding: Finding, scores: Callable[[NDArray[Any]]
     role = np.where(evidence.predicted[evidence.chosen] == target, NEITHER, HOST)
     role[[m.id for m in finding.members]] = [SUSPECTED if m.score >= CARRIER else ORDINARY for m in finding.members]
     given = Given(evidence.x[evidence.chosen], evidence.maps, role, target, scores)
-    outcome = sought(given, finding.q <= RATE or finding.p <= SUSPECT)
-    return finding if outcome is None else finding.tried([outcome], evidence.called(target))
+    return finding.tried([tried(given)], evidence.called(target))

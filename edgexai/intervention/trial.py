@@ -22,9 +22,8 @@ WAYS = {
     "cast": "its brightness and contrast transferred",
     "difference": "its mean difference from ordinary members added",
 }
-ENOUGH, ENOUGH_ALONE = 0.3, 0.5
-"""Effects from which a cluster is confirmed, and from which members are that a scan has chosen by their very effect on
-other hosts (docs/findings.md)."""
+ENOUGH = 0.3
+"""Effect from which a suspicion is confirmed (docs/findings.md)."""
 FEWEST, KEPT = 3, 24
 """Donors of a side before the first host is tried, and how many are kept of each."""
 
@@ -57,8 +56,6 @@ class Outcome:
     n: int = 0
     donors: tuple[int, int] = (0, 0)
     ways: dict[str, Way] = field(default_factory=lambda: {way: Way() for way in WAYS})
-    alone: int = 0
-    """How many members a scan has found to stand out; 0 where the suspected ones are a cluster."""
 
     @property
     def done(self) -> bool:
@@ -91,8 +88,7 @@ class Outcome:
         """confirmed, not confirmed, or open: too few donors or hosts so far."""
         if self.n < min(self.wanted, 20) or not self.n:
             return "open"
-        enough = ENOUGH_ALONE if self.alone else ENOUGH
-        return "confirmed" if self.effect(self.best) >= enough and self.interval(self.best)[0] > 0 else "not confirmed"
+        return "confirmed" if self.effect(self.best) >= ENOUGH and self.interval(self.best)[0] > 0 else "not confirmed"
 
     def text(self, called: str) -> str:
         """In words; ``called`` is the class."""
@@ -106,8 +102,7 @@ class Outcome:
             control = (
                 f"ordinary members {counts.ordinary / self.n:.0%}; difference {self.effect(self.best):.0%}, {control}"
             )
-        scan = f"Tried one by one, {self.alone} of its samples stand out. " if self.alone else ""
-        return f"{scan}{self.verdict.capitalize()}: {WAYS[self.best]}, it turns {share} ({control})."
+        return f"{self.verdict.capitalize()}: {WAYS[self.best]}, it turns {share} ({control})."
 
     def as_json(self) -> dict[str, Any]:
         """As it travels."""

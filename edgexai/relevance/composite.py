@@ -113,26 +113,46 @@ def _gamma_box(low: float = 0.0, high: float = 1.0) -> tuple[Line, ...]:
     )
 
 
+EXACT = Epsilon(1e-9)
+"""On hidden maps 1e-6 would be a unit."""
+SUMS = Line(NormPlus(), frozenset({OpKind.ADD}), axes=3)
+"""Sums of maps; a step of a recurrent network adds dense layers, which share as ε does."""
+PLUS = Line(ZPlus(stabilizer=TINY, bias=0.0), CONVOLUTIONS)
+FLAT = Line(Flat(), CONVOLUTIONS, first=True, window=0.02)
+
+
 def _edge() -> tuple[Line, ...]:
     # Measured in docs/edge-composite.md: shares without bias lie between 0 and 1, so that nothing blows up or gets lost
     # on the way and no stabilizer is needed; the flat rule costs least but smears over windows as large as the digit.
-    exact = Epsilon(1e-9)  # on hidden maps 1e-6 would be a unit
-    flat = Line(Flat(), CONVOLUTIONS, first=True, window=0.02)
-    # Sums of maps; a step of a recurrent network adds dense layers, which share as ε does.
-    sums = Line(NormPlus(), frozenset({OpKind.ADD}), axes=3)
+    return (Line(EXACT, from_output=range(1)), FLAT, SUMS, PLUS, Line(EXACT))
+
+
+MOST_LAYERS = 1000
+
+
+def _edge_flat(layers: float = 3) -> tuple[Line, ...]:
+    # `edge` that knows where, but not which pixel of a few: the flat rule in the first convolutions costs least of all.
+    if not 1 <= layers <= MOST_LAYERS or layers % 1:
+        raise ConfigError(f"edge_flat takes a number of layers, 1 to {MOST_LAYERS}, not {layers:g}")
+    flat = Line(Flat(), CONVOLUTIONS, from_input=range(int(layers)), window=0.1)
+    return (Line(EXACT, from_output=range(1)), flat, SUMS, PLUS, Line(EXACT))
+
+
+def _gamma_epsilon(gamma: float = 0.25, stabilizer: float = 0.25) -> tuple[Line, ...]:
+    # γ where the maps are large and details are, ε above: as faithful as γ throughout on KWS, and faster.
+    low = Line(Gamma(gamma=gamma), CONVOLUTIONS, from_input=range(3))
     return (
-        Line(exact, from_output=range(1)),
-        flat,
-        sums,
-        Line(ZPlus(stabilizer=TINY, bias=0.0), CONVOLUTIONS),
-        Line(exact),
+        *(Line(EXACT, from_output=range(1)), FLAT, SUMS, low),
+        *(Line(Epsilon(stabilizer), CONVOLUTIONS), Line(EXACT)),
     )
 
 
 NAMED: dict[str, tuple[int, Callable[..., tuple[Line, ...]]]] = {
     "edge": (0, _edge),
+    "edge_flat": (1, _edge_flat),
     "epsilon": (1, _epsilon),
     "gamma": (1, _gamma),
+    "gamma_epsilon": (2, _gamma_epsilon),
     "epsilon_plus": (0, _plus),
     "epsilon_plus_flat": (0, lambda: _plus(Line(Flat(), first=True))),
     "epsilon_alpha2_beta1": (0, _alpha_beta),
@@ -141,6 +161,10 @@ NAMED: dict[str, tuple[int, Callable[..., tuple[Line, ...]]]] = {
     "wsquare_epsilon_plus": (0, lambda: _plus(Line(WSquare(), first=True))),
 }
 """Names, how many numbers each takes at most, and its lines; where zennit has the name, it means the same."""
+
+
+LESS_MEAN = ("edge", "edge_flat", "gamma_epsilon")
+"""Those that start from the logit less the mean of its competitors."""
 
 
 def composite(name: str) -> Composite:
@@ -159,4 +183,4 @@ def composite(name: str) -> Composite:
         raise ConfigError(f"composite {name!r} takes numbers in its parentheses, as in gamma(0.25)") from None
     if len(numbers) > most:
         raise ConfigError(f"composite {match[1]!r} takes at most {most} numbers, not {len(numbers)}")
-    return Composite(name.strip(), lines(*numbers), "less mean" if match[1] == "edge" else "logit")
+    return Composite(name.strip(), lines(*numbers), "less mean" if match[1] in LESS_MEAN else "logit")

@@ -195,3 +195,11 @@ def test_the_audit_names_the_tag_and_no_other_class() -> None:
     confirmed = [text for text in section.text if "Confirmed: " in text]
     assert len(confirmed) == 1
     assert confirmed[0].startswith("class 8: ")
+
+
+def test_the_audit_names_a_tag_that_all_members_of_a_class_carry() -> None:
+    x, y, _ = tagged.stream(share=1.0)
+    section = clever_hans(Evidence(tagged.MODEL, test=(x, y)))
+    (named,) = [text for text in section.text if text.startswith("As a whole")]
+    assert "class 8 is recognised by little" in named
+    assert "top left" in named

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgexai.errors import FrameError
-from edgexai.intervention.scan import HOSTS
 from edgexai.intervention.trial import FEWEST, Donor, Outcome, Trial, Way, outcome, together
-from edgexai.intervention.tried import ORDINARY, SUSPECTED, Given, roles, scanned_and_tried, sought, tried
+from edgexai.intervention.tried import ORDINARY, SUSPECTED, Given, roles, tried
 
 random = np.random.default_rng(0)
 CORNER = np.s_[0, 0]
@@ -140,22 +139,3 @@ def test_counts_that_cannot_be_are_refused(counts: list[float]) -> None:
 def test_roles() -> None:
     found = roles(np.array([1, 1, 0]), 1, np.array([-0.1, 0.1, 5.0]))
     assert found.tolist()[:2] == [ORDINARY, SUSPECTED]
-
-
-def test_who_makes_no_cluster_is_found_by_a_scan_and_tried_on_other_hosts() -> None:
-    carriers, marked = samples(8, 1.0, (0, 0))
-    ordinary, seen = samples(30, 0.5, (2, 2))
-    hosts, nothing = samples(60, 0.1, (4, 4))
-    x, relevance = np.concatenate([ordinary, carriers, hosts]), np.concatenate([seen, marked, nothing])
-    target = np.repeat([1, 0], [38, 60])
-    wrong = roles(target, 1, np.where(np.arange(98) % 2, 1.0, -1.0))  # a cluster that has nothing to do with it
-    assert tried(Given(x, relevance, wrong, 1, looks_at_the_centre)).verdict == "not confirmed"
-    assert scanned_and_tried(Given(x, relevance, wrong, 1, looks_at_the_centre)) is None
-    found = scanned_and_tried(Given(x, relevance, wrong, 1, looks_at_the_corner))
-    assert found is not None
-    assert found.verdict == "confirmed"
-    assert found.alone == found.donors[0] == 8
-    assert found.n == 60 - HOSTS
-    assert "8 of its samples stand out" in found.text("class 1")
-    assert sought(Given(x, relevance, wrong, 1, looks_at_the_corner), cluster=True) == found
-    assert sought(Given(x, relevance, wrong, 1, looks_at_the_centre), cluster=False) is None

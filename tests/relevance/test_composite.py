@@ -187,3 +187,24 @@ def test_the_file_in_the_documentation_is_one(tmp_path: Path) -> None:
     code: dict[str, object] = {}
     exec(text.split("```python\n")[1].split("```")[0], code)
     assert isinstance(code["mine"], Composite)
+
+
+def test_edge_flat_is_edge_with_the_flat_rule_in_more_layers() -> None:
+    def layer(before: int, window: float) -> Layer:
+        return Layer(OpKind.CONV_2D, "conv", before, 5, window, True, 4)
+
+    found, edge = composite("edge_flat"), composite("edge")
+    assert found.start == edge.start == "less mean"
+    assert [isinstance(found.rule(layer(n, 0.05)), Flat) for n in range(5)] == [True, True, True, False, False]
+    assert isinstance(composite("edge_flat(1)").rule(layer(1, 0.05)), ZPlus)
+    assert found.rule(layer(0, 0.5)) == found.rule(layer(3, 0.01)) == edge.rule(layer(3, 0.01))
+    for wrong in ("edge_flat(0)", "edge_flat(2.5)", "edge_flat(inf)", "edge_flat(nan)"):
+        with pytest.raises(ConfigError, match="number of layers"):
+            composite(wrong)
+
+
+def test_gamma_epsilon_changes_the_rule_after_three_layers() -> None:
+    found = composite("gamma_epsilon(0.5, 0.1)")
+    rules = [found.rule(Layer(OpKind.CONV_2D, "conv", n, 6, 0.1, True, 4)) for n in range(5)]
+    assert rules == [Gamma(gamma=0.5)] * 3 + [Epsilon(0.1)] * 2
+    assert found.rule(Layer(OpKind.FULLY_CONNECTED, "dense", 5, 0, 1.0, True, 2)) == Epsilon(1e-9)

@@ -267,7 +267,9 @@ class Back:
         p = fields["layer"].fields
         over = p["stride_rows"] == p["stride_columns"] == 1 and p["in_channels"] == p["out_channels"]
         below = self._over(op.outputs[0], x) if over else self.flow(x)
-        self._call(op, ("exai_back", "exai_way", fields), value, (above, gate, below), ways.scratch(fields))
+        depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
+        function, size = "exai_back_depthwise" if depthwise else "exai_back", ways.scratch(fields, depthwise)
+        self._call(op, (function, "exai_way", fields), value, (above, gate, below), size)
 
     def _call(
         self,

@@ -42,8 +42,8 @@ def layer(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[s
         size = np.abs(rows).sum(1).reshape(parameters["in_channels"], -1).sum(1)
     else:
         size = np.abs(rows).reshape(len(rows), -1, parameters["in_channels"]).sum((0, 1))
-    bits = min(PRECISION, int(ROOM - log2(max(1, int(size.max())))))
-    if bits < 6:
+    bits = min(ROOM, int(ROOM + 16 - log2(max(1, int(size.max())))))
+    if bits < 20:
         raise reading.refusal(op, "sums of so many weights do not fit into 32 bits")
     fields: dict[str, Any] = {
         "layer": Struct("exai_layer", parameters),
@@ -51,7 +51,7 @@ def layer(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[s
         "keep": keep,
         "weights": Literal(sharing),
         "bits": bits,
-        "depthwise": int(depthwise),
+        "most": int(parameters["shift"].data.max()),
     }
     return fields, offset is not None or sharing == "EXAI_SIGNED"
 
@@ -75,16 +75,20 @@ def _offset(
     return bias if isinstance(rule, Epsilon) and not reading.takes_factors(op) else None
 
 
-def scratch(fields: Mapping[str, Any]) -> int:
-    """Bytes of the working space of `exai_back`."""
-    p = fields["layer"].fields
+def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
+    """Bytes of the working space of `exai_back` and `exai_back_depthwise`."""
+    p: dict[str, int] = fields["layer"].fields
     taps, inside, out = p["kernel_rows"] * p["kernel_columns"], p["in_channels"], p["out_channels"]
-    span = (p["kernel_rows"] - 1) * p["dilation_rows"] + 1
-    ringless = taps == 1 and p["stride_rows"] == p["stride_columns"] == 1
-    ring = 0 if ringless else span * p["in_columns"]
-    depth = taps * inside
-    size: int = 4 * (depth + out + ring * inside) + 2 * (-(-depth // 4) * 4 + 2 * out + ring) + depth
-    return size
+    places: int = ((p["kernel_rows"] - 1) * p["dilation_rows"] + 1) * p["in_columns"]
+    ring: int = places * (4 * inside + 2)
+    if depthwise:
+        return 8 * taps + 4 * out + 2 * (out + out % 2) + ring
+    divides, signed = fields["offset"] is not NULL, fields["weights"].text == "EXAI_SIGNED"
+    direct = taps == 1 and p["stride_rows"] == p["stride_columns"] == 1
+    fours = -(-taps * inside // 4) * 4
+    reads = 3 * fours if divides or signed else 0
+    own: int = 4 * fours + 8 * (out + 1) + reads + 2 * signed * fours + 2 * divides * (out + out % 2)
+    return own if direct else own + ring
 
 
 def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:

@@ -108,7 +108,8 @@ typedef struct {
     const exai_layer *layer;
     const int32_t *offset;
     const exai_keep *keep;
-    uint8_t weights, bits, depthwise;
+    uint8_t weights, bits;
+    int8_t most; /* the largest of the layer's shifts */
 } exai_way;
 
 /* A pool's way back; `ratio` / 2^`shift` is the step of its input over that of its output. */
@@ -149,6 +150,8 @@ void exai_start_error(const exai_error *e, const int8_t *x, const int8_t *y, int
 void exai_finish(float scale, int32_t count, float *relevance);
 void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, const int16_t *flow, float *relevance);
 void exai_back(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below, void *scratch);
+void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                         void *scratch);
 void exai_back_flat(const exai_way *way, const int16_t *above, float *relevance, void *scratch);
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,

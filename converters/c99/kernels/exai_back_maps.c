@@ -53,7 +53,8 @@ static void through(const exai_pool_way *way, const int8_t *x, const int16_t *ab
                     exai_accumulate(sums, &exponent, values, channels, above[pixels * channels + at] - way->shift);
                 }
             }
-            exai_store(way->keep, row * p->in_columns + column, channels, sums, exponent, gate, below);
+            exai_store(way->keep, row * p->in_columns + column, channels, sums,
+                       exponent == EXAI_NOTHING ? 0 : exai_sizes(sums, channels), exponent, gate, below);
         }
     }
 }
@@ -91,6 +92,7 @@ void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *oth
             const int32_t part = by > 0 ? exai_round(a, by) : a, whole = by > 0 ? exai_round(a + b, by) : a + b;
             t[c] = (m < 0 ? -1 : 1) * (int32_t)(((uint32_t)(m < 0 ? -m : m) * 2 * (uint32_t)part) / (uint32_t)whole);
         }
-        exai_store(keep, p, channels, t, e == EXAI_NOTHING ? e : e - (way->by_sign ? 1 : way->shift), gate, below);
+        exai_store(keep, p, channels, t, exai_sizes(t, channels), e == EXAI_NOTHING ? e : e - (way->by_sign ? 1 : way->shift),
+                   gate, below);
     }
 }

@@ -17,71 +17,105 @@ void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
     }
 }
 
-void exai_accumulate(int32_t *sums, int16_t *sums_exponent, const int32_t *values, int32_t count, int32_t exponent) {
+int32_t exai_align(int32_t *sums, int16_t *sums_exponent, int32_t count, int32_t exponent) {
     const int32_t up = exponent - *sums_exponent;
+    if (*sums_exponent == EXAI_NOTHING) {
+        memset(sums, 0, (size_t)count * sizeof *sums);
+    } else if (up > 0) {
+        const int32_t by = up > 31 ? 31 : up;
+        for (int32_t i = 0; i < count; i++) sums[i] >>= by;
+    } else {
+        return up < -31 ? 31 : -up;
+    }
+    *sums_exponent = (int16_t)exponent;
+    return 0;
+}
+
+void exai_accumulate(int32_t *sums, int16_t *sums_exponent, const int32_t *values, int32_t count, int32_t exponent) {
     if (*sums_exponent == EXAI_NOTHING) {
         memcpy(sums, values, (size_t)count * sizeof *sums);
         *sums_exponent = (int16_t)exponent;
-    } else if (up > 0) {
-        for (int32_t i = 0; i < count; i++) sums[i] = exai_round(sums[i], up) + values[i];
-        *sums_exponent = (int16_t)exponent;
-    } else if (up == 0) {
+        return;
+    }
+    const int32_t by = exai_align(sums, sums_exponent, count, exponent);
+    if (by) {
+        for (int32_t i = 0; i < count; i++) sums[i] += values[i] >> by;
+    } else {
         for (int32_t i = 0; i < count; i++) sums[i] += values[i];
-    } else if (up > -31) {
-        const int32_t half = (int32_t)(1u << (-up - 1));
-        for (int32_t i = 0; i < count; i++) sums[i] += (values[i] + half) >> -up;
     }
 }
 
-/* Factor <-> relevance, and the gate; the exponent that the values then have. */
-static int32_t converted(const exai_keep *keep, int32_t first, int32_t count, int32_t *t, int32_t exponent,
-                         const void *gate) {
-    const int8_t *const v = (const int8_t *)gate + first;
-    const int32_t zero = keep->zero;
+uint32_t exai_sizes(const int32_t *values, int32_t count) {
     uint32_t size = 0;
-    if (keep->from == EXAI_FACTOR && keep->form != EXAI_FACTOR) {
-        for (int32_t i = 0; i < count; i++) size |= exai_size(t[i]);
-        const int32_t by = exai_length(size) - 22; /* a value's step count has eight bits and a sign */
-        for (int32_t i = 0; i < count; i++) t[i] = exai_round(t[i], by) * (v[i] - zero);
-        return exponent + (by > 0 ? by : 0);
+    for (int32_t i = 0; i < count; i++) size |= exai_size(values[i]);
+    return size;
+}
+
+void exai_ring_begin(exai_ring *ring, const exai_way *way, int32_t *sums, int16_t *exponents) {
+    ring->layer = way->layer, ring->keep = way->keep, ring->sums = sums, ring->exponents = exponents, ring->next = 0;
+    ring->span = (way->layer->kernel_rows - 1) * way->layer->dilation_rows + 1;
+    for (int32_t i = 0; i < ring->span * way->layer->in_columns; i++) exponents[i] = EXAI_NOTHING;
+}
+
+void exai_ring_flush(exai_ring *ring, int32_t end, const void *gate, void *below) {
+    const int32_t columns = ring->layer->in_columns, in = ring->layer->in_channels;
+    if (end > ring->layer->in_rows) end = ring->layer->in_rows;
+    for (; ring->next < end; ring->next++) {
+        for (int32_t j = 0; j < columns; j++) {
+            const int32_t at = ring->next % ring->span * columns + j;
+            int32_t *const sums = ring->sums + at * in;
+            const uint32_t size = ring->exponents[at] == EXAI_NOTHING ? 0 : exai_sizes(sums, in);
+            exai_store(ring->keep, ring->next * columns + j, in, sums, size, ring->exponents[at], gate, below);
+            ring->exponents[at] = EXAI_NOTHING;
+        }
     }
-    if (keep->gate == EXAI_BITS) {
-        const uint8_t *const bits = gate;
+}
+
+/* Factors to relevance, by the values of the map; returns its size. */
+static uint32_t times_values(const int8_t *v, int32_t zero, int32_t count, int32_t *t, int32_t by) {
+    uint32_t size = 0;
+    if (by > 0) {
+        const int32_t half = (int32_t)(1u << (by - 1));
         for (int32_t i = 0; i < count; i++) {
-            if (!((bits[(first + i) >> 3] >> ((first + i) & 7)) & 1)) t[i] = 0;
+            t[i] = ((t[i] + half) >> by) * (v[i] - zero);
+            size |= exai_size(t[i]);
         }
-    } else if (keep->gate == EXAI_VALUES && keep->form == EXAI_FACTOR) {
-        for (int32_t i = 0; i < count && keep->from == EXAI_FACTOR; i++) t[i] = v[i] > zero ? t[i] : 0;
-        if (keep->from == EXAI_RELEVANCE) { /* what is no step counts as half of one */
-            for (int32_t i = 0; i < count; i++) size |= exai_size(t[i]);
-            const int32_t up = 29 - exai_length(size);
-            for (int32_t i = 0; i < count; i++) {
-                const int32_t steps = v[i] == zero ? 1 : 2 * (v[i] - zero);
-                t[i] = 2 * (int32_t)((uint32_t)t[i] << (up > 0 ? up : 0)) / steps;
-            }
-            return exponent - (up > 0 ? up : 0);
-        }
+    } else {
+        for (int32_t i = 0; i < count; i++) size |= exai_size(t[i] *= v[i] - zero);
     }
-    return exponent;
+    return size;
+}
+
+/* Relevance to factors: what is no step counts as half of one. Values have 30 bits. */
+static uint32_t over_values(const int8_t *v, int32_t zero, int32_t count, int32_t *t, int32_t up) {
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t steps = v[i] == zero ? 1 : 2 * (v[i] - zero);
+        t[i] = 2 * (int32_t)((uint32_t)t[i] << up) / steps;
+    }
+    return exai_sizes(t, count);
+}
+
+static void gated_by_bits(const uint8_t *bits, int32_t first, int32_t count, int32_t *t) {
+    for (int32_t i = 0; i < count; i++) t[i] &= -((bits[(first + i) >> 3] >> ((first + i) & 7)) & 1);
 }
 
 /* One pixel's values as mantissas. */
-static void keep_pixel(const exai_keep *keep, const int32_t *t, int32_t exponent, int16_t *m, int16_t *e) {
-    const int32_t count = keep->channels;
-    uint32_t size = 0;
-    for (int32_t i = 0; i < count; i++) size |= exai_size(t[i]);
-    const int32_t by = exai_length(size) - EXAI_PRECISION;
+static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, int32_t exponent, int16_t *m, int16_t *e) {
+    const int32_t count = keep->channels, by = exai_length(size) - EXAI_PRECISION;
     exponent = size ? exponent + by : EXAI_NOTHING;
     if (keep->adds && *e != EXAI_NOTHING) {
         if (!size) return;
         const int32_t both = (*e > exponent ? *e : exponent) + 1;
         for (int32_t i = 0; i < count; i++) {
-            m[i] = (int16_t)(exai_round(m[i], both - *e) + exai_round(t[i], both - exponent + by));
+            const int32_t mine = by > 0 ? exai_round(t[i], by) : t[i] * (1 << -by);
+            m[i] = (int16_t)(exai_round(m[i], both - *e) + exai_round(mine, both - exponent));
         }
         *e = (int16_t)both;
         return;
     }
-    if (by > 0) {
+    if (!size) {
+        memset(m, 0, (size_t)count * sizeof *m);
+    } else if (by > 0) {
         const int32_t half = (int32_t)(1u << (by - 1));
         for (int32_t i = 0; i < count; i++) m[i] = (int16_t)((t[i] + half) >> by);
     } else {
@@ -90,30 +124,50 @@ static void keep_pixel(const exai_keep *keep, const int32_t *t, int32_t exponent
     *e = (int16_t)exponent;
 }
 
-void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *values, int32_t exponent, const void *gate,
-                void *below) {
+void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *values, uint32_t size, int32_t exponent,
+                const void *gate, void *below) {
     const int32_t first = pixel * count;
-    if (exponent == EXAI_NOTHING) memset(values, 0, (size_t)count * sizeof *values);
-    exponent = exponent == EXAI_NOTHING ? 0 : converted(keep, first, count, values, exponent, gate);
+    const int8_t *const v = (const int8_t *)gate + first;
+    if (exponent == EXAI_NOTHING || !size) {
+        size = 0;
+        memset(values, 0, (size_t)count * sizeof *values);
+    } else if (keep->from == EXAI_FACTOR && keep->form != EXAI_FACTOR) {
+        const int32_t by = exai_length(size) - 22; /* a value's steps have eight bits and a sign */
+        size = times_values(v, keep->zero, count, values, by);
+        exponent += by > 0 ? by : 0;
+    } else if (keep->from == EXAI_RELEVANCE && keep->form == EXAI_FACTOR) {
+        const int32_t up = 29 - exai_length(size);
+        size = over_values(v, keep->zero, count, values, up > 0 ? up : 0);
+        exponent -= up > 0 ? up : 0;
+    } else if (keep->gate == EXAI_BITS) {
+        gated_by_bits(gate, first, count, values);
+        size = exai_sizes(values, count);
+    } else if (keep->gate == EXAI_VALUES) {
+        for (int32_t i = 0; i < count; i++) values[i] = v[i] > keep->zero ? values[i] : 0;
+        size = exai_sizes(values, count);
+    }
     if (keep->form == EXAI_MAP) {
         float *to = (float *)below + first / keep->run;
         for (int32_t i = 0; i < count; i += keep->run) {
             int64_t sum = 0;
             for (int32_t k = 0; k < keep->run; k++) sum += values[i + k];
-            *to++ = (float)sum * power_of_two(exponent);
+            *to++ = sum ? (float)sum * power_of_two(exponent) : 0.0f;
         }
         return;
     }
-    int16_t *const m = (int16_t *)below + first;
-    int16_t *const e = exai_exponents(keep, below) + first / keep->channels;
-    for (int32_t i = 0, p = 0; i < count; i += keep->channels, p++) keep_pixel(keep, values + i, exponent, m + i, e + p);
+    int16_t *m = (int16_t *)below + first, *e = (int16_t *)below + keep->pixels * keep->channels + first / keep->channels;
+    for (int32_t i = 0; i < count; i += keep->channels, m += keep->channels, e++) {
+        if (count > keep->channels) size = exai_sizes(values + i, keep->channels);
+        keep_pixel(keep, values + i, size, exponent, m, e);
+    }
 }
 
 void exai_back_same(const exai_keep *keep, const int16_t *above, const void *gate, void *below, void *scratch) {
     int32_t *const t = scratch;
     for (int32_t p = 0; p < keep->pixels; p++) {
         for (int32_t i = 0; i < keep->channels; i++) t[i] = above[p * keep->channels + i];
-        exai_store(keep, p, keep->channels, t, above[keep->pixels * keep->channels + p], gate, below);
+        exai_store(keep, p, keep->channels, t, exai_sizes(t, keep->channels), above[keep->pixels * keep->channels + p],
+                   gate, below);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Integers that share an exponent: how relevance is rounded, added and kept. */
+/* Integers that share an exponent: how relevance is rounded, added, listed and kept. */
 
 #ifndef EXAI_FLOW_H
 #define EXAI_FLOW_H
@@ -16,16 +16,70 @@ static inline uint32_t exai_size(int32_t x) {
     return (uint32_t)(x ^ (x >> 31));
 }
 
-/* The exponents of a flow, behind its mantissas. */
-static inline int16_t *exai_exponents(const exai_keep *keep, void *flow) {
-    return (int16_t *)flow + keep->pixels * keep->channels;
+/* x / 2^by, rounded; by < 0 multiplies. */
+static inline int32_t exai_shifted(int32_t x, int32_t by) {
+    return by >= 0 ? exai_round(x, by) : by < -31 ? 0 : (int32_t)((uint32_t)x << -by);
 }
 
-/* Keep `count` values * 2^exponent, those of pixel `pixel` of the kernel that computed them; they are overwritten. */
-void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *values, int32_t exponent, const void *gate,
-                void *below);
+/* factor * w / 2^16, rounded down: a factor has up to 30 bits, so that small ones beside large ones are not lost. */
+static inline int32_t exai_times(int32_t factor, int32_t w) {
+    return (factor >> 16) * w + ((int32_t)((uint32_t)factor & 0xFFFFu) * w >> 16);
+}
+
+/* A unit that carries relevance: where its row of weights begins, and the factor of the row. */
+typedef struct {
+    int32_t row, factor;
+} exai_entry;
+
+/* The factors of a list become what shares in each of its rows: the sum of products with v. */
+void exai_rows_dot(const int8_t *weights, exai_entry *list, int32_t n, const int16_t *v, const int16_t *negative,
+                   int32_t depth, int sharing);
+
+/* The rows of a list, weighted and added, over 2^16; the size of the sums. A list has room for one entry more than it holds. */
+uint32_t exai_rows_sum(const int8_t *weights, exai_entry *list, int32_t n, const int16_t *negative, int32_t depth,
+                       int sharing, int32_t *sums);
+
+/* The layer's multiplier as m / 2^15 * 2^(exponent that all channels share), for factors. */
+static inline int32_t exai_multiplied(const exai_layer *layer, int32_t unit, int32_t factor, int32_t most) {
+    const int32_t which = unit * layer->step, by = most - layer->shift[which];
+    const int32_t product = factor * (int32_t)(((uint32_t)layer->multiplier[which] + 0x8000u) >> 16);
+    return product >> (by > 31 ? 31 : by);
+}
+
+/* m / d = q * 2^(exponent - 15), q in 2^14 ... 2^16; d is not zero. */
+static inline int32_t exai_quotient(int32_t m, int32_t d, int32_t *exponent) {
+    const uint32_t numerator = (uint32_t)(m < 0 ? -m : m), denominator = (uint32_t)(d < 0 ? -d : d);
+    const int32_t length = exai_length(numerator), by = exai_length(denominator) - 15;
+    const uint32_t fifteen = by > 0 ? (denominator + (1u << (by - 1))) >> by : denominator << -by;
+    const int32_t q = (int32_t)((numerator << (30 - length)) / fifteen);
+    *exponent = length - by - 15;
+    return (m ^ d) < 0 ? -q : q;
+}
+
+/* Rows of the input until no later window reaches them. */
+typedef struct {
+    const exai_layer *layer;
+    const exai_keep *keep;
+    int32_t *sums;      /* (span, columns, channels) */
+    int16_t *exponents; /* (span, columns) */
+    int32_t span, next;
+} exai_ring;
+
+/* Bytes: 4 * span * columns * channels for sums, 2 * span * columns for exponents. */
+void exai_ring_begin(exai_ring *ring, const exai_way *way, int32_t *sums, int16_t *exponents);
+void exai_ring_flush(exai_ring *ring, int32_t end, const void *gate, void *below);
+
+/* Keep `count` values * 2^exponent, those of pixel `pixel` of the kernel that computed them; they are overwritten.
+ * `size` is an OR of their sizes. */
+void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *values, uint32_t size, int32_t exponent,
+                const void *gate, void *below);
+
+/* An accumulator's exponent is at least `exponent` after this; how far what is added has to be shifted right. */
+int32_t exai_align(int32_t *sums, int16_t *sums_exponent, int32_t count, int32_t exponent);
 
 /* Add values * 2^exponent to an accumulator, whose exponent rises as it must. */
 void exai_accumulate(int32_t *sums, int16_t *sums_exponent, const int32_t *values, int32_t count, int32_t exponent);
+
+uint32_t exai_sizes(const int32_t *values, int32_t count);
 
 #endif

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     def tried(finding: "Finding") -> "Finding":
         known = answers.get((finding.model, finding.target or 0), [])
         own = None if trier is None else trier(finding)
-        outcomes = known if own is None else [own] if own.alone else [*known, own]  # a scan's are other samples
+        outcomes = known if own is None else [*known, own]
         return finding.tried(outcomes) if outcomes else finding
 
     found = analysed(evidence(args.store, since), earlier, args.rate, tried, args.suspicions)
@@ -91,9 +91,8 @@ def _trier(model: Path, data: Path) -> "Callable[[Finding], Outcome | None]":
     seen = Seen.of(model, data)
 
     def tried(finding: "Finding") -> "Outcome | None":
-        if finding.probe is None or finding.model != seen.model:
-            return None
-        return seen.tried(finding.probe, finding.p <= SUSPECT)
+        worth = finding.probe is not None and finding.model == seen.model and finding.p <= SUSPECT
+        return seen.tried(finding.probe) if worth and finding.probe is not None else None
 
     return tried
 

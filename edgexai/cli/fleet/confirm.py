@@ -13,7 +13,7 @@ from edgexai.heatmap.concepts import folded
 from edgexai.intervention.features import channels, flat, pooled
 from edgexai.intervention.suspicion import Suspicion
 from edgexai.intervention.trial import Outcome
-from edgexai.intervention.tried import Given, roles, sought
+from edgexai.intervention.tried import Given, roles, tried
 from edgexai.runtime.explainer import Explainer, Explanation
 
 MOST = 2000
@@ -42,14 +42,13 @@ class Seen:
         """As frames name it."""
         return self.explainer.metadata.source[:16]
 
-    def tried(self, suspicion: Suspicion, cluster: bool) -> Outcome | None:
-        """What suspected samples of the class do to others, if its ``cluster`` is worth a trial, and those that stand
-        out one by one; None if nothing is. ConfigError if the suspicion is of other numbers."""
+    def tried(self, suspicion: Suspicion) -> Outcome:
+        """What suspected samples of the class do to others; ConfigError if the suspicion is of other numbers."""
         target = np.array([e.target for e in self.said])
         distance = suspicion.distance(self._features(suspicion), np.array([e.score for e in self.said]))
         role = roles(target, suspicion.target, distance)
         inputs, maps = np.stack([e.inputs[0] for e in self.said]), np.stack([e.relevance for e in self.said])
-        return sought(Given(inputs, maps, role, suspicion.target, self._scores), cluster)
+        return tried(Given(inputs, maps, role, suspicion.target, self._scores))
 
     def _scores(self, x: NDArray[Any]) -> NDArray[Any]:
         return self.explainer.outputs[0].real(self.explainer(x, unit="by type").outputs[0])

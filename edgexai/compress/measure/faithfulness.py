@@ -17,20 +17,24 @@ Array = NDArray[Any]
 
 
 def curves(
-    graph: Graph, x: Array, fill: Array, maps: Array, targets: NDArray[np.int64]
+    graph: Graph, x: Array, fill: Array, maps: Array, targets: NDArray[np.int64], steps: int = STEPS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Areas under the deletion and insertion curves (N,), by the share of positions that are changed."""
-    count = int(np.prod(x.shape[1:3]))
+    """Areas under the deletion and insertion curves (N,), by the share of positions that are changed.
+
+    A position is what ``maps`` (N, …) have a value of: a pixel, a step of a series, a column of a table. The curves are
+    taken at ``steps`` places, more of them where few positions are changed.
+    """
+    count = int(np.prod(maps.shape[1:]))
     order = np.argsort(-maps.reshape(len(x), -1), axis=1, kind="stable")
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(count)[None], axis=1)
-    cuts = np.unique(np.rint(np.linspace(0, 1, STEPS + 1) ** 2 * count)).astype(int)
+    places = rank.reshape(*maps.shape, *[1] * (x.ndim - maps.ndim))
+    cuts = np.unique(np.rint(np.linspace(0, 1, steps + 1) ** 2 * count)).astype(int)
     areas = []
     for inserting in (False, True):
         heights = []
         for cut in cuts:
-            first = (rank < cut).reshape(*x.shape[:3], 1)
-            shown = np.where(first == inserting, x, fill[None]).astype(x.dtype)
+            shown = np.where((places < cut) == inserting, x, fill[None]).astype(x.dtype)
             p = probabilities(graph, shown)
             heights.append(p[np.arange(len(x)), targets])
         areas.append(np.asarray(np.trapezoid(np.stack(heights), cuts / count, axis=0)))
