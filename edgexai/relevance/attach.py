@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from math import prod
 
 from edgexai._version import VERSION
-from edgexai.checks import of_type, one_of, told, whole_number
+from edgexai.checks import of_type, one_of, told, true_or_false, whole_number
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, plain_of, settled
 from edgexai.graph.sweep import swept
@@ -76,6 +76,7 @@ def attach(
         explainer, table = precisions.fastest(graph, precision, make)
         said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
         return replace(explainer, metadata={**explainer.metadata, METADATA: json.dumps(said).encode()})
+    true_or_false("absorbed", absorbed)
     one_of("precision", precision, ("float32", "int8", "auto"))
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
