@@ -61,6 +61,7 @@ DOORS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Any]]] = {
             "output": 0,
             "precision": "float32",
             "concepts": None,
+            "absorbed": False,
         },
     ),
     "Composite": (
