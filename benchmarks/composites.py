@@ -161,7 +161,8 @@ def render(rows: list[Row]) -> str:
         cells = []
         for measure in MEASURES:
             values = [row[measure][0] for row in own if row[measure][0] is not None]
-            cells.append(str(quality.mean(values)) if values else "–")
+            i = quality.mean(values)
+            cells.append(_cell([i.mean, i.low, i.high] if values else [None], False))
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     for model in models:
         own = [row for row in rows if row["model"] == model]

@@ -33,7 +33,8 @@ def test_there_are_commands_of_every_verb() -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not c.shortened], ids=str)
-def test_the_parser_takes_it(command: Command) -> None:
+def test_the_parser_takes_it(command: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)  # some options look whether their file is there
     parser = parser_of(command.words[0], import_module(f"edgexai.cli.{command.words[0]}"))
     argv = argv_of(command)
     if "--help" in argv:

@@ -101,6 +101,7 @@ def _spare_source(args: argparse.Namespace) -> None:
         isinstance(source, str)
         and "\0" not in source
         and output is not None
+        and os.path.exists(source)
         and os.path.exists(output)
         and os.path.samefile(source, output)
     ):

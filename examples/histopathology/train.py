@@ -81,11 +81,11 @@ def apart(t: Tiles, quarter: int) -> tuple[Array, Array]:
     return ~touches, inside
 
 
-def train(x: Array, y: Array, epochs: int) -> object:
+def train(x: Array, y: Array, epochs: int, seed: int = 0) -> object:
     """A small convolutional network, with mirrored tiles; both classes weigh the same."""
     import keras
 
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(seed)
     layers = keras.layers
     v = inputs = keras.Input((TILE, TILE, 3))
     for width in (12, 24, 32):

@@ -148,11 +148,27 @@ def furnish(folder: Path) -> None:
         Image.fromarray(np.full((20, 20, 3), 60 * number, np.uint8)).save(place / f"{number}.png")
     if find_spec("tensorflow"):
         _furnish_keras(folder, x)
+    if find_spec("cryptography"):
+        _furnish_keys(folder)
+    (folder / "store").mkdir(exist_ok=True)
+    (folder / "store" / "journal.db").touch()
     (folder / "birds.txt").write_text("\n".join("abcdefghij"))
     (folder / "mine.toml").write_text('[[line]]\nrule = "epsilon"\n')
     own = {"fleet": "line3", "node": "press7", "model": "kws_explain.tflite", "data": "clips.npz"}
     agent = "\n".join(f'{key} = "{value}"' for key, value in own.items())
     (folder / "agent.toml").write_text(f'[agent]\n{agent}\n[broker]\nurl = "mqtt://127.0.0.1:1883"\n')
+
+
+def _furnish_keys(folder: Path) -> None:
+    """The key that an auditor signs with, and the public one."""
+    from cryptography.hazmat.primitives import serialization as s
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key, private = Ed25519PrivateKey.generate(), folder / "auditor.key"
+    private.write_bytes(key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()))
+    private.chmod(0o600)
+    public = key.public_key().public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo)
+    (folder / "auditor.pub").write_bytes(public)
 
 
 def _furnish_keras(folder: Path, x: np.ndarray) -> None:
@@ -175,7 +191,7 @@ ELSEWHERE = {
     "--store store": "tests/audit fills a store first",
     "x86_64_vnni": "the small network has fewer channels than lanes; tests/compress prunes larger ones to them",
 }
-WANTS = {"--pdf": "weasyprint", "convert": "tensorflow"}
+WANTS = {"--pdf": "weasyprint", "--sign": "cryptography", "verify": "cryptography", "convert": "tensorflow"}
 """What a command needs that not every workstation has."""
 SLOW = {"--distill", "--calibration", "--keep-explanations", "--int4", "--rivals"}
 
