@@ -1,6 +1,6 @@
 """What generated firmware takes on a Cortex-M: instructions by QEMU, flash by the linker, RAM by the header.
 
-    python -m benchmarks.firmware kws_int8.tflite ic_int8.tflite ad_int8.tflite:error
+    python -m benchmarks.firmware kws_int8.tflite ic_int8.tflite ic_int8.tflite:16x16 ad_int8.tflite:error
 
 QEMU counts one nanosecond an instruction (-icount shift=0) and SysTick runs at the board's clock, so that a figure is
 exact to some tens of instructions. Instructions are not cycles: an M4 takes between one and two cycles for one.
@@ -87,19 +87,27 @@ def row(path: Path, asked: Explaining) -> str:
         with tempfile.TemporaryDirectory() as other:
             alone = write(path, other).constants
     sizes = f"{made.arena:,} | {made.explain_arena:,} | {alone:,} | {made.constants - alone:,} | {found[0][2]:,}"
-    what = asked.composite if asked.target == "predicted" else f"{asked.composite}, {asked.target}"
+    how = asked.target if asked.target != "predicted" else "" if asked.grid is None else "{}x{}".format(*asked.grid)
+    what = f"{asked.composite}, {how}" if how else asked.composite
     return f"| {path.stem} | {what} | {counts} | {sizes} |"
 
 
 def main() -> None:
     """Print the table of docs/firmware.md."""
-    models = [argument.partition(":") for argument in sys.argv[1:]]
     cores = " | ".join(f"predict, {core} | explain, {core} | ratio" for core in CORES)
     print(f"| model | composite | {cores} | RAM, B | to explain | constants, B | to explain | code, B |")
     print("|---" * (3 * len(CORES) + 7) + "|")
-    for path, _, target in models:
-        for composite in ("epsilon", "edge") if target != "error" else ("edge",):
-            print(row(Path(path), Explaining(composite, target or "predicted")), flush=True)
+    for argument in sys.argv[1:]:
+        path, _, how = argument.partition(":")
+        rows, _, columns = how.partition("x")
+        if how == "error":
+            asked = [Explaining("edge", "error")]
+        elif how:
+            asked = [Explaining("edge", grid=(int(rows), int(columns)))]
+        else:
+            asked = [Explaining("epsilon"), Explaining("edge")]
+        for one in asked:
+            print(row(Path(path), one), flush=True)
 
 
 if __name__ == "__main__":

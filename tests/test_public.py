@@ -61,6 +61,7 @@ DOORS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Any]]] = {
             "output": 0,
             "precision": "float32",
             "concepts": None,
+            "absorbed": False,
         },
     ),
     "Composite": (
@@ -74,6 +75,8 @@ DOORS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Any]]] = {
     "Explainer": (edgexai.Explainer, {"model": EXPLAINER, "threads": 1, "runtime": "tflite", "untrusted": False}),
     "Explainer()": (EXPLAIN, {"x": X[0], "weights": None, "box": None, "unit": None}),
     "Explainer.batch": (EXPLAIN.batch, {"samples": X[:1], "weights": None, "unit": None}),
+    "Explanation.called": (EXPLANATION.called, {"target": 0}),
+    "Explanation.probability": (EXPLANATION.probability, {"target": 0}),
     "Explanation.plot": (EXPLANATION.plot, {"label": None, "kind": "auto"}),
     "profile_relevance": (
         edgexai.profile_relevance,

@@ -32,15 +32,17 @@ def save(graph: Graph, path: str | Path) -> None:
 def write(data: bytes, path: str | Path) -> None:
     """Write a file whole or not at all."""
     target = file_path("the file to write", path)
-    if target.is_dir():
-        raise FileError(f"{target} is a folder; give the path of the file to write")
-    if target.exists() and not target.is_file():  # a device such as /dev/stdout is written to, not replaced
-        target.write_bytes(data)
-        return
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
+        if target.is_dir():
+            raise FileError(f"{target} is a folder; give the path of the file to write")
+        if target.exists() and not target.is_file():  # a device such as /dev/stdout is written to, not replaced
+            target.write_bytes(data)
+            return
         part.write_bytes(data)
         part.replace(target)
+    except FileError:
+        raise
     except FileNotFoundError:
         raise MissingFile(f"{target} cannot be written: there is no folder {target.parent}; make it first") from None
     except OSError as error:

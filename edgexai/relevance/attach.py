@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from math import prod
 
 from edgexai._version import VERSION
-from edgexai.checks import of_type, one_of, told, whole_number
+from edgexai.checks import of_type, one_of, told, true_or_false, whole_number
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import Builder, DType, Graph, Model, Op, OpKind, fingerprint, plain_of, settled
 from edgexai.graph.sweep import swept
@@ -66,7 +66,7 @@ def attach(
     if not isinstance(target, str):
         target = whole_number('target (an index, "predicted", "input" …)', target, 0)
     output = output if isinstance(output, str) else whole_number("output", output)
-    concepts = _wanted(concepts)
+    concepts, absorbed = _wanted(concepts), true_or_false("absorbed", absorbed)
     of_type("precision", precision, str, '"float32", "int8" or "auto"')
     if precisions.asked(precision):
 

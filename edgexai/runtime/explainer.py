@@ -107,11 +107,12 @@ class Explanation:
 
     def called(self, target: int) -> str:
         """The name of a class, or its number."""
+        target = whole_number("target", target)
         return self.labels[target] if 0 <= target < len(self.labels) else str(target)
 
     def probability(self, target: int) -> float | None:
         """Of a class, if the model's first output is from 0 to 1; None if it is not."""
-        p = self.scores
+        p, target = self.scores, whole_number("target", target)
         known = p is not None and 0 <= target < len(p) and p.min() >= 0 and p.max() <= 1
         return float(p[target]) if p is not None and known else None
 

@@ -146,6 +146,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: edgexai.load(Path(MODEL).parent), "is a folder; give the path of a file"),
     (lambda: edgexai.load("no.tflite"), "no.tflite does not exist"),
     (lambda: edgexai.save(edgexai.load(MODEL), Path(MODEL).parent), "is a folder"),
+    (lambda: edgexai.save(edgexai.load(MODEL), "x" * 300), "cannot be written: File name too long"),
     (lambda: edgexai.save(edgexai.load(MODEL), "no/such/m.tflite"), "there is no folder no/such; make it first"),
 ]
 

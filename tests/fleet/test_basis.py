@@ -64,8 +64,8 @@ def test_a_node_sends_the_fleet_decodes_and_the_page_draws(
     assert [base64.b64decode(one) for one in fleet.ask(f"/api/bases/{own.name.hex()}")] == [basis.read_bytes()]
     assert fleet.ask("/api/bases/0000") == []
     if CHROMIUM is not None:
-        html = dump(fleet.page, "--virtual-time-budget=8000")
-        drawn = re.findall(r'<article class="node"><h3>one.*?</article>', html, re.S)
+        html = dump(f"{fleet.page}/?view=node&node=f/one", "--virtual-time-budget=8000")
+        drawn = re.findall(r'<article class="node"><h2>one.*?</article>', html, re.S)
         assert [one.count("relevance map of 12 by 12") for one in drawn] == [6]
 
 

@@ -135,7 +135,8 @@ def test_the_page_shows_it_first_as_text_with_its_maps(page: str, watch: Watch) 
     assert "&lt;i&gt;cat&lt;/i&gt;" in first
     assert first.count("relevance map of 12 by 12") == 8
     assert ">Confirm</button>" in first
-    assert html.index('<article class="finding') < html.index('<article class="class')
+    assert '<article class="class' in dump(f"{page}?view=models", "--virtual-time-budget=6000")
+    assert "No finding is open" in dump(f"{page}?kind=compare", "--virtual-time-budget=6000")
     decide(watch.directory, watch.answer()["findings"][0]["id"], "dismissed", "Ada", "harmless")
     assert "No finding is open" in dump(page, "--virtual-time-budget=6000") or watch.answer()["findings"][1:]
     decided = dump(f"{page}?findings=decided", "--virtual-time-budget=6000")

@@ -181,6 +181,19 @@ class Journal:
             limit,
         )
 
+    def said_since(self, received: float) -> list[NodeNote]:
+        """What nodes said from then on (Unix seconds), of all kinds."""
+        return self._all("SELECT fleet, node, kind, received, message FROM node WHERE received >= ?", received)
+
+    def said_by(self, fleet: str, node: str) -> list[NodeNote]:
+        """The last of every kind that a node said."""
+        query = "SELECT fleet, node, kind, received, message FROM node WHERE fleet = ? AND node = ?"
+        return self._all(query, fleet, node)
+
+    def names(self) -> set[tuple[str, str]]:
+        """The (fleet, node) that have said anything."""
+        return {(fleet, node) for fleet, node in self._all("SELECT DISTINCT fleet, node FROM node")}
+
     def states(self) -> dict[str, int]:
         """How many nodes there are by the state that their last status says."""
         rows = self._all(

@@ -24,6 +24,7 @@ from edgexai.fleet.store.labels import labels
 from edgexai.fleet.web import findings
 from edgexai.fleet.web.answer import Answer
 from edgexai.fleet.web.guard import LOOPBACK, Guard
+from edgexai.fleet.web.inventory import Inventory
 from edgexai.fleet.web.login import Door
 from edgexai.fleet.web.patience import PatientProtocol
 from edgexai.fleet.web.view import View
@@ -44,7 +45,7 @@ def application(
     """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
     see `Guard`."""
     watch = watch or Watch(view.store.directory, view.store.last_id)
-    begun = time.time()
+    begun, stock = time.time(), Inventory(view.store.journal)
 
     def page(request: Request) -> Response:
         return FileResponse(STATIC / "index.html")
@@ -60,13 +61,26 @@ def application(
                 "states": states,
                 "shown": view.shown,
                 "let_go": view.let_go,
+                "looked": watch.answer()["computed"],
+                **stock.summary(),
                 **view.store.journal.counters(),
             }
         )
 
     def nodes(request: Request) -> Response:
-        limit = _limit(request, 500, 100_000)
+        limit, one = _limit(request, 500, 100_000), request.query_params.get("id", "").partition("/")
+        if one[1]:
+            return Answer(the_node(view, one[0], one[2]))
         return _no_number if limit is None else Answer(node_list(view, limit))
+
+    def inventory(request: Request) -> Response:
+        try:
+            said = stock.page(request.query_params)
+        except (ValueError, OverflowError):
+            return Answer({"error": "since, offset and limit are numbers"}, status_code=400)
+        for row in said["rows"]:
+            row["id"] = f"{row['fleet']}/{row['node']}"
+        return Answer(said)
 
     def classes(request: Request) -> Response:
         answers = view.classes(request.query_params.get("node"))
@@ -103,6 +117,7 @@ def application(
             Route("/", page),
             Route("/api/health", health),
             Route("/api/nodes", nodes),
+            Route("/api/inventory", inventory),
             Route("/api/classes", classes),
             Route("/api/frames/latest", latest),
             Route("/api/bases/{name}", bases),
@@ -139,6 +154,18 @@ def node_list(view: View, limit: int = 500) -> list[dict[str, Any]]:
     for key, one in known.items():
         one["frames"], one["bytes"] = totals.get(key) or journal.total(*key)
     return [known[key] for key in sorted(known)]
+
+
+def the_node(view: View, fleet: str, node: str) -> list[dict[str, Any]]:
+    """The same of one node; nothing if it is not known."""
+    journal = view.store.journal
+    one: dict[str, Any] = {"fleet": fleet, "node": node, "status": None, "metrics": None, "seen": None}
+    said = journal.said_by(fleet, node)
+    one["frames"], one["bytes"] = journal.total(fleet, node)
+    for _, _, kind, received, text in said:
+        if kind in ("status", "metrics"):
+            one |= {kind: _said(text), "seen": max(received, one["seen"] or 0.0)}
+    return [one] if said or one["frames"] else []
 
 
 def _said(text: str) -> dict[str, Any] | None:

@@ -12,6 +12,15 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Draw anew, and leave the keyboard where it was.
+export function keepFocus(place, draw) {
+  const mark = (one) => one.getAttribute("href") ?? one.getAttribute("aria-label") ?? one.textContent;
+  const at = place.contains(document.activeElement) ? document.activeElement : null;
+  const wanted = at && [at.tagName, mark(at)];
+  draw();
+  if (wanted && !place.contains(document.activeElement)) [...place.querySelectorAll(wanted[0])].find((one) => mark(one) === wanted[1])?.focus();
+}
+
 export const number = (x, digits = 0) => (Number.isFinite(x) ? x.toLocaleString("en", { maximumFractionDigits: digits }) : "–");
 export const percent = (x) => `${Math.round(100 * x)} %`;
 export const compact = (x) => number(x, x < 10 ? 2 : x < 100 ? 1 : 0);

@@ -1,5 +1,6 @@
 // The findings: what the analyses hold for worth an operator's time, and what operators decided about each.
-import { ago, ask, el, number, session } from "./dom.js";
+import { asked, follow, go, linkTo } from "./address.js";
+import { ago, ask, el, keepFocus, number, session } from "./dom.js";
 import { mapElement } from "./map.js";
 
 const KINDS = {
@@ -13,6 +14,7 @@ const state = { show: FILTERS.includes(wanted.get("findings")) ? wanted.get("fin
 let own = { login: false, user: null, role: "operator" };
 session().then((found) => { own = found; });
 
+const isAsked = (f) => !asked("kind") || f.kind === asked("kind");
 const isDecided = (f) => f.decision !== null && f.decision.verdict !== "open";
 
 export const isEditing = () => state.editing !== null;
@@ -72,7 +74,7 @@ function card(finding, again, pictures) {
   const maps = pictures(finding.shown);
   return el("article", { class: `finding ${finding.severity}`, "aria-label": `${KINDS[finding.kind] ?? finding.kind}, ${finding.severity}` },
     el("h3", {}, el("span", { class: "severity" }, finding.severity), KINDS[finding.kind] ?? finding.kind, name ? el("em", {}, name) : null,
-      el("code", { title: "model" }, finding.model)),
+      follow(el("a", { href: linkTo({ view: "models", model: finding.model }, true) }, el("code", {}, finding.model)))),
     el("p", {}, finding.text),
     maps.length ? el("div", { class: "strip" }, ...maps.map((m) => el("figure", { title: `${m.node}, score ${number(m.score, 2)}` }, mapElement(m.map), el("figcaption", {}, m.node.split("/").pop())))) : null,
     el("p", { class: "next" }, el("strong", {}, "Next: "), ...typed(finding.next)),
@@ -82,13 +84,16 @@ function card(finding, again, pictures) {
 
 // Draws all that is asked for; `pictures` decodes the frames that are shown with a finding, `again` draws anew.
 export function drawFindings(place, answer, pictures, again) {
-  const shown = answer.findings.filter((f) => state.show === "all" || isDecided(f) === (state.show === "decided"));
-  const count = (show) => answer.findings.filter((f) => show === "all" || isDecided(f) === (show === "decided")).length;
+  const shown = answer.findings.filter(isAsked).filter((f) => state.show === "all" || isDecided(f) === (state.show === "decided"));
+  const count = (show) => answer.findings.filter(isAsked).filter((f) => show === "all" || isDecided(f) === (show === "decided")).length;
   const tabs = FILTERS.map((show) => el("button", { type: "button", "aria-pressed": String(show === state.show), onclick: () => choose(show, again) }, `${show} ${number(count(show))}`));
   const told = answer.computed === null ? "the first look is under way …" : `looked ${ago(answer.computed)}, at the newest ${number(answer.newest)} frames at most`;
   const empty = answer.computed === null ? "Looking for findings …"
     : answer.findings.length === 0 ? "Nothing that a fleet without faults would not show too." : `No finding is ${state.show}.`;
-  place.replaceChildren(
+  const kinds = el("div", { class: "scope kinds", role: "group", "aria-label": "which kind" }, ...[["", "every kind"], ...Object.entries(KINDS)].map(([kind, text]) =>
+    el("button", { type: "button", "aria-pressed": String(asked("kind") === kind), onclick: () => go({ kind }) }, text)));
+  keepFocus(place, () => place.replaceChildren(
     el("div", { class: "title" }, el("h2", {}, "Findings"), el("p", {}, told), el("div", { class: "scope", role: "group", "aria-label": "which findings" }, ...tabs)),
-    ...(shown.length ? [el("div", { class: "findings" }, ...shown.map((f) => card(f, again, pictures)))] : [el("p", { class: "empty" }, empty)]));
+    kinds,
+    ...(shown.length ? [el("div", { class: "findings" }, ...shown.map((f) => card(f, again, pictures)))] : [el("p", { class: "empty" }, empty)])));
 }
