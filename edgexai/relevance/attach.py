@@ -66,7 +66,7 @@ def attach(
     if not isinstance(target, str):
         target = whole_number('target (an index, "predicted", "input" …)', target, 0)
     output = output if isinstance(output, str) else whole_number("output", output)
-    concepts = _wanted(concepts)
+    concepts, absorbed = _wanted(concepts), true_or_false("absorbed", absorbed)
     of_type("precision", precision, str, '"float32", "int8" or "auto"')
     if precisions.asked(precision):
 

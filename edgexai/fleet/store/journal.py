@@ -181,6 +181,11 @@ class Journal:
             limit,
         )
 
+    def changes(self) -> tuple[int, int]:
+        """Another pair whenever somebody has written, here or in another process."""
+        with self._lock:
+            return self._db.execute("PRAGMA data_version").fetchone()[0], self._db.total_changes
+
     def said_since(self, received: float) -> list[NodeNote]:
         """What nodes said from then on (Unix seconds), of all kinds."""
         return self._all("SELECT fleet, node, kind, received, message FROM node WHERE received >= ?", received)

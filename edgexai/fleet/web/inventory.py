@@ -3,10 +3,12 @@
 Notes that came since are read and nothing else, so that ten thousand nodes cost a request some milliseconds.
 """
 
+import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -67,8 +69,14 @@ class Inventory:
     clock: Callable[[], float] = time.monotonic
     _nodes: dict[tuple[str, str], Node] = field(default_factory=dict)
     _until: float = -1.0
+    _changes: tuple[int, int] = (-1, -1)
     _read: float = -float("inf")
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def warm(self) -> None:
+        """Read the table for the first time, before somebody waits for it."""
+        with suppress(sqlite3.Error), self._lock:  # closed already, say: whoever asks next hears of it
+            self._refresh()
 
     def page(self, asked: Mapping[str, str]) -> dict[str, Any]:
         """Rows that the filters ``q``, ``state``, ``site``, ``model``, ``since`` (Unix time) leave, by ``sort``, from
@@ -116,6 +124,10 @@ class Inventory:
         if now < self._until:
             return
         self._until = now + FRESH
+        changes = self.journal.changes()
+        if changes == self._changes:
+            return
+        self._changes = changes
         notes, totals = self.journal.said_since(self._read - OVERLAP), self.journal.totals(10_000_000)
         there = self.journal.names() | totals.keys()
         for gone in self._nodes.keys() - there:

@@ -1,6 +1,7 @@
 """The fleet's page and its JSON: everything that it shows can be fetched (docs/messaging.md lists the answers)."""
 
 import base64
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,6 +47,7 @@ def application(
     see `Guard`."""
     watch = watch or Watch(view.store.directory, view.store.last_id)
     begun, stock = time.time(), Inventory(view.store.journal)
+    threading.Thread(target=stock.warm, daemon=True).start()
 
     def page(request: Request) -> Response:
         return FileResponse(STATIC / "index.html")
