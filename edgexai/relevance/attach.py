@@ -76,7 +76,6 @@ def attach(
         explainer, table = precisions.fastest(graph, precision, make)
         said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
         return replace(explainer, metadata={**explainer.metadata, METADATA: json.dumps(said).encode()})
-    true_or_false("absorbed", absorbed)
     one_of("precision", precision, ("float32", "int8", "auto"))
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)

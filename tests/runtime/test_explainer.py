@@ -46,7 +46,7 @@ def test_metadata_says_what_the_file_is() -> None:
 
 
 def test_a_model_without_relevance_is_refused() -> None:
-    with pytest.raises(ModelError, match="explains nothing.*run `edgexai attach "):
+    with pytest.raises(ModelError, match=r"explains nothing.*run `edgexai attach "):
         edgexai.Explainer(GOLDEN / "cnn" / "model.tflite")
 
 
