@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,10 @@ from mosquitto import free_port, needs_mosquitto, plain_configuration, running
 from printed import Command, furnish, placed, printed, runs_alone
 
 from edgexai.cli import main
+from edgexai.fleet.orders.command import NoReply, send
 from edgexai.fleet.store.users import add
+from edgexai.messaging.broker import Broker
+from edgexai.messaging.command import load_private
 
 DATA = Path(__file__).parents[1] / "runtime" / "data"
 SECONDS = 20.0
@@ -85,6 +88,17 @@ class Line3:
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=self.folder, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
 
+    def answers(self, node: str) -> None:
+        """Wait for a node."""
+        own = [self.folder / name for name in ("ca.pem", "fleet.pem", "fleet.key")]
+        broker = Broker.parse(f"mqtts://localhost:{self.port}", False, *own)
+        key = load_private(self.folder / "command.key")
+        for _ in range(30):
+            with suppress(NoReply):
+                send(broker, key, "line3", node, "ping", {}, patience=1.0)
+                return
+        raise AssertionError(f"{node} does not answer")
+
     def ends(self, text: str) -> None:
         process = self.start(tuple(text.split()))
         told, _ = process.communicate(timeout=60)
@@ -116,6 +130,8 @@ def line3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line3]:
         others.append(made.start(("fleet", "--broker", f"mqtt://127.0.0.1:{made.plain}", "--store", "plain-store")))
         for process in others:
             threading.Thread(target=process.stdout.read, daemon=True).start()  # type: ignore[union-attr]
+        for node in ("press7", "press8"):  # a command that comes before the node is there is lost
+            made.answers(node)
         yield made
         for process in others:
             process.terminate()
