@@ -5,11 +5,11 @@ The room bears the name of the public call, so it can be called: ``edgexai.compr
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Callable
-from types import ModuleType
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from edgexai.compress.room import callable_room
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,11 +38,14 @@ def compress(
     return room.compress(model, samples, budget, labels, explain=explain, repair=repair, progress=progress)
 
 
-class _Room(ModuleType):
-    __signature__ = inspect.signature(compress)
-
-    def __call__(self, *args: Any, **options: Any) -> Point:
-        return compress(*args, **options)
+LENT = {"cost": "measure.cost", "dequantize": "quantize.dequantize"}
+"""Functions that are asked for here and lie in a room: loaded when they are."""
 
 
-sys.modules[__name__].__class__ = _Room
+def __getattr__(name: str) -> Any:
+    if name not in LENT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{LENT[name]}"), name)
+
+
+callable_room(__name__, compress)
