@@ -197,12 +197,15 @@ SLOW = {"--distill", "--calibration", "--keep-explanations", "--int4", "--rivals
 
 
 def install_of(command: Command) -> str:
-    """The install that a command is printed for: node, server or workstation.
+    """The install that a command is printed for: node, server, workstation, or all of it.
 
-    Pictures are drawn and folders of them read on a workstation, where TFLite Micro is, too.
+    Pictures are drawn and folders of them read on a workstation. An audit reads a fleet's store, and what is held
+    against TFLite Micro wants its wheel: these have more than a workstation.
     """
-    verb = command.words[0]
-    if {"--picture", "micro"} & {*command.words}:
+    verb, words = command.words[0], {*command.words}
+    if verb == "audit" or "micro" in words or (verb == "firmware" and "--samples" in words):
+        return "all"
+    if "--picture" in words:
         return "workstation"
     return "node" if verb in ("agent", "explain", "restore") else "server" if verb == "fleet" else "workstation"
 
