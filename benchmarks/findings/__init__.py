@@ -34,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", action="append", type=int, help="of network, split and class (10, 11, 12)")
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where data/cifar10_*.npz lie")
     parser.add_argument("--trials", action="store_true", help="try what is found by intervention, too (long)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line, no table")
     parser.add_argument("-o", "--output", type=Path, required=True, help="directory of networks and results")
 
 
@@ -50,6 +51,10 @@ def run(args: argparse.Namespace) -> int:
                     ):
                         rows.append(row)
                         print(json.dumps(row), file=file, flush=True)
+                        if args.json:
+                            print(json.dumps(row), flush=True)
+    if args.json:
+        return 0
     if args.measure != "shortcuts":
         {"sick": sick, "drift": drift, "bias": bias}[args.measure].table(rows)
         return 0
