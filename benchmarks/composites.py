@@ -45,12 +45,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", action="append", default=[], metavar="MODEL=FILE", help="samples x of a model")
     parser.add_argument("-n", "--samples", type=int, default=24, help="samples a model (%(default)s)")
     parser.add_argument("-o", "--output", help="append rows to this file, one a line")
+    parser.add_argument("--json", action="store_true", help="print the rows, one a line, and no table")
     parser.add_argument("--show", nargs="+", metavar="FILE", help="print the tables of rows that were measured")
 
 
 def run(args: argparse.Namespace) -> int:
-    rows = read(args.show) if args.show else kept(_rows(args), args.output, False)
-    print(render(rows))
+    rows = read(args.show) if args.show else kept(_rows(args), args.output, args.json)
+    if not args.json:
+        print(render(rows))
     return 0
 
 
@@ -155,7 +157,7 @@ def render(rows: list[Row]) -> str:
     lines = []
     head = "| composite | " + " | ".join(MEASURES.values()) + " |\n|---|" + "---|" * len(MEASURES)
     models = list(dict.fromkeys(row["model"] for row in rows))
-    lines += [f"### Mean over {len(models)} models", "", head]
+    lines += [f"## Mean over {len(models)} models", "", head]
     for name in COMPOSITES:
         own = [row for row in rows if row["composite"] == name]
         cells = []
@@ -167,7 +169,7 @@ def render(rows: list[Row]) -> str:
     for model in models:
         own = [row for row in rows if row["model"] == model]
         best = max((row["gain_realistic"][0] or -9.0) for row in own)
-        lines += ["", f"### {model}", "", f"{own[0]['n']} samples, {own[0]['samples']}.", "", head]
+        lines += ["", f"## {model}", "", f"{own[0]['n']} samples, {own[0]['samples']}.", "", head]
         for row in own:
             cells = [_cell(row[m], m == "gain_realistic" and row[m][0] == best) for m in MEASURES]
             lines.append(f"| `{row['composite']}` | " + " | ".join(cells) + " |")
