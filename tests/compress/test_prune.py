@@ -290,7 +290,7 @@ def test_wrong_budgets_and_profiles_are_refused() -> None:
         prune(graph, profile, Budget(ram="64K"), repair="bias")
     with pytest.raises(ConfigError, match="give samples"):
         prune(graph, profile, 0.5)
-    with pytest.raises(DataError, match=r"a model is a Graph or the path of a \.tflite file, not int"):
+    with pytest.raises(DataError, match=r"a model is a Graph or the path of a \.tflite file, not 7"):
         prune(7, profile, 0.5)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="cannot be pruned to 1%"):
         prune(graph, profile, 0.01, repair="bias")
