@@ -32,7 +32,9 @@ def test_gain_is_high_for_the_pixel_that_decides_and_low_for_another(best: int, 
     maps: NDArray[np.float32] = np.full((3, 16), 0.1, np.float32)
     maps[:, 0] = 0
     maps[:, best] = 1
-    deletion, insertion = curves(decisive(), x, np.zeros((4, 4, 1), np.float32), maps, np.ones(3, np.int64))
+    deletion, insertion = curves(
+        decisive(), x, np.zeros((4, 4, 1), np.float32), maps.reshape(3, 4, 4), np.ones(3, np.int64)
+    )
     gain = insertion - deletion
     assert np.all(sign * gain > 0.8)
 

@@ -29,9 +29,9 @@ def test_samples_that_do_not_fit_are_refused() -> None:
     graph = edgexai.load(GOLDEN)
     for bad, why in (
         (np.zeros((2, 12, 12)), "takes samples"),
-        (np.zeros((0, 12, 12, 3)), "takes samples"),
+        (np.zeros((0, 12, 12, 3)), "give some"),
         (np.full((1, 12, 12, 3), np.inf), "not finite"),
-        (np.full((1, 12, 12, 3), "a"), "convert them"),
+        (np.full((1, 12, 12, 3), "a"), "convert it"),
     ):
         with pytest.raises(DataError, match=why):
             quantized(graph, bad)

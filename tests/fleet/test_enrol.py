@@ -222,7 +222,7 @@ def test_renewing_says_which_folder_or_fleet_is_wrong(tmp_path: Path) -> None:
         renew(tmp_path, "other")
     with pytest.raises(ConfigError, match="not of other"):
         lock_out(tmp_path, "other", ["a"])
-    with pytest.raises(ConfigError, match="'a b' is no host"):
+    with pytest.raises(ConfigError, match="'a b' is no name of a host"):
         enrol(tmp_path, "line", ["b"], ["a b"])
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -122,7 +123,7 @@ class Authority:
         builder = _builder(subject(common_name), self._subject, self._days).public_key(key)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        if names := [_host(h) for h in hosts]:
+        if names := [host_name(h) for h in hosts]:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         self.write(path, builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
@@ -182,12 +183,19 @@ def _builder(subject: x509.Name, issuer: x509.Name, days: int) -> x509.Certifica
     )
 
 
-def _host(host: str) -> x509.GeneralName:
+NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.IGNORECASE)
+
+
+def host_name(host: str) -> x509.GeneralName:
+    """A name or address as certificates have it; ConfigError for anything else."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         pass
     try:
-        return x509.DNSName(host.encode("idna").decode("ascii"))
+        told = host.encode("idna").decode("ascii")
     except (UnicodeError, ValueError):
-        raise ConfigError(f"--hosts {host[:80]!r} is no name of a host; give one as certificates have it") from None
+        told = ""
+    if NAME.fullmatch(told) is None or len(told) > 253:
+        raise ConfigError(f"--hosts {host[:80]!r} is no name of a host; give one as certificates have it")
+    return x509.DNSName(told)

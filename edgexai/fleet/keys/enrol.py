@@ -14,7 +14,6 @@
 Nothing that exists is made anew, so a node can be added at any time. Private keys have mode 600.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from edgexai.errors import ConfigError
-from edgexai.fleet.keys.authority import DAYS, SERVER, Authority
+from edgexai.fleet.keys.authority import DAYS, SERVER, Authority, host_name
 from edgexai.fleet.keys.rules import OPERATOR, SERVICE, configuration, known, write_roles
 from edgexai.messaging.messages import name as checked_name
 
@@ -59,8 +58,7 @@ def enrol(
     names = [checked_name(n, "node name") for n in nodes]
     asked = {checked_name(path.stem, "node name"): path for path in requests}
     for host in hosts:
-        if re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", host) is None:
-            raise ConfigError(f"{host!r} is no host; give names or addresses by which nodes reach the broker")
+        host_name(host)  # before anything is made
     helpers = [checked_name(w, "worker name") for w in workers]
     group = None if terms.sparkplug is None else checked_name(terms.sparkplug, "Sparkplug group")
     text = configuration(directory, terms.port, MOST_CONNECTIONS)
