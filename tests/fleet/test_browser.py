@@ -1,15 +1,12 @@
 """The page as a browser shows it: frames arrive as their bytes, and the browser decodes them."""
 
 import re
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
-from browser import CHROMIUM, dump
+from browser import CHROMIUM, dump, serving
 
 from edgexai.fleet.ingest.ingest import read
 from edgexai.fleet.store.journal import Arrival
@@ -39,15 +36,8 @@ def page(tmp_path: Path) -> Iterator[str]:
     store.journal.add([arrival("stack", np.ones((6, 9, 3)) * (n + 1), n) for n in range(2)])
     view = View(store)
     view.catch_up()
-    config = uvicorn.Config(application(view, "mqtt://127.0.0.1:1"), port=0, log_level="error")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
+    with serving(application(view, "mqtt://127.0.0.1:1")) as address:
+        yield address
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -1,13 +1,11 @@
 """Findings on the page: computed apart, shown with the frames that speak for them; what operators decide is kept."""
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
-from browser import CHROMIUM, dump
+from browser import CHROMIUM, dump, serving
 from findings import frames_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,15 +115,8 @@ def test_a_store_that_is_gone_is_an_error_of_ours(tmp_path: Path) -> None:
 
 @pytest.fixture
 def page(view: View, watch: Watch) -> Iterator[str]:
-    config = uvicorn.Config(application(view, "mqtt://127.0.0.1:1", watch=watch), port=0, log_level="error")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
+    with serving(application(view, "mqtt://127.0.0.1:1", watch=watch)) as address:
+        yield address
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")

@@ -2,15 +2,13 @@
 
 import json
 import os
-import threading
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import uvicorn
-from browser import CHROMIUM
+from browser import CHROMIUM, serving
 from findings import frames_file
 from webdriver import DRIVER, Browser, browsing
 
@@ -70,16 +68,8 @@ def page(folder: Path) -> Iterator[str]:
     view, watch = View(store), Watch(folder / "store", store.last_id)
     view.catch_up()
     watch.again()
-    server = uvicorn.Server(
-        uvicorn.Config(application(view, "mqtt://127.0.0.1:1", watch=watch), port=0, log_level="error")
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/"
-    server.should_exit = True
-    thread.join()
+    with serving(application(view, "mqtt://127.0.0.1:1", watch=watch)) as address:
+        yield address
     store.close()
 
 

@@ -3,9 +3,7 @@
 STORE/alarms.jsonl     what was told, a line each: finding, severity, channel, time
 """
 
-import json
 import logging
-import os
 import threading
 import time
 from collections import Counter
@@ -17,6 +15,7 @@ from typing import Any, Protocol
 from edgexai.errors import Error
 from edgexai.fleet.ingest.metrics import family
 from edgexai.fleet.store.decisions import decisions
+from edgexai.fleet.store.lines import append, rows
 
 log = logging.getLogger(__name__)
 
@@ -56,16 +55,11 @@ class Alarms:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        try:
-            lines = (self.directory / FILE).read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return
-        for line in lines:
+        for said in rows(self.directory / FILE):
             try:
-                said = json.loads(line)
                 self._told.add((str(said["finding"]), str(said["severity"]), str(said["channel"])))
-            except (ValueError, TypeError, KeyError):
-                continue  # half a line of a crash: that alarm is told again
+            except (TypeError, KeyError):
+                continue
 
     def tell(self) -> int:
         """Tell what was not told yet; how many alarms were."""
@@ -120,13 +114,8 @@ class Alarms:
         return True
 
     def _keep(self, told: Told) -> None:
-        line = json.dumps(dict(zip(("finding", "severity", "channel"), told, strict=True)) | {"time": time.time()})
-        handle = os.open(self.directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(handle, f"\n{line}\n".encode())  # also after half a line, which a crash left
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        said = dict(zip(("finding", "severity", "channel"), told, strict=True))
+        append(self.directory / FILE, said | {"time": time.time()})
         self._told.add(told)
 
 
