@@ -6,6 +6,7 @@ false-discovery rate is at most 0.002. Beside: the same looks at inputs (pixels)
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,37 @@ def _alarms(baseline: Any, old: NDArray[np.float32], stream: Any, new: NDArray[n
     return first
 
 
-def table(rows: list[dict[str, Any]]) -> None:
-    """F1 over streams with the shift and without, and the delay."""
+@dataclass(frozen=True)
+class Found:
+    """What looking at one thing finds of the shifts; ``delay`` in frames, median, or None."""
+
+    looking_at: str
+    found: int
+    missed: int
+    false: int
+    delay: float | None
+
+    @property
+    def f1(self) -> float:
+        """Of streams with the shift and without."""
+        return 2 * self.found / max(1, 2 * self.found + self.false + self.missed)
+
+
+def judged(rows: list[dict[str, Any]]) -> list[Found]:
+    """Relevance, inputs alone, scores alone: each over all streams."""
+    made = []
     for name in LOOKS:
         true = [r for r in rows if r["shifted"] and r[name] is not None and r[name] > r["begin"]]
         false = [r for r in rows if r[name] is not None and (not r["shifted"] or r[name] <= r["begin"])]
         missed = [r for r in rows if r["shifted"] and r[name] is None]
-        f1 = 2 * len(true) / max(1, 2 * len(true) + len(false) + len(missed))
-        delay = f"{np.median([r[name] - r['begin'] for r in true]):.0f} frames" if true else "none"
-        print(f"{name}: {len(true)} found, {len(missed)} missed, {len(false)} false; F1 {f1:.2f}, median delay {delay}")
+        delay = float(np.median([r[name] - r["begin"] for r in true])) if true else None
+        made.append(Found(name, len(true), len(missed), len(false), delay))
+    return made
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """F1 over streams with the shift and without, and the delay."""
+    for one in judged(rows):
+        delay = "none" if one.delay is None else f"{one.delay:.0f} frames"
+        counts = f"{one.found} found, {one.missed} missed, {one.false} false"
+        print(f"{one.looking_at}: {counts}; F1 {one.f1:.2f}, median delay {delay}")

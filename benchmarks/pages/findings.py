@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.findings import LEVELS, USED
-from benchmarks.findings.drift import LOOKS
+from benchmarks.findings.drift import judged
 from benchmarks.findings.sick import SICKNESSES
 from benchmarks.pages.page import Lines, Page
 from benchmarks.results import Row
@@ -38,19 +38,19 @@ def shortcuts(lines: Lines) -> str:
 
 def trials(lines: Lines) -> str:
     """Recall and false alarms with trials, and how many true suspicions they confirm."""
-    judged = [r for r in lines["trials"] if "trial" in r]
-    clean = [r for r in judged if not r["planted"]]
+    tried = [r for r in lines["trials"] if "trial" in r]
+    clean = [r for r in tried if not r["planted"]]
     cells = []
     for name, target, some in (
-        ("recall at 20 % of the class", "90 %", _used(judged, 0.2)),
-        ("recall at 5 %", "85 %", _used(judged, 0.05)),
+        ("recall at 20 % of the class", "90 %", _used(tried, 0.2)),
+        ("recall at 5 %", "85 %", _used(tried, 0.05)),
         ("clean classes flagged", "2 %, after trials 0.5 %", clean),
     ):
         suspected = [r for r in some if r["p"] <= SUSPECT]
         confirmed = sum(r["trial"] == "confirmed" for r in suspected)
         cells.append([name, target, f"{len(suspected)} of {len(some)}", f"{confirmed} of {len(some)}"])
     for share in (0.2, 0.05):
-        sure = [r for r in _used(judged, share) if r["p"] <= LEVELS[0]]
+        sure = [r for r in _used(tried, share) if r["p"] <= LEVELS[0]]
         confirmed = sum(r["trial"] == "confirmed" for r in sure)
         cells.append([f"true suspicions of p ≤ {LEVELS[0]}, at {share:.0%}", "90 %", "", f"{confirmed} of {len(sure)}"])
     return table(["", "target", f"p ≤ {SUSPECT}, frames alone", "and confirmed by a trial"], cells)
@@ -69,15 +69,15 @@ def sick(lines: Lines) -> str:
 
 def drift(lines: Lines) -> str:
     """A shortcut shift that accuracy does not show: found, missed, false, delay."""
-    cells = []
-    for name in LOOKS:
-        rows = lines["drift"]
-        true = [r for r in rows if r["shifted"] and r[name] is not None and r[name] > r["begin"]]
-        false = [r for r in rows if r[name] is not None and (not r["shifted"] or r[name] <= r["begin"])]
-        missed = [r for r in rows if r["shifted"] and r[name] is None]
-        f1 = 2 * len(true) / max(1, 2 * len(true) + len(false) + len(missed))
-        delay = f"{np.median([r[name] - r['begin'] for r in true]):.0f} frames" if true else "–"
-        cells.append([name, str(len(true)), str(len(missed)), str(len(false)), f"{f1:.2f}", delay])
+    cells = [
+        [
+            one.looking_at,
+            *(str(count) for count in (one.found, one.missed, one.false)),
+            f"{one.f1:.2f}",
+            "–" if one.delay is None else f"{one.delay:.0f} frames",
+        ]
+        for one in judged(lines["drift"])
+    ]
     return table(["looking at", "found", "missed", "false", "F1", "median delay"], cells)
 
 
