@@ -54,6 +54,11 @@ static inline uint32_t exai_word(const void *bytes) {
  * With DSP instructions the four stand in the order 0 2 1 3, as they are multiplied.
  */
 
+/* Which value stands at i of widened ones. */
+static inline int32_t exai_order(int32_t i, int32_t count) {
+    return EXAI_DSP && i < count / 4 * 4 && (i & 3) % 3 ? i ^ 3 : i;
+}
+
 /* int8 -> int16, `zero` taken off. */
 void exai_widen(const int8_t *x, int32_t count, int32_t zero, int16_t *out, int32_t step);
 

@@ -1,168 +1,228 @@
-/* The way back through depthwise convolutions: each output pixel's factors, times the weights of a tap, go to the pixel
- * of the input under that tap.
+/* The way back through depthwise convolutions: relevance becomes factors in its place, then each pixel of the input gets the
+ * factors of the outputs whose windows hold it, times the weights of the taps between them. Weights are widened once, in
+ * fours of channels, so that four sums walk along the taps together.
  */
 
-#include "exai_flow.h"
+#include "exai_wide.h"
 
-static inline int32_t shared(int32_t w, int sharing, int32_t v) {
-    if (sharing == EXAI_ALL) return w;
-    if (sharing == EXAI_SIGNED && v <= 0) return v ? w & (w >> 31) : 0;
-    return w & ~(w >> 31);
+static inline int32_t taking(int32_t w, int side, int sharing) {
+    return sharing == EXAI_ALL ? w : side ? w & (w >> 31) : w & ~(w >> 31);
 }
 
-/* A tap inside the map: the pixel under it, and its weights. */
-typedef struct {
-    const int8_t *x, *w;
-} pair;
+#if EXAI_DSP
 
-/* Sums of what shares in a unit. */
-static int32_t denominator(const exai_way *way, const pair *tap, int32_t taps, int32_t unit, int32_t times) {
-    const int32_t c = times == 1 ? unit : unit / times, zero = way->layer->in_zero;
-    int32_t sum = way->offset[unit];
-    if (way->weights == EXAI_POSITIVE) {
-        for (; taps > 0; taps--, tap++) {
-            const int32_t w = tap->w[unit];
-            sum += (w & ~(w >> 31)) * (tap->x[c] - zero);
-        }
-        return sum;
+#define THREE(load)                                                                                                   \
+    __asm__ volatile("1:\n\t"                                                                                         \
+                     "ldmia %[taps]!, {r4, r5, r6}\n\t" load(r4) load(r5) load(r6) "subs %[n], %[n], #1\n\t"          \
+                     "bne 1b\n\t"                                                                                     \
+                     : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [taps] "+r"(taps), [w] "+r"(w),    \
+                       [n] "+r"(n)                                                                                    \
+                     : [at] "r"(at)                                                                                   \
+                     : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory")
+#define ONE(load)                                                                                                     \
+    __asm__ volatile("1:\n\t"                                                                                         \
+                     "ldr r4, [%[taps]], #4\n\t" load(r4) "subs %[n], %[n], #1\n\t"                                   \
+                     "bne 1b\n\t"                                                                                     \
+                     : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [taps] "+r"(taps), [w] "+r"(w),    \
+                       [n] "+r"(n)                                                                                    \
+                     : [at] "r"(at)                                                                                   \
+                     : "r4", "r8", "r9", "r10", "cc", "memory")
+/* Four factors of a tap, four weights. */
+#define FACTORS(p)                           \
+    "add " #p ", " #p ", %[at]\n\t"          \
+    "ldrd " #p ", r8, [" #p "]\n\t"          \
+    "ldrd r9, r10, [%[w]], #8\n\t"           \
+    "smlabb %[s0], " #p ", r9, %[s0]\n\t"    \
+    "smlatt %[s1], " #p ", r9, %[s1]\n\t"    \
+    "smlabb %[s2], r8, r10, %[s2]\n\t"       \
+    "smlatt %[s3], r8, r10, %[s3]\n\t"
+/* Four values of a tap, four weights. */
+#define VALUES(p)                            \
+    "ldr " #p ", [" #p ", %[at]]\n\t"        \
+    "ldrd r9, r10, [%[w]], #8\n\t"           \
+    "sxtb16 r8, " #p "\n\t"                  \
+    "sxtb16 " #p ", " #p ", ror #8\n\t"      \
+    "smlabb %[s0], r8, r9, %[s0]\n\t"        \
+    "smlabt %[s1], " #p ", r9, %[s1]\n\t"    \
+    "smlatb %[s2], r8, r10, %[s2]\n\t"       \
+    "smlatt %[s3], " #p ", r10, %[s3]\n\t"
+
+static inline void four_of_factors(const int16_t *const *taps, uint32_t n, uint32_t at, const int16_t *w, int32_t *to) {
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    at *= sizeof *w;
+    if (n % 3) {
+        ONE(FACTORS);
+    } else {
+        n /= 3;
+        THREE(FACTORS);
     }
-    for (; taps > 0; taps--, tap++) {
-        const int32_t v = tap->x[c] - zero;
-        sum += shared(tap->w[unit], way->weights, v) * v;
-    }
-    return sum;
+    to[0] = s0, to[1] = s1, to[2] = s2, to[3] = s3;
 }
 
-/* The factors of all units, zero where no relevance is; the exponent of their products. */
-static int32_t factors(const exai_way *way, const pair *tap, int32_t taps, const int16_t *above, int32_t exponent,
-                       int16_t *own, int32_t *s) {
+static inline void four_of_values(const int8_t *const *taps, uint32_t n, uint32_t at, const int16_t *w, int32_t *to) {
+    int32_t s0 = to[0], s1 = to[1], s2 = to[2], s3 = to[3];
+    if (n % 3) {
+        ONE(VALUES);
+    } else {
+        n /= 3;
+        THREE(VALUES);
+    }
+    to[0] = s0, to[1] = s1, to[2] = s2, to[3] = s3;
+}
+
+#else
+
+static inline void four_of_factors(const int16_t *const *taps, uint32_t n, uint32_t at, const int16_t *w, int32_t *to) {
+    to[0] = to[1] = to[2] = to[3] = 0;
+    for (; n > 0; n--, taps++, w += 4) {
+        for (int32_t i = 0; i < 4; i++) to[i] += (*taps)[at + (uint32_t)i] * w[i];
+    }
+}
+
+static inline void four_of_values(const int8_t *const *taps, uint32_t n, uint32_t at, const int16_t *w, int32_t *to) {
+    for (; n > 0; n--, taps++, w += 4) {
+        for (int32_t i = 0; i < 4; i++) to[i] += (*taps)[at + (uint32_t)i] * w[i];
+    }
+}
+
+#endif
+
+/* One tap's weights in fours; without an offset times the layer's multipliers. */
+static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int16_t *to) {
     const exai_layer *const layer = way->layer;
-    const int32_t out = layer->out_channels, times = out / layer->in_channels;
-    int32_t most = -1000, e, by;
-    if (!way->offset) {
-        uint32_t size = 0;
-        for (int32_t j = 0; j < out; j++) {
-            s[j] = above[j] ? exai_multiplied(layer, j, above[j], way->most) : 0;
-            size |= exai_size(s[j]);
-        }
-        by = exai_length(size) - way->bits;
-        exponent += way->most - 15;
-            for (int32_t j = 0; j < out; j++) s[j] = exai_shifted(s[j], by);
-        return exponent + by + 16;
-    }
-    for (int32_t j = 0; j < out; j++) {
-        s[j] = 0;
-        const int32_t d = above[j] ? denominator(way, tap, taps, j, times) : 0;
-        if (!d) continue;
-        s[j] = exai_quotient(above[j], d, &e);
-        own[j] = (int16_t)e;
-        if (e > most) most = e;
-    }
-    by = most + 16 - way->bits;
-    exponent -= 15;
-    for (int32_t j = 0; j < out; j++) {
-        if (s[j]) s[j] = exai_shifted(s[j], by - own[j]);
-    }
-    return exponent + by + 16;
-}
-
-#if EXAI_DSP
-
-#define FOUR(take, shift)                                                                                    \
-    __asm__ volatile("1:\n\t"                                                                                \
-                     "ldr %[a], [%[w]], #4\n\t"                                                              \
-                     "ldrd %[x], %[y], [%[s]], #8\n\t"                                                       \
-                     "sxtb16 %[b], %[a]\n\t"                                                                 \
-                     "sxtb16 %[a], %[a], ror #8\n\t" take shift                                              \
-                     "ldrd %[c], %[d], [%[sums]]\n\t"                                                        \
-                     "smlawb %[c], %[x], %[b], %[c]\n\t"                                                     \
-                     "smlawb %[d], %[y], %[a], %[d]\n\t"                                                     \
-                     "strd %[c], %[d], [%[sums]], #8\n\t"                                                    \
-                     "ldrd %[x], %[y], [%[s]], #8\n\t" shift                                                 \
-                     "ldrd %[c], %[d], [%[sums]]\n\t"                                                        \
-                     "smlawt %[c], %[x], %[b], %[c]\n\t"                                                     \
-                     "smlawt %[d], %[y], %[a], %[d]\n\t"                                                     \
-                     "strd %[c], %[d], [%[sums]], #8\n\t"                                                    \
-                     "subs %[n], %[n], #1\n\t"                                                               \
-                     "bne 1b\n\t"                                                                            \
-                     : [w] "+r"(w), [s] "+r"(s), [sums] "+r"(sums), [n] "+r"(n), [a] "=&r"(a), [b] "=&r"(b), \
-                       [c] "=&r"(c), [d] "=&r"(d), [x] "=&r"(x), [y] "=&r"(y)                                \
-                     : [by] "r"(by)                                                                          \
-                     : "cc", "memory")
-#define POSITIVE "usat16 %[a], #8, %[a]\n\tusat16 %[b], #8, %[b]\n\t"
-#define SHIFT "asr %[x], %[x], %[by]\n\tasr %[y], %[y], %[by]\n\t"
-
-static void add_fours(const int8_t *w, const int32_t *s, int32_t *sums, int32_t n, int32_t by, int sharing) {
-    uint32_t a, b, c, d, x, y;
-    if (sharing == EXAI_ALL && !by)
-        FOUR("", "");
-    else if (sharing == EXAI_ALL)
-        FOUR("", SHIFT);
-    else if (!by)
-        FOUR(POSITIVE, "");
-    else
-        FOUR(POSITIVE, SHIFT);
-}
-
-#endif
-
-/* A tap's products, of factors shifted right, added to sums. */
-static void add(const exai_way *way, const int8_t *w, const int32_t *s, const int8_t *tap, int32_t *sums, int32_t by) {
-    const int32_t in = way->layer->in_channels, out = way->layer->out_channels, times = out / in;
-    int32_t j = 0;
-#if EXAI_DSP
-    if (times == 1 && out >= 4 && way->weights != EXAI_SIGNED) {
-        j = out / 4 * 4;
-        add_fours(w, s, sums, out / 4, by, way->weights);
-    }
-#endif
-    for (; j < out; j++) {
-        const int32_t c = times == 1 ? j : j / times;
-        const int32_t v = way->weights == EXAI_SIGNED ? tap[c] - way->layer->in_zero : 0;
-        sums[c] += exai_times(s[j] >> by, shared(w[j], way->weights, v));
+    const int8_t *const w = layer->weights + tap * layer->out_channels;
+    for (int32_t j = 0; j < exai_eights(layer->out_channels); j++) {
+        int32_t value = 0;
+        if (j < layer->out_channels) value = way->offset ? taking(w[j], side, way->weights) : exai_folded(way, j, w[j]);
+        to[j / 4 * taps * 4 + j % 4] = (int16_t)value;
     }
 }
 
-void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
-                         void *scratch) {
+/* Relevance over what shares in each unit, in its place. */
+static void divide(const exai_way *way, const int8_t *x, int16_t *above, void *scratch) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
-    const int32_t columns = layer->in_columns, pixels = layer->out_rows * layer->out_columns;
-    pair *const tap = scratch;
-    int32_t *const s = (int32_t *)(void *)((int64_t *)scratch + 2 * taps);
-    int16_t *const own = (int16_t *)(s + out);
-    int32_t *const sums = (int32_t *)(void *)(own + out + (out & 1));
-    const int32_t places = ((layer->kernel_rows - 1) * layer->dilation_rows + 1) * columns;
-    int32_t p = 0;
-    exai_ring ring;
-    exai_ring_begin(&ring, way, sums, (int16_t *)(sums + places * in));
-    for (int32_t row = 0; row < layer->out_rows; row++) {
-        const int32_t top = row * layer->stride_rows - layer->top;
-        exai_ring_flush(&ring, top, gate, below);
-        for (int32_t column = 0; column < layer->out_columns; column++, p++) {
-            const int32_t left = column * layer->stride_columns - layer->left;
-            int32_t exponent = above[pixels * out + p], t = 0, i = top;
-            if (exponent == EXAI_NOTHING) continue;
-            for (int32_t a = 0; a < layer->kernel_rows && x; a++, i += layer->dilation_rows) {
-                int32_t j = left;
-                for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns) {
-                    if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
-                    tap[t].x = x + (i * columns + j) * in;
-                    tap[t++].w = layer->weights + (a * layer->kernel_columns + b) * out;
-                }
+    const int32_t eights = exai_eights(out), pixels = layer->out_rows * layer->out_columns, times = out / in;
+    const int plain = times == 1 && way->weights != EXAI_SIGNED;
+    const int8_t **const tap = scratch;
+    int32_t *const base = (int32_t *)(void *)((int64_t *)scratch + taps), *const d = base + eights, *const own = d + eights;
+    int16_t *const wide = (int16_t *)(own + eights);
+    uint16_t *const list = (uint16_t *)(wide + taps * eights);
+    int8_t *const outside = (int8_t *)(list + eights);
+    memset(outside, layer->in_zero, (size_t)in);
+    for (int32_t t = 0; t < taps; t++) widen_tap(way, t, taps, 0, wide + 4 * t);
+    for (int32_t j = 0; j < out; j++) {
+        base[j] = way->offset[j];
+        for (int32_t t = 0; t < taps && plain; t++) {
+            base[j] -= layer->in_zero * taking(layer->weights[t * out + j], 0, way->weights);
+        }
+    }
+    for (int32_t p = 0; p < pixels; p++) {
+        int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
+        int32_t t = 0, i = p / layer->out_columns * layer->stride_rows - layer->top, j = 0;
+        if (*exponent == EXAI_NOTHING) continue;
+        for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
+            int32_t k = p % layer->out_columns * layer->stride_columns - layer->left;
+            for (int32_t b = 0; b < layer->kernel_columns; b++, k += layer->dilation_columns) {
+                const int inside = i >= 0 && i < layer->in_rows && k >= 0 && k < layer->in_columns;
+                tap[t++] = inside ? x + (i * layer->in_columns + k) * in : outside;
             }
-            exponent = factors(way, tap, t, above + p * out, exponent, own, s);
-            t = 0, i = top;
-            for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
-                int32_t j = left;
-                for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns, t++) {
-                    if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
-                    const int32_t at = i % ring.span * columns + j;
-                    const int32_t by = exai_align(ring.sums + at * in, ring.exponents + at, in, exponent);
-                    add(way, layer->weights + t * out, s, x ? x + (i * columns + j) * in : NULL, ring.sums + at * in, by);
+        }
+        const int32_t n = exai_list(m, out, list);
+        if (plain) {
+            memcpy(d, base, (size_t)out * sizeof *d);
+            for (; j + 4 <= out; j += 4) four_of_values(tap, (uint32_t)taps, (uint32_t)j, wide + j * taps, d + j);
+        }
+        for (int32_t k = 0; k < n; k++) {
+            const int32_t unit = list[k], c = times == 1 ? unit : unit / times;
+            int32_t sum = base[unit];
+            for (t = 0; t < taps && unit >= j; t++) {
+                const int32_t v = plain ? tap[t][c] : tap[t][c] - layer->in_zero;
+                sum += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
+            }
+            own[k] = unit < j ? d[unit] : sum;
+        }
+        *exponent = (int16_t)exai_divide_listed(m, list, n, own, way->bits, *exponent);
+    }
+}
+
+/* Weights in fours, taps in order of their class, in a class the last one first. */
+static void widen(const exai_way *way, int side, int16_t *wide) {
+    const exai_layer *const layer = way->layer;
+    const int32_t taps = layer->kernel_rows * layer->kernel_columns;
+    for (int32_t cy = 0; cy < layer->stride_rows; cy++) {
+        for (int32_t cx = 0; cx < layer->stride_columns; cx++) {
+            for (int32_t a = layer->kernel_rows - 1; a >= 0; a--) {
+                for (int32_t b = layer->kernel_columns - 1; b >= 0; b--) {
+                    if (a * layer->dilation_rows % layer->stride_rows != cy) continue;
+                    if (b * layer->dilation_columns % layer->stride_columns != cx) continue;
+                    widen_tap(way, a * layer->kernel_columns + b, taps, side, wide);
+                    wide += 4;
                 }
             }
         }
     }
-    exai_ring_flush(&ring, layer->in_rows, gate, below);
+}
+
+void exai_back_depthwise(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
+    const exai_layer *const layer = way->layer;
+    const int32_t kr = layer->kernel_rows, kc = layer->kernel_columns, taps = kr * kc, in = layer->in_channels;
+    const int32_t out = layer->out_channels, eights = exai_eights(out), all = layer->in_columns, times = out / in;
+    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1;
+    if (way->offset) divide(way, x, above, scratch);
+    const int16_t **const tap = scratch;
+    int32_t *const sums = (int32_t *)(void *)((int64_t *)scratch + taps), *const dense = sums + eights;
+    int16_t *const wide = (int16_t *)(dense + eights), *const zeros = wide + sides * taps * eights;
+    int16_t *const room = zeros + eights;
+    exai_rows r;
+    exai_rows_begin(&r, layer, above, eights, room);
+    uint16_t *const list = (uint16_t *)(r.own + r.span);
+    int16_t *const outs = (int16_t *)(list + in), *const columns = outs + kr;
+    memset(zeros, 0, (size_t)eights * sizeof *zeros);
+    for (int side = 0; side < sides; side++) widen(way, side, wide + side * taps * eights);
+    for (int32_t i = 0; i < layer->in_rows; i++) {
+        int32_t exponent = exai_rows_load(&r, i);
+        const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs);
+        const int32_t taps_above =
+            kc * exai_taps_before((i + layer->top) % layer->stride_rows, kr, layer->stride_rows, layer->dilation_rows);
+        if (exponent != EXAI_NOTHING) exponent += exai_wide_exponent(way);
+        for (int32_t j = 0; j < all; j++) {
+            const int32_t p = i * all + j;
+            const int32_t nb = exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns);
+            const int32_t before = taps_above + na * exai_taps_before((j + layer->left) % layer->stride_columns, kc,
+                                                                      layer->stride_columns, layer->dilation_columns);
+            const int16_t *const w = wide + 4 * before;
+            int32_t n = 0;
+            if (exponent != EXAI_NOTHING && na * nb) {
+                for (int32_t a = 0, t = 0; a < na; a++) {
+                    const int16_t *const row = r.rows + outs[a] % r.span * layer->out_columns * eights;
+                    const int inside = outs[a] >= 0 && outs[a] < r.next;
+                    for (int32_t b = 0; b < nb; b++) {
+                        const int here = inside && columns[b] >= 0 && columns[b] < layer->out_columns;
+                        tap[t++] = here ? row + columns[b] * eights : zeros;
+                    }
+                }
+                n = exai_list_kept(way->keep, p, 0, in, gate, list);
+                if (times == 1 && sides == 1) {
+                    for (int32_t c = 0; c < in; c += 4) {
+                        four_of_factors(tap, (uint32_t)(na * nb), (uint32_t)c, w + c * taps, dense + c);
+                    }
+                    for (int32_t k = 0; k < n; k++) sums[k] = dense[list[k]];
+                } else {
+                    for (int32_t k = 0; k < n; k++) {
+                        const int32_t c = list[k];
+                        const int16_t *const mine = w + (sides > 1 && x[p * in + c] < layer->in_zero ? taps * eights : 0);
+                        sums[k] = 0;
+                        if (sides > 1 && x[p * in + c] == layer->in_zero) continue;
+                        for (int32_t u = c * times; u < (c + 1) * times; u++) {
+                            for (int32_t t = 0; t < na * nb; t++) {
+                                sums[k] += tap[t][u] * mine[u / 4 * taps * 4 + 4 * t + u % 4];
+                            }
+                        }
+                    }
+                }
+            }
+            exai_keep_listed(way->keep, p, list, n, sums, exponent, gate, below, dense);
+        }
+    }
 }

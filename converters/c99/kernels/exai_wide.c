@@ -1,0 +1,280 @@
+/* Weights widened to int16, dot products of listed rows of them, and rows of a flow that share an exponent. */
+
+#include "exai_wide.h"
+
+static inline int16_t taking(int32_t w, int sharing) {
+    return (int16_t)(sharing == EXAI_ALL ? w : w & ~(w >> 31));
+}
+
+void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide) {
+    const int32_t width = exai_eights(depth);
+    for (; rows > 0; rows--, weights += depth, wide += width) {
+        for (int32_t i = depth; i < width; i++) wide[i] = 0;
+        exai_widen(weights, depth, 0, wide, 4);
+        if (sharing == EXAI_SIGNED) {
+            for (int32_t i = 0; i < width; i++) wide[width + i] = (int16_t)(wide[i] & (wide[i] >> 15));
+        }
+        if (sharing != EXAI_ALL) {
+            for (int32_t i = 0; i < depth; i++) wide[i] = (int16_t)(wide[i] & ~(wide[i] >> 15));
+        }
+        if (sharing == EXAI_SIGNED) wide += width;
+    }
+}
+
+void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing, int16_t *v) {
+    const int32_t width = exai_eights(depth);
+    exai_widen(x, depth, zero, v, 4);
+    for (int32_t i = depth; i < width; i++) v[i] = 0;
+    if (sharing != EXAI_SIGNED) return;
+    for (int32_t i = 0; i < width; i++) {
+        v[width + i] = (int16_t)(v[i] & (v[i] >> 15));
+        v[i] = (int16_t)(v[i] & ~(v[i] >> 15));
+    }
+}
+
+void exai_wide_columns(const exai_way *way, int32_t tap, int32_t first, int32_t last, int32_t width, int32_t below,
+                       int16_t *wide) {
+    const exai_layer *const layer = way->layer;
+    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int8_t *row = layer->weights + tap * in + first;
+    int32_t j = 0;
+    for (; j < layer->out_channels; j++, row += depth) {
+        int16_t *to = wide + j;
+        if (!way->offset) {
+            for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)exai_folded(way, j, row[i]);
+        } else {
+            for (int32_t i = 0; i < last - first; i++, to += width) *to = taking(row[i], way->weights);
+            if (way->weights != EXAI_SIGNED) continue;
+            to = wide + below + j;
+            for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)(row[i] & (row[i] >> 7));
+        }
+    }
+    for (; j < exai_eights(layer->out_channels); j++) {
+        for (int32_t i = 0; i < last - first; i++) wide[i * width + j] = 0;
+        for (int32_t i = 0; i < last - first && way->weights == EXAI_SIGNED; i++) wide[below + i * width + j] = 0;
+    }
+}
+
+#if EXAI_DSP
+
+/* Two rows with one vector, eight columns at a time: thirteen instructions for sixteen products. */
+static void two_rows(const int16_t *r0, const int16_t *r1, const int16_t *v, uint32_t eights, int32_t *sum0, int32_t *sum1) {
+    int32_t s0 = 0, s1 = 0;
+    __asm__ volatile(
+        "1:\n\t"
+        "ldmia %[v]!, {r4-r6, r8}\n\t"
+        "ldmia %[r0]!, {r9-r11, r12}\n\t"
+        "subs %[n], %[n], #1\n\t"
+        "smlad %[s0], r4, r9, %[s0]\n\t"
+        "smlad %[s0], r5, r10, %[s0]\n\t"
+        "smlad %[s0], r6, r11, %[s0]\n\t"
+        "smlad %[s0], r8, r12, %[s0]\n\t"
+        "ldmia %[r1]!, {r9-r11, r12}\n\t"
+        "smlad %[s1], r4, r9, %[s1]\n\t"
+        "smlad %[s1], r5, r10, %[s1]\n\t"
+        "smlad %[s1], r6, r11, %[s1]\n\t"
+        "smlad %[s1], r8, r12, %[s1]\n\t"
+        "bne 1b\n\t"
+        : [s0] "+r"(s0), [s1] "+r"(s1), [r0] "+r"(r0), [r1] "+r"(r1), [v] "+r"(v), [n] "+r"(eights)
+        :
+        : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
+    *sum0 = s0, *sum1 = s1;
+}
+
+void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
+               int32_t *sums) {
+    int32_t k = 0, other;
+    for (; k + 2 <= n; k += 2) {
+        two_rows(rows + list[k] * stride, rows + list[k + 1] * stride, v, (uint32_t)width / 8, sums + k, sums + k + 1);
+    }
+    if (k < n) two_rows(rows + list[k] * stride, rows + list[k] * stride, v, (uint32_t)width / 8, sums + k, &other);
+}
+
+#else
+
+void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
+               int32_t *sums) {
+    for (int32_t k = 0; k < n; k++) {
+        const int16_t *const row = rows + list[k] * stride;
+        int32_t sum = 0;
+        for (int32_t i = 0; i < width; i++) sum += row[i] * v[i];
+        sums[k] = sum;
+    }
+}
+
+#endif
+
+int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, int32_t *d, int32_t bits, int32_t exponent) {
+    uint32_t size = 0;
+    for (int32_t k = 0; k < n; k++) size |= exai_size(d[k]);
+    const int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
+    size = 0;
+    for (int32_t k = 0; k < n; k++) {
+        const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
+        int32_t q = 0;
+        if ((uint32_t)(fifteen + 128) > 256u)
+            q = r / fifteen;
+        else if (d[k]) /* a small one keeps its bits */
+            q = (r / d[k]) >> by;
+        d[k] = q;
+        size |= exai_size(q);
+    }
+    const int32_t up = exai_length(size) - bits;
+    if (up > 0) {
+        const int32_t round = 1 << (up - 1);
+        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)((d[k] + round) >> up);
+    } else {
+        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(d[k] * (1 << -up));
+    }
+    return size ? exponent - 16 - by + up : EXAI_NOTHING;
+}
+
+int32_t exai_list_kept(const exai_keep *keep, int32_t pixel, int32_t from, int32_t to, const void *gate, uint16_t *list) {
+    int32_t n = 0, i = from;
+    const int32_t first = pixel * keep->channels;
+    if (keep->gate == EXAI_OPEN) {
+        for (; i < to; i++) list[n++] = (uint16_t)i;
+    } else if (keep->gate == EXAI_BITS) {
+        const uint8_t *const bits = gate;
+        if (!((first | from | to) & 7)) {
+            for (; i < to; i += 8) {
+                for (uint32_t byte = bits[(first + i) >> 3], c = (uint32_t)i; byte; byte >>= 1, c++) {
+                    if (byte & 1u) list[n++] = (uint16_t)c;
+                }
+            }
+        }
+        for (; i < to; i++) {
+            if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) list[n++] = (uint16_t)i;
+        }
+    } else {
+        const int8_t *const v = (const int8_t *)gate + first;
+        const int32_t zero = keep->zero, least = keep->form == EXAI_FACTOR ? zero + 1 : -128;
+        for (; i < to; i++) {
+            if (v[i] != zero && v[i] >= least) list[n++] = (uint16_t)i;
+        }
+    }
+    return n;
+}
+
+void exai_keep_listed(const exai_keep *keep, int32_t pixel, const uint16_t *list, int32_t n, int32_t *sums,
+                      int32_t exponent, const void *gate, void *below, int32_t *dense) {
+    const int32_t channels = keep->channels, first = pixel * channels;
+    uint32_t size = 0;
+    for (int32_t k = 0; k < n; k++) size |= exai_size(sums[k]);
+    if (keep->form == EXAI_MAP || keep->adds) {
+        memset(dense, 0, (size_t)channels * sizeof *dense);
+        for (int32_t k = 0; k < n; k++) dense[list[k]] = sums[k];
+        exai_store(keep, pixel, channels, dense, size, exponent, gate, below);
+        return;
+    }
+    int16_t *const m = (int16_t *)below + first, *const e = (int16_t *)below + keep->pixels * channels + pixel;
+    memset(m, 0, (size_t)channels * sizeof *m);
+    *e = EXAI_NOTHING;
+    if (exponent == EXAI_NOTHING || !size) return;
+    if (keep->form == EXAI_RELEVANCE) {
+        const int8_t *const v = (const int8_t *)gate + first;
+        const int32_t by = exai_length(size) > 22 ? exai_length(size) - 22 : 0, half = by ? 1 << (by - 1) : 0;
+        size = 0;
+        for (int32_t k = 0; k < n; k++) {
+            sums[k] = ((sums[k] + half) >> by) * (v[list[k]] - keep->zero);
+            size |= exai_size(sums[k]);
+        }
+        if (!size) return;
+        exponent += by;
+    }
+    const int32_t by = exai_length(size) - EXAI_PRECISION;
+    if (by > 0) {
+        const int32_t half = 1 << (by - 1);
+        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)((sums[k] + half) >> by);
+    } else {
+        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(sums[k] * (1 << -by));
+    }
+    *e = (int16_t)(exponent + by);
+}
+
+int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int32_t n, int32_t first, int32_t below,
+                       uint16_t *rows) {
+    const int32_t zero = way->layer->in_zero;
+    int32_t left = 0;
+    for (int32_t k = 0; k < n; k++) {
+        const int32_t i = list[k], v = way->weights == EXAI_SIGNED ? x[i] - zero : 1;
+        if (!v) continue;
+        list[left] = (uint16_t)i;
+        rows[left++] = (uint16_t)(i - first + (v < 0 ? below : 0));
+    }
+    return left;
+}
+
+int32_t exai_rows_span(const exai_layer *layer) {
+    return ((layer->kernel_rows - 1) * layer->dilation_rows) / layer->stride_rows + 1;
+}
+
+void exai_rows_begin(exai_rows *r, const exai_layer *layer, const int16_t *above, int32_t width, int16_t *room) {
+    r->layer = layer, r->above = above, r->width = width, r->next = 0, r->exponent = EXAI_NOTHING;
+    r->span = exai_rows_span(layer), r->rows = room;
+    r->own = room + r->span * layer->out_columns * width;
+    for (int32_t i = 0; i < r->span; i++) r->own[i] = EXAI_NOTHING;
+}
+
+/* Shift values; by < 0 to the left, where what is shifted out was never there. */
+static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
+    if (by > 15) {
+        memset(to, 0, (size_t)count * sizeof *to);
+    } else if (by > 0) {
+        const int32_t half = 1 << (by - 1);
+        for (int32_t i = 0; i < count; i++) to[i] = (int16_t)((from[i] + half) >> by);
+    } else if (by < 0) {
+        const int32_t times = by < -15 ? 0 : 1 << -by;
+        for (int32_t i = 0; i < count; i++) to[i] = (int16_t)(from[i] * times);
+    } else if (from != to) {
+        memcpy(to, from, (size_t)count * sizeof *to);
+    }
+}
+
+int32_t exai_rows_load(exai_rows *r, int32_t at) {
+    const exai_layer *const layer = r->layer;
+    const int32_t columns = layer->out_columns, out = layer->out_channels, row = columns * r->width;
+    const int16_t *const exponents = r->above + layer->out_rows * columns * out;
+    const int32_t end = (at + layer->top) / layer->stride_rows + 1, before = r->next;
+    for (; r->next < end && r->next < layer->out_rows; r->next++) {
+        int16_t *const own = r->own + r->next % r->span;
+        *own = EXAI_NOTHING;
+        for (int32_t j = 0; j < columns; j++) {
+            if (exponents[r->next * columns + j] > *own) *own = exponents[r->next * columns + j];
+        }
+    }
+    int32_t most = EXAI_NOTHING;
+    for (int32_t i = end - r->span < 0 ? 0 : end - r->span; i < r->next; i++) {
+        if (r->own[i % r->span] > most) most = r->own[i % r->span];
+    }
+    for (int32_t i = end - r->span < 0 ? 0 : end - r->span; i < r->next; i++) {
+        int16_t *const to = r->rows + i % r->span * row;
+        if (i < before) {
+            if (most != r->exponent && most != EXAI_NOTHING) shift(to, row, most - r->exponent, to);
+            continue;
+        }
+        for (int32_t j = 0; j < columns; j++) {
+            const int32_t p = i * columns + j;
+            const int32_t by = exponents[p] == EXAI_NOTHING ? 16 : most - exponents[p];
+            shift(r->above + p * out, out, by, to + j * r->width);
+            for (int32_t c = out; c < r->width; c++) to[j * r->width + c] = 0;
+        }
+    }
+    r->exponent = most;
+    return most;
+}
+
+int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs) {
+    int32_t n = 0;
+    for (int32_t a = kernel - 1; a >= 0; a--) {
+        const int32_t left = at - a * dilation;
+        if (left % stride == 0) outputs[n++] = (int16_t)(left / stride);
+    }
+    return n;
+}
+
+int32_t exai_taps_before(int32_t remainder, int32_t kernel, int32_t stride, int32_t dilation) {
+    int32_t n = 0;
+    for (int32_t a = 0; a < kernel; a++) n += a * dilation % stride < remainder;
+    return n;
+}
