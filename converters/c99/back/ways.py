@@ -132,8 +132,8 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     width, depth = _eights(out), _eights(taps * inside)
     rows = 2 * (span * (p["out_columns"] * width + 1) + sum(kernel))
     if depthwise:
-        first = 8 * taps + 12 * width + 2 * taps * width + 2 * width + inside if divides else 0
-        return _even(max(first, 8 * taps + 8 * width + 2 * (sides * taps + 1) * width + rows + 2 * inside))
+        first = 8 * taps + 8 + 12 * width + 2 * taps * width + 2 * width + inside if divides else 0
+        return _even(max(first, 8 * taps + 8 + 8 * width + 2 * (sides * taps + 1) * width + rows + 2 * inside))
     direct = taps == p["stride_rows"] == p["stride_columns"] == 1
     first = 4 * out
     if divides:

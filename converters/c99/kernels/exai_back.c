@@ -35,8 +35,7 @@ static void divide(const exai_way *way, const int8_t *x, int16_t *above, void *s
             exai_dots(wide, sides * eights, list, n, v, sides * eights, d);
         else
             exai_rows_dot(layer->weights, depth, list, n, v, eights, way->weights, d);
-        for (int32_t k = 0; k < n; k++) d[k] += way->offset[list[k]];
-        *exponent = (int16_t)exai_divide_listed(m, list, n, d, way->bits, *exponent);
+        *exponent = (int16_t)exai_divide_listed(m, list, n, way->offset, d, way->bits, *exponent);
     }
 }
 

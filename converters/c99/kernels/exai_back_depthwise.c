@@ -3,89 +3,12 @@
  * fours of channels, so that four sums walk along the taps together.
  */
 
+#include "exai_fours.h"
 #include "exai_wide.h"
 
 static inline int32_t taking(int32_t w, int side, int sharing) {
     return sharing == EXAI_ALL ? w : side ? w & (w >> 31) : w & ~(w >> 31);
 }
-
-#if EXAI_DSP
-
-#define THREE(load)                                                                                                   \
-    __asm__ volatile("1:\n\t"                                                                                         \
-                     "ldmia %[taps]!, {r4, r5, r6}\n\t" load(r4) load(r5) load(r6) "subs %[n], %[n], #1\n\t"          \
-                     "bne 1b\n\t"                                                                                     \
-                     : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [taps] "+r"(taps), [w] "+r"(w),    \
-                       [n] "+r"(n)                                                                                    \
-                     : [at] "r"(at)                                                                                   \
-                     : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory")
-#define ONE(load)                                                                                                     \
-    __asm__ volatile("1:\n\t"                                                                                         \
-                     "ldr r4, [%[taps]], #4\n\t" load(r4) "subs %[n], %[n], #1\n\t"                                   \
-                     "bne 1b\n\t"                                                                                     \
-                     : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [taps] "+r"(taps), [w] "+r"(w),    \
-                       [n] "+r"(n)                                                                                    \
-                     : [at] "r"(at)                                                                                   \
-                     : "r4", "r8", "r9", "r10", "cc", "memory")
-/* Four factors of a tap, four weights. */
-#define FACTORS(p)                           \
-    "add " #p ", " #p ", %[at]\n\t"          \
-    "ldrd " #p ", r8, [" #p "]\n\t"          \
-    "ldrd r9, r10, [%[w]], #8\n\t"           \
-    "smlabb %[s0], " #p ", r9, %[s0]\n\t"    \
-    "smlatt %[s1], " #p ", r9, %[s1]\n\t"    \
-    "smlabb %[s2], r8, r10, %[s2]\n\t"       \
-    "smlatt %[s3], r8, r10, %[s3]\n\t"
-/* Four values of a tap, four weights. */
-#define VALUES(p)                            \
-    "ldr " #p ", [" #p ", %[at]]\n\t"        \
-    "ldrd r9, r10, [%[w]], #8\n\t"           \
-    "sxtb16 r8, " #p "\n\t"                  \
-    "sxtb16 " #p ", " #p ", ror #8\n\t"      \
-    "smlabb %[s0], r8, r9, %[s0]\n\t"        \
-    "smlabt %[s1], " #p ", r9, %[s1]\n\t"    \
-    "smlatb %[s2], r8, r10, %[s2]\n\t"       \
-    "smlatt %[s3], " #p ", r10, %[s3]\n\t"
-
-static inline void four_of_factors(const int16_t *const *taps, uint32_t n, uint32_t at, const int16_t *w, int32_t *to) {
-    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    at *= sizeof *w;
-    if (n % 3) {
-        ONE(FACTORS);
-    } else {
-        n /= 3;
-        THREE(FACTORS);
-    }
-    to[0] = s0, to[1] = s1, to[2] = s2, to[3] = s3;
-}
-
-static inline void four_of_values(const int8_t *const *taps, uint32_t n, uint32_t at, const int16_t *w, int32_t *to) {
-    int32_t s0 = to[0], s1 = to[1], s2 = to[2], s3 = to[3];
-    if (n % 3) {
-        ONE(VALUES);
-    } else {
-        n /= 3;
-        THREE(VALUES);
-    }
-    to[0] = s0, to[1] = s1, to[2] = s2, to[3] = s3;
-}
-
-#else
-
-static inline void four_of_factors(const int16_t *const *taps, uint32_t n, uint32_t at, const int16_t *w, int32_t *to) {
-    to[0] = to[1] = to[2] = to[3] = 0;
-    for (; n > 0; n--, taps++, w += 4) {
-        for (int32_t i = 0; i < 4; i++) to[i] += (*taps)[at + (uint32_t)i] * w[i];
-    }
-}
-
-static inline void four_of_values(const int8_t *const *taps, uint32_t n, uint32_t at, const int16_t *w, int32_t *to) {
-    for (; n > 0; n--, taps++, w += 4) {
-        for (int32_t i = 0; i < 4; i++) to[i] += (*taps)[at + (uint32_t)i] * w[i];
-    }
-}
-
-#endif
 
 /* One tap's weights in fours; without an offset times the layer's multipliers. */
 static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int16_t *to) {
@@ -105,7 +28,7 @@ static void divide(const exai_way *way, const int8_t *x, int16_t *above, void *s
     const int32_t eights = exai_eights(out), pixels = layer->out_rows * layer->out_columns, times = out / in;
     const int plain = times == 1 && way->weights != EXAI_SIGNED;
     const int8_t **const tap = scratch;
-    int32_t *const base = (int32_t *)(void *)((int64_t *)scratch + taps), *const d = base + eights, *const own = d + eights;
+    int32_t *const base = (int32_t *)(void *)((int64_t *)scratch + taps + 1), *const d = base + eights, *const own = d + eights;
     int16_t *const wide = (int16_t *)(own + eights);
     uint16_t *const list = (uint16_t *)(wide + taps * eights);
     int8_t *const outside = (int8_t *)(list + eights);
@@ -131,18 +54,20 @@ static void divide(const exai_way *way, const int8_t *x, int16_t *above, void *s
         const int32_t n = exai_list(m, out, list);
         if (plain) {
             memcpy(d, base, (size_t)out * sizeof *d);
-            for (; j + 4 <= out; j += 4) four_of_values(tap, (uint32_t)taps, (uint32_t)j, wide + j * taps, d + j);
+            j = out / 4 * 4;
+            exai_fours_of_values(tap, j, taps, wide, 4 * taps, d);
         }
-        for (int32_t k = 0; k < n; k++) {
-            const int32_t unit = list[k], c = times == 1 ? unit : unit / times;
-            int32_t sum = base[unit];
-            for (t = 0; t < taps && unit >= j; t++) {
+        int32_t k = 0;
+        for (; k < n && list[k] < j; k++) own[k] = d[list[k]];
+        for (; k < n; k++) {
+            const int32_t unit = list[k], c = unit / times;
+            own[k] = base[unit];
+            for (t = 0; t < taps; t++) {
                 const int32_t v = plain ? tap[t][c] : tap[t][c] - layer->in_zero;
-                sum += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
+                own[k] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
             }
-            own[k] = unit < j ? d[unit] : sum;
         }
-        *exponent = (int16_t)exai_divide_listed(m, list, n, own, way->bits, *exponent);
+        *exponent = (int16_t)exai_divide_listed(m, list, n, NULL, own, way->bits, *exponent);
     }
 }
 
@@ -171,7 +96,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, int16_t *above, c
     const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1;
     if (way->offset) divide(way, x, above, scratch);
     const int16_t **const tap = scratch;
-    int32_t *const sums = (int32_t *)(void *)((int64_t *)scratch + taps), *const dense = sums + eights;
+    int32_t *const sums = (int32_t *)(void *)((int64_t *)scratch + taps + 1), *const dense = sums + eights;
     int16_t *const wide = (int16_t *)(dense + eights), *const zeros = wide + sides * taps * eights;
     int16_t *const room = zeros + eights;
     exai_rows r;
@@ -204,9 +129,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, int16_t *above, c
                 }
                 n = exai_list_kept(way->keep, p, 0, in, gate, list);
                 if (times == 1 && sides == 1) {
-                    for (int32_t c = 0; c < in; c += 4) {
-                        four_of_factors(tap, (uint32_t)(na * nb), (uint32_t)c, w + c * taps, dense + c);
-                    }
+                    exai_fours_of_factors(tap, (in + 3) / 4 * 4, na * nb, w, 4 * taps, dense);
                     for (int32_t k = 0; k < n; k++) sums[k] = dense[list[k]];
                 } else {
                     for (int32_t k = 0; k < n; k++) {

@@ -9,8 +9,23 @@ static float power_of_two(int32_t exponent) {
     return value;
 }
 
+#if EXAI_DSP
+/* Four bits: which of four values are at least as large as `least`'s. */
+static inline uint32_t four_signs(const int8_t *x, uint32_t least) {
+    uint32_t which;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %3, %4" : "=&r"(which) : "r"(exai_word(x)), "r"(least), "r"(0x08040201u), "r"(0u) : "cc");
+    return which * 0x01010101u >> 24;
+}
+#endif
+
 void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
     uint32_t byte = 0;
+#if EXAI_DSP
+    const uint32_t least = ((uint32_t)(zero + 1) & 0xFFu) * 0x01010101u;
+    for (; count >= 8 && zero < 127; count -= 8, x += 8) {
+        *bits++ = (uint8_t)(four_signs(x, least) | four_signs(x + 4, least) << 4);
+    }
+#endif
     for (; count >= 8; count -= 8, x += 8) { /* the sign of zero - x is at bit 31 */
         byte = (uint32_t)(zero - x[0]) >> 31 | (uint32_t)(zero - x[1]) >> 31 << 1 | (uint32_t)(zero - x[2]) >> 31 << 2 |
                (uint32_t)(zero - x[3]) >> 31 << 3 | (uint32_t)(zero - x[4]) >> 31 << 4 |

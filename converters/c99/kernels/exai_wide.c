@@ -2,10 +2,6 @@
 
 #include "exai_wide.h"
 
-static inline int16_t taking(int32_t w, int sharing) {
-    return (int16_t)(sharing == EXAI_ALL ? w : w & ~(w >> 31));
-}
-
 void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide) {
     const int32_t width = exai_eights(depth);
     for (; rows > 0; rows--, weights += depth, wide += width) {
@@ -14,8 +10,9 @@ void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int shar
         if (sharing == EXAI_SIGNED) {
             for (int32_t i = 0; i < width; i++) wide[width + i] = (int16_t)(wide[i] & (wide[i] >> 15));
         }
-        if (sharing != EXAI_ALL) {
-            for (int32_t i = 0; i < depth; i++) wide[i] = (int16_t)(wide[i] & ~(wide[i] >> 15));
+        for (int32_t i = 0; i < width && sharing != EXAI_ALL; i += 2) {
+            const uint32_t two = exai_word(wide + i), taken = two & ~((two >> 15 & 0x10001u) * 0xFFFFu);
+            memcpy(wide + i, &taken, sizeof taken);
         }
         if (sharing == EXAI_SIGNED) wide += width;
     }
@@ -43,7 +40,11 @@ void exai_wide_columns(const exai_way *way, int32_t tap, int32_t first, int32_t 
         if (!way->offset) {
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)exai_folded(way, j, row[i]);
         } else {
-            for (int32_t i = 0; i < last - first; i++, to += width) *to = taking(row[i], way->weights);
+            if (way->weights == EXAI_ALL) {
+                for (int32_t i = 0; i < last - first; i++, to += width) *to = row[i];
+                continue;
+            }
+            for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)(row[i] & ~(row[i] >> 7));
             if (way->weights != EXAI_SIGNED) continue;
             to = wide + below + j;
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)(row[i] & (row[i] >> 7));
@@ -104,9 +105,14 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 
 #endif
 
-int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, int32_t *d, int32_t bits, int32_t exponent) {
+int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t bits,
+                           int32_t exponent) {
     uint32_t size = 0;
-    for (int32_t k = 0; k < n; k++) size |= exai_size(d[k]);
+    if (offset) {
+        for (int32_t k = 0; k < n; k++) size |= exai_size(d[k] += offset[list[k]]);
+    } else {
+        size = exai_sizes(d, n);
+    }
     const int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
     size = 0;
     for (int32_t k = 0; k < n; k++) {
@@ -129,59 +135,75 @@ int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, int32_t 
     return size ? exponent - 16 - by + up : EXAI_NOTHING;
 }
 
+/* Four more of a list, where bits are set. */
+#define FOUR(bits, i)                                           \
+    if ((bits) & 1u) *end++ = (uint16_t)(i);                          \
+    if ((bits) & 2u) *end++ = (uint16_t)((i) + 1);          \
+    if ((bits) & 4u) *end++ = (uint16_t)((i) + 2);      \
+    if ((bits) & 8u) *end++ = (uint16_t)((i) + 3)
+
 int32_t exai_list_kept(const exai_keep *keep, int32_t pixel, int32_t from, int32_t to, const void *gate, uint16_t *list) {
-    int32_t n = 0, i = from;
+    uint16_t *end = list;
+    int32_t i = from;
     const int32_t first = pixel * keep->channels;
     if (keep->gate == EXAI_OPEN) {
-        for (; i < to; i++) list[n++] = (uint16_t)i;
+        for (; i < to; i++) *end++ = (uint16_t)i;
     } else if (keep->gate == EXAI_BITS) {
         const uint8_t *const bits = gate;
-        if (!((first | from | to) & 7)) {
-            for (; i < to; i += 8) {
-                for (uint32_t byte = bits[(first + i) >> 3], c = (uint32_t)i; byte; byte >>= 1, c++) {
-                    if (byte & 1u) list[n++] = (uint16_t)c;
-                }
-            }
+        for (; i + 8 <= to && !((first | i) & 7); i += 8) {
+            const uint32_t byte = bits[(first + i) >> 3];
+            FOUR(byte, i);
+            FOUR(byte >> 4, i + 4);
         }
         for (; i < to; i++) {
-            if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) list[n++] = (uint16_t)i;
+            if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
         }
     } else {
         const int8_t *const v = (const int8_t *)gate + first;
         const int32_t zero = keep->zero, least = keep->form == EXAI_FACTOR ? zero + 1 : -128;
+#if EXAI_DSP
+        const uint32_t zeros = ((uint32_t)zero & 0xFFu) * 0x01010101u;
+        for (; i + 4 <= to && (zero == -128 || least == -128); i += 4) {
+            const uint32_t four = exai_word(v + i) ^ zeros;
+            if (!four) continue;
+            if (four & 0xFFu) *end++ = (uint16_t)i;
+            if (four & 0xFF00u) *end++ = (uint16_t)(i + 1);
+            if (four & 0xFF0000u) *end++ = (uint16_t)(i + 2);
+            if (four >> 24) *end++ = (uint16_t)(i + 3);
+        }
+#endif
         for (; i < to; i++) {
-            if (v[i] != zero && v[i] >= least) list[n++] = (uint16_t)i;
+            if (v[i] != zero && v[i] >= least) *end++ = (uint16_t)i;
         }
     }
-    return n;
+    return (int32_t)(end - list);
 }
 
 void exai_keep_listed(const exai_keep *keep, int32_t pixel, const uint16_t *list, int32_t n, int32_t *sums,
                       int32_t exponent, const void *gate, void *below, int32_t *dense) {
     const int32_t channels = keep->channels, first = pixel * channels;
     uint32_t size = 0;
-    for (int32_t k = 0; k < n; k++) size |= exai_size(sums[k]);
     if (keep->form == EXAI_MAP || keep->adds) {
         memset(dense, 0, (size_t)channels * sizeof *dense);
         for (int32_t k = 0; k < n; k++) dense[list[k]] = sums[k];
-        exai_store(keep, pixel, channels, dense, size, exponent, gate, below);
+        exai_store(keep, pixel, channels, dense, exai_sizes(sums, n), exponent, gate, below);
         return;
     }
     int16_t *const m = (int16_t *)below + first, *const e = (int16_t *)below + keep->pixels * channels + pixel;
     memset(m, 0, (size_t)channels * sizeof *m);
     *e = EXAI_NOTHING;
-    if (exponent == EXAI_NOTHING || !size) return;
+    if (exponent == EXAI_NOTHING) return;
     if (keep->form == EXAI_RELEVANCE) {
         const int8_t *const v = (const int8_t *)gate + first;
-        const int32_t by = exai_length(size) > 22 ? exai_length(size) - 22 : 0, half = by ? 1 << (by - 1) : 0;
-        size = 0;
         for (int32_t k = 0; k < n; k++) {
-            sums[k] = ((sums[k] + half) >> by) * (v[list[k]] - keep->zero);
+            sums[k] = exai_shortened(sums[k], (v[list[k]] - keep->zero) * 128);
             size |= exai_size(sums[k]);
         }
-        if (!size) return;
-        exponent += by;
+        exponent += 9;
+    } else {
+        size = exai_sizes(sums, n);
     }
+    if (!size) return;
     const int32_t by = exai_length(size) - EXAI_PRECISION;
     if (by > 0) {
         const int32_t half = 1 << (by - 1);
@@ -218,14 +240,22 @@ void exai_rows_begin(exai_rows *r, const exai_layer *layer, const int16_t *above
 
 /* Shift values; by < 0 to the left, where what is shifted out was never there. */
 static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
+    int32_t i = 0;
     if (by > 15) {
         memset(to, 0, (size_t)count * sizeof *to);
     } else if (by > 0) {
         const int32_t half = 1 << (by - 1);
-        for (int32_t i = 0; i < count; i++) to[i] = (int16_t)((from[i] + half) >> by);
+        for (; i + 2 <= count; i += 2) { /* two in a word; neither overflows */
+            const uint32_t two = exai_word(from + i);
+            const int32_t low = ((int16_t)(two & 0xFFFFu) + half) >> by;
+            const uint32_t high = (uint32_t)((int32_t)(two + ((uint32_t)half << 16)) >> by) & 0xFFFF0000u;
+            const uint32_t both = high | ((uint32_t)low & 0xFFFFu);
+            memcpy(to + i, &both, sizeof both);
+        }
+        for (; i < count; i++) to[i] = (int16_t)((from[i] + half) >> by);
     } else if (by < 0) {
         const int32_t times = by < -15 ? 0 : 1 << -by;
-        for (int32_t i = 0; i < count; i++) to[i] = (int16_t)(from[i] * times);
+        for (; i < count; i++) to[i] = (int16_t)(from[i] * times);
     } else if (from != to) {
         memcpy(to, from, (size_t)count * sizeof *to);
     }

@@ -38,16 +38,22 @@ static inline int32_t exai_wide_exponent(const exai_way *way) {
     return way->offset ? 0 : way->most - 15 + way->fold;
 }
 
-/* Relevance m of listed units over d, as factors in its place; their exponent. `d` is overwritten. */
-int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, int32_t *d, int32_t bits, int32_t exponent);
+/* Relevance m of listed units over d, plus their offsets if there are any, as factors in its place; their exponent. `d` is
+ * overwritten. */
+int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t bits,
+                           int32_t exponent);
 
 /* The units that carry relevance. */
 static inline int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list) {
-    int32_t n = 0;
-    for (int32_t j = 0; j < count; j++) {
-        if (m[j]) list[n++] = (uint16_t)j;
+    uint16_t *to = list;
+    int32_t j = 0;
+    for (; j + 2 <= count; j += 2) {
+        if (!exai_word(m + j)) continue;
+        if (m[j]) *to++ = (uint16_t)j;
+        if (m[j + 1]) *to++ = (uint16_t)(j + 1);
     }
-    return n;
+    if (j < count && m[j]) *to++ = (uint16_t)j;
+    return (int32_t)(to - list);
 }
 
 /* Channels from ... to - 1 of a pixel that keep what arrives, and how it is kept: `sums` are those of listed channels and are

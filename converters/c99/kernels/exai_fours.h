@@ -1,0 +1,116 @@
+/* Depthwise sums: the weights of four channels stand together, tap by tap, so that four sums walk along the taps. A list of
+ * taps has room for one pointer more than it holds. */
+
+#ifndef EXAI_FOURS_H
+#define EXAI_FOURS_H
+
+#include "exai_arithmetic.h"
+
+#if EXAI_DSP
+
+/* Four channels of one tap. */
+#define EXAI_VALUES(p)                \
+    "ldr " p ", [" p ", %[at]]\n\t"   \
+    "ldrd r9, r10, [%[w]], #8\n\t"    \
+    "sxtb16 r8, " p "\n\t"            \
+    "sxtb16 " p ", " p ", ror #8\n\t" \
+    "smlabb %[s0], r8, r9, %[s0]\n\t" \
+    "smlabt %[s1], " p ", r9, %[s1]\n\t" \
+    "smlatb %[s2], r8, r10, %[s2]\n\t" \
+    "smlatt %[s3], " p ", r10, %[s3]\n\t"
+#define EXAI_FACTORS(p, take, last)         \
+    "add " p ", " p ", %[at]\n\t"           \
+    "ldrd " p ", r8, [" p "]\n\t"           \
+    "ldrd r9, r10, [%[w]], #8\n\t"          \
+    take "bb %[s0], " p ", r9" last("%[s0]") "\n\t" \
+    take "tt %[s1], " p ", r9" last("%[s1]") "\n\t" \
+    take "bb %[s2], r8, r10" last("%[s2]") "\n\t"   \
+    take "tt %[s3], r8, r10" last("%[s3]") "\n\t"
+#define EXAI_ADDED(s) ", " s
+#define EXAI_FIRST(s)
+/* Nine taps, all channels: the list's tenth place holds where they end. */
+#define EXAI_NINE(begin, one, two, step)                                                                              \
+    __asm__ volatile("1:\n\t" begin "ldmia %[taps]!, {r4, r5, r6}\n\t" one two("r5") two("r6")                        \
+                     "ldmia %[taps]!, {r4, r5, r6}\n\t" two("r4") two("r5") two("r6")                                 \
+                     "ldmia %[taps]!, {r4, r5, r6}\n\t" two("r4") two("r5") two("r6")                                 \
+                     "strd %[s0], %[s1], [%[to]], #8\n\t"                                                             \
+                     "strd %[s2], %[s3], [%[to]], #8\n\t"                                                             \
+                     "ldr r8, [%[taps]]\n\t"                                                                          \
+                     "subs %[taps], %[taps], #36\n\t"                                                                 \
+                     "adds %[at], %[at], #" step "\n\t"                                                               \
+                     "cmp %[at], r8\n\t"                                                                              \
+                     "bne 1b\n\t"                                                                                     \
+                     : [s0] "=&r"(s0), [s1] "=&r"(s1), [s2] "=&r"(s2), [s3] "=&r"(s3), [taps] "+r"(from), [w] "+r"(w), \
+                       [to] "+r"(sums), [at] "+r"(at)                                                                 \
+                     :                                                                                                \
+                     : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory")
+/* Any number of taps, four channels. */
+#define EXAI_SOME(one)                                                                                                \
+    __asm__ volatile("1:\n\t"                                                                                         \
+                     "ldr r4, [%[taps]], #4\n\t" one "subs %[n], %[n], #1\n\t"                                        \
+                     "bne 1b\n\t"                                                                                     \
+                     : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [taps] "+r"(from), [w] "+r"(four),    \
+                       [n] "+r"(n)                                                                                    \
+                     : [at] "r"(at)                                                                                   \
+                     : "r4", "r8", "r9", "r10", "cc", "memory")
+#define EXAI_MORE(p) EXAI_FACTORS(p, "smla", EXAI_ADDED)
+#define EXAI_LOAD "ldrd %[s0], %[s1], [%[to]]\n\tldrd %[s2], %[s3], [%[to], #8]\n\t"
+
+#endif
+
+/* Values times weights, added to the sums of `count` channels, a multiple of four; `stride` weights lie between fours. */
+static inline void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
+                                        int32_t stride, int32_t *sums) {
+#if EXAI_DSP
+    int32_t s0, s1, s2, s3, at = 0;
+    const int8_t **from = taps;
+    if (count && tap_count == 9 && stride == 36) {
+        taps[9] = (const int8_t *)(uintptr_t)count;
+        EXAI_NINE(EXAI_LOAD, EXAI_VALUES("r4"), EXAI_VALUES, "4");
+        return;
+    }
+    for (; at < count && tap_count; at += 4, w += stride, sums += 4) {
+        const int16_t *four = w;
+        int32_t n = tap_count;
+        from = taps, s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+        EXAI_SOME(EXAI_VALUES("r4"));
+        sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+    }
+#else
+    for (int32_t at = 0; at < count; at += 4, w += stride) {
+        for (int32_t t = 0; t < tap_count; t++) {
+            for (int32_t i = at; i < at + 4; i++) sums[i] += taps[t][i] * w[4 * t + i - at];
+        }
+    }
+#endif
+}
+
+/* Factors times weights: the sums of `count` channels. */
+static inline void exai_fours_of_factors(const int16_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
+                                         int32_t stride, int32_t *sums) {
+#if EXAI_DSP
+    int32_t s0, s1, s2, s3, at = 0;
+    const int16_t **from = taps;
+    if (tap_count == 9 && stride == 36) {
+        taps[9] = (const int16_t *)(uintptr_t)(2 * count);
+        EXAI_NINE("", EXAI_FACTORS("r4", "smul", EXAI_FIRST), EXAI_MORE, "8");
+        return;
+    }
+    for (; at < 2 * count; at += 8, w += stride, sums += 4) {
+        const int16_t *four = w;
+        int32_t n = tap_count;
+        from = taps, s0 = s1 = s2 = s3 = 0;
+        EXAI_SOME(EXAI_MORE("r4"));
+        sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+    }
+#else
+    for (int32_t at = 0; at < count; at += 4, w += stride) {
+        for (int32_t i = at; i < at + 4; i++) sums[i] = 0;
+        for (int32_t t = 0; t < tap_count; t++) {
+            for (int32_t i = at; i < at + 4; i++) sums[i] += taps[t][i] * w[4 * t + i - at];
+        }
+    }
+#endif
+}
+
+#endif
