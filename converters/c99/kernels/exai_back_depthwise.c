@@ -118,7 +118,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, int16_t *above, c
                                                                       layer->stride_columns, layer->dilation_columns);
             const int16_t *const w = wide + 4 * before;
             int32_t n = 0;
-            if (exponent != EXAI_NOTHING && na * nb) {
+            if (exponent != EXAI_NOTHING && na && nb) {
                 for (int32_t a = 0, t = 0; a < na; a++) {
                     const int16_t *const row = r.rows + outs[a] % r.span * layer->out_columns * eights;
                     const int inside = outs[a] >= 0 && outs[a] < r.next;

@@ -73,7 +73,7 @@ void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *abov
                 const int32_t before = taps_above + na * exai_taps_before((j + layer->left) % layer->stride_columns, kc,
                                                                           layer->stride_columns, layer->dilation_columns);
                 int32_t n = 0;
-                if (exponent != EXAI_NOTHING && na * nb) {
+                if (exponent != EXAI_NOTHING && na && nb) {
                     n = exai_list_kept(keep, p, first, last, gate, list);
                     n = exai_list_rows(way, x + p * in, list, n, first, block, rows);
                     for (int32_t a = 0; a < na && n; a++) gather(&r, outs[a], columns, nb, v + a * nb * width);
