@@ -130,10 +130,11 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     divides, sides = fields["offset"] is not NULL, 1 + (fields["weights"].text == "EXAI_SIGNED")
     span = (kernel[0] - 1) * p["dilation_rows"] // p["stride_rows"] + 1
     width, depth = _eights(out), _eights(taps * inside)
-    rows = 2 * (span * (p["out_columns"] * width + 1) + sum(kernel))
     if depthwise:
-        first = 8 * taps + 8 + 12 * width + 2 * taps * width + 2 * width + inside if divides else 0
-        return _even(max(first, 8 * taps + 8 + 8 * width + 2 * (sides * taps + 1) * width + rows + 2 * inside))
+        row = span * p["out_columns"]
+        count = 8 * (taps + 1) + 4 * width * (3 + taps + row) + 2 * (sides * taps * width + row + width + sum(kernel) + 1)
+        return _even(count + divides * (12 * width + 2 * taps * width + inside))
+    rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
     direct = taps == p["stride_rows"] == p["stride_columns"] == 1
     first = 4 * out
     if divides:
@@ -144,12 +145,12 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     elif direct:
         second = 8 * inside + 2 * width * (1 + sides * inside) + 4 * _even(inside)
     elif inside < NARROW:
-        places = ((kernel[0] - 1) * p["dilation_rows"] + 1) * p["in_columns"]
-        count = taps * inside
-        second = 8 * count + 4 * places * inside + 2 * width * (1 + sides * count) + 2 * _even(count) + 2 * places
+        places, count = ((kernel[0] - 1) * p["dilation_rows"] + 1) * p["in_columns"], taps * inside
+        first, second = 0, 14 * count + 10 * width + 4 * places * inside + 2 * width * sides * count + 2 * places
+        second += divides * 2 * sides * depth * (1 + out * fields["wide"]) + count
     else:
-        pixels = p["in_rows"] * p["in_columns"] * inside + (p["in_rows"] + 1) // 2 if block < inside else 0
-        second = 8 * inside + 4 * pixels + 2 * taps * width * (1 + sides * block) + rows + 4 * inside
+        pixels = p["in_rows"] * p["in_columns"] if block < inside else 0
+        second = 8 * inside + (4 * inside + 2) * pixels + 2 * taps * width * (1 + sides * block) + rows + 4 * inside
     return _even(max(first, second) + 3)
 
 

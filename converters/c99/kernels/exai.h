@@ -157,9 +157,11 @@ void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, co
 /* A layer's relevance becomes factors in its place. Inputs fewer than EXAI_NARROW are not listed. */
 enum { EXAI_NARROW = 4 };
 void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
+void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                      void *scratch);
 void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                        void *scratch);
-void exai_back_depthwise(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below,
+void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                          void *scratch);
 void exai_back_flat(const exai_way *way, const int16_t *above, float *relevance, void *scratch);
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch);

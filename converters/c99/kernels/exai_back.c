@@ -85,7 +85,7 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
     int32_t *const sums = scratch, *const dense = sums + in;
     int16_t *const v = (int16_t *)(dense + in), *const wide = v + width;
     uint16_t *const list = (uint16_t *)(wide + sides * in * width), *const rows = list + even(in);
-    exai_wide_columns(way, 0, 0, in, width, in * width, wide);
+    exai_wide_columns(way, !way->offset, 0, 0, in, width, in * width, wide);
     memset(v, 0, (size_t)width * sizeof *v);
     for (int32_t p = 0; p < pixels; p++) {
         int32_t exponent = above[pixels * out + p], n = 0;
@@ -101,64 +101,13 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
     }
 }
 
-/* Windows of few inputs: what all of a window get is added to a ring of the input's rows. */
-static void scatter(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
-                    void *scratch) {
-    const exai_layer *const layer = way->layer;
-    const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
-    const int32_t depth = taps * in, width = exai_eights(out), pixels = layer->out_rows * layer->out_columns;
-    const int32_t places = ((layer->kernel_rows - 1) * layer->dilation_rows + 1) * layer->in_columns;
-    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1;
-    int32_t *const sums = scratch, *const collected = sums + depth;
-    int16_t *const v = (int16_t *)(collected + places * in), *const wide = v + width;
-    uint16_t *const rows = (uint16_t *)(wide + sides * depth * width);
-    int32_t *const list = (int32_t *)(void *)(rows + even(depth));
-    exai_ring ring;
-    exai_ring_begin(&ring, way, collected, (int16_t *)(list + depth));
-    for (int32_t t = 0; t < taps; t++) {
-        exai_wide_columns(way, t, 0, in, width, depth * width, wide + t * in * width);
-    }
-    memset(v, 0, (size_t)width * sizeof *v);
-    int32_t p = 0;
-    for (int32_t row = 0; row < layer->out_rows; row++) {
-        const int32_t top = row * layer->stride_rows - layer->top;
-        exai_ring_flush(&ring, top, gate, below);
-        for (int32_t column = 0; column < layer->out_columns; column++, p++) {
-            const int32_t left = column * layer->stride_columns - layer->left;
-            const int16_t *m = above + p * out;
-            int32_t exponent = above[pixels * out + p], n = 0, t = 0;
-            if (exponent == EXAI_NOTHING) continue;
-            exponent += exai_wide_exponent(way);
-            for (int32_t a = 0, i = top; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
-                for (int32_t b = 0, j = left; b < layer->kernel_columns; b++, j += layer->dilation_columns, t++) {
-                    if (i < 0 || i >= layer->in_rows || j < 0 || j >= layer->in_columns) continue;
-                    const int32_t at = i % ring.span * layer->in_columns + j;
-                    const int8_t *const from = x ? x + (i * layer->in_columns + j) * in : NULL;
-                    for (int32_t c = 0; c < in; c++) {
-                        const int32_t side = sides > 1 ? from[c] - layer->in_zero : 1;
-                        if (!side) continue;
-                        rows[n] = (uint16_t)(t * in + c + (side < 0 ? depth : 0));
-                        list[n++] = at * in + c;
-                    }
-                }
-            }
-            if (out < width) m = memcpy(v, m, (size_t)out * sizeof *v);
-            exai_dots(wide, width, rows, n, m, width, sums);
-            for (int32_t k = 0; k < n; k++) {
-                int32_t *const sum = collected + list[k];
-                int16_t *const own = ring.exponents + (in == 1 ? list[k] : list[k] / in);
-                int32_t by = *own - exponent;
-                if (by < 0) by = exai_align(collected + (in == 1 ? list[k] : list[k] / in * in), own, in, exponent);
-                *sum += sums[k] >> (by > 31 ? 31 : by);
-            }
-        }
-    }
-    exai_ring_flush(&ring, layer->in_rows, gate, below);
-}
-
 void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
     const exai_layer *const layer = way->layer;
     const int windows = layer->kernel_rows * layer->kernel_columns > 1 || layer->stride_rows > 1 || layer->stride_columns > 1;
+    if (windows && layer->in_channels < EXAI_NARROW) {
+        exai_back_narrow(way, x, above, gate, below, scratch);
+        return;
+    }
     if (way->offset)
         divide(way, x, above, scratch);
     else if (!way->block)
@@ -167,8 +116,6 @@ void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void 
         add_rows(way, x, above, gate, below, scratch);
     else if (!windows)
         directly(way, x, above, gate, below, scratch);
-    else if (layer->in_channels < EXAI_NARROW)
-        scatter(way, x, above, gate, below, scratch);
     else
         exai_back_windows(way, x, above, gate, below, scratch);
 }

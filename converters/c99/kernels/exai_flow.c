@@ -138,7 +138,7 @@ static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count,
 
 /* One pixel's values as mantissas. */
 static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, int32_t exponent, int16_t *m, int16_t *e) {
-    const int32_t count = keep->channels, by = exai_length(size) - EXAI_PRECISION;
+    const int32_t count = keep->channels, by = exai_coarse(size, exponent, EXAI_PRECISION);
     exponent = size ? exponent + by : EXAI_NOTHING;
     if (keep->adds && *e != EXAI_NOTHING) {
         if (!size) return;

@@ -11,6 +11,13 @@ static inline int32_t exai_round(int32_t x, int32_t by) {
     return by > 30 ? 0 : (x + (1 << (by - 1))) >> by;
 }
 
+/* By how much values of this size and exponent are shifted right so that they take `bits` or up to three fewer: exponents
+ * are multiples of four, so that neighbours mostly have the same. */
+static inline int32_t exai_coarse(uint32_t size, int32_t exponent, int32_t bits) {
+    const int32_t by = exai_length(size) - bits;
+    return by + (-(exponent + by) & 3);
+}
+
 /* x as an unsigned number of at least its size, so that several are measured by one OR. */
 static inline uint32_t exai_size(int32_t x) {
     return (uint32_t)(x ^ (x >> 31));

@@ -1,4 +1,4 @@
-/* Weights widened to int16, dot products of listed rows of them, and rows of a flow that share an exponent. */
+/* Weights widened to int16, dot products of listed rows of them, and how listed channels are kept. */
 
 #include "exai_wide.h"
 
@@ -29,15 +29,15 @@ void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing,
     }
 }
 
-void exai_wide_columns(const exai_way *way, int32_t tap, int32_t first, int32_t last, int32_t width, int32_t below,
-                       int16_t *wide) {
+void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
+                       int32_t below, int16_t *wide) {
     const exai_layer *const layer = way->layer;
     const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in;
     const int8_t *row = layer->weights + tap * in + first;
     int32_t j = 0;
     for (; j < layer->out_channels; j++, row += depth) {
         int16_t *to = wide + j;
-        if (!way->offset) {
+        if (folded) {
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)exai_folded(way, j, row[i]);
         } else {
             if (way->weights == EXAI_ALL) {
@@ -105,34 +105,48 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 
 #endif
 
-int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t bits,
-                           int32_t exponent) {
+uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
     uint32_t size = 0;
     if (offset) {
         for (int32_t k = 0; k < n; k++) size |= exai_size(d[k] += offset[list[k]]);
     } else {
         size = exai_sizes(d, n);
     }
-    const int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
+    int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
     size = 0;
     for (int32_t k = 0; k < n; k++) {
         const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
         int32_t q = 0;
-        if ((uint32_t)(fifteen + 128) > 256u)
+        if ((uint32_t)(fifteen + 128) > 256u) {
             q = r / fifteen;
-        else if (d[k]) /* a small one keeps its bits */
-            q = (r / d[k]) >> by;
+        } else if (d[k]) { /* a small one keeps its bits */
+            q = r / d[k];
+            if (exai_size(q) >> (30 - by)) { /* it is so small that there is no room for others' last bits */
+                for (int32_t j = 0; j < k; j++) d[j] >>= by;
+                size >>= by, by = 0, half = 0;
+            }
+            q *= 1 << by;
+        }
         d[k] = q;
         size |= exai_size(q);
     }
-    const int32_t up = exai_length(size) - bits;
+    *shift = by;
+    return size;
+}
+
+int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t bits,
+                           int32_t exponent) {
+    int32_t by;
+    const uint32_t size = exai_quotients(m, list, n, offset, d, &by);
+    exponent -= 16 + by;
+    const int32_t up = exai_coarse(size, exponent, bits);
     if (up > 0) {
         const int32_t round = 1 << (up - 1);
         for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)((d[k] + round) >> up);
     } else {
         for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(d[k] * (1 << -up));
     }
-    return size ? exponent - 16 - by + up : EXAI_NOTHING;
+    return size ? exponent + up : EXAI_NOTHING;
 }
 
 /* Four more of a list, where bits are set. */
@@ -204,7 +218,7 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, const uint16_t *list
         size = exai_sizes(sums, n);
     }
     if (!size) return;
-    const int32_t by = exai_length(size) - EXAI_PRECISION;
+    const int32_t by = exai_coarse(size, exponent, EXAI_PRECISION);
     if (by > 0) {
         const int32_t half = 1 << (by - 1);
         for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)((sums[k] + half) >> by);
@@ -225,73 +239,6 @@ int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int
         rows[left++] = (uint16_t)(i - first + (v < 0 ? below : 0));
     }
     return left;
-}
-
-int32_t exai_rows_span(const exai_layer *layer) {
-    return ((layer->kernel_rows - 1) * layer->dilation_rows) / layer->stride_rows + 1;
-}
-
-void exai_rows_begin(exai_rows *r, const exai_layer *layer, const int16_t *above, int32_t width, int16_t *room) {
-    r->layer = layer, r->above = above, r->width = width, r->next = 0, r->exponent = EXAI_NOTHING;
-    r->span = exai_rows_span(layer), r->rows = room;
-    r->own = room + r->span * layer->out_columns * width;
-    for (int32_t i = 0; i < r->span; i++) r->own[i] = EXAI_NOTHING;
-}
-
-/* Shift values; by < 0 to the left, where what is shifted out was never there. */
-static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
-    int32_t i = 0;
-    if (by > 15) {
-        memset(to, 0, (size_t)count * sizeof *to);
-    } else if (by > 0) {
-        const int32_t half = 1 << (by - 1);
-        for (; i + 2 <= count; i += 2) { /* two in a word; neither overflows */
-            const uint32_t two = exai_word(from + i);
-            const int32_t low = ((int16_t)(two & 0xFFFFu) + half) >> by;
-            const uint32_t high = (uint32_t)((int32_t)(two + ((uint32_t)half << 16)) >> by) & 0xFFFF0000u;
-            const uint32_t both = high | ((uint32_t)low & 0xFFFFu);
-            memcpy(to + i, &both, sizeof both);
-        }
-        for (; i < count; i++) to[i] = (int16_t)((from[i] + half) >> by);
-    } else if (by < 0) {
-        const int32_t times = by < -15 ? 0 : 1 << -by;
-        for (; i < count; i++) to[i] = (int16_t)(from[i] * times);
-    } else if (from != to) {
-        memcpy(to, from, (size_t)count * sizeof *to);
-    }
-}
-
-int32_t exai_rows_load(exai_rows *r, int32_t at) {
-    const exai_layer *const layer = r->layer;
-    const int32_t columns = layer->out_columns, out = layer->out_channels, row = columns * r->width;
-    const int16_t *const exponents = r->above + layer->out_rows * columns * out;
-    const int32_t end = (at + layer->top) / layer->stride_rows + 1, before = r->next;
-    for (; r->next < end && r->next < layer->out_rows; r->next++) {
-        int16_t *const own = r->own + r->next % r->span;
-        *own = EXAI_NOTHING;
-        for (int32_t j = 0; j < columns; j++) {
-            if (exponents[r->next * columns + j] > *own) *own = exponents[r->next * columns + j];
-        }
-    }
-    int32_t most = EXAI_NOTHING;
-    for (int32_t i = end - r->span < 0 ? 0 : end - r->span; i < r->next; i++) {
-        if (r->own[i % r->span] > most) most = r->own[i % r->span];
-    }
-    for (int32_t i = end - r->span < 0 ? 0 : end - r->span; i < r->next; i++) {
-        int16_t *const to = r->rows + i % r->span * row;
-        if (i < before) {
-            if (most != r->exponent && most != EXAI_NOTHING) shift(to, row, most - r->exponent, to);
-            continue;
-        }
-        for (int32_t j = 0; j < columns; j++) {
-            const int32_t p = i * columns + j;
-            const int32_t by = exponents[p] == EXAI_NOTHING ? 16 : most - exponents[p];
-            shift(r->above + p * out, out, by, to + j * r->width);
-            for (int32_t c = out; c < r->width; c++) to[j * r->width + c] = 0;
-        }
-    }
-    r->exponent = most;
-    return most;
 }
 
 int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs) {

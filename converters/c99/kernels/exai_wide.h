@@ -23,11 +23,11 @@ static inline int32_t exai_folded(const exai_way *way, int32_t unit, int32_t w) 
     return (w * gain + (way->fold ? 1 << (way->fold - 1) : 0)) >> way->fold;
 }
 
-/* One tap's weights (out, inputs first ... last - 1) as they share, a row for each input, its units in order. Without an
- * offset they are multiplied by the layer's multipliers. Under EXAI_SIGNED the rows of negative weights are `below` values
+/* One tap's weights (out, inputs first ... last - 1) as they share, or times the layer's multipliers, a row for each input,
+ * its units in order. Under EXAI_SIGNED the rows of negative weights are `below` values
  * further. `width` values lie between two rows. */
-void exai_wide_columns(const exai_way *way, int32_t tap, int32_t first, int32_t last, int32_t width, int32_t below,
-                       int16_t *wide);
+void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
+                       int32_t below, int16_t *wide);
 
 /* The products of listed rows with a vector; `width` is a multiple of eight, rows and vector lie at words. */
 void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
@@ -37,6 +37,9 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 static inline int32_t exai_wide_exponent(const exai_way *way) {
     return way->offset ? 0 : way->most - 15 + way->fold;
 }
+
+/* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */
+uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by);
 
 /* Relevance m of listed units over d, plus their offsets if there are any, as factors in its place; their exponent. `d` is
  * overwritten. */
@@ -67,20 +70,10 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, const uint16_t *list
 int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int32_t n, int32_t first, int32_t below,
                        uint16_t *rows);
 
-/* Rows of a flow, as many as a window of the way back spans, with one exponent. */
-typedef struct {
-    const exai_layer *layer;
-    const int16_t *above;
-    int16_t *rows; /* (span, out columns, width) */
-    int16_t *own;  /* (span) exponents, that of a row */
-    int32_t span, width, next, exponent;
-} exai_rows;
-
-int32_t exai_rows_span(const exai_layer *layer);
-/* int16 values: span * (out columns * width + 1), a multiple of two. */
-void exai_rows_begin(exai_rows *r, const exai_layer *layer, const int16_t *above, int32_t width, int16_t *room);
-/* Rows that meet row `at` of the input; their exponent. */
-int32_t exai_rows_load(exai_rows *r, int32_t at);
+/* Rows of outputs that a window of the way back spans. */
+static inline int32_t exai_span(const exai_layer *layer) {
+    return (layer->kernel_rows - 1) * layer->dilation_rows / layer->stride_rows + 1;
+}
 
 /* Outputs whose windows hold position `at` (padding counted), from the first to the last, inside the map or not; each
  * belongs to the next lower tap of those of at's class. Classes are the remainders of taps by the stride. */
