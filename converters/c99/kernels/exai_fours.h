@@ -46,13 +46,13 @@
                      :                                                                                                \
                      : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory")
 /* Any number of taps, four channels. */
-#define EXAI_SOME(one)                                                                                                \
+#define EXAI_SOME(one, ...)                                                                                             \
     __asm__ volatile("1:\n\t" one "subs %[n], %[n], #1\n\t"                                                          \
                      "bne 1b\n\t"                                                                                     \
                      : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [taps] "+r"(from), [w] "+r"(four),    \
                        [n] "+r"(n)                                                                                    \
                      : [at] "r"(at)                                                                                   \
-                     : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory")
+                     : __VA_ARGS__, "cc", "memory")
 
 #endif
 
@@ -71,7 +71,7 @@ static inline void exai_fours_of_values(const int8_t **taps, int32_t count, int3
         const int16_t *four = w;
         int32_t n = tap_count;
         from = taps, s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
-        EXAI_SOME("ldr r4, [%[taps]], #4\n\t" EXAI_VALUES("r4"));
+        EXAI_SOME("ldr r4, [%[taps]], #4\n\t" EXAI_VALUES("r4"), "r4", "r8", "r9", "r10");
         sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
     }
 #else
@@ -98,7 +98,7 @@ static inline void exai_fours_of_factors(const int32_t **taps, int32_t count, in
         const int16_t *four = w;
         int32_t n = tap_count;
         from = taps, s0 = s1 = s2 = s3 = 0;
-        EXAI_SOME(EXAI_MORE);
+        EXAI_SOME(EXAI_MORE, "r4", "r5", "r6", "r8", "r9", "r10");
         sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
     }
 #else
