@@ -93,7 +93,8 @@ class Page:
 
     def done(self) -> Section:
         """The section."""
-        return Section(*self._head, *map(tuple, (self._text, self._figures, self._missing, self._pictures)))
+        text, figures, missing = tuple(self._text), tuple(self._figures), tuple(self._missing)
+        return Section(*self._head, text, figures, missing, tuple(self._pictures))
 
 
 def unassessed(sections: Sequence[Section]) -> list[tuple[int, str]]:
