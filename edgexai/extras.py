@@ -16,6 +16,7 @@ EXTRAS = {
     "cryptography": "commands",
     "google": "sparkplug",
     "amqtt": "fleet",
+    "deltalake": "fleet",
     "duckdb": "fleet",
     "pyarrow": "fleet",
     "starlette": "fleet",
