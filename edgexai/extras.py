@@ -21,6 +21,7 @@ EXTRAS = {
     "pyarrow": "fleet",
     "starlette": "fleet",
     "uvicorn": "fleet",
+    "h5py": "export",
     "mlxtend": "demo",
     "weasyprint": "audit",
     "skimage": "examples",

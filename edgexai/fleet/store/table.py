@@ -10,6 +10,7 @@ number their frames one after the other. delta-rs leaves what it writes to the s
 
 import json
 import os
+import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -255,7 +256,7 @@ class Table:
                 self._table = None
             except DeltaError as error:
                 what = "" if self.folder is None else f"; `edgexai fleet repair --store {self.folder.parent}` mends it"
-                raise ConfigError(f"{self.url} cannot be read as a Delta table: {error}{what}") from None
+                raise ConfigError(f"{self.url} cannot be read as a Delta table: {told(error)}{what}") from None
             return self._table
 
 
@@ -295,6 +296,11 @@ def is_readable(path: Path) -> bool:
     except (OSError, pyarrow.ArrowException):
         return False
     return True
+
+
+def told(error: Exception) -> str:
+    """What an error says, on one line without colours."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
 
 
 def _number(path: Path) -> int:
