@@ -27,6 +27,7 @@ from edgexai.fleet.store.format import prepare
 from edgexai.fleet.store.ranges import Ranges, insert
 from edgexai.messaging.messages import topic
 
+_KNOWN_BY = ("boot", "forgotten")  # where a node is, beside what it said
 _KEPT_IN_QUARANTINE = 1000
 _PATIENCE = 30.0  # seconds that one process waits for another's lock
 
@@ -168,9 +169,8 @@ class Journal:
         """
         with self._lock, _Transaction(self._db):
             gone = self._db.execute("DELETE FROM node WHERE fleet = ? AND node = ?", (fleet, node)).rowcount
-            known = (
-                gone or self._db.execute("SELECT 1 FROM boot WHERE fleet = ? AND node = ?", (fleet, node)).fetchone()
-            )
+            asked = "SELECT 1 FROM {} WHERE fleet = ? AND node = ?"
+            known = gone or any(self._db.execute(asked.format(of), (fleet, node)).fetchone() for of in _KNOWN_BY)
             if known:
                 self._db.execute("REPLACE INTO forgotten VALUES (?, ?)", (fleet, node))
         return bool(known)
