@@ -59,7 +59,7 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        """high, medium or low: by the least size of the effect, and how sure it is; by the trial where there was one."""
+        """high, medium or low: by the least size of the effect and how sure it is; by the trial where there is one."""
         if self.verdict in ("confirmed", "not confirmed"):
             return "high" if self.verdict == "confirmed" else "low"
         sure = self.p if math.isnan(self.q) else self.q
