@@ -52,6 +52,24 @@ def test_a_token_takes_the_relevance_of_its_row() -> None:
     assert e.conservation == pytest.approx(1, rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", [DType.INT32, DType.FLOAT32], ids=lambda k: k.name)
+def test_a_token_may_count_from_the_end(kind: DType) -> None:
+    table = RANDOM.normal(size=(10, 4)).astype(np.float32)
+
+    def layer(build: Builder, x: int) -> int:
+        ids = build.cast(x, DType.INT32) if kind == DType.FLOAT32 else x
+        below = build.op(OpKind.LESS, [ids, build.const(np.int32(0))], (1, 5), schema.LessOptionsT(), dtype=DType.BOOL)
+        up = build.op(OpKind.ADD, [ids, build.const(np.int32(10))], (1, 5), schema.AddOptionsT(), dtype=DType.INT32)
+        wrapped = build.op(OpKind.SELECT, [below, up, ids], (1, 5), schema.SelectOptionsT(), dtype=DType.INT32)
+        rows = build.op(OpKind.GATHER, [build.const(table), wrapped], (1, 5, 4), schema.GatherOptionsT(axis=0))
+        mean = build.op(OpKind.MEAN, [rows, build.const([1])], (1, 4), schema.ReducerOptionsT())
+        return build.dense(mean, build.const(W))
+
+    ids = np.array([[3, -1, 4, -10, 9]], np.int32)
+    e = explained(built([("ids", (1, 5), kind)], layer), ids.astype(np.float32 if kind == DType.FLOAT32 else np.int32))
+    assert np.allclose(e.relevance, (table[ids[0]] / 5 * W[e.target]).sum(1), rtol=1e-4, atol=1e-6)
+
+
 def test_a_lookup_of_embeddings_is_a_gather() -> None:
     table = RANDOM.normal(size=(10, 4)).astype(np.float32)
 

@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgexai.graph import DType, Op, OpKind
 from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.functions.elementwise import counted_from
 from edgexai.relevance.rules import Rule
 
 
@@ -32,11 +33,9 @@ def gather(back: Backward, op: Op, flow: Flow) -> None:
         moved = build.reshape(rows, (shape[axis], prod(shape[:axis]), rest))
         moved = build.transpose(moved, (1, 0, 2)) if axis else moved
         back.give(table, Flow(build.reshape(moved, shape), r.is_factor))
-    elif back.is_dynamic(ids):
-        total = build.reshape(back.relevance(op.outputs[0], r), (prod(shape[:axis]), prod(picked), rest))
-        back.give(ids, Flow(build.reshape(build.sum(total, [0, 2]), picked), is_factor=False))
-    else:
-        back.stops(op, "it looks up what was counted or chosen, not what came in")
+        return
+    total = build.reshape(back.relevance(op.outputs[0], r), (prod(shape[:axis]), prod(picked), rest))
+    _to_ids(back, op, ids, build.sum(total, [0, 2]))
 
 
 def lookup(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
@@ -47,12 +46,18 @@ def lookup(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
         rows = build.reshape(back.full(flow, op.outputs[0]).tensor, (count, prod(build.shape(table)[1:])))
         spread = _scattered(back, ids, rows, build.shape(table)[0])
         back.give(table, Flow(build.reshape(spread, build.shape(table)), flow.is_factor))
-    elif back.is_dynamic(ids):
-        r = back.relevance(op.outputs[0], back.full(flow, op.outputs[0]))
-        total = build.sum(build.reshape(r, (count, prod(build.shape(table)[1:]))), [1])
-        back.give(ids, Flow(build.reshape(total, build.shape(ids)), is_factor=False))
-    else:
+        return
+    r = back.relevance(op.outputs[0], back.full(flow, op.outputs[0]))
+    _to_ids(back, op, ids, build.sum(build.reshape(r, (count, prod(build.shape(table)[1:]))), [1]))
+
+
+def _to_ids(back: Backward, op: Op, ids: int, rows: int) -> None:
+    """The relevance of rows of a constant table (count,) to what chose them, each by its own."""
+    chose = counted_from(back, ids)
+    if chose is None:
         back.stops(op, "it looks up what was counted or chosen, not what came in")
+        return
+    back.give(chose, Flow(back.build.reshape(rows, back.build.shape(chose)), is_factor=False))
 
 
 def gather_nd(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
