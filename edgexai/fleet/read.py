@@ -1,6 +1,7 @@
 """From the store to what the analyses read: frames decoded, by model, with the group that their node declared."""
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,22 +24,31 @@ def evidence(
 
     ``newest`` leaves all but so many of the frames out that arrived last.
     """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for batch in decoded(directory, since, until, newest):
+        for row in batch:
+            found.setdefault(row["model"], []).append(row)
+    return [gather(model, some[-MOST:]) for model, some in sorted(found.items())]
+
+
+def decoded(
+    directory: Path, since: float = -float("inf"), until: float = float("inf"), newest: int | None = None
+) -> Iterator[list[dict[str, Any]]]:
+    """The frames of `evidence` batch by batch, as dicts of what the store says of each (the frame, too), its group,
+    map and concepts. Those of a basis or a version that is not here are left out."""
     if not directory.is_dir():
         raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
     store = Store(directory)
     try:
         groups = _groups(store)
         bases = at_hand(directory / FOLDER)
-        rows: dict[str, list[dict[str, Any]]] = {}
         after = -1 if newest is None else store.last_id() - newest
         while batch := store.since(after):
             after = batch[-1].id
-            for one in batch:
-                if since <= one.time < until and (row := _row(one, groups, bases)) is not None:
-                    rows.setdefault(one.model, []).append(row)
+            rows = (_row(one, groups, bases) for one in batch if since <= one.time < until)
+            yield [row for row in rows if row is not None]
     finally:
         store.close()
-    return [gather(model, some[-MOST:]) for model, some in sorted(rows.items())]
 
 
 def newest(directory: Path) -> float:
@@ -71,9 +81,8 @@ def _row(one: Stored, groups: dict[tuple[str, str, str], str], bases: Any) -> di
         said = decode(one.frame, None, bases)
     except FrameError:
         return None  # of a basis or a version that is not here
-    row = {k: getattr(one, k) for k in ("id", "sequence", "node", "time", "target", "score", "conservation")}
     group = groups.get((one.fleet, one.node, one.boot), "")
-    return row | {"group": group, "map": said.map, "concepts": said.fields.concepts}
+    return vars(one) | {"group": group, "map": said.map, "concepts": said.fields.concepts}
 
 
 def _groups(store: Store) -> dict[tuple[str, str, str], str]:
