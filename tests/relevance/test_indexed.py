@@ -411,7 +411,7 @@ def test_a_refusal_names_the_grids_that_help() -> None:
     graph = single((1, 8, 8, 2), layer)
     with pytest.raises(UnsupportedOperator, match="stop above it with grid=8x8 or 4x4") as refused:
         edgexai.attach(graph)
-    assert "CUMSUM (operator 0" in str(refused.value)
+    assert "MATRIX_DIAG (operator 0" in str(refused.value)
     for grid in ((8, 8), (4, 4)):
         edgexai.attach(graph, grid=grid)
     end = single((1, 4), lambda build, x: build.op(OpKind.MATRIX_DIAG, [x], (1, 4)))
