@@ -13,7 +13,7 @@ from edgexai.errors import BoardError
 
 CYCLES = {"Cortex-M4": (1.0, 2.0), "Cortex-M7": (0.6, 1.5), "Cortex-M33": (1.0, 1.8)}
 """Cycles an instruction, from best to worst: an M7 starts two at once; flash waits, and loads take two on an M4."""
-EXPLAINS = ("exai_back", "exai_flow", "exai_rows")
+EXPLAINS = ("exai_back", "exai_flow", "exai_rows", "exai_wide")
 """Files of kernels that only explaining needs."""
 DERIVATION = (
     "Instructions: work of each step times what its kernel took for a unit of work on a Cortex-M4F (QEMU, -O2). "

@@ -2,13 +2,6 @@
 
 #include "exai_flow.h"
 
-static float power_of_two(int32_t exponent) {
-    const uint32_t bits = exponent < -126 ? 0u : (uint32_t)((exponent > 127 ? 127 : exponent) + 127) << 23;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 #if EXAI_DSP
 /* Four bits: which of four values are at least as large as `least`'s. */
 static inline uint32_t four_signs(const int8_t *x, uint32_t least) {
@@ -187,7 +180,7 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
         for (int32_t i = 0; i < count; i += keep->run) {
             int64_t sum = 0;
             for (int32_t k = 0; k < keep->run; k++) sum += values[i + k];
-            *to++ = sum ? (float)sum * power_of_two(exponent) : 0.0f;
+            *to++ = sum ? (float)sum * exai_power_of_two(exponent) : 0.0f;
         }
         return;
     }

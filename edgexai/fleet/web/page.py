@@ -3,7 +3,7 @@
 import base64
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from edgexai._version import VERSION
 from edgexai.errors import FrameError
 from edgexai.fleet.alarms.alarms import Alarms, findings_lines
+from edgexai.fleet.duty import Duty, duty_lines
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
@@ -42,9 +43,10 @@ def application(
     hosts: Iterable[str] | None = LOOPBACK,
     watch: Watch | None = None,
     alarms: Alarms | None = None,
+    duties: Sequence[Duty] = (),
 ) -> ASGIApp:
     """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
-    see `Guard`."""
+    see `Guard`; ``duties`` are what the service does again and again."""
     watch = watch or Watch(view.store.directory, view.store.last_id)
     begun, stock = time.time(), Inventory(view.store.journal)
     threading.Thread(target=stock.warm, daemon=True).start()
@@ -64,6 +66,7 @@ def application(
                 "shown": view.shown,
                 "let_go": view.let_go,
                 "looked": watch.answer()["computed"],
+                "failing": {duty.name: duty.failing for duty in duties if duty.failing},
                 **stock.summary(),
                 **view.store.journal.counters(),
             }
@@ -111,7 +114,7 @@ def application(
         said, made = watch.answer(), decisions(watch.directory)
         decided = {name for name, one in made.items() if one.verdict != "open"}
         lines = findings_lines(said["findings"], said["computed"], decided) + ([] if alarms is None else alarms.lines())
-        own = "\n".join([*lines, own])
+        own = "\n".join([*lines, *duty_lines(duties), own])
         return PlainTextResponse(prometheus(view) + own, media_type=TEXT)
 
     app = Starlette(
@@ -207,6 +210,6 @@ def prometheus(view: View) -> str:
             "Connections to the page that were too many, or held open without a whole request or a reader.",
             [("", PatientProtocol.ended)],
         ),
-        *family("edgexai_journal_frames", "gauge", "Frames that are not in Parquet yet.", [("", journal.waiting())]),
+        *family("edgexai_journal_frames", "gauge", "Frames that are not in the table yet.", [("", journal.waiting())]),
     ]
     return "\n".join([*lines, ""])

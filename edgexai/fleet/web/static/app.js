@@ -26,6 +26,14 @@ function drawTiles(health) {
   );
 }
 
+const DUTIES = { findings: "Findings are not looked for", heatmaps: "New heatmaps are not shown", store: "Old frames are not moved", alarms: "Alarms are not told", nodes: "Nodes are not announced" };
+
+// What the service does again and again, and fails at now.
+function drawTrouble(failing) {
+  $("trouble").replaceChildren(...Object.entries(failing).map(([duty, why]) =>
+    el("p", {}, el("strong", {}, `${DUTIES[duty] ?? duty}: `), why, "; the service tries again.")));
+}
+
 function drawMenu(view) {
   $("views").replaceChildren(...Object.entries(VIEWS).map(([name, text]) => follow(el("a", {
     href: linkTo({ view: name === "findings" ? "" : name }, true), ...(name === view || (view === "node" && name === "nodes") ? { "aria-current": "page" } : {}),
@@ -66,12 +74,13 @@ async function refresh(moved = false) {
   const live = $("live");
   try {
     const health = await ask("/api/health");
-    const now = JSON.stringify([health.frames, health.shown, health.duplicates, health.quarantined, health.states, health.looked, location.search, Math.floor(Date.now() / 15000)]);
+    const now = JSON.stringify([health.frames, health.shown, health.duplicates, health.quarantined, health.states, health.looked, health.failing, location.search, Math.floor(Date.now() / 15000)]);
     if (now !== shown) {
       await DRAW[view()]($("view"), () => mine !== drawing, health); // a slow answer covers no newer view
       if (mine !== drawing) return;
       shown = now;
       drawTiles(health);
+      drawTrouble(health.failing);
       $("where").textContent = `${health.broker} · version ${health.version}`;
     }
     live.className = "live on";
