@@ -57,7 +57,7 @@ def layer(
         "layer": Struct("exai_layer", parameters),
         "offset": NULL if offset is None else Constant(offset.astype(np.int32)),
         "keep": keep,
-        **_widened(parameters, depthwise, sharing == "EXAI_SIGNED"),
+        **_widened(parameters, depthwise, offset is not None, sharing == "EXAI_SIGNED"),
         "weights": Literal(sharing),
         "bits": bits,
         "fold": _fold(weights, parameters, depthwise) if offset is None else 0,
@@ -90,7 +90,7 @@ def plain_keep(pixels: int, channels: int, form: str) -> Struct:
     return Struct("exai_keep", fields)
 
 
-def _widened(p: Mapping[str, int], depthwise: bool, signed: bool) -> dict[str, int]:
+def _widened(p: Mapping[str, int], depthwise: bool, divides: bool, signed: bool) -> dict[str, int]:
     """How many inputs' columns of weights are widened at a time, and whether rows are, to divide."""
     if depthwise:
         return {"block": 0, "wide": 0}
@@ -103,7 +103,7 @@ def _widened(p: Mapping[str, int], depthwise: bool, signed: bool) -> dict[str, i
         block = min(inside, max(8, WIDE // column // 8 * 8))
     if not windows and inside * column > 2 * WIDE:
         block = 0
-    return {"block": block, "wide": int(many and out * row <= (WIDE if windows else 2 * WIDE))}
+    return {"block": block, "wide": int(divides and many and out * row <= (WIDE if windows else 2 * WIDE))}
 
 
 def _fold(weights: NDArray[np.int64], p: Mapping[str, Any], depthwise: bool) -> int:

@@ -95,7 +95,7 @@ static space layout(const exai_way *way, void *scratch, int32_t span) {
     s.v = (int16_t *)(s.collected + all * in);
     s.columns = s.v + 2 * width;
     s.x = s.columns + sides * depth * width;
-    s.wide = s.x + (way->offset ? x : 0);
+    s.wide = s.x + (way->offset ? x : 0); /* which is used if there is an offset */
     s.exponents = s.wide + (way->wide ? layer->out_channels * x : 0);
     s.rows = (uint16_t *)(s.exponents + all);
     s.list = s.rows + depth;
