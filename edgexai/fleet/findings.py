@@ -20,6 +20,8 @@ NEWEST = 20_000
 """Frames that are looked at: the newest of all models."""
 SHOWN = 8
 """Frames that are shown with a finding: those that speak most for it."""
+REST = 4.0
+"""How much longer than a look it takes until the next: where frames always come, looks have a fifth of a processor."""
 KEYED_BY_NODES = ("health", "bias")
 
 Answer = dict[str, Any]
@@ -85,9 +87,9 @@ class Watch:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def again(self) -> bool:
-        """Look again if frames have come since; whether it did."""
+        """Look again if frames have come since, and not all the time; whether it did."""
         last = self.last_id()
-        if last == self._seen:
+        if last == self._seen or time.time() - (self.computed or 0.0) < REST * self.took:
             return False
         begun = time.time()
         findings = self.look(self.directory)
