@@ -27,6 +27,7 @@ class Browser:
         wanted = {"browserName": "chrome", "goog:chromeOptions": chrome, "goog:loggingPrefs": {"browser": "ALL"}}
         wanted["acceptInsecureCerts"] = True
         self._at += "/" + self._send("POST", "", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        self._send("POST", "/timeouts", {"script": 60_000})
 
     def open(self, url: str) -> None:
         self._send("POST", "/url", {"url": url})
@@ -62,7 +63,7 @@ class Browser:
     def _send(self, method: str, path: str, content: Any = None) -> Any:
         body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(self._at + path, body, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=90) as answer:
             return json.load(answer)["value"]
 
 

@@ -35,5 +35,8 @@ def compared(first: Evidence, second: Evidence) -> list[Finding]:
         )
         nodes = tuple(sorted(set(b.node[b.target == target].tolist())))
         spread = interval(shift, len(one), len(other))
-        found.append(Finding("compare", second.model, int(target), nodes, len(other), p, shift, text, spread))
+        sides = (first.model, second.model)
+        found.append(
+            Finding("compare", second.model, int(target), nodes, len(other), p, shift, text, spread, sides=sides)
+        )
     return found

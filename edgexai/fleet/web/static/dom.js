@@ -12,6 +12,14 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// The same for drawings.
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
 // Draw anew, and leave the keyboard where it was.
 export function keepFocus(place, draw) {
   const mark = (one) => one.getAttribute("href") ?? one.getAttribute("aria-label") ?? one.textContent;
@@ -41,6 +49,6 @@ export async function ask(path, body) {
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": (await session()).csrf ?? "" };
   const answer = await fetch(path, body === undefined ? { cache: "no-store" } : { method: "POST", headers, body: JSON.stringify(body) });
   if (answer.status === 401 && location.pathname !== "/login") location.assign("/login");
-  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `${path}: ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error((await answer.json().catch(() => ({}))).error ?? `${path}: ${answer.status}`), { status: answer.status });
   return answer.json();
 }
