@@ -47,6 +47,20 @@ def evidence(
         return gathered(store, _walk(store, after, lambda one: since <= one.time < until))
 
 
+def decoded(
+    directory: Path, since: float = -float("inf"), until: float = float("inf"), newest: int | None = None
+) -> Iterator[list[dict[str, Any]]]:
+    """The frames of `evidence` batch by batch, as dicts of what the store says of each (the frame, too), its group,
+    map and concepts. Those of a basis or a version that is not here are left out."""
+    with opened(directory) as store:
+        groups, bases = _groups(store), at_hand(directory / FOLDER)
+        after = -1 if newest is None else store.last_id() - newest
+        while batch := store.since(after):
+            after = batch[-1].id
+            rows = (_row(one, groups, bases) for one in batch if since <= one.time < until)
+            yield [row for row in rows if row is not None]
+
+
 def sample(directory: Path, asked: Range, most: int, models: Sequence[str] = ()) -> list[Evidence]:
     """At most ``most`` frames of a range, evenly over their arrivals; of everything, the newest. ``models`` leaves
     others out."""
@@ -146,9 +160,8 @@ def _row(one: Stored, groups: dict[tuple[str, str, str], str], bases: Any) -> di
         said = decode(one.frame, None, bases)
     except FrameError:
         return None  # of a basis or a version that is not here
-    row = {k: getattr(one, k) for k in ("id", "sequence", "node", "time", "target", "score", "conservation")}
     group = groups.get((one.fleet, one.node, one.boot), "")
-    return row | {"group": group, "map": said.map, "concepts": said.fields.concepts}
+    return vars(one) | {"group": group, "map": said.map, "concepts": said.fields.concepts}
 
 
 def _groups(store: Store) -> dict[tuple[str, str, str], str]:

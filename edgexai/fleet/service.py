@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 COMPACT_EVERY = 15.0
 LOOK_EVERY = 5.0  # seconds from the end of one look for findings to the next
 ANNOUNCE_EVERY = 1.0
-COMPACT_FROM = 20_000  # frames that are worth a Parquet file while the service runs
+COMPACT_FROM = 20_000  # frames that are worth a commit of the table while the service runs
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,21 @@ typedef struct {
     uint8_t by_sign;
 } exai_summand;
 
+/* The way back of what moves, adds, scales or averages: value i of an axis is number (i - first) / step of those that lie
+ * above, `stride` apart from `start` on, if that is a whole number below `used`. It gets `ratio` / 2^`shift` times that,
+ * summed over copies, times the value of another factor where there is one. */
+typedef struct {
+    const exai_keep *keep;
+    int32_t pixels, channels; /* above */
+    int32_t start, stride[4], other_stride[4], copies_stride[3], copies_other[3];
+    uint16_t count[4], used[4], copies[3];
+    int16_t first[4], step[4];
+    int32_t ratio;
+    int16_t other_zero;
+    int8_t shift;
+    uint8_t left; /* bits that are kept below the largest exponent's */
+} exai_gather;
+
 typedef struct {
     int32_t count;
     float scale; /* of a factor of one */
@@ -160,6 +175,9 @@ void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *abo
                    void *scratch);
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch);
+void exai_back_gather(const exai_gather *way, const int8_t *other, const int16_t *above, const void *gate, void *below,
+                      void *scratch);
+void exai_total(const float *values, int32_t count, float scale, float *sum); /* adds to it */
 void exai_back_same(const exai_keep *keep, const int16_t *above, const void *gate, void *below, void *scratch);
 
 #ifdef __cplusplus

@@ -61,13 +61,19 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        """high, medium or low: by the size of the effect and how sure it is; by the trial where there was one."""
+        """high, medium or low: by the least size of the effect and how sure it is; by the trial where there is one."""
         if self.verdict in ("confirmed", "not confirmed"):
             return "high" if self.verdict == "confirmed" else "low"
         sure = self.p if math.isnan(self.q) else self.q
-        if sure <= 0.001 and abs(self.effect) >= 1:
+        if sure <= 0.001 and self.least >= 0.8:
             return "high"
-        return "medium" if sure <= 0.05 and abs(self.effect) >= 0.5 else "low"
+        return "medium" if sure <= 0.05 and self.least >= 0.3 else "low"
+
+    @property
+    def least(self) -> float:
+        """The end of the effect's interval that is nearer to nothing; the effect where there is no interval."""
+        low, high = self.interval
+        return abs(self.effect) if math.isnan(low) else max(low, -high, 0.0)
 
     @property
     def next(self) -> str:

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from edgexai.errors import DataError
-from edgexai.fleet.analysis.bias import features
+from edgexai.fleet.analysis.difference import difference, views
 from edgexai.fleet.analysis.evidence import Evidence, joined
-from edgexai.fleet.analysis.statistics import greatest_shift, mmd
 from edgexai.fleet.panels.picture import side_by_side
 
 LEAST = 20
@@ -51,14 +50,14 @@ class Side:
 def compare(first: Evidence, second: Evidence) -> dict[str, Any]:
     """Mean maps and scores of every class on both sides, and what differs; the class that differs most comes first.
 
-    p is that of MMD and of the column that moves most (as for biases), of each class for itself: whoever looks at many
-    classes finds some below 0.05 by chance. Between two models maps and scores are compared, not channels.
+    p is that of `difference` (as for biases), of each class for itself: whoever looks at many classes finds some below
+    0.05 by chance. Between two models maps and scores are compared, not channels.
     """
     same = first.model == second.model and first.concepts.shape[1] == second.concepts.shape[1]
     if not same:
         first, second = (replace(e, concepts=np.zeros((len(e), 0), np.float32)) for e in (first, second))
     alike = first.maps.shape[1:] == second.maps.shape[1:]
-    x = features(joined(first, second)) if alike and len(first) and len(second) else None
+    seen = views(joined(first, second)) if alike and len(first) and len(second) else None
     classes = []
     for target in np.union1d(first.target, second.target):
         one, other = np.flatnonzero(first.target == target), np.flatnonzero(second.target == target)
@@ -72,10 +71,9 @@ def compare(first: Evidence, second: Evidence) -> dict[str, Any]:
             for name, evidence, rows in (("first", first, one), ("second", second, other)):
                 if len(rows):
                     said["maps"][name] = side_by_side(evidence.maps[rows], evidence.maps[rows])["first"]
-        if x is not None and min(len(one), len(other)) >= LEAST:
-            a, b = x[_some(one)], x[_some(other) + len(first)]
-            _, shift, p = greatest_shift(a, b)
-            said |= {"p": min(1.0, 2 * min(mmd(a, b)[1], p)), "effect": shift}
+        if seen is not None and min(len(one), len(other)) >= LEAST:
+            differs = difference(seen, _some(one), _some(other) + len(first))
+            said |= {"p": differs.p, "effect": differs.shift}
         classes.append(said)
     classes.sort(key=lambda one: (one["p"] is None, one["p"] if one["p"] is not None else 0.0))
     return {"frames": [len(first), len(second)], "alike": alike, "channels": same, "classes": classes}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from edgexai.errors import DataError
-from edgexai.fleet.analysis.bias import features
+from edgexai.fleet.analysis.difference import everything
 from edgexai.fleet.analysis.drift import LEAST, change_point
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.panels.counts import by_node, channels, frame, over_time
@@ -22,9 +22,9 @@ def drift(evidence: Evidence, target: int) -> dict[str, Any]:
     if found is None:
         raise DataError(
             f"class {target} of model {evidence.model} has {len(own)} frames of {len(np.unique(own.time))} moments in "
-            f"this time range; a change is looked for from {4 * LEAST} frames of 10 moments on"
+            f"this time range; a change is looked for from {2 * LEAST} frames of 10 moments on"
         )
-    x, late = features(own), np.arange(len(own)) >= found.at
+    x, late = everything(own), np.arange(len(own)) >= found.at
     direction = x[late].mean(0) - x[~late].mean(0)
     along = x @ (direction / max(float(np.linalg.norm(direction)), 1e-12))
     along = (along - along[~late].mean()) / max(float(along[~late].std()), 1e-12)

@@ -217,6 +217,6 @@ def prometheus(view: View) -> str:
             "Connections to the page that were too many, or held open without a whole request or a reader.",
             [("", PatientProtocol.ended)],
         ),
-        *family("edgexai_journal_frames", "gauge", "Frames that are not in Parquet yet.", [("", journal.waiting())]),
+        *family("edgexai_journal_frames", "gauge", "Frames that are not in the table yet.", [("", journal.waiting())]),
     ]
     return "\n".join([*lines, ""])

@@ -40,7 +40,7 @@ ELEMENTWISE = {
 
 def passed(back: Backward, op: Op, flow: Flow) -> bool:
     """Whether an operator's output is a function of one map of its shape, which then gets all the relevance."""
-    x = _argument(back, op)
+    x = argument(back, op)
     if x is None:
         return False
     y = op.outputs[0]
@@ -61,7 +61,7 @@ def log(back: Backward, op: Op, flow: Flow) -> bool:
     return True
 
 
-def _argument(back: Backward, op: Op) -> int | None:
+def argument(back: Backward, op: Op) -> int | None:
     """The latest tensor through which alone the output depends on the input, element by element."""
     shape = back.build.shape(op.outputs[0])
     frontier = _computed(back, op)
