@@ -46,13 +46,13 @@ def routes(watch: Watch, asked: Asked | None) -> list[Route]:
         except ValueError:
             return Answer({"error": "offset, since, until and last are numbers"}, status_code=400)
         said, status = await _findings(chosen)
-        if status != 200:
+        if status != 200 or "error" in said:
             return Answer(said, status_code=status)
         one = next((f for f in said["findings"] if f["id"] == given.get("finding") and f.get("members")), None)
         if one is None:
             looks = chosen.is_open and said["computed"] is None
             error = {"error": "there is no such cluster among the findings of this time range"}
-            return Answer({"state": "computing"} if looks else error, status_code=202 if looks else 404)
+            return Answer({"state": "computing"} if looks else error, status_code=202 if looks else 200)
         model, target = one["model"], one["target"]
         question = Question("cluster", chosen, model, target, (), one["text"], one["members"], offset)
         return await _answer([model], question)

@@ -27,7 +27,7 @@ def range_of(given: Mapping[str, str]) -> Range:
 
 
 async def settled(asked: Asked | None, question: Question) -> tuple[dict[str, Any], int]:
-    """An answer and its status: 200, 202 for "ask again", 404 for what cannot be answered, 503 for too many."""
+    """An answer and its status: 200 (with ``error`` for what there is not), 202 for "ask again", 503 for too many."""
     if asked is None:
         return {"error": "this service answers no such questions"}, 503
     deadline = asyncio.get_running_loop().time() + PATIENCE
@@ -37,7 +37,7 @@ async def settled(asked: Asked | None, question: Question) -> tuple[dict[str, An
         except Error as error:
             return {"error": str(error)}, 503
         if found is not None:
-            return found, 404 if "error" in found else 200
+            return found, 200
         if asyncio.get_running_loop().time() > deadline:
             return {"state": "computing"}, 202
         await asyncio.sleep(0.05)

@@ -15,7 +15,7 @@ function regionTable(m) {
     el("caption", {}, "Share of positive relevance by region; last row: the region's share of the area. A corner is a quarter of each side."),
     el("thead", {}, el("tr", {}, el("td", {}), ...cells((r) => el("th", { scope: "col" }, r.replace("corner ", "◳ "))))),
     el("tbody", {}, ...m.classes.map((c) => el("tr", {}, el("th", { scope: "row" }, label(m, c.target)),
-      ...cells((r, i) => el("td", { "--a": Math.min(0.6, c.shares[i] * 1.5).toFixed(3) }, percent(c.shares[i])))))),
+      ...cells((r, i) => el("td", { "--a": Math.min(0.5, c.shares[i] * 1.5).toFixed(3) }, percent(c.shares[i])))))),
     el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, "area"), ...cells((r, i) => el("td", {}, percent(m.areas[i])))))));
 }
 

@@ -49,6 +49,6 @@ export async function ask(path, body) {
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": (await session()).csrf ?? "" };
   const answer = await fetch(path, body === undefined ? { cache: "no-store" } : { method: "POST", headers, body: JSON.stringify(body) });
   if (answer.status === 401 && location.pathname !== "/login") location.assign("/login");
-  if (!answer.ok) throw Object.assign(new Error((await answer.json().catch(() => ({}))).error ?? `${path}: ${answer.status}`), { status: answer.status });
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? `${path}: ${answer.status}`);
   return answer.json();
 }

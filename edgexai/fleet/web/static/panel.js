@@ -13,7 +13,7 @@ export const modelLink = (model) => to({ view: "model", model }, el("code", { ti
 // Ask for something that may take a while; null once nobody wants it any more.
 async function settled(path, place, head, isOld) {
   for (let told = false; ; told = true) {
-    const answer = await ask(path).catch((error) => { if (error.status !== 404) throw error; return { error: error.message }; });
+    const answer = await ask(path);
     if (isOld()) return null;
     if (answer.state !== "computing") return answer;
     if (!told) place.replaceChildren(el("section", { "aria-busy": "true" }, head(null), el("p", { class: "empty", role: "status" }, "Reading the frames of this time range …")));
