@@ -94,7 +94,7 @@ def test_a_drift_says_when_and_what_has_changed_since() -> None:
     assert sum(part["count"] for part in said["reasons"]) == 120
     assert sum(one["before"] for one in said["mix"]) == pytest.approx(1)
     assert drift(evidence, 0)["change"]["p"] > 0.01
-    with pytest.raises(DataError, match="from 80 frames of 10 moments"):
+    with pytest.raises(DataError, match="from 40 frames of 10 moments"):
         drift(evidence.where(evidence.id < 200), 1)
 
 
