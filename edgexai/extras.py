@@ -22,6 +22,7 @@ EXTRAS = {
     "starlette": "fleet",
     "uvicorn": "fleet",
     "h5py": "export",
+    "pyspark": "spark",
     "mlxtend": "demo",
     "weasyprint": "audit",
     "skimage": "examples",

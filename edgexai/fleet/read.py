@@ -1,10 +1,10 @@
 """From the store to what the analyses read: frames decoded, by model, with the group that their node declared."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,121 +13,57 @@ from edgexai.fleet.analysis.evidence import Evidence, gather
 from edgexai.fleet.store.bases import FOLDER, at_hand
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.heatmap import decode
+from edgexai.heatmap.basis import Basis
 from edgexai.intervention.trial import Outcome, outcome
 
 MOST = 200_000
 """Newest frames of a model that are read at once."""
-BATCH = 50_000
 
 
 @dataclass(frozen=True)
-class Range:
-    """From ``since`` up to ``until`` (the nodes' clocks, Unix seconds), or the ``last`` seconds before the newest frame
-    that arrived; of everything, the frames that arrived last, if none is given."""
+class Span:
+    """Which frames: explained from ``since`` up to ``until`` (the nodes' clocks, Unix seconds), arrived before
+    ``arrived`` (this side's clock), and in the table by its ``version``, if that is given."""
 
-    since: float | None = None
-    until: float | None = None
-    last: float | None = None
+    since: float = -float("inf")
+    until: float = float("inf")
+    arrived: float = float("inf")
+    version: int | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it says nothing."""
-        return self.since is self.until is self.last is None
+    def last(self, store: Store) -> int:
+        """The last id that is meant; ConfigError for a version that the table does not know."""
+        return sys.maxsize if self.version is None else store.table.last_id_at(self.version)
 
-
-def evidence(
-    directory: Path, since: float = -float("inf"), until: float = float("inf"), newest: int | None = None
-) -> list[Evidence]:
-    """What a store has of every model, from ``since`` up to ``until`` (the nodes' clocks, Unix seconds).
-
-    ``newest`` leaves all but so many of the frames out that arrived last.
-    """
-    with opened(directory) as store:
-        after = -1 if newest is None else store.last_id() - newest
-        return gathered(store, _walk(store, after, lambda one: since <= one.time < until))
+    def has(self, one: Stored) -> bool:
+        """Whether a frame is meant, but for the version."""
+        return self.since <= one.time < self.until and one.received < self.arrived
 
 
-def decoded(
-    directory: Path, since: float = -float("inf"), until: float = float("inf"), newest: int | None = None
-) -> Iterator[list[dict[str, Any]]]:
+def evidence(directory: Path, span: Span = Span(), newest: int | None = None) -> list[Evidence]:
+    """What a store has of every model, of a span. ``newest`` leaves all but so many of the frames out that arrived
+    last."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for batch in decoded(directory, span, newest):
+        for row in batch:
+            found.setdefault(row["model"], []).append(row)
+    return [gather(model, some[-MOST:]) for model, some in sorted(found.items())]
+
+
+def decoded(directory: Path, span: Span = Span(), newest: int | None = None) -> Iterator[list[dict[str, Any]]]:
     """The frames of `evidence` batch by batch, as dicts of what the store says of each (the frame, too), its group,
     map and concepts. Those of a basis or a version that is not here are left out."""
-    with opened(directory) as store:
-        groups, bases = _groups(store), at_hand(directory / FOLDER)
-        after = -1 if newest is None else store.last_id() - newest
-        while batch := store.since(after):
-            after = batch[-1].id
-            rows = (_row(one, groups, bases) for one in batch if since <= one.time < until)
-            yield [row for row in rows if row is not None]
-
-
-def sample(directory: Path, asked: Range, most: int, models: Sequence[str] = ()) -> list[Evidence]:
-    """At most ``most`` frames of a range, evenly over their arrivals; of everything, the newest. ``models`` leaves
-    others out."""
-    with opened(directory) as store:
-        if asked.is_open:
-            kept: list[Stored] = []
-            for after in dict.fromkeys((max(-1, store.last_id() - most), -1)):
-                kept = _thinned(_walk(store, after, lambda one: not models or one.model in models), most)
-                if not models or len(kept) * 10 >= most:  # a model of few nodes is not among the newest
-                    break
-            return gathered(store, kept)
-        begin = -float("inf") if asked.since is None else asked.since
-        if asked.last is not None:
-            begin = max((one.time for one in store.since(store.last_id() - 1000)), default=0.0) - asked.last
-        end = float("inf") if asked.until is None else asked.until
-        chosen = _walk(store, -1, lambda one: begin <= one.time < end and (not models or one.model in models))
-        return gathered(store, _thinned(chosen, most))
-
-
-def of_ids(directory: Path, ids: Collection[int]) -> list[Evidence]:
-    """The frames of these ids."""
-    wanted = set(ids)
-    with opened(directory) as store:
-        if not wanted:
-            return []
-        frames = takewhile(lambda one: one.id <= max(wanted), _walk(store, min(wanted) - 1, lambda one: True))
-        return gathered(store, (one for one in frames if one.id in wanted))
-
-
-@contextmanager
-def opened(directory: Path) -> Iterator[Store]:
-    """The store of a directory; ConfigError if there is none."""
     if not directory.is_dir():
         raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
     store = Store(directory)
     try:
-        yield store
+        known, last = Known.of(store), span.last(store)
+        after = -1 if newest is None else store.last_id() - newest
+        while batch := store.since(after):
+            after = batch[-1].id
+            rows = (known.row(one) for one in batch if span.has(one) and one.id <= last)
+            yield [row for row in rows if row is not None]
     finally:
         store.close()
-
-
-def gathered(store: Store, frames: Iterable[Stored]) -> list[Evidence]:
-    """Frames of a store, decoded, by model."""
-    groups, bases = _groups(store), at_hand(store.directory / FOLDER)
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for one in frames:
-        if (row := _row(one, groups, bases)) is not None:
-            rows.setdefault(one.model, []).append(row)
-    return [gather(model, some[-MOST:]) for model, some in sorted(rows.items())]
-
-
-def _walk(store: Store, after: int, keep: Callable[[Stored], bool]) -> Iterator[Stored]:
-    while batch := store.since(after, BATCH):
-        after = batch[-1].id
-        yield from (one for one in batch if keep(one))
-
-
-def _thinned(frames: Iterable[Stored], most: int) -> list[Stored]:
-    """Every frame, every second, every fourth …, so that they are at most so many and memory is bounded too."""
-    kept: list[Stored] = []
-    step = 1
-    for count, one in enumerate(frames):
-        if count % step == 0:
-            kept.append(one)
-        if len(kept) > most:
-            kept, step = kept[::2], 2 * step
-    return kept
 
 
 def newest(directory: Path) -> float:
@@ -155,13 +91,26 @@ def trials(directory: Path) -> dict[tuple[str, int], list[Outcome]]:
     return found
 
 
-def _row(one: Stored, groups: dict[tuple[str, str, str], str], bases: Any) -> dict[str, Any] | None:
-    try:
-        said = decode(one.frame, None, bases)
-    except FrameError:
-        return None  # of a basis or a version that is not here
-    group = groups.get((one.fleet, one.node, one.boot), "")
-    return vars(one) | {"group": group, "map": said.map, "concepts": said.fields.concepts}
+@dataclass(frozen=True)
+class Known:
+    """What is needed to read a frame: the group of every (fleet, node, boot) that declared one, and bases at hand."""
+
+    groups: dict[tuple[str, str, str], str]
+    bases: tuple[Basis, ...]
+
+    @staticmethod
+    def of(store: Store) -> "Known":
+        """What a store knows."""
+        return Known(_groups(store), at_hand(store.directory / FOLDER))
+
+    def row(self, one: Stored) -> dict[str, Any] | None:
+        """What `gather` reads of a frame, and all that the store says of it; None if it cannot be decoded."""
+        try:
+            said = decode(one.frame, None, self.bases)
+        except FrameError:
+            return None  # of a basis or a version that is not here
+        group = self.groups.get((one.fleet, one.node, one.boot), "")
+        return vars(one) | {"group": group, "map": said.map, "concepts": said.fields.concepts}
 
 
 def _groups(store: Store) -> dict[tuple[str, str, str], str]:

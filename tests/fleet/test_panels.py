@@ -25,7 +25,7 @@ from edgexai.fleet.panels.compare import Side, compare, sides
 from edgexai.fleet.panels.drift import drift
 from edgexai.fleet.panels.one_class import one_class
 from edgexai.fleet.panels.questions import answered
-from edgexai.fleet.read import Range, of_ids, sample
+from edgexai.fleet.sampling import Range, of_ids, sample
 from edgexai.fleet.store.labels import FOLDER, labels, model_names
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web import waiting

@@ -107,6 +107,18 @@ def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[st
     return fields | {"offset": NULL, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]
 
 
+def lstm(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
+    """The fields of `exai_lstm_way`, and the bytes of its working space."""
+    low, p = reading.low, forward.parameters
+    step = low.scale(op.inputs[0])[0] / low.scale(op.outputs[0])[0]
+    scales = step * low.scale(op.inputs[3])[0], low.scale(op.inputs[7])[0]
+    texts = (Literal(f"{float(np.float32(scale)).hex()}f") for scale in scales)
+    fields = {"layer": Struct("exai_lstm_layer", p), "keep": keep}
+    return fields | dict(zip(("input_scale", "recurrent_scale"), texts, strict=True)), 4 * (
+        3 * p["units"] + p["features"]
+    )
+
+
 def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any]:
     """The fields of `exai_pool_way`; MEAN over rows and columns is a pool of one window."""
     x, y = op.inputs[0], op.outputs[0]

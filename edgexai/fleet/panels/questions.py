@@ -14,7 +14,7 @@ from edgexai.fleet.panels.cluster import cluster
 from edgexai.fleet.panels.compare import Side, compare, sides
 from edgexai.fleet.panels.drift import drift
 from edgexai.fleet.panels.one_class import one_class
-from edgexai.fleet.read import Range, of_ids, sample
+from edgexai.fleet.sampling import Range, of_ids, sample
 
 MOST = 6_000
 """Frames of a model that a view rests on."""

@@ -87,6 +87,14 @@ class Table:
         last = None if table is None else table.transaction_version(_LAST)
         return -1 if last is None else int(last)
 
+    def last_id_at(self, version: int) -> int:
+        """The last id that was in the table by a version; ConfigError if the log does not have that."""
+        try:
+            last = DeltaTable(self.url, version=version).transaction_version(_LAST)
+        except (DeltaError, OverflowError) as error:
+            raise ConfigError(f"{self.url} has no version {version} (its newest is {self.version()})") from error
+        return -1 if last is None else int(last)
+
     def files(self) -> list[File]:
         """The files that count, by their first id."""
         return self._snapshot()[1]

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from edgexai.fleet.asked import Asked
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.panels.questions import Question
-from edgexai.fleet.read import Range
+from edgexai.fleet.sampling import Range
 from edgexai.fleet.store.labels import labels
 from edgexai.fleet.web.answer import Answer
 from edgexai.fleet.web.waiting import NO_RANGE, range_of, settled

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from edgexai.errors import Error
 from edgexai.fleet.asked import Asked
 from edgexai.fleet.panels.questions import Question
-from edgexai.fleet.read import Range
+from edgexai.fleet.sampling import Range
 from edgexai.fleet.web.answer import Answer
 
 PATIENCE = 1.0
