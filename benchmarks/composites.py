@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _rows(args: argparse.Namespace) -> Iterator[Row]:
     given = dict(one.split("=", 1) for one in args.data)
-    counts = dict(one.rpartition("=")[::2] for one in ["24", *args.samples])
+    counts = {name: count for name, _, count in (one.rpartition("=") for one in ["24", *args.samples])}
     for path in (p for m in args.models for p in (sorted(m.glob("*.tflite")) if m.is_dir() else [m])):
         try:
             graph = load(path)

@@ -23,6 +23,7 @@ from edgexai.relevance.reading.questions import (
     describe,
     dynamic,
     fused_activation,
+    states,
 )
 from edgexai.relevance.reading.signs import Signs
 from edgexai.relevance.reading.window import Border
@@ -308,9 +309,3 @@ def _cut(op: Op) -> bool:
 
 def _bytes_of(graph: Graph) -> int:
     return sum(tensor.data.nbytes for tensor in graph.tensors if tensor.data is not None)
-
-
-def states(graph: Graph) -> set[int]:
-    """What a streaming model remembers from the steps before: variables, and what is read from them."""
-    kept = {i for i, t in enumerate(graph.tensors) if t.is_variable}
-    return kept | {t for op in graph.ops if op.kind == OpKind.READ_VARIABLE for t in op.outputs}

@@ -20,15 +20,17 @@ ROOM = 30
 NULL = Literal("NULL")
 
 
-def layer(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], bool]:
-    """The fields of `exai_way`, and whether its kernel reads the layer's input."""
+def layer(
+    reading: Reading, op: Op, forward: Step, keep: Struct, own: slice = slice(None)
+) -> tuple[dict[str, Any], bool]:
+    """The fields of `exai_way`, and whether its kernel reads the layer's input; ``own`` are a group's channels."""
     x, (top, left) = reading.padded(op)
     parameters = dict(forward.parameters)
     shape = reading.low.tensor(x).shape
     if top or left or x != reading.root(op.inputs[0]):
         parameters |= {"top": parameters["top"] + top, "left": parameters["left"] + left}
         parameters |= {"in_rows": shape[1], "in_columns": shape[2]}
-    weights = reading.low.constant(op.inputs[1]).astype(np.int64)
+    weights = reading.low.constant(op.inputs[1])[own].astype(np.int64)
     depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
     rows = weights.reshape(-1, parameters["out_channels"]).T if depthwise else weights.reshape(len(weights), -1)
     rule = reading.rules[op]
@@ -37,7 +39,7 @@ def layer(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[s
         sharing = "EXAI_POSITIVE" if reading.low.scale(x)[1] == -128 else "EXAI_SIGNED"
     if sharing == "EXAI_POSITIVE":
         rows = np.maximum(rows, 0)
-    offset = _offset(reading, op, rule, parameters, rows)
+    offset = _offset(reading, op, rule, parameters, own)
     if depthwise:
         size = np.abs(rows).sum(1).reshape(parameters["in_channels"], -1).sum(1)
     else:
@@ -56,23 +58,28 @@ def layer(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[s
     return fields, offset is not None or sharing == "EXAI_SIGNED"
 
 
-def _offset(
-    reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], rows: NDArray[np.int64]
-) -> NDArray[np.int64] | None:
+def _offset(reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], own: slice) -> NDArray[np.int64] | None:
     """What is added to sums before relevance is divided by them; None where factors are multiplied."""
     channels, y = parameters["out_channels"], op.outputs[0]
     if isinstance(rule, ZPlus) and not rule.bias:
         weight = reading.low.tensor(op.inputs[1]).quantization
         assert weight is not None
         step = max(rule.stabilizer, RESOLVED * reading.low.scale(y)[0]) / reading.low.scale(op.inputs[0])[0]
-        return np.broadcast_to(np.rint(np.minimum(step / weight.scale.astype(float), 1 << 28)), channels).astype(
-            np.int64
-        )
+        scales = weight.scale.astype(float)
+        scales = scales[own] if scales.size > 1 else scales
+        return np.broadcast_to(np.rint(np.minimum(step / scales, 1 << 28)), channels).astype(np.int64)
     given = len(op.inputs) > 2 and op.inputs[2] >= 0
-    bias = reading.low.constant(op.inputs[2]).reshape(-1).astype(np.int64) if given else np.zeros(channels, np.int64)
+    zeros = np.zeros(channels, np.int64)
+    bias = reading.low.constant(op.inputs[2]).reshape(-1)[own].astype(np.int64) if given else zeros
     if isinstance(rule, ZPlus):
         return np.maximum(bias, 0)
-    return bias if isinstance(rule, Epsilon) and not reading.takes_factors(op) else None
+    return bias if isinstance(rule, Epsilon) and reading.form(op) != "factor" else None
+
+
+def plain_keep(pixels: int, channels: int, form: str) -> Struct:
+    """A flow that is kept as it is."""
+    fields = {"pixels": pixels, "channels": channels, "run": 1, "from": Literal(form), "form": Literal(form)}
+    return Struct("exai_keep", fields)
 
 
 def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
@@ -100,15 +107,24 @@ def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[st
     return fields | {"offset": NULL, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]
 
 
+def lstm(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
+    """The fields of `exai_lstm_way`, and the bytes of its working space."""
+    low, p = reading.low, forward.parameters
+    step = low.scale(op.inputs[0])[0] / low.scale(op.outputs[0])[0]
+    scales = step * low.scale(op.inputs[3])[0], low.scale(op.inputs[7])[0]
+    texts = (Literal(f"{float(np.float32(scale)).hex()}f") for scale in scales)
+    fields = {"layer": Struct("exai_lstm_layer", p), "keep": keep}
+    return fields | dict(zip(("input_scale", "recurrent_scale"), texts, strict=True)), 4 * (
+        3 * p["units"] + p["features"]
+    )
+
+
 def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any]:
     """The fields of `exai_pool_way`; MEAN over rows and columns is a pool of one window."""
     x, y = op.inputs[0], op.outputs[0]
     parameters = forward.parameters
     if op.kind == OpKind.MEAN:
         shape = reading.low.tensor(x).shape
-        axes = {int(a) % len(shape) for a in np.atleast_1d(reading.low.constant(op.inputs[1]))}
-        if len(shape) not in (3, 4) or axes != set(range(1, len(shape) - 1)):
-            raise reading.refusal(op, "a mean that is not over all positions")
         rows, columns = (shape[1], prod(shape[2:-1]))
         sizes = {"in_rows": rows, "in_columns": columns, "channels": shape[-1], "out_rows": 1, "out_columns": 1}
         parameters = sizes | {"kernel_rows": rows, "kernel_columns": columns, "stride_rows": 1, "stride_columns": 1}
@@ -117,16 +133,25 @@ def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any
     return {"pool": Struct("exai_pool", parameters), "keep": keep, "ratio": ratio, "shift": shift}
 
 
-def summand(reading: Reading, op: Op, own: int, other: int, by_sign: bool, keep: Struct) -> dict[str, Any]:
-    """The fields of `exai_summand` for input ``own`` of an ADD."""
-    shapes = {reading.low.tensor(t).shape for t in (own, other, op.outputs[0])}
-    if len(shapes) > 1:
-        raise reading.refusal(op, "broadcasting")
-    (scale, zero), (other_scale, other_zero) = reading.low.scale(own), reading.low.scale(other)
+def of_all_positions(reading: Reading, op: Op) -> bool:
+    """Whether a mean is a pool of one window."""
+    shape = reading.low.tensor(op.inputs[0]).shape
+    axes = {int(a) % len(shape) for a in np.atleast_1d(reading.low.constant(op.inputs[1]))}
+    return op.kind == OpKind.MEAN and len(shape) in (3, 4) and axes == set(range(1, len(shape) - 1))
+
+
+def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_summand` for an input of an ADD or SUB of maps of one shape."""
+    low, by_sign = reading.low, reading.by_sign(op)
+    if by_sign and len({low.tensor(t).shape for t in (*op.inputs, op.outputs[0])}) > 1:
+        raise reading.refusal(op, "broadcasting of a sum that is shared out by sign")
+    (scale, zero), (other_scale, other_zero) = (low.scale(op.inputs[k]) for k in (position, 1 - position))
     most = max(scale, other_scale)
     a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 0
     if not by_sign:
-        a, shift = short(scale / reading.low.scale(op.outputs[0])[0])
+        a, shift = short(scale / low.scale(op.outputs[0])[0])
+    if op.kind == OpKind.SUB:
+        a, b = (-a, b) if position else (a, -b)
     fields = {"keep": keep, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
     return fields | {"shift": shift, "by_sign": int(by_sign)}
 

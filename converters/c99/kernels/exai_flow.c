@@ -2,13 +2,6 @@
 
 #include "exai_flow.h"
 
-static float power_of_two(int32_t exponent) {
-    const uint32_t bits = exponent < -126 ? 0u : (uint32_t)((exponent > 127 ? 127 : exponent) + 127) << 23;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
     uint32_t byte = 0;
     for (; count >= 8; count -= 8, x += 8) { /* the sign of zero - x is at bit 31 */
@@ -172,7 +165,7 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
         for (int32_t i = 0; i < count; i += keep->run) {
             int64_t sum = 0;
             for (int32_t k = 0; k < keep->run; k++) sum += values[i + k];
-            *to++ = sum ? (float)sum * power_of_two(exponent) : 0.0f;
+            *to++ = sum ? (float)sum * exai_power_of_two(exponent) : 0.0f;
         }
         return;
     }

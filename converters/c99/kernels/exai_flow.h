@@ -11,6 +11,13 @@ static inline int32_t exai_round(int32_t x, int32_t by) {
     return by > 30 ? 0 : (x + (1 << (by - 1))) >> by;
 }
 
+static inline float exai_power_of_two(int32_t exponent) {
+    const uint32_t bits = exponent < -126 ? 0u : (uint32_t)((exponent > 127 ? 127 : exponent) + 127) << 23;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
 /* x as an unsigned number of at least its size, so that several are measured by one OR. */
 static inline uint32_t exai_size(int32_t x) {
     return (uint32_t)(x ^ (x >> 31));
