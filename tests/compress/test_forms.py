@@ -148,6 +148,7 @@ KEPT: dict[str, Make] = {
     "ADD_N": lambda b, x: b.op(OpKind.ADD_N, [x, x, b.mul(x, b.const([2.0]))], MAP, schema.AddNOptionsT()),
     "CEIL": unary(OpKind.CEIL, scale=3.0),
     "COS": unary(OpKind.COS),
+    "CUMSUM": lambda b, x: b.op(OpKind.CUMSUM, [x, b.const(np.int32(1))], MAP, schema.CumsumOptionsT()),
     "DIV": lambda b, x: b.div(x, b.add(b.op(OpKind.ABS, [x], MAP), b.const([1.0]))),
     "ELU": unary(OpKind.ELU),
     "FLOOR": unary(OpKind.FLOOR, scale=3.0),
@@ -156,6 +157,9 @@ KEPT: dict[str, Make] = {
     ),
     "NEG": unary(OpKind.NEG),
     "POW": lambda b, x: b.op(OpKind.POW, [b.op(OpKind.ABS, [x], MAP), b.const([1.5])], MAP),
+    "REVERSE_SEQUENCE": lambda b, x: b.op(
+        OpKind.REVERSE_SEQUENCE, [x, b.const(np.array([3], np.int32))], MAP, schema.ReverseSequenceOptionsT(seqDim=1)
+    ),
     "ROUND": unary(OpKind.ROUND, scale=3.0),
     "SCATTER_ND": scattered,
     "SIN": unary(OpKind.SIN),

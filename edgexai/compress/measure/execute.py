@@ -166,9 +166,11 @@ ONE_BY_ONE = frozenset(
     {
         OpKind.BATCH_TO_SPACE_ND,
         OpKind.BROADCAST_TO,
+        OpKind.CUMSUM,
         OpKind.CUSTOM,
         OpKind.GATHER_ND,
         OpKind.IF,
+        OpKind.REVERSE_SEQUENCE,
         OpKind.REVERSE_V2,
         OpKind.SCATTER_ND,
         OpKind.SPACE_TO_BATCH_ND,
