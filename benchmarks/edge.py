@@ -144,8 +144,13 @@ def plot(tables: dict[str, list[Row]], path: Path) -> None:
     """Gain over time, a panel a model: `edge` red, named composites blue, other choices gray; rivals as lines."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.8 * len(tables), 4.6), layout="constrained")
-    for axes, (model, rows) in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables.items(), strict=True):
+    columns = min(3, len(tables))
+    lines = -(-len(tables) // columns)
+    figure = Figure(figsize=(4.6 * columns, 4.2 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).reshape(-1)
+    for empty in panels[len(tables) :]:
+        empty.set_axis_off()
+    for axes, (model, rows) in zip(panels, tables.items(), strict=False):
         for row in rows:
             if row["bytes"] is None:
                 axes.axhline(row["gain"], color="0.8", lw=0.8, zorder=0)

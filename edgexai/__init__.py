@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from edgexai.graph import Graph, load, save
     from edgexai.heatmap import Frame, decode, encode
     from edgexai.relevance import Composite, attach
-    from edgexai.runtime.explainer import Explainer, Explanation
+    from edgexai.runtime.explainer import Explainer
+    from edgexai.runtime.explanation import Explanation
 
 _HOME = {
     "Profile": "edgexai.compress.measure.profile",
@@ -35,7 +36,7 @@ _HOME = {
     "prune": "edgexai.compress.prune.pruning",
     "quantize": "edgexai.compress.quantize.int8",
     "Explainer": "edgexai.runtime.explainer",
-    "Explanation": "edgexai.runtime.explainer",
+    "Explanation": "edgexai.runtime.explanation",
     "Graph": "edgexai.graph",
     "load": "edgexai.graph",
     "save": "edgexai.graph",

@@ -19,9 +19,10 @@ class Board:
     """A board, or another machine, as `edgexai.compress.measure.cost` needs it.
 
     ``clock_mhz``, ``flash_kb`` and ``ram_kb`` (KiB); clock cycles of int8 inference: a multiply-accumulate of each
-    of KINDS (``cycles``), an element written (``element``), a start of an operator (``operator``); ``types``
-    multiplies them for other types of maps; ``active_mw`` is the power while it computes (None where nobody has
-    published it), ``payload`` the most bytes that its ``link`` sends at once, ``sources`` where it all comes from.
+    of KINDS (``cycles``), an element written (``element``), a start of an operator (``operator``) and of an inner
+    ``loop`` over the input channels of a convolution, so that many channels cost less each; ``types`` multiplies them
+    for other types of maps; ``active_mw`` is the power while it computes (None where nobody has published it),
+    ``payload`` the most bytes that its ``link`` sends at once, ``sources`` where it all comes from.
     ``lanes`` are the channels that its kernels compute together: fewer take as long.
     """
 
@@ -40,6 +41,7 @@ class Board:
     payload: int
     sources: Mapping[str, str]
     lanes: int = 1
+    loop: float = 0.0
 
 
 def boards() -> list[str]:
@@ -109,6 +111,7 @@ def _board(table: dict[str, Any], where: str, name: str) -> Board:
         payload=int(_number(link, "payload", where, "link")),
         sources={str(k): str(v) for k, v in sources.items()},
         lanes=max(1, int(_number(table, "lanes", where))) if "lanes" in table else 1,
+        loop=_number(cycles, "loop", where, "cycles") if "loop" in cycles else 0.0,
     )
 
 

@@ -104,6 +104,7 @@ def test_a_node_imports_nothing_heavy(module: str) -> None:
         "tensorflow",
         "keras",
         "flatbuffers",
+        "deltalake",
         "duckdb",
         "pyarrow",
         "matplotlib",

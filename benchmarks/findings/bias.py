@@ -12,13 +12,21 @@ from typing import Any
 
 import numpy as np
 
-EACH, DRAWS, LEVEL = 500, 30, 0.05
+from benchmarks.findings.cases import gathered, read
+from edgexai.cli import table as text
+
+EACH, DRAWS, LEVEL = 500, 20, 0.05
+DIFFERS = {
+    "none": "nothing",
+    "one": "one channel moved by {} standard deviations",
+    "direction": "all moved by {} along the artefact's direction",
+    "share": "a share of {} carries the artefact",
+}
 EFFECTS = (("none", 0.0), ("one", 0.2), ("direction", 0.2), ("direction", 0.4), ("share", 0.05), ("share", 0.2))
 
 
 def draws(path: Path) -> Iterator[dict[str, Any]]:
     """p of many draws of each effect, with a network that uses its artefact."""
-    from benchmarks.findings import gathered, read
     from edgexai.fleet.analysis.bias import biases
 
     about, clean, planted, _ = read(path)
@@ -49,9 +57,11 @@ def draws(path: Path) -> Iterator[dict[str, Any]]:
             yield row | {"draw": draw, "p": found.p}
 
 
-def table(rows: list[dict[str, Any]]) -> None:
+def table(rows: list[dict[str, Any]]) -> str:
     """Power at 5 %, of each effect."""
+    cells = []
     for kind, effect in EFFECTS:
         p = np.array([r["p"] for r in rows if r["kind"] == kind and r["effect"] == effect])
         if len(p):
-            print(f"{kind} {effect}: p ≤ {LEVEL} in {np.mean(p <= LEVEL):.0%} of {len(p)} draws")
+            cells.append([DIFFERS[kind].format(effect), f"{np.mean(p <= LEVEL):.0%} of {len(p)}"])
+    return text.table(["the second group differs by", f"p ≤ {LEVEL} in"], cells)

@@ -228,3 +228,36 @@ def make(data: str, artefact: str, seed: int, directory: Path, shared: Path) -> 
     np.savez_compressed(path, held=(held * 255).astype(np.uint8), carriers=(carriers * 255).astype(np.uint8), **arrays)
     print(json.dumps(about), flush=True)
     return path
+
+
+def read(path: Path) -> tuple[dict[str, Any], list[Any], list[Any], Any]:
+    """What `cases.make` wrote: about, the decoded frames clean and planted, and the true classes."""
+    from edgexai.heatmap import decode
+
+    with np.load(path, allow_pickle=False) as file:
+        data = {key: file[key] for key in file.files}
+    frames = [
+        [decode(row[:n].tobytes()) for row, n in zip(data[f"{p}_frames"], data[f"{p}_length"], strict=True)]
+        for p in ("clean", "planted")
+    ]
+    return json.loads(str(data["about"])), frames[0], frames[1], data["truth"]
+
+
+def gathered(frames: list[Any]) -> Any:
+    """Decoded frames as evidence of one node."""
+    from edgexai.fleet.analysis.evidence import gather
+
+    rows = []
+    for i, frame in enumerate(frames):
+        row = {"id": i, "sequence": i, "node": "n", "group": "", "time": float(i), "map": frame.map}
+        row |= {k: getattr(frame, k) for k in ("target", "score", "conservation")}
+        rows.append(row | {"concepts": frame.fields.concepts})
+    return gather("benchmark", rows)
+
+
+def auroc(positive: Any, score: Any) -> float:
+    """Area under the receiver's curve; ties count half."""
+    from scipy.stats import mannwhitneyu
+
+    u = mannwhitneyu(score[positive], score[~positive]).statistic
+    return float(u / positive.sum() / (~positive).sum())

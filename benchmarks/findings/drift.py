@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.findings.cases import gathered, read
+from edgexai.cli import table as text
+
 EVERY, WINDOW, LEVEL = 20, 300, 0.002
 LOOKS = ("relevance", "input", "score")
 
 
 def streams(path: Path, used: float) -> Iterator[dict[str, Any]]:
     """A stream with the shift, if the network uses the artefact, and one without."""
-    from benchmarks.findings import gathered, read
-
     about, clean, planted, truth = read(path)
     with np.load(path, allow_pickle=False) as file:
         images = [file[key].astype(np.float32) / 255 for key in ("held", "carriers")]
@@ -93,9 +94,15 @@ def judged(rows: list[dict[str, Any]]) -> list[Found]:
     return made
 
 
-def table(rows: list[dict[str, Any]]) -> None:
+def table(rows: list[dict[str, Any]]) -> str:
     """F1 over streams with the shift and without, and the delay."""
-    for one in judged(rows):
-        delay = "none" if one.delay is None else f"{one.delay:.0f} frames"
-        counts = f"{one.found} found, {one.missed} missed, {one.false} false"
-        print(f"{one.looking_at}: {counts}; F1 {one.f1:.2f}, median delay {delay}")
+    cells = [
+        [
+            one.looking_at,
+            *(str(count) for count in (one.found, one.missed, one.false)),
+            f"{one.f1:.2f}",
+            "–" if one.delay is None else f"{one.delay:.0f} frames",
+        ]
+        for one in judged(rows)
+    ]
+    return text.table(["looking at", "found", "missed", "false", "F1", "median delay"], cells)

@@ -1,7 +1,8 @@
 """One sick node among fifty: found within so many of its frames, and is the sickness named right?
 
-Real images of clean networks; 49 nodes see them as they are, the fiftieth through a sensor that is dead (noise alone),
-dirty (a blot in one place), rotated (a quarter turn) or saturated. Every case draws the images anew.
+Real images of clean networks; 49 nodes see them as they are, the fiftieth through a sensor that is dead (noise, black
+or grey alone), frozen (one image again and again), dirty (a blot in one place), rotated (a quarter turn or more),
+saturated, noisy or blurred. Every case draws the images, and how bad it is, anew.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.findings.cases import Images, explained
+from benchmarks.findings.cases import Images, explained, gathered, read
+from edgexai.cli import table as text
 
 NODES, CASES = 50, 3
 AFTER = (30, 50, 100)
@@ -19,30 +21,46 @@ Sickness = Callable[[Images, np.random.Generator], Images]
 
 
 def dead(x: Images, random: np.random.Generator) -> Images:
-    return np.asarray(random.uniform(0, 0.02, x.shape), np.float32)
+    level, noise = random.choice([0.0, 0.0, 0.5, 1.0]), random.choice([0.0, 0.01, 0.02])
+    seen = level + random.uniform(-noise, noise, x.shape)
+    return np.asarray(np.clip(seen, 0, 1), np.float32)
+
+
+def frozen(x: Images, random: np.random.Generator) -> Images:
+    return np.repeat(x[random.integers(len(x))][None], len(x), 0)
 
 
 def dirty(x: Images, random: np.random.Generator) -> Images:
     x, n = x.copy(), x.shape[1] // 3
     row, column = random.integers(n // 2, x.shape[1] - n - n // 2 + 1, 2)
-    x[:, row : row + n, column : column + n] = 0.5
+    x[:, row : row + n, column : column + n] = random.choice([0.0, 0.5, 1.0]) if x.shape[3] > 1 else 0.5
     return x
 
 
 def rotated(x: Images, random: np.random.Generator) -> Images:
-    return np.ascontiguousarray(np.rot90(x, 1, (1, 2)))
+    return np.ascontiguousarray(np.rot90(x, int(random.integers(1, 4)), (1, 2)))
 
 
 def saturated(x: Images, random: np.random.Generator) -> Images:
-    return np.asarray(np.minimum(3 * x + 0.25, 1.0), np.float32)
+    return np.asarray(np.minimum(random.uniform(2, 4) * x + 0.25, 1.0), np.float32)
 
 
-SICKNESSES: dict[str, Sickness] = {f.__name__: f for f in (dead, dirty, rotated, saturated)}
+def noisy(x: Images, random: np.random.Generator) -> Images:
+    return np.asarray(np.clip(x + random.normal(0, random.uniform(0.15, 0.3), x.shape), 0, 1), np.float32)
+
+
+def blurred(x: Images, random: np.random.Generator) -> Images:
+    from scipy.ndimage import gaussian_filter
+
+    width = random.uniform(0.06, 0.1) * x.shape[1]
+    return np.asarray(gaussian_filter(x, (0, width, width, 0)), np.float32)
+
+
+SICKNESSES: dict[str, Sickness] = {f.__name__: f for f in (dead, frozen, dirty, rotated, saturated, noisy, blurred)}
 
 
 def cases(path: Path) -> Iterator[dict[str, Any]]:
     """Of one clean network: every sickness, a few draws each."""
-    from benchmarks.findings import gathered, read
     from edgexai import Explainer
     from edgexai.fleet.analysis.health import health
     from edgexai.fleet.analysis.statistics import false_discovery
@@ -56,7 +74,7 @@ def cases(path: Path) -> Iterator[dict[str, Any]]:
     each = (len(held) - most) // (NODES - 1)
     for name, sicken in SICKNESSES.items():
         for case in range(CASES):
-            random = np.random.default_rng([case, len(name)])
+            random = np.random.default_rng([case, len(name), ord(name[0])])
             order = random.permutation(len(held))
             own, others = order[:most], order[most : most + each * (NODES - 1)]
             ill = [decode(frame) for frame in explained(explainer, sicken(held[own], random)).frames]
@@ -72,11 +90,14 @@ def cases(path: Path) -> Iterator[dict[str, Any]]:
                 yield row | {"right": (named or "").startswith(name), "healthy_flagged": len(reported), "each": each}
 
 
-def table(rows: list[dict[str, Any]]) -> None:
-    """The lines of docs/findings.md."""
-    for after in AFTER:
-        for name in [*SICKNESSES, "all"]:
-            some = [r for r in rows if r["after"] == after and name in ("all", r["sickness"])]
-            found, right = sum(r["found"] for r in some), sum(r["right"] for r in some)
-            healthy = sum(r["healthy_flagged"] for r in some) / max(1, len(some) * (NODES - 1))
-            print(f"{after} frames, {name}: found {found} of {len(some)}, named right {right}; healthy {healthy:.2%}")
+def table(rows: list[dict[str, Any]], after: int = AFTER[-1]) -> str:
+    """Of every sickness: found, and named right."""
+    rows = [r for r in rows if r["after"] == after]
+    groups = {name: [r for r in rows if r["sickness"] == name] for name in SICKNESSES} | {"all": rows}
+    groups = {name: some for name, some in groups.items() if some}
+    cells = [
+        [title, *(f"{sum(r[key] for r in some)} of {len(some)}" for some in groups.values())]
+        for title, key in (("found", "found"), ("named right", "right"))
+    ]
+    flagged = [f"{sum(r['healthy_flagged'] for r in some)}" for some in groups.values()]
+    return text.table([f"after {after} frames", *groups], [*cells, ["healthy nodes flagged", *flagged]])

@@ -49,24 +49,23 @@ def verdicts(samples: Samples, x: NDArray[Any], maps: NDArray[np.float32], found
     return {"trial": outcome.verdict, "way": outcome.best, "effect": round(outcome.effect(outcome.best), 3)}
 
 
-def table(rows: list[dict[str, Any]], used: float) -> None:
-    """Recall and false alarms: of frames alone, and with trials."""
+def table(rows: list[dict[str, Any]]) -> str:
+    """Recall and false alarms of frames alone and with trials, and how many true suspicions trials confirm."""
+    from benchmarks.findings.shortcuts import LEVELS, used
+    from edgexai.cli import table as text
     from edgexai.fleet.analysis.analyse import SUSPECT
 
-    judged = [r for r in rows if "trial" in r]
-    ways: dict[str, Callable[[dict[str, Any]], bool]] = {
-        f"frames alone, p ≤ {SUSPECT}": lambda r: r["p"] <= SUSPECT,
-        "frames, confirmed by a trial": lambda r: r["p"] <= SUSPECT and r["trial"] == "confirmed",
-    }
-    clean = [r for r in judged if not r["planted"]]
-    true = [r for r in judged if r["planted"] and r["fooled"] >= used and r["carriers"] >= 1]
-    for name, says in ways.items():
-        recalls = []
-        for share in sorted({r["share"] for r in true}, reverse=True):
-            some = [r for r in true if r["share"] == share]
-            recalls.append(f"{share:.0%}: {sum(map(says, some))} of {len(some)}")
-        print(f"{name}: {', '.join(recalls)}; clean classes {sum(map(says, clean))} of {len(clean)}")
-    for share in sorted({r["share"] for r in true}, reverse=True):
-        suspected = [r for r in true if r["share"] == share and r["p"] <= 0.02]
+    tried, cells = [r for r in rows if "trial" in r], []
+    for name, target, some in (
+        ("recall at 20 % of the class", "90 %", used(tried, 0.2)),
+        ("recall at 5 %", "85 %", used(tried, 0.05)),
+        ("clean classes flagged", "2 %, after trials 0.5 %", [r for r in tried if not r["planted"]]),
+    ):
+        suspected = [r for r in some if r["p"] <= SUSPECT]
         confirmed = sum(r["trial"] == "confirmed" for r in suspected)
-        print(f"of true suspicions at {share:.0%}, p ≤ 0.02: {confirmed} of {len(suspected)} confirmed")
+        cells.append([name, target, f"{len(suspected)} of {len(some)}", f"{confirmed} of {len(some)}"])
+    for share in (0.2, 0.05):
+        sure = [r for r in used(tried, share) if r["p"] <= LEVELS[0]]
+        confirmed = sum(r["trial"] == "confirmed" for r in sure)
+        cells.append([f"true suspicions of p ≤ {LEVELS[0]}, at {share:.0%}", "90 %", "", f"{confirmed} of {len(sure)}"])
+    return text.table(["", "target", f"p ≤ {SUSPECT}, frames alone", "and confirmed by a trial"], cells)

@@ -1,6 +1,7 @@
 """heatmap-rate.png: cosine over bytes. heatmap-faithful.png: what is left of the uncoded maps' gain over bytes."""
 
 from importlib import import_module
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,12 @@ def plots(rows: list[Row], directory: Path) -> None:
     rows = [r for r in rows if r.get("composite", COMPOSITE) == COMPOSITE]
     if any(r["what"] == "cosine" for r in rows):
         figure, panels = _panels([r for r in rows if r["what"] in ("cosine", "bytes")])
-        for (axis, own), left in zip(panels, [True] + [False] * len(panels), strict=False):
+        for (axis, own), left in zip(panels, cycle((True, False, False)), strict=False):
             _rate(axis, own, left)
         _finished(figure, panels, directory / "heatmap-rate.png")
     if any(r["what"] == "faithfulness" for r in rows):
         figure, panels = _panels([r for r in rows if r["what"] in ("uncoded", "faithfulness")])
-        for (axis, own), left in zip(panels, [True] + [False] * len(panels), strict=False):
+        for (axis, own), left in zip(panels, cycle((True, False, False)), strict=False):
             _faithful(axis, own, left)
         _finished(figure, panels, directory / "heatmap-faithful.png")
 
@@ -73,10 +74,14 @@ def _faithful(axis: Any, rows: list[Row], left: bool) -> None:
 
 def _panels(rows: list[Row]) -> tuple[Any, list[tuple[Any, list[Row]]]]:
     models = list(dict.fromkeys(r["model"] for r in rows))
-    figure = import_module("matplotlib.figure").Figure(figsize=(3.5 * len(models), 3.7), layout="constrained")
-    axes = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    columns = min(3, len(models))
+    lines = -(-len(models) // columns)
+    figure = import_module("matplotlib.figure").Figure(figsize=(4 * columns, 3.6 * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False, sharey=True).reshape(-1)
+    for empty in axes[len(models) :]:
+        empty.set_axis_off()
     panels = []
-    for axis, model in zip(axes, models, strict=True):
+    for axis, model in zip(axes, models, strict=False):
         axis.set_title(model)
         axis.grid(alpha=0.3)
         panels.append((axis, [r for r in rows if r["model"] == model]))

@@ -16,11 +16,11 @@ from converters.c99.back import Explaining, explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
 from converters.c99.lowering import OUT_TYPES, Lowering
-from converters.c99.memory import Placement, placed
+from converters.c99.memory import Placement, aligned, placed
 from converters.c99.recompute import within
 from converters.c99.schedule import Constant, Schedule
 from converters.c99.text import Tables, calls
-from edgexai.errors import ConfigError, DataError, UnsupportedOperator
+from edgexai.errors import ConfigError, DataError
 from edgexai.graph import DType, Graph, load
 from edgexai.graph.write import fingerprint
 from edgexai.relevance.composite_file import composite_of
@@ -92,18 +92,17 @@ def write(
     explain_arena: int | None = None
     shape: tuple[int, ...] = ()
     framed, whole, room = None, None, None
-    if low.states and (explains is not None or frame is not None):
-        raise UnsupportedOperator(
-            "firmware explains no model that keeps a state between calls; write it without explaining"
-        )
     if explains is None and frame is not None:
         explains = Explaining()
     if explains is not None:
         whole, shape = explanation(low, plan, explains)
         whole, room = within(whole, ram, "explaining")
         shape = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
-        framed = None if frame is None else Frame(frame, shape, bytes.fromhex(fingerprint(graph))[:4])
-        explain_arena = max(room.size, 8, framed.memory if framed else 0)
+        kept = aligned(sum(aligned(v.size) for v in low.states.values()))
+        framed = None if frame is None else Frame(frame, shape, bytes.fromhex(fingerprint(graph))[:4], kept)
+        explain_arena = max(room.size, 8, kept + framed.memory if framed else 0)
+        if low.states:
+            explain_arena = max(explain_arena, placement.size)
         if ram is not None and explain_arena > ram:
             raise ConfigError(f"frames are made in an arena of {explain_arena:,} bytes, and {ram:,} are allowed")
         form = "x".join(map(str, shape))
@@ -114,11 +113,17 @@ def write(
         ]
         prototype = (
             f"void {name}_explain({name}_explain_arena *arena, {ports.signature()}, "
-            "float *relevance, int32_t *target, float *score)"
+            f"float *relevance, int32_t *target, float *score{', float *state' if low.states else ''})"
         )
+        if low.states:  # one arena for both, so that both go on with one stream
+            explained.append(f"typedef {name}_arena {name}_explain_arena;")
+            about += ".\n * `state` is the relevance that is about the steps before"
+        else:
+            explained += [
+                f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{name.upper()}_EXPLAIN_ARENA];",
+                f"}} {name}_explain_arena;",
+            ]
         explained += [
-            f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{name.upper()}_EXPLAIN_ARENA];",
-            f"}} {name}_explain_arena;",
             f"\n/* The answer, and its relevance: {about}. */",
             f"{prototype};\n",
             *(framed.header(name) if framed else []),
@@ -134,20 +139,25 @@ def write(
         ]
     if low.states:
         prototype = f"void {name}_reset({name}_arena *arena)"
-        size = sum(v.size for v in low.states.values())
-        about = f"The state of the stream, {size} bytes of the arena, as it is at first."
-        explained = [f"\n/* {about} */", f"{prototype};\n"]
+        size = sum(aligned(v.size) for v in low.states.values())
+        about = (
+            "The state of the stream as it is at first. It is the beginning of the arena: who keeps a copy of that "
+            "can\n * go back to a step, to explain it after it has been predicted."
+        )
+        explained += [f"#define {name.upper()}_STATE {size} /* bytes of the state */"]
+        explained += [f"\n/* {about} */", f"{prototype};\n"]
         body = [*body, "}", "", f"{prototype} {{", "    int8_t *const a = arena->bytes;"]
         body += _reset(low, placement, tables)
+    arena = max(placement.size, (explain_arena or 0) if low.states else 0)
     out: dict[str, str] = {
-        f"{name}.h": _header(name, ports, placement.size, bool(low.states)).replace(
+        f"{name}.h": _header(name, ports, arena, bool(low.states)).replace(
             "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
         ),
         f"{name}.c": _source(name, ports, tables, body, framed is not None),
         manifest.NAME: manifest.manifest(
-            low.graph, name, placement.size, explain_arena, shape, explains, frame, bool(low.states)
+            low.graph, name, arena, explain_arena, shape, explains, frame, bool(low.states)
         ),
-        **project.texts(name, ports.inputs, ports.outputs, placement.size, tables.bytes, explains is not None, frame),
+        **project.texts(name, ports.inputs, ports.outputs, arena, tables.bytes, explains is not None, frame),
     }
     if samples is not None:
         out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states))

@@ -19,6 +19,8 @@ class Frame:
     size: int
     shape: tuple[int, ...]
     model: bytes
+    kept: int = 0
+    """Bytes at the beginning of the arena that stay as they are."""
 
     def __post_init__(self) -> None:
         if not LEAST <= self.size <= MOST:
@@ -60,11 +62,11 @@ class Frame:
             f"}} {name}_frame_memory;",
             "",
             f"typedef char {name}_the_arena_holds_a_frame"
-            f"[sizeof({name}_frame_memory) <= {upper}_EXPLAIN_ARENA ? 1 : -1];",
+            f"[sizeof({name}_frame_memory) + {self.kept} <= {upper}_EXPLAIN_ARENA ? 1 : -1];",
             "",
             f"{self.prototype(name)} {{",
             f"    static const uint8_t model[{len(self.model)}] = {{{model}}};",
-            f"    {name}_frame_memory *const memory = (void *)arena;",
+            f"    {name}_frame_memory *const memory = (void *)(arena->bytes + {self.kept});",
             "    edgexai_heatmap_map map = {0};",
             "    edgexai_heatmap_frame about = {0};",
             "    float total = 0.0f;",

@@ -41,6 +41,7 @@ def manifest(
             "target": explains.target,
             "grid": None if explains.grid is None else list(shape[:2]),
             "channels": "sum",
+            **({"outputs": ["relevance", "target", "score", "state"]} if keeps else {}),
             "source": fingerprint(graph),
             "version": VERSION,
         }

@@ -76,8 +76,15 @@ def blocks(plan: Schedule) -> list[Block]:
 
 
 def placed(plan: Schedule, enough: int = 0) -> Placement:
-    """The buffers of a schedule, placed."""
-    return place(blocks(plan), enough)
+    """The buffers of a schedule, placed: states first, in the same places whatever else there is."""
+    offsets, at = {}, 0
+    for name, buffer in plan.buffers.items():
+        if buffer.kind == "state":
+            offsets[name] = at
+            at += aligned(buffer.size)
+    rest = place((block for block in blocks(plan) if block.name not in offsets), max(0, enough - at))
+    offsets |= {n: at + offset for n, offset in rest.offsets.items()}
+    return Placement(offsets, at + rest.size, at + rest.bound)
 
 
 def lower_bound(blocks: Sequence[Block]) -> int:

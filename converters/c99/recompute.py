@@ -72,14 +72,15 @@ class Problem:
         for i, step in enumerate(plan.steps):
             for name in step.writes:
                 writers.setdefault(name, []).append(i)
-        once: set[str] = set()  # what only fixed steps make
+        states = {name for name, buffer in plan.buffers.items() if buffer.kind == "state"}
+        once = set(states)  # what only fixed steps make
         fixed: list[int] = []
         for i, step in enumerate(plan.steps):
             mine = [name for name in step.writes if name in arena]
             outside = [n for n in step.writes if plan.buffers[n].kind not in ("map", "scratch")]
-            before = [other for name in mine for other in plan.steps[: writers[name][-1]] if name not in other.writes]
-            read_before = any(set(mine).intersection(other.reads) for other in before)
-            if outside or read_before or once.intersection(step.reads) or once.intersection(mine):
+            earlier = [other for name in mine for other in plan.steps[: writers[name][-1]] if name not in other.writes]
+            is_changed = any(set(mine).intersection(other.reads) for other in earlier)
+            if outside or is_changed or once.intersection(step.reads) or once.intersection(mine):
                 once.update(mine)
                 fixed.append(i)
         groups: list[list[int]] = []
@@ -116,9 +117,9 @@ class Problem:
                     lives[name] = (lives.get(name, (k, k))[0], k)
         found = []
         for k, i in enumerate(fixed):
-            during = size({name for name, (first, last) in lives.items() if first <= k <= last})
-            before = size({name for name, (first, last) in lives.items() if first < k <= last})
-            found.append(Fixed(plan.steps[i], needs([plan.steps[i]]), during, before))
+            during = {name for name, (first, last) in lives.items() if first <= k <= last}
+            before = {name for name, (first, last) in lives.items() if first < k <= last}
+            found.append(Fixed(plan.steps[i], needs([plan.steps[i]]), size(during | states), size(before | states)))
         return Problem(plan, tuple(units), tuple(found))
 
     @cached_property

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from edgexai.agent.policy import depends_on_content, policy
 from edgexai.agent.privacy import privacy
+from edgexai.agent.serial import KIND as SERIAL
 from edgexai.agent.settings import Settings
 from edgexai.agent.source import KINDS
 from edgexai.errors import ConfigError
@@ -24,7 +25,8 @@ node = "node-1"                   # once in the fleet
 model = "explain.tflite"          # made by `edgexai attach`; paths are relative to this file
 data = "samples.npz"              # .npz with x, .npy, a directory of such, "-" for .npy arrays on standard input,
                                   # "watch:DIR" for files as they come, "python:MODULE:FUNCTION" or "plugin:NAME"
-                                  # (an entry point of the group edgexai.sources) for a camera or sensor
+                                  # (an entry point of the group edgexai.sources) for a camera or sensor;
+                                  # "serial:/dev/ttyACM0": frames of a microcontroller, which needs no model here
 # model_sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"  # no other file is run
 # predictor = "model.tflite"      # the plain model: predicts what the policy does not explain
 # profiler = "profiler.tflite"    # made by `edgexai profile --node`: collects a relevance profile on command
@@ -146,13 +148,10 @@ def settings(table: Table) -> tuple[Settings, str]:
     """The settings of a configuration, and where its samples come from. Raises ConfigError for the first mistake."""
     _check(table)
     agent, broker = table.get("agent", {}), table.get("broker", {})
-    for section, key in (
-        ("agent", "fleet"),
-        ("agent", "node"),
-        ("agent", "model"),
-        ("agent", "data"),
-        ("broker", "url"),
-    ):
+    needed = [("agent", "fleet"), ("agent", "node"), ("agent", "model"), ("agent", "data"), ("broker", "url")]
+    if str(agent.get("data", "")).startswith(SERIAL):
+        needed.remove(("agent", "model"))
+    for section, key in needed:
         if key not in table.get(section, {}):
             raise ConfigError(f"the agent needs {key}: give --{key if key != 'url' else 'broker'} or [{section}] {key}")
     wanted, hourly = policy(table.get("policy", {}))
@@ -163,7 +162,7 @@ def settings(table: Table) -> tuple[Settings, str]:
     made = Settings(
         fleet=agent["fleet"],
         node=agent["node"],
-        model=Path(agent["model"]),
+        model=Path(agent.get("model", "")),
         broker=Broker.parse(
             broker["url"],
             broker.get("plaintext", False),

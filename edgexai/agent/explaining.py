@@ -19,7 +19,7 @@ from edgexai.agent.state import State
 from edgexai.errors import DataError, FrameError
 from edgexai.heatmap import encode
 from edgexai.heatmap.concepts import folded
-from edgexai.runtime.explainer import Explanation
+from edgexai.runtime.explanation import Explanation
 
 log = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from edgexai.agent.ledger import Ledger
 from edgexai.agent.noise import noisy_class, noisy_counts, noisy_map, noisy_value
 from edgexai.errors import ConfigError
 from edgexai.messaging.histogram import Histogram, bucket, centre
-from edgexai.runtime.explainer import Explanation
+from edgexai.runtime.explanation import Explanation
 from edgexai.toml import MOST, is_number, told
 
 SENDS = ("status", "metrics", "heatmap", "profile", "probe")

@@ -13,7 +13,7 @@ from edgexai.heatmap.concepts import folded
 from edgexai.intervention.features import channels, flat, pooled
 from edgexai.intervention.suspicion import Suspicion, suspicion
 from edgexai.intervention.trial import Donor, Trial
-from edgexai.runtime.explainer import Explanation
+from edgexai.runtime.explanation import Explanation
 
 MOST_ANSWERS = 8
 """Answers that a node keeps and tells with its metrics, the newest of each class."""

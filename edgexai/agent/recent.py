@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from edgexai.runtime.explainer import Explanation
+from edgexai.runtime.explanation import Explanation
 
 MOST, MOST_BYTES = 64, 2 * 2**20
 

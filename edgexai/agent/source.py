@@ -32,7 +32,7 @@ MOST_BYTES = 64 * 2**20
 """Of a sample on standard input."""
 
 
-KINDS = ("plugin:", "python:", "watch:")
+KINDS = ("plugin:", "python:", "serial:", "watch:")
 
 
 def source(

@@ -15,7 +15,8 @@ from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.errors import DataError
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
-from edgexai.runtime.explainer import Explainer, Explanation
+from edgexai.runtime.explainer import Explainer
+from edgexai.runtime.explanation import Explanation
 
 Array = NDArray[Any]
 MOST_EXPLAINED = 600

@@ -17,6 +17,8 @@ th, td { text-align: left; vertical-align: top; padding: .28rem .7rem .28rem 0; 
 thead { display: table-header-group; } th { color: var(--soft); font-weight: 600; } td { overflow-wrap: anywhere; }
 .figures { table-layout: fixed; } .figures th:nth-child(1) { width: 34%; } .figures th:nth-child(2) { width: 28%; }
 .n { width: 4.5em; text-align: right; white-space: nowrap; overflow-wrap: normal; padding-right: 0; }
+figure { margin: .6rem 0; break-inside: avoid; } figure svg { max-width: 100%; height: auto; }
+figcaption { color: var(--soft); font-size: .85rem; }
 .missing { background: var(--warn-back); border-left: 3px solid var(--warn); padding: .45rem .8rem; margin: .6rem 0; }
 .missing ul { margin: .2rem 0; padding-left: 1.1rem; font-size: .92em; }
 .all ul { columns: 2; column-gap: 2.2rem; } .missing li { break-inside: avoid; } .missing b { color: var(--warn); }
@@ -59,7 +61,8 @@ def _section(s: Section) -> str:
     text = "".join(f"<p>{_prose(t)}</p>" for t in s.text)
     gaps = "".join(f"<li>{_prose(m)}</li>" for m in s.missing)
     missing = f'<div class="missing"><b>Not assessed</b><ul>{gaps}</ul></div>' if gaps else ""
-    return f'<h2 id="s{s.number}">{s.number} · {escape(s.title)}</h2>{text}{_table(s.figures)}{missing}'
+    pictures = "".join(f"<figure>{svg}<figcaption>{_prose(said)}</figcaption></figure>" for svg, said in s.pictures)
+    return f'<h2 id="s{s.number}">{s.number} · {escape(s.title)}</h2>{text}{pictures}{_table(s.figures)}{missing}'
 
 
 def _table(figures: tuple[Figure, ...]) -> str:

@@ -20,13 +20,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """``text`` are paragraphs; ``missing`` says what was not assessed, and what it would take."""
+    """``text`` are paragraphs, ``pictures`` (SVG, caption); ``missing`` says what was not assessed, and what it would
+    take."""
 
     number: int
     title: str
     text: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     missing: tuple[str, ...] = ()
+    pictures: tuple[tuple[str, str], ...] = ()
 
     @property
     def assessed(self) -> str:
@@ -63,6 +65,7 @@ class Page:
         self._text: list[str] = []
         self._figures: list[Figure] = []
         self._missing: list[str] = []
+        self._pictures: list[tuple[str, str]] = []
 
     def say(self, *text: str) -> None:
         """Paragraphs; empty ones are left out."""
@@ -80,13 +83,18 @@ class Page:
         value = [f"{v:.1%}" if percent else f"{v:.3f}" for v in (found.mean, found.low, found.high)]
         self.figure(name, f"{value[0]} ({value[1]} to {value[2]})", how, found.n)
 
+    def picture(self, svg: str, caption: str) -> None:
+        """A picture, and what it shows."""
+        self._pictures.append((svg, caption))
+
     def lack(self, *what: str) -> None:
         """What was not assessed, and what it takes."""
         self._missing += what
 
     def done(self) -> Section:
         """The section."""
-        return Section(*self._head, tuple(self._text), tuple(self._figures), tuple(self._missing))
+        text, figures, missing = tuple(self._text), tuple(self._figures), tuple(self._missing)
+        return Section(*self._head, text, figures, missing, tuple(self._pictures))
 
 
 def unassessed(sections: Sequence[Section]) -> list[tuple[int, str]]:

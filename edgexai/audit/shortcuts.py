@@ -10,17 +10,20 @@ from edgexai.audit.evidence import Evidence
 from edgexai.fleet.analysis.analyse import RATE, SUSPECT
 from edgexai.fleet.analysis.evidence import Evidence as Frames
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.analysis.regions import areas, names, shares, suspects
 from edgexai.fleet.analysis.shortcut import LEAST, shortcuts
 from edgexai.fleet.analysis.statistics import false_discovery
 from edgexai.graph import serialize
 from edgexai.intervention.features import flat
+from edgexai.intervention.place import Place, densest, excess
+from edgexai.intervention.place import tried as boxed
 from edgexai.intervention.trial import ENOUGH
 from edgexai.intervention.tried import HOST, NEITHER, ORDINARY, SUSPECTED, Given, tried
 from edgexai.intervention.whole import Whole, whole
+from edgexai.relevance import attach
+from edgexai.runtime.explainer import Explainer
 from edgexai.runtime.interpreter import Interpreter
 
-__all__ = ["ENOUGH", "LEAST", "SUSPECT", "as_a_whole", "frames", "outstanding", "tested"]
+__all__ = ["ENOUGH", "LEAST", "SUSPECT", "as_a_whole", "frames", "placed", "tested"]
 CARRIER = 0.5
 
 
@@ -59,15 +62,21 @@ def as_a_whole(evidence: Evidence) -> Whole | None:
     return whole(evidence.x[evidence.chosen], evidence.maps, evidence.predicted[evidence.chosen], _scores(evidence))
 
 
-def outstanding(evidence: Evidence, target: int) -> str:
-    """The region beside the centre where a class looks far more than the others do; nothing where there is none."""
-    predicted, maps = evidence.predicted[evidence.chosen], [flat(m) for m in evidence.maps]
-    each = np.stack([shares(m) for m in maps])
-    means = {int(k): each[predicted == k].mean(0) for k in np.unique(predicted)}
-    counts = {k: int((predicted == k).sum()) for k in means}
-    area = areas((maps[0].shape[0], maps[0].shape[1]))
-    found = suspects(means, counts, names(maps[0].shape[0]), area)
-    return next((s.region for s in found if s.target == target), "")
+def placed(evidence: Evidence, target: int) -> tuple[Place, NDArray[np.float64]] | None:
+    """The box in which a class finds what other classes do not, with its trial, and how much more relevance the class
+    has at each place (rows, columns); None where it has nowhere more.
+
+    By LRP-ε, which says what speaks for this class and no other; ``edge`` lights up a tag in whatever image has one.
+    """
+    predicted = evidence.predicted[evidence.chosen]
+    explainer = Explainer(serialize(attach(evidence.graph, "epsilon")))
+    chosen = evidence.x[evidence.chosen]
+    maps = np.stack([flat(explainer(one, unit="by type").relevance) for one in chosen])
+    more = excess(maps, predicted, target)
+    box = densest(more)
+    if box is None:
+        return None
+    return boxed(chosen, predicted, target, box, (more.shape[0], more.shape[1]), _scores(evidence)), more
 
 
 def _scores(evidence: Evidence) -> Callable[[NDArray[Any]], NDArray[Any]]:

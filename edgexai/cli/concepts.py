@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgexai.runtime.explainer import Concepts, Explanation
+from edgexai.runtime.about import Concepts
+from edgexai.runtime.explanation import Explanation
 
 STRONGEST, SAMPLES = 5, 5
 

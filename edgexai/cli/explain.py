@@ -24,7 +24,9 @@ from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, prepared
 from edgexai.data import read
 from edgexai.errors import ConfigError
-from edgexai.runtime.explainer import Explainer, Explanation, about
+from edgexai.runtime.about import about
+from edgexai.runtime.explainer import Explainer
+from edgexai.runtime.explanation import Explanation
 from edgexai.runtime.sandbox import Limits
 
 KINDS = ("auto", "image", "spectrogram", "series")

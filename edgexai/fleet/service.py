@@ -1,29 +1,28 @@
 """The fleet's service in one process: broker if none is given, ingest, store, view and page."""
 
 import logging
-import multiprocessing
-import os
 import signal
 import socket
 import threading
 import zlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import uvicorn
 
 from edgexai.errors import ConfigError
 from edgexai.fleet.alarms.speak import Speaker, Told
+from edgexai.fleet.apart import Apart, Died
+from edgexai.fleet.asked import Asked
 from edgexai.fleet.broker import EmbeddedBroker
-from edgexai.fleet.findings import Watch, found
+from edgexai.fleet.duty import Duty
+from edgexai.fleet.findings import Watch, newest
 from edgexai.fleet.ingest.ingest import Ingest
 from edgexai.fleet.ingest.metrics import listen
+from edgexai.fleet.panels.questions import answered
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web.guard import LOOPBACK
 from edgexai.fleet.web.page import application
@@ -36,7 +35,7 @@ log = logging.getLogger(__name__)
 COMPACT_EVERY = 15.0
 LOOK_EVERY = 5.0  # seconds from the end of one look for findings to the next
 ANNOUNCE_EVERY = 1.0
-COMPACT_FROM = 20_000  # frames that are worth a Parquet file while the service runs
+COMPACT_FROM = 20_000  # frames that are worth a commit of the table while the service runs
 
 
 @dataclass(frozen=True)
@@ -80,22 +79,31 @@ def serve(
         shown = Store(store)  # a connection of its own: the page must not hold up what is being stored
         stack.callback(shown.close)
         stopping = threading.Event()
-        view = View(shown, decode=stack.enter_context(_decoding_apart(stopping)), stopping=stopping)
-        stack.callback(_repeat(0.3, view.catch_up))
-        watch = Watch(store, shown.last_id, stack.enter_context(_looking_apart(stopping)))
-        stack.callback(_repeat(LOOK_EVERY, watch.again))
-        stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
+        decoding, looking, answering = (Apart(name, stopping) for name in ("heatmaps", "findings", "views"))
+        for process in (decoding, looking, answering):
+            stack.callback(process.close)
+        view = View(shown, decode=_decoding(decoding), stopping=stopping)
+        watch = Watch(store, shown.last_id, lambda directory: looking(newest, directory) or [])
+        asked = Asked(lambda question: answering(answered, store, question), shown.last_id)
         speaker = Speaker(told or Told(), watch, view)
         stack.callback(speaker.close)
-        stack.callback(_repeat(ANNOUNCE_EVERY, speaker.announce))
-        stack.callback(_repeat(ANNOUNCE_EVERY, speaker.alarms.tell))
+        duties = [
+            Duty("heatmaps", 0.3, view.catch_up, decoding),
+            Duty("findings", LOOK_EVERY, watch.again, looking),
+            Duty("views", 0.01, asked.once, answering),
+            Duty("store", COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)),
+            Duty("nodes", ANNOUNCE_EVERY, speaker.announce),
+            Duty("alarms", ANNOUNCE_EVERY, speaker.alarms.tell),
+        ]
+        for duty in duties:
+            stack.callback(duty.start().end)
         ingest = Ingest(broker, opened.journal, fleet, worker or _worker_name(store), share, version)
         ingest.start()
         stack.callback(ingest.stop)
         where = Where(f"{'http' if tls is None else 'https'}://{host}:{listener.getsockname()[1]}", broker.url, store)
         server = uvicorn.Server(
             uvicorn.Config(
-                application(view, broker.url, ingest.meter, _names(host), watch, speaker.alarms),
+                application(view, broker.url, ingest.meter, _names(host), watch, speaker.alarms, duties, asked),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -137,7 +145,7 @@ def ingest_only(
     with ExitStack() as stack:
         opened = Store(store)
         stack.callback(opened.close)
-        stack.callback(_repeat(COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)))
+        stack.callback(Duty("store", COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)).start().end)
         ingest = Ingest(broker, opened.journal, fleet, worker, share, version)
         if metrics_port is not None:
             server = listen(host, metrics_port, ingest.meter.text)
@@ -188,65 +196,18 @@ def _move_all(store: Store, at_least: int = 1) -> None:
         pass
 
 
-@contextmanager
-def _decoding_apart(stopping: threading.Event) -> Iterator[Callable[[list[bytes], Path], list[Decoded]]]:
-    """`decoded`, apart; what is not decoded when the service ends is for a page that nobody sees any more."""
-    with _apart(stopping) as call:
+def _decoding(call: Apart) -> Callable[[list[bytes], Path], list[Decoded]]:
+    """`decoded`, apart. Frames by which two processes died are shown by no page; the store has them."""
 
-        def apart(frames: list[bytes], bases: Path) -> list[Decoded]:
+    def apart(frames: list[bytes], bases: Path) -> list[Decoded]:
+        for _ in range(2):
             try:
                 return call(decoded, frames, bases) or [None] * len(frames)
-            except (BrokenProcessPool, RuntimeError):  # killed, or the service is ending
-                return [None] * len(frames) if stopping.is_set() else decoded(frames, bases)
+            except Died as error:
+                log.error("%s", error)
+        return [None] * len(frames)
 
-        yield apart
-
-
-@contextmanager
-def _looking_apart(stopping: threading.Event) -> Iterator[Callable[[Path], list[dict[str, Any]]]]:
-    """`found`, apart."""
-    with _apart(stopping) as call:
-        yield lambda directory: call(found, directory) or []
-
-
-@contextmanager
-def _apart(stopping: threading.Event) -> Iterator[Callable[..., Any]]:
-    """Calls in a process of low priority: in this one they would take turns with the worker at every system call.
-
-    None when the service ends before the call does.
-    """
-    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_step_back)
-
-    def call(work: Callable[..., Any], *arguments: Any) -> Any:
-        result = pool.submit(work, *arguments)
-        while not stopping.is_set():
-            try:
-                return result.result(timeout=0.2)
-            except TimeoutError:
-                continue
-        return None
-
-    try:
-        yield call
-    finally:
-        children = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in children:
-            child.kill()
-
-
-def _step_back() -> None:
-    os.nice(10)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # a service that was killed has told nobody, and a worker of the pool would wait for work for ever
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
+    return apart
 
 
 def _when(event: threading.Event, work: Callable[[], object]) -> Callable[[], None]:
@@ -261,24 +222,3 @@ def _when(event: threading.Event, work: Callable[[], object]) -> Callable[[], No
 
     threading.Thread(target=run, daemon=True).start()
     return stop.set
-
-
-def _repeat(seconds: float, work: Callable[[], object]) -> Callable[[], None]:
-    """Do the work every so many seconds in a thread; the answer ends that."""
-    stop = threading.Event()
-
-    def run() -> None:
-        while not stop.wait(seconds):
-            try:
-                work()
-            except Exception as error:  # a full disk, say, or a file that somebody removed: the next time may go well
-                log.error("the store cannot be used: %s", error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-
-    def end() -> None:
-        stop.set()
-        thread.join()
-
-    return end

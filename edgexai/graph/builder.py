@@ -5,6 +5,7 @@ All maps are float32 in NHWC; versions are the lowest that know the form, so tha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from math import ceil
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from edgexai.graph.ir import NUMPY, DType, Graph, Op, Quantization, Tensor
+from edgexai.graph.ir import NUMPY, Bytes, DType, Graph, Op, Quantization, Tensor
 from edgexai.graph.opkind import OpKind
 from edgexai.graph.verify import verify
 
@@ -23,6 +24,7 @@ ACTIVATION: Mapping[Activation, int] = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2,
 DTYPE = {numpy: dtype for dtype, numpy in NUMPY.items()}
 
 
+COUNTS = {DType.INT8, DType.UINT8, DType.INT16, DType.INT32, DType.INT64}
 ALIASES = {OpKind.RESHAPE, OpKind.SQUEEZE, OpKind.EXPAND_DIMS}
 
 
@@ -42,6 +44,7 @@ class Builder:
         self.inputs: list[int] = list(graph.inputs)
         self._prefix = prefix
         self._constants: dict[tuple[Any, ...], int] = {}
+        self._written: dict[bytes, Bytes] = {}
         self._computed: dict[tuple[Any, ...], int] = {}
         self._root = {
             op.outputs[0]: op.inputs[0] for op in graph.ops if op.kind in ALIASES and op.inputs and op.outputs
@@ -95,8 +98,15 @@ class Builder:
                 None if scale is None else Quantization(np.array([scale], np.float32), np.array([zero], np.int64))
             )
             name = f"{self._prefix}/const{len(self._constants)}"
-            self._constants[key] = self._add(Tensor(name, shape, DTYPE[array.dtype], data, quantization))
+            self._constants[key] = self._add(Tensor(name, shape, DTYPE[array.dtype], self._once(data), quantization))
         return self._constants[key]
+
+    def _once(self, data: Bytes) -> Bytes:
+        """The array with these bytes that the file holds already, whatever shape it has there; else this one."""
+        if not self._written:
+            kept = (t.data for t in self.graph.tensors if t.data is not None)
+            self._written = {blake2b(known.data).digest(): known for known in kept}
+        return self._written.setdefault(blake2b(data.data).digest(), data)
 
     def weight(self, value: NDArray[Any]) -> int:
         """A constant for float kernels; float16 and integers stay small in the file, behind a DEQUANTIZE of scale 1.
@@ -175,10 +185,12 @@ class Builder:
     # --- types
 
     def dequantize(self, x: int) -> int:
-        """x as float32; itself if it is float32 already."""
+        """x as float32; itself if it is float32 already. Integers without a scale are the numbers that they are."""
         tensor = self.tensors[x]
         if tensor.dtype == DType.FLOAT32:
             return x
+        if tensor.quantization is None and tensor.dtype in COUNTS:
+            return self.cast(x, DType.FLOAT32)
         version = {DType.FLOAT16: 3, DType.INT16: 3, DType.UINT8: 1}.get(tensor.dtype, 2)
         return self.op(OpKind.DEQUANTIZE, [x], tensor.shape, schema.DequantizeOptionsT(), version)
 
@@ -277,6 +289,11 @@ class Builder:
         shape = (self.shape(x)[0], self.shape(kernel)[0])
         inputs = [x, kernel] if bias < 0 else [x, kernel, bias]
         return self.op(OpKind.FULLY_CONNECTED, inputs, shape, options, version)
+
+    def matmul(self, x: int, right: int) -> int:
+        """BATCH_MATMUL of (…, in) and (in, out); 1 stands before these where x has more axes."""
+        shape = (*self.shape(x)[:-1], self.shape(right)[-1])
+        return self.op(OpKind.BATCH_MATMUL, [x, right], shape, schema.BatchMatMulOptionsT())
 
     # --- shapes
 

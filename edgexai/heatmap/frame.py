@@ -199,6 +199,18 @@ def shorten(frame: bytes, size: int) -> bytes:
     return frame if cut is None else cut
 
 
+def renumbered(frame: bytes, sequence: int, time: float) -> bytes:
+    """The frame under another ``sequence`` number and, if it says no time, this one: a gateway's, for a node that has
+    neither memory nor clock. FrameError as `decode` does, and for a frame that builds upon another."""
+    about, sections = opened(frame)
+    if about.more & REFERENCE:
+        raise FrameError("the frame builds upon another one of its node, which would have another name")
+    about = replace(about, sequence=given.sequence(sequence), time=time if about.time == EPOCH else about.time)
+    made = _sealed(about, sections, MOST_BYTES)
+    assert made is not None
+    return made
+
+
 @dataclass(frozen=True)
 class Section:
     """A map as it stands in the frame: what precedes its stream, and the stream."""

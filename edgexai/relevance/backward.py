@@ -23,6 +23,7 @@ from edgexai.relevance.reading.questions import (
     describe,
     dynamic,
     fused_activation,
+    states,
 )
 from edgexai.relevance.reading.signs import Signs
 from edgexai.relevance.reading.window import Border
@@ -32,6 +33,9 @@ NEGLIGIBLE = 1e-3
 """Up to this share of the smallest step of an integer output y, y / (y + ε) counts as 1."""
 
 HUGE = 1e30
+LARGE = 1 << 20
+"""Bytes of constants from which on a model is for processors with XNNPACK, which multiplies by a matrix as fast as by
+its transpose; plain kernels are 3 to 15 times slower at that, and microcontrollers' have no memory for it."""
 Scale = NDArray[np.float32]
 ONE: Scale = np.ones(1, np.float32)
 INTEGERS = {DType.INT8, DType.UINT8, DType.INT16}
@@ -53,6 +57,8 @@ class Backward:
     ) -> None:
         self.build = build
         self.integer = integer
+        self.shares_weights = not integer and _bytes_of(build.graph) >= LARGE
+        """Whether matrices stand in the file once, for both ways."""
         self._table = table
         self._rules = rules
         self._arrived: dict[int, list[Flow]] = {}
@@ -301,7 +307,5 @@ def _cut(op: Op) -> bool:
     return fused_activation(op) == 1
 
 
-def states(graph: Graph) -> set[int]:
-    """What a streaming model remembers from the steps before: variables, and what is read from them."""
-    kept = {i for i, t in enumerate(graph.tensors) if t.is_variable}
-    return kept | {t for op in graph.ops if op.kind == OpKind.READ_VARIABLE for t in op.outputs}
+def _bytes_of(graph: Graph) -> int:
+    return sum(tensor.data.nbytes for tensor in graph.tensors if tensor.data is not None)

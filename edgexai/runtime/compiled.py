@@ -56,11 +56,13 @@ class Compiled:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(f"{self._folder / MANIFEST} is damaged ({error}); write the sources again") from None
         batch = (1,) if len(self.inputs[0].shape) > 1 and self.inputs[0].shape[0] == 1 else ()
-        explained = (
+        explained: tuple[Port, ...] = (
             Port("relevance", len(own), (*batch, *shape), np.dtype(np.float32), 0.0, 0),
             Port("target", len(own) + 1, (1,), np.dtype(np.int32), 0.0, 0),
             Port("score", len(own) + 2, (1,), np.dtype(np.float32), 0.0, 0),
         )
+        if said.get("keeps_state"):
+            explained += (Port("state", len(own) + 3, (1,), np.dtype(np.float32), 0.0, 0),)
         self._own = own
         self.outputs = own if self.about is None else own + explained
         self._library = _loaded(self._folder, self.name, self._checks(sizes, prod(shape)))

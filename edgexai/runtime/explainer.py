@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -12,164 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.checks import file_content, one_of, real_array, told, true_or_false, whole_number
-from edgexai.errors import DataError, Error, ModelError
-from edgexai.extras import how_to_install
+from edgexai.errors import DataError, ModelError
+from edgexai.runtime.about import About, Map, about, read_about
 from edgexai.runtime.compiled import Compiled
+from edgexai.runtime.explanation import Explanation
 from edgexai.runtime.interpreter import Interpreter, Port
-from edgexai.runtime.metadata import metadata
 from edgexai.runtime.micro import MicroInterpreter
 from edgexai.runtime.preprocessing import Preprocessing, preprocessing
 from edgexai.runtime.sandbox import Limits, Runtime, Sandbox
 
 MOST_THREADS = 1024
-Map = NDArray[np.float32]
 Sample = NDArray[Any] | Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]]
 Unit = Literal["codes", "real", "by type"]
-PLAIN = ("relevance", "target", "score")
-
-
-@dataclass(frozen=True)
-class Concepts:
-    """A part of an explainer's ``concepts``: one statistic of an inner map, a number a channel from ``start`` on.
-
-    ``statistic`` is ``"sum"`` of relevance over a channel's places, ``"positive"``, the sum of its positive part, or
-    ``"maximum"``, its largest value at one place.
-    """
-
-    map: str
-    statistic: str
-    start: int
-    channels: int
-
-    def of(self, concepts: Map) -> Map:
-        """This part of a vector, or of many (…, N)."""
-        return concepts[..., self.start : self.start + self.channels]
-
-
-@dataclass(frozen=True)
-class About:
-    """What an explainer file says of itself; ``source`` is the SHA-256 (hex) of the model that it explains."""
-
-    composite: str
-    target: str | int
-    grid: tuple[int, int] | None
-    channels: str
-    source: str
-    version: str
-    concepts: tuple[Concepts, ...] = ()
-    outputs: tuple[str, ...] = PLAIN
-    """What the file returns behind the model's own outputs."""
-    notes: tuple[str, ...] = ()
-    """What relevance does not go through, in words."""
-
-    @property
-    def maps(self) -> int:
-        """How many inputs are explained."""
-        return sum(name.startswith("relevance") for name in self.outputs)
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """A prediction and why.
-
-    ``outputs`` are the model's own, bit for bit; ``relevance`` is float32 in the input's shape without batch (and
-    without channels if the file sums them), ``more`` that of the second input and the further ones; ``score`` is the
-    logit of ``target``, which the relevance adds up to; ``state`` is the part of it that a streaming model owes to the
-    steps before; ``concepts`` float32 (N,) says which channels of inner maps took part
-    (``Explainer.metadata.concepts`` names them). ``inputs`` are the sample that was explained, in the model's own type,
-    ``scores`` the first output as real numbers, calibrated where the model's metadata says how, and ``labels`` the
-    names of its classes.
-    """
-
-    outputs: tuple[NDArray[Any], ...]
-    target: int
-    score: float
-    relevance: Map
-    concepts: Map | None = None
-    more: tuple[Map, ...] = ()
-    state: float = 0.0
-    inputs: tuple[NDArray[Any], ...] = ()
-    scores: Map | None = None
-    labels: tuple[str, ...] = ()
-    of: str = "predicted"
-    """What was explained, as `attach` was told: ``"predicted"``, ``"error"``, an index …"""
-    biases: float | None = None
-    """What biases took, where the file tells (``attach(…, absorbed=True)``)."""
-
-    def __repr__(self) -> str:
-        shape = "×".join(map(str, self.relevance.shape))
-        return f"Explanation({self.name!r}, score {self.score:.4g}, relevance {shape})"
-
-    @property
-    def name(self) -> str:
-        """What the class is called that is explained: its number where the model has no labels."""
-        return self.called(self.target)
-
-    def called(self, target: int) -> str:
-        """The name of a class, or its number."""
-        target = whole_number("target", target)
-        return self.labels[target] if 0 <= target < len(self.labels) else str(target)
-
-    def probability(self, target: int) -> float | None:
-        """Of a class, if the model's first output is from 0 to 1; None if it is not."""
-        p, target = self.scores, whole_number("target", target)
-        known = p is not None and 0 <= target < len(p) and p.min() >= 0 and p.max() <= 1
-        return float(p[target]) if p is not None and known else None
-
-    def plot(self, label: int | None = None, kind: str = "auto") -> Any:
-        """The heatmap over the input, and beside it, as a figure of matplotlib; ``label`` is the true class.
-
-        ``kind`` is ``"image"``, ``"spectrogram"`` (times, bands), ``"series"``, or what the shape looks like.
-        """
-        one_of("kind", kind, ("auto", "image", "spectrogram", "series"))
-        if label is not None:
-            whole_number("label", label)
-        try:
-            from edgexai.runtime.picture import figure
-        except ModuleNotFoundError as error:
-            raise Error(f"a picture needs {error.name}; {how_to_install(error.name)}") from None
-        return figure([self], [label], kind)
-
-    def _repr_png_(self) -> bytes | None:
-        """What a notebook shows; nothing without matplotlib."""
-        try:
-            from edgexai.runtime.picture import png
-
-            return png(self.plot())
-        except ModuleNotFoundError:
-            return None
-
-    @property
-    def maps(self) -> tuple[Map, ...]:
-        """The relevance of every input."""
-        return (self.relevance, *self.more)
-
-    @property
-    def total(self) -> float:
-        """All the relevance that arrived."""
-        return float(sum(m.sum(dtype=np.float64) for m in self.maps)) + self.state
-
-    @property
-    def absorbed(self) -> float:
-        """What the model's biases took, which no input has a part in.
-
-        A file that does not count it (see `attach`) gives the score less all the relevance that arrived, what was
-        `lost` included."""
-        return self.score - self.total if self.biases is None else self.biases
-
-    @property
-    def lost(self) -> float | None:
-        """What neither arrived nor went to biases: to stabilizers of the composite and other constants of the model.
-        None where the file does not tell it from what biases took."""
-        return None if self.biases is None else self.score - self.total - self.biases
-
-    @property
-    def conservation(self) -> float:
-        """Σ relevance / score, 1 where nothing was absorbed; of a score of 0 it is 1 if nothing arrived, else 0."""
-        if not self.score:
-            return 0.0 if self.total else 1.0
-        ratio = self.total / self.score
-        return ratio if np.isfinite(ratio) else 0.0
 
 
 class Explainer:
@@ -346,7 +199,7 @@ def _compiled(model: str | Path | bytes, is_trusted: bool) -> tuple[Compiled, Ab
     library = Compiled(model)
     if library.about is None:
         raise ModelError(f"the sources in {model} explain nothing; write them with --explain")
-    return library, _read(json.dumps(library.about).encode(), str(model))
+    return library, read_about(json.dumps(library.about).encode(), str(model))
 
 
 def _complete(ports: Sequence[Port], names: Sequence[str]) -> bool:
@@ -365,48 +218,3 @@ def _complete(ports: Sequence[Port], names: Sequence[str]) -> bool:
 def _unbatched(x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     """A sample in the input's shape, without its batch axis of one."""
     return x.reshape(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape)
-
-
-def _named(where: str) -> str:
-    return where if where.endswith(".tflite") else "MODEL"
-
-
-def about(model: bytes, where: str) -> About:
-    """What an explainer file says of itself; ModelError for a file that explains nothing."""
-    if model[4:8] != b"TFL3":
-        raise ModelError(
-            f"{where} is not a TensorFlow Lite file (no TFL3 identifier); give one that edgexai attach made"
-        )
-    raw = metadata(model, "edgexai")
-    if raw is None:
-        raise ModelError(
-            f"{where} explains nothing: it has no relevance pass; run `edgexai attach {_named(where)}` first"
-        )
-    return _read(raw, where)
-
-
-def _read(raw: bytes, where: str) -> About:
-    try:
-        said = json.loads(raw)
-        grid = said["grid"]
-        return About(
-            composite=str(said["composite"]),
-            target=said["target"],
-            grid=None if grid is None else (int(grid[0]), int(grid[1])),
-            channels=str(said["channels"]),
-            source=str(said["source"]),
-            version=str(said["version"]),
-            concepts=_concepts(said.get("concepts", [])),
-            outputs=tuple(str(name) for name in said.get("outputs", PLAIN)),
-            notes=tuple(str(note) for note in said.get("notes", [])),
-        )
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError):
-        raise ModelError(f"{where} has damaged metadata; attach the relevance pass again") from None
-
-
-def _concepts(said: list[dict[str, Any]]) -> tuple[Concepts, ...]:
-    parts: list[Concepts] = []
-    for part in said:
-        start = parts[-1].start + parts[-1].channels if parts else 0
-        parts.append(Concepts(str(part["map"]), str(part["statistic"]), start, int(part["channels"])))
-    return tuple(parts)

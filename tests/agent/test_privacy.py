@@ -22,7 +22,7 @@ from edgexai.agent.noise import (
 from edgexai.agent.outbox import OutboxFull
 from edgexai.agent.privacy import Guard, Privacy, pooled, privacy
 from edgexai.errors import ConfigError
-from edgexai.runtime.explainer import Explanation
+from edgexai.runtime.explanation import Explanation
 
 HOUR = 3600.0
 

@@ -74,6 +74,7 @@ def test_a_number_of_samples_is_at_least_one(
         ["audit", "no.tflite", "-o"],
         ["audit", "no.tflite", "--json"],
         ["agent", "run", "--to"],
+        ["fleet", "export", "--csv"],
     ],
     ids=" ".join,
 )
@@ -92,7 +93,12 @@ def test_an_output_is_checked_before_an_input_is_read(
 def test_every_option_that_writes_is_checked() -> None:
     from importlib import import_module
 
-    names = {"output", "picture", "plot", "transit", "report", "pdf", "to", "out", "log_file"}
+    names = {"output", "picture", "plot", "transit", "report", "pdf", "to", "out", "log_file"} | {
+        "parquet",
+        "csv",
+        "hdf5",
+        "virelay",
+    }
     for verb in VERBS:
         parser = parser_of(verb, import_module(f"edgexai.cli.{verb}"))
         parsers = [parser]

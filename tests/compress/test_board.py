@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from shared import ROOT
 
 from edgexai.board import KINDS, boards, load_board
+from edgexai.compress.measure.calibration import PUBLISHED
+from edgexai.compress.measure.cost import cost
 from edgexai.errors import BoardError
+from edgexai.graph import load as load_graph
 
 GOOD = (ROOT / "firmware_profiles/nucleo_l4r5zi.toml").read_text()
 
@@ -23,8 +26,14 @@ def test_every_board_is_whole_and_names_its_sources(name: str) -> None:
     assert all(len(s) > 20 for s in board.sources.values())
 
 
-def test_the_five_boards_of_the_published_figures_are_there() -> None:
-    assert {"nucleo_l4r5zi", "nucleo_u575zi_q", "nucleo_u385rg_q", "nucleo_h7a3zi_q", "nrf5340_dk"} <= set(boards())
+def test_the_boards_of_the_published_figures_are_there() -> None:
+    assert set(PUBLISHED) <= set(boards())
+
+
+def test_a_board_that_says_nothing_of_floats_refuses_them() -> None:
+    model = load_graph(ROOT / "tests/golden/cnn/model.tflite")
+    with pytest.raises(BoardError, match="float32"):
+        cost(model, "ndp9120")
 
 
 def test_a_board_can_be_a_file_of_ones_own(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The example `examples/firmware`: a node in QEMU, a serial line, a gateway, mosquitto, and the fleet that stores."""
+"""The example `examples/firmware`: a node in QEMU, a serial line, an agent, mosquitto, and the fleet that stores."""
 
 import re
 import subprocess
@@ -8,15 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fleet_process import Fleet
-from hypothesis import given
-from hypothesis import strategies as st
 from mosquitto import free_port, needs_mosquitto, plain_configuration, running
 from native import needs
 from networks_int8 import classifier
 
 from edgexai.graph import fingerprint
 from examples.firmware.build import build, qemu
-from examples.firmware.gateway import Slip
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,8 +30,8 @@ def test_frames_of_a_node_in_qemu_reach_the_fleet(tmp_path: Path) -> None:
     with running(plain_configuration(tmp_path, port), port):
         fleet = Fleet(tmp_path / "store", "--broker", f"mqtt://127.0.0.1:{port}")
         try:
-            command = [sys.executable, "-m", "examples.firmware.gateway", f"tcp:127.0.0.1:{serial}"]
-            command += ["--fleet", "line3", "--node", "press7", "--broker", f"127.0.0.1:{port}"]
+            command = [sys.executable, "-m", "edgexai", "agent", "--source", f"serial:tcp:127.0.0.1:{serial}"]
+            command += ["--fleet", "line3", "--node", "press7", "--broker", f"mqtt://127.0.0.1:{port}"]
             gateway = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
             line = f"tcp:127.0.0.1:{serial},server=on,wait=on"
             node = subprocess.run(
@@ -46,7 +43,7 @@ def test_frames_of_a_node_in_qemu_reach_the_fleet(tmp_path: Path) -> None:
             frames = int(found[1])
             assert 5 < frames <= 40
             said, _ = gateway.communicate(timeout=60)
-            assert said == f"{frames} frames, 0 damaged\n"
+            assert re.match(rf"press7: {frames} frames, 0 damaged, \d+ bytes, {frames} confirmed, 0 waiting\n", said)
             fleet.wait(lambda: fleet.ask("/api/health")["frames"] >= frames)
             assert fleet.ask("/api/health")["frames"] == frames
             nodes = str(fleet.ask("/api/nodes"))
@@ -54,17 +51,3 @@ def test_frames_of_a_node_in_qemu_reach_the_fleet(tmp_path: Path) -> None:
             assert fingerprint(graph)[:8] in nodes
         finally:
             fleet.end()
-
-
-@given(st.lists(st.binary(min_size=1, max_size=40)), st.integers(1, 9))
-def test_a_serial_line_gives_the_frames_that_were_sent(frames: list[bytes], chunk: int) -> None:
-    def sent(frame: bytes) -> bytes:
-        return b"\xc0" + frame.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc") + b"\xc0"
-
-    line, slip = b"".join(map(sent, frames)), Slip()
-    assert [f for i in range(0, len(line), chunk) for f in slip.feed(line[i : i + chunk])] == frames
-
-
-@given(st.binary(max_size=200))
-def test_noise_before_a_frame_harms_only_itself(noise: bytes) -> None:
-    assert list(Slip().feed(noise + b"\xc0frame\xc0"))[-1] == b"frame"

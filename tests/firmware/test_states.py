@@ -12,10 +12,9 @@ from native import Native, agree, needs
 from networks_int8 import Net, center, dense
 from shared import SHARED, needs_shared
 
-from converters.c99 import Explaining, write
+from converters.c99 import write
 from converters.c99.lower import lower
-from edgexai.errors import UnsupportedOperator
-from edgexai.graph import OpKind, load, save
+from edgexai.graph import OpKind, load
 from edgexai.runtime.compiled import Compiled
 from edgexai.runtime.micro import MicroInterpreter
 
@@ -61,12 +60,6 @@ def test_the_state_lies_in_the_arena_and_nowhere_else(tmp_path: Path) -> None:
     assert said[0] == said[1]
 
 
-@needs_shared
-def test_a_stream_is_not_explained(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedOperator, match="keeps a state between calls"):
-        write(WAKE, tmp_path, explains=Explaining())
-
-
 def grouped(net: Net, x: int, groups: int, each: int, kernel: int, stride: int, padding: int) -> int:
     _, rows, columns, channels = net.tensors[x].shape
     out, inside = groups * each, channels // groups
@@ -98,12 +91,3 @@ def test_long_dense_rows_take_little_working_space(inside: int, out: int, seed: 
     agree(graph, net.random)
     assert lower(graph).steps[0].function == "exai_dense"
     assert sum(b.size for b in lower(graph).buffers.values() if b.kind == "scratch") < 1100
-
-
-def test_a_grouped_convolution_has_no_way_back(tmp_path: Path) -> None:
-    net = Net(np.random.default_rng(0))
-    x = net.map((1, 1, 1, 4))
-    graph = net.finish(x, grouped(net, x, 2, 3, 1, 1, 0))
-    save(graph, tmp_path / "m.tflite")
-    with pytest.raises(UnsupportedOperator, match=r"CONV_2D \(operator 0, .*grouped"):
-        write(graph, tmp_path / "c", explains=Explaining("epsilon"))

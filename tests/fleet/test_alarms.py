@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import struct
 import subprocess
 import threading
 import time
@@ -22,10 +23,13 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from edgexai.errors import ConfigError, Error
+from edgexai.fleet.alarms import announce
 from edgexai.fleet.alarms.alarms import FILE, FIRST_PAUSE, Alarms
 from edgexai.fleet.alarms.announce import Announcer, discovery, png
 from edgexai.fleet.alarms.speak import Speaker, Told
 from edgexai.fleet.alarms.webhook import TOLERANCE, Webhook, is_genuine, signature
+from edgexai.fleet.apart import Apart
+from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.ingest import read
 from edgexai.fleet.ingest.metrics import Meter
@@ -241,6 +245,31 @@ def test_without_a_broker_an_alarm_waits() -> None:
     announcer.close()
 
 
+@needs_mosquitto
+def test_a_fault_in_the_connection_does_not_end_its_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """paho 2.0 raises struct.error for a packet that is too short, later ones for what nobody has thought of."""
+    whole, port, faults = Client.loop_forever, free_port(), [struct.error("too short"), RuntimeError()]
+
+    def faulty(client: Client, *options: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return whole(client, *options)
+
+    monkeypatch.setattr(announce, "PAUSE", 0.01)
+    monkeypatch.setattr(Client, "loop_forever", faulty)
+    with running(plain_configuration(tmp_path, port), port):
+        announcer, deadline = Announcer(Broker.parse(f"mqtt://127.0.0.1:{port}")), time.monotonic() + 20
+        while True:
+            try:
+                announcer.tell(finding())
+                break
+            except Error:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        announcer.close()
+    assert not faults
+
+
 PROMTOOL = shutil.which("promtool")
 
 
@@ -258,7 +287,8 @@ def test_every_metric_that_rules_and_dashboard_name_is_there(file: str, tmp_path
     watch = Watch(tmp_path, store.last_id, lambda _: [finding()])
     watch.again()
     alarms = Alarms(tmp_path, lambda: [], [Channel("webhook")])
-    app = application(View(store), "mqtt://127.0.0.1:1", Meter("w"), watch=watch, alarms=alarms)
+    duties = [Duty("findings", 1.0, watch.again, Apart("findings", threading.Event()))]
+    app = application(View(store), "mqtt://127.0.0.1:1", Meter("w"), watch=watch, alarms=alarms, duties=duties)
     text = TestClient(app, base_url="http://127.0.0.1").get("/metrics").text
     there = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
     named = set(re.findall(r"edgexai_\w+", (PLACE / file).read_text()))

@@ -1,6 +1,7 @@
 """The analyses on evidence whose truth is known, and on evidence where there is nothing to find."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from edgexai.fleet.analysis import statistics
 from edgexai.fleet.analysis.analyse import analysed
 from edgexai.fleet.analysis.bias import biases
 from edgexai.fleet.analysis.compare import compared
+from edgexai.fleet.analysis.difference import difference, views
 from edgexai.fleet.analysis.drift import changes, drifts
 from edgexai.fleet.analysis.evidence import Evidence, gather, joined
 from edgexai.fleet.analysis.health import diagnosis, health
@@ -69,9 +71,13 @@ def test_bias_is_found_between_groups_and_not_where_there_is_none() -> None:
 
 
 def test_p_values_are_right_where_nothing_differs() -> None:
-    random = np.random.default_rng(0)
-    p = [statistics.differ(random.normal(size=(40, 6)), random.normal(size=(50, 6)), seed) for seed in range(150)]
+    evidence, p = clean(13, classes=1, each=400, width=12), []
+    seen = views(evidence)
+    for draw in range(150):
+        rows = np.random.default_rng(draw).permutation(400)
+        p.append(difference(seen, rows[:40], rows[40 : (48, 90)[draw % 2]]).p)
     assert np.mean(np.array(p) < 0.05) <= 0.09
+    assert min(p) > 1e-3
     assert np.mean(np.array(p) < 0.5) >= 0.3  # it does not fall asleep either
 
 
@@ -108,7 +114,8 @@ def test_the_moment_of_a_change_is_found() -> None:
     concepts[late, 4] *= 6
     found = changes(replace(evidence, concepts=concepts))
     assert all(f.p < 1e-4 for f in found)
-    assert all(abs(float(f.text.split("(time ")[1].split(")")[0]) - evidence.time[400]) < 60 * 60 for f in found)
+    moments = [datetime.fromisoformat(f.text.split("(")[1].split(" UTC")[0] + "+00:00").timestamp() for f in found]
+    assert all(abs(moment - evidence.time[400]) < 60 * 60 for moment in moments)
     assert min(f.p for f in changes(evidence)) > 0.001
 
 

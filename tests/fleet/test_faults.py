@@ -5,8 +5,10 @@ import random
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -109,6 +111,26 @@ def test_a_store_of_one_fleet_takes_nothing_of_another(port: int, tmp_path: Path
         assert until(lambda: one.meter.messages["stored"] == 5)
     assert set(journal.totals()) == {("f", "n")}
     journal.close()
+
+
+def test_a_fault_in_the_connection_ends_it_and_no_worker(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, faults = Client.loop, [RuntimeError("none of ours"), struct.error("too short")]
+    store = Store(tmp_path)
+    with ingest(port, store.journal) as worker, publisher(port) as publish:
+
+        def faulty(client: Client, *options: float) -> object:
+            if faults and threading.current_thread() is worker:
+                raise faults.pop()
+            return whole(client, *options)
+
+        monkeypatch.setattr(Client, "loop", faulty)
+        assert until(lambda: not faults and worker.meter.connected and worker.meter.reconnects > 0)
+        time.sleep(0.2)  # the subscription
+        publish(FRAMES[:20])
+        assert until(lambda: len(held(store)) == 20)
+        assert worker.error is None
 
 
 def test_a_broker_without_mqtt_5_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

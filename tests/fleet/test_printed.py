@@ -145,7 +145,7 @@ def test_it_runs(command: Command, line3: Line3) -> None:
         frames = next(word for word in command.words if word.endswith(".frames"))
         if not (line3.folder / frames).exists():
             line3.ends(f"agent --config agent.toml --model what.tflite --data samples.npz --to {frames}")
-    if {"analyse", "forget", "repair"} & {*command.words}:
+    if {"analyse", "export", "forget", "repair"} & {*command.words}:
         store = command.words[command.words.index("--store") + 1]
         line3.ends(f"fleet import more.npz --store {store}")
     words, given = command.words, io.BytesIO()

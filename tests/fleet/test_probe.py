@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -202,4 +203,8 @@ def test_the_audit_names_a_tag_that_all_members_of_a_class_carry() -> None:
     section = clever_hans(Evidence(tagged.MODEL, test=(x, y)))
     (named,) = [text for text in section.text if text.startswith("As a whole")]
     assert "class 8 is recognised by little" in named
-    assert "top left" in named
+    (where,) = [text for text in section.text if text.startswith("It lies at")]
+    assert "the top left (rows 0 to 2, columns 0 to 3): pasted alone, it turns" in where
+    ((picture, caption),) = section.pictures
+    assert ElementTree.fromstring(picture).tag.endswith("svg")
+    assert "the top left" in caption

@@ -1,18 +1,21 @@
 """A damaged journal: refused in one sentence, and made anew with every frame that can still be read, each once."""
 
 import random
+import shutil
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from arrivals import arrival, sequences
+from arrivals import arrival, former_store, sequences
 
 from edgexai.cli import main
 from edgexai.errors import ConfigError
+from edgexai.fleet.store.journal import Journal
 from edgexai.fleet.store.repair import repair
-from edgexai.fleet.store.store import MERGED, Store
+from edgexai.fleet.store.store import Store
+from edgexai.fleet.store.table import MERGED
 
 
 def store_of(directory: Path, archived: int, waiting: int) -> None:
@@ -75,24 +78,45 @@ def test_a_damaged_parquet_file_is_set_aside_and_named(tmp_path: Path, capsys: p
     next(tmp_path.rglob("*.parquet")).write_bytes(b"PAR1 nothing PAR1")
     assert main(["fleet", "repair", "--store", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "0 frames in Parquet files, 5 saved" in out
+    assert "0 frames in the table, 5 saved" in out
     assert "does not count any more" in out
     assert sequences(Store(tmp_path)) == list(range(20, 25))
 
 
-def test_a_merge_that_a_crash_ended_halfway_counts_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["middle", "last", "gone"])
+def test_a_damaged_log_is_made_anew_from_the_files(tmp_path: Path, damage: str) -> None:
     store = Store(tmp_path)
     for n in range(MERGED):
         store.journal.add([arrival(n)])
         store.compact()
-    store.journal.merged = lambda *_: (_ for _ in ()).throw(OSError("power cut"))  # type: ignore[method-assign]
-    with pytest.raises(OSError, match="power cut"):
-        store.merge()
+    store.merge()  # the files that were merged are still there
     store.close()
+    commits = sorted((tmp_path / "frames" / "_delta_log").glob("*.json"))
+    if damage == "gone":
+        shutil.rmtree(tmp_path / "frames" / "_delta_log")
+    else:
+        commits[-1 if damage == "last" else 4].write_bytes(b'{"add": nothing')
+        with pytest.raises(ConfigError, match="edgexai fleet repair"):
+            Store(tmp_path)
+    assert repair(tmp_path).archived == MERGED
+    store = Store(tmp_path)
+    assert sequences(store) == list(range(MERGED))
+    assert store.journal.add([arrival(n) for n in range(MERGED + 1)]) == 1
+    store.compact()
+    assert sequences(store) == list(range(MERGED + 1))
+
+
+def test_a_store_of_format_1_is_repaired_into_a_table(tmp_path: Path) -> None:
+    former_store(tmp_path, [[arrival(n) for n in range(5)], [arrival(n) for n in range(5, 9)]], [arrival(9)])
+    twice = next((tmp_path / "frames").rglob("frames-000000000001-*.parquet"))  # of a merge that ended halfway
+    (twice.parent / "frames-000000000001-000000000009.parquet").write_bytes(twice.read_bytes())
+    (twice.parent / "frames-000000000010-000000000012.parquet").write_bytes(b"no Parquet")
     (tmp_path / "journal.db").write_bytes(b"")
+    with pytest.raises(ConfigError, match="edgexai fleet repair"):
+        Store(tmp_path)
     done = repair(tmp_path)
-    assert done.archived == MERGED
-    assert sequences(Store(tmp_path)) == list(range(MERGED))
+    assert (done.archived, len(done.set_aside)) == (9, 1)
+    assert sequences(Store(tmp_path)) == list(range(9))
 
 
 def test_a_store_in_use_is_not_repaired(tmp_path: Path) -> None:
@@ -110,23 +134,20 @@ def test_nothing_to_repair(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["removed", "emptied"])
-def test_a_journal_that_is_gone_does_not_take_the_parquet_files_with_it(tmp_path: Path, how: str) -> None:
+def test_a_journal_that_is_gone_takes_note_of_what_the_table_holds(tmp_path: Path, how: str) -> None:
     store_of(tmp_path, 20, 0)
     if how == "removed":
         (tmp_path / "journal.db").unlink()
     else:
         (tmp_path / "journal.db").write_bytes(b"")
-    for _ in range(2):
-        with pytest.raises(ConfigError, match="edgexai fleet repair"):
-            Store(tmp_path)
-    assert repair(tmp_path).archived == 20
     store = Store(tmp_path)
+    assert store.journal.counters()["frames"] == 20
     assert store.journal.add([arrival(n) for n in range(25)]) == 5
     store.compact()
     assert sequences(store) == list(range(25))
 
 
-def test_files_newer_than_an_old_copy_of_the_journal_are_kept(tmp_path: Path) -> None:
+def test_frames_that_an_old_copy_of_the_journal_has_forgotten_are_kept_and_count_once(tmp_path: Path) -> None:
     store_of(tmp_path, 10, 0)
     old = (tmp_path / "journal.db").read_bytes()
     store = Store(tmp_path)
@@ -134,11 +155,10 @@ def test_files_newer_than_an_old_copy_of_the_journal_are_kept(tmp_path: Path) ->
     store.compact()
     store.close()
     (tmp_path / "journal.db").write_bytes(old)
+    Journal(tmp_path).add([arrival(n) for n in range(15, 35)])  # takes the ids of those that it has forgotten
     store = Store(tmp_path)
-    store.journal.add([arrival(n) for n in range(30, 45)])  # takes the ids of those that it has forgotten
+    assert store.journal.waiting() == 15
     store.compact()
-    assert len(list(tmp_path.rglob("*.stray"))) == 1
-    assert sequences(store) == [*range(10), *range(30, 45)]
-    store.close()
-    assert repair(tmp_path).archived == 35
-    assert sorted(sequences(Store(tmp_path))) == [*range(20), *range(30, 45)]
+    assert sequences(store) == list(range(35))
+    assert store.journal.counters()["frames"] == 35
+    assert len({s.id for s in store.since(-1)}) == 35

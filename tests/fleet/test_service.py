@@ -5,20 +5,26 @@ import re
 import signal
 import subprocess
 import time
+import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from arrivals import message
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fleet_process import EDGEXAI, MODEL, Fleet, agent
 from mosquitto import free_port, needs_mosquitto, plain_configuration, running
 
+from edgexai.fleet.ingest.ingest import read
 from edgexai.fleet.keys.enrol import enrol
 from edgexai.fleet.orders.command import NoReply, send
+from edgexai.fleet.store.journal import Arrival
 from edgexai.fleet.store.store import Store
 from edgexai.heatmap import decode
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.command import load_private
+from edgexai.messaging.messages import topic
 from edgexai.runtime.explainer import Explainer
 
 
@@ -71,6 +77,45 @@ def test_a_killed_service_leaves_no_process_behind(fleet: Fleet, data: Path) -> 
     while left := [pid for pid in left if runs(pid)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+def test_killed_processes_of_a_service_are_made_anew(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.journal.add([stored(0)])
+    fleet = Fleet(tmp_path / "store", "--broker-port", "0")
+    try:
+        fleet.wait(lambda: fleet.ask("/api/health")["looked"] is not None)
+        before, shown = fleet.ask("/api/findings")["computed"], fleet.ask("/api/health")["shown"]
+        workers = [pid for pid in children(fleet.process.pid) if "spawn_main" in command(pid)]
+        assert len(workers) == 2
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        store.journal.add([stored(1)])
+        fleet.wait(lambda: fleet.ask("/api/health")["shown"] > shown)
+        fleet.wait(lambda: fleet.ask("/api/findings")["computed"] > before)
+        assert fleet.ask("/api/health")["failing"] == {}
+        with urllib.request.urlopen(fleet.page + "/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        assert 'edgexai_duty_deaths_total{duty="heatmaps"} 1' in text
+        assert 'edgexai_duty_deaths_total{duty="findings"} 1' in text
+        assert fleet.end() == 0
+    finally:
+        fleet.process.kill()
+        fleet.process.wait()
+        store.close()
+
+
+def stored(sequence: int) -> Arrival:
+    one = read(topic("f", "n", "heatmap"), message(sequence=sequence), time.time())
+    assert isinstance(one, Arrival)
+    return one
+
+
+def command(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 def children(pid: int) -> list[int]:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edgexai.errors import FrameError
-from edgexai.heatmap import Fields, Heatmap, decode, encode, shorten
+from edgexai.heatmap import Fields, Heatmap, decode, encode, renumbered, shorten
 from edgexai.heatmap.crc import crc32c
+from edgexai.heatmap.layout import EPOCH
 from edgexai.heatmap.search import cosine, share
 
 SHAPES = [(1, 1), (1, 40), (17,), (28, 28), (49, 10), (96, 96), (5, 8, 6), (512,), (3, 200), (2, 2, 2)]
@@ -186,3 +187,28 @@ def test_what_no_frame_holds_is_refused(values: np.ndarray) -> None:
 def test_fields_out_of_range_are_refused(given_: dict[str, Any]) -> None:
     with pytest.raises(FrameError):
         encode(smooth((4, 4)), **given_)
+
+
+@given(st.integers(0, 2**53 - 1), st.integers(0, 2**53 - 1), st.sampled_from([EPOCH, 1.7e9]), st.booleans())
+def test_a_gateway_changes_the_number_and_a_missing_time_and_nothing_else(
+    old: int, new: int, time: float, precise: bool
+) -> None:
+    maps = [Heatmap(np.random.default_rng(i).normal(size=(5, 4)).astype(np.float32), i, 0.5) for i in range(2)]
+    sent = encode(
+        maps[0].map, sequence=old, time=time, score=2.0, more=maps[1:], precise=precise,
+        fields=Fields(confidence=0.5), model=b"12345678",
+    )  # fmt: skip
+    found, known = decode(renumbered(sent, new, 1.8e9)), decode(sent)
+    assert (found.sequence, found.time) == (new, 1.8e9 if time == EPOCH else time)
+    assert np.array_equal(found.map, known.map)
+    assert np.array_equal(found.more[0].map, known.more[0].map)
+    assert (found.model, found.score, str(found.fields)) == (known.model, known.score, str(known.fields))
+
+
+def test_a_frame_that_builds_upon_another_is_not_renumbered() -> None:
+    relevance = np.random.default_rng(0).normal(size=(12, 12)).astype(np.float32)
+    first = encode(relevance)
+    built = encode(relevance, budget=64, reference=first)
+    assert decode(built).missing is not None
+    with pytest.raises(FrameError, match="builds upon"):
+        renumbered(built, 1, 0.0)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from models import run, single
+from sequence_lstm import FEATURES, UNITS, sequence_lstm
 from shared import SHARED, needs_shared
 
 import edgexai
@@ -152,6 +153,40 @@ def test_half_precision_weights_stay_halves() -> None:
     assert {t.dtype for t in large} == {DType.FLOAT16}
     theirs = run(edgexai.attach(single((1, 6, 6, 8), single_precision), "epsilon_plus", channels="keep"), x)[1]
     assert np.abs(run(explain, x)[1] - theirs).max() <= 1e-5 * np.abs(theirs).max()
+
+
+def test_a_large_models_matrices_stand_in_the_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    w1, w2 = (RANDOM.normal(size=s).astype(np.float32) for s in ((256, 1, 1, 512), (512, 1, 1, 256)))
+    w3 = RANDOM.normal(size=(300, 512)).astype(np.float32)
+
+    def layer(build: Builder, x: int) -> int:
+        y = build.conv(x, build.const(w1), build.const(np.full(256, 0.1, np.float32)), (2, 2), activation="RELU")
+        y = build.conv(y, build.const(w2), build.const(np.zeros(512, np.float32)), activation="RELU")  # narrow rows
+        y = build.reshape(build.op(OpKind.MEAN, [y, build.const([1, 2])], (1, 512), schema.ReducerOptionsT()), (1, 512))
+        return build.dense(y, build.const(w3))
+
+    x = RANDOM.normal(size=(1, 34, 34, 512)).astype(np.float32)  # of both signs: z⁺ has two kernels
+    graph = single((1, 34, 34, 512), layer)
+    own = len(serialize(graph))
+    for composite, kernels in (("epsilon", 0), ("epsilon_plus", 3)):
+        explain = edgexai.attach(graph, composite, channels="keep")
+        assert len(serialize(explain)) < own + kernels * w1.nbytes + 20_000
+        with monkeypatch.context() as small:
+            small.setattr("edgexai.relevance.backward.LARGE", 1 << 40)
+            copied = edgexai.attach(graph, composite, channels="keep")
+        assert len(serialize(copied)) > own + 2 * w1.nbytes + w3.nbytes
+        ours, theirs = (run(g, x)[1] for g in (explain, copied))
+        assert np.abs(ours - theirs).max() <= 2e-5 * np.abs(theirs).max()
+        assert not any(op.kind == OpKind.BATCH_MATMUL for op in copied.ops)
+
+
+def test_an_lstms_kernels_are_the_models_own() -> None:
+    shapes = (FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,)
+    graph = sequence_lstm(*(RANDOM.normal(size=s) for s in shapes))
+    known = {id(t.data) for t in graph.tensors}
+    added = [t for t in edgexai.attach(graph, "epsilon").tensors if t.is_constant and id(t.data) not in known]
+    backwards = UNITS * (UNITS + FEATURES)  # through the cell's input alone
+    assert sum(int(np.prod(t.shape)) for t in added if t.dtype == DType.FLOAT32) < backwards + 8 * UNITS
 
 
 @pytest.mark.parametrize("count", [5, 4096, 4097, 100_000])

@@ -11,7 +11,7 @@ import edgexai
 from edgexai.graph import Builder, Graph, OpKind, serialize
 from edgexai.relevance import attach, composite
 from edgexai.relevance.composite import CONVOLUTIONS
-from edgexai.runtime.explainer import Explanation
+from edgexai.runtime.explanation import Explanation
 
 LAYERS = CONVOLUTIONS | {OpKind.FULLY_CONNECTED}
 

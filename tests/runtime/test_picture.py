@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgexai.runtime.explainer import Explanation
+from edgexai.runtime.explanation import Explanation
 from edgexai.runtime.picture import figure, png
 
 LABELS = ("cat", "dog")

@@ -13,7 +13,7 @@ from shared import SHARED
 import edgexai
 from converters.c99 import Explaining, Firmware, write
 from edgexai.graph import Graph, load, serialize
-from edgexai.runtime.explainer import Explanation
+from edgexai.runtime.explanation import Explanation
 
 
 class Both:

@@ -10,29 +10,19 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from converters.c99.back import ways
-from converters.c99.back.reading import ALIASES, LAYERS, POOLS, SAME, Reading
+from converters.c99.back import gathers, ways
+from converters.c99.back.flows import FORMS, Explaining, Flows
+from converters.c99.back.reading import ALIASES, CHOICES, LAYERS, MEANS, MOVES, POOLS, SAME, SUMS, Reading
 from converters.c99.lowering import Lowering
-from converters.c99.schedule import Buffer, Literal, Schedule, Step, Struct
+from converters.c99.operators.moves import block
+from converters.c99.schedule import Constant, Literal, Schedule, Step, Struct
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import DType, Op, OpKind
 from edgexai.relevance.attach import rules_of
-from edgexai.relevance.composite import Composite
 from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.grid import stop_tensors
-from edgexai.relevance.rules import Flat, Norm, NormPlus
+from edgexai.relevance.rules import Flat
 from edgexai.relevance.targets.ends import End, end_of
-
-FORMS = {"factor": "EXAI_FACTOR", "relevance": "EXAI_RELEVANCE", "map": "EXAI_MAP"}
-
-
-@dataclass(frozen=True)
-class Explaining:
-    """What is explained: ``target`` ``predicted`` or ``error`` (of an autoencoder); ``grid`` stops at an inner map."""
-
-    composite: str | Composite = "edge"
-    target: str = "predicted"
-    grid: tuple[int, int] | None = None
 
 
 def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Schedule, tuple[int, ...]]:
@@ -74,111 +64,14 @@ def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Sched
 
 
 @dataclass
-class Back:
+class Back(Flows):
     """The schedule of explaining under construction."""
 
-    reading: Reading
-    plan: Schedule
-    asked: Explaining
-    shape: tuple[int, ...]
     steps: list[Step] = field(default_factory=list)
-    buffers: dict[str, Buffer] = field(default_factory=dict)
-    bits: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    flows: dict[int, str] = field(default_factory=dict)
-    arrived: dict[int, int] = field(default_factory=dict)
+    slopes: dict[Step, str] = field(default_factory=dict)
+    """What LSTMs keep on their way there."""
     scale: float = 1.0
     error: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.buffers = dict(self.plan.buffers)
-        self.buffers |= {n: Buffer(n, 0, "output") for n in ("relevance", "target", "score")}
-        low = self.reading.low
-        self.where = dict(low.home)
-        for old, new in zip(low.steps, self.plan.steps, strict=False):
-            renamed = dict(zip(old.writes, new.writes, strict=True))
-            self.where = {t: renamed.get(name, name) for t, name in self.where.items()}
-        self.readers: dict[int, int] = {}
-        for i in self.reading.ops:
-            for t in self.reading.sources(low.graph.ops[i]):
-                self.readers[t] = self.readers.get(t, 0) + 1
-        self.valued = {t for i in self.reading.ops for t in self._valued(low.graph.ops[i])}
-
-    # --- where relevance is
-
-    def wants(self, t: int) -> str:
-        """The form in which the operator that made a map takes its relevance."""
-        if t == self.reading.stop:
-            if self.asked.target == "error":
-                return "factor"
-            return "map" if self.readers.get(t, 0) == 1 and t != self.reading.logits else "relevance"
-        op = self.reading.producer(t)
-        assert op is not None
-        return "factor" if self.reading.takes_factors(op) else "relevance"
-
-    def _valued(self, op: Op) -> list[int]:
-        """The maps whose values an operator's way back reads."""
-        reading, sources = self.reading, self.reading.sources(op)
-        rule = reading.rules.get(op, Norm())
-        if op.kind in LAYERS:
-            signed = not reading.takes_factors(op) and not isinstance(rule, Flat)
-            mine = sources if signed else []
-        else:
-            mine = sources if isinstance(rule, NormPlus) or op.kind == OpKind.MAX_POOL_2D else []
-        gives_factors = not (isinstance(rule, Flat | NormPlus) or op.kind in SAME)
-        return mine + [t for t in sources if (self.wants(t) != "factor") == gives_factors]
-
-    def flow(self, t: int) -> str:
-        """The buffer of what arrives at a map."""
-        if t not in self.flows:
-            pixels, channels = self.reading.layout(t)
-            size = 2 * pixels * (channels + 1)
-            self.flows[t] = "relevance" if self.wants(t) == "map" else self._buffer(f"c{t}", size)
-        return self.flows[t]
-
-    def _over(self, y: int, x: int) -> str:
-        """The buffer of what arrives at x: that of y, which has been read then, if it takes as much room."""
-        if x not in self.flows and self.wants(x) != "map" and self.reading.layout(x) == self.reading.layout(y):
-            self.flows[x] = self.flow(y)
-        return self.flow(x)
-
-    def _buffer(self, name: str, size: int, kind: str = "map") -> str:
-        self.buffers.setdefault(name, Buffer(name, size, kind))
-        return name
-
-    def values(self, t: int) -> str:
-        return self.where[t]
-
-    def keep(self, t: int, given: str) -> tuple[Struct, str | None]:
-        """How relevance is kept at a map, and the buffer that gates it."""
-        form, reading = self.wants(t), self.reading
-        pixels, channels = reading.layout(t)
-        gate, kind = None, "EXAI_OPEN"
-        if (form == "factor") != (given == "factor"):
-            gate, kind = self.values(t), "EXAI_VALUES"
-        elif form == "factor" and reading.cut(t):
-            gate, kind = self.values(t), "EXAI_VALUES"
-            if t not in self.valued and t not in reading.low.graph.inputs:
-                gate, kind = self._signs(t), "EXAI_BITS"
-        fields = {
-            "pixels": pixels,
-            "channels": channels,
-            "run": channels if len(self.shape) > 2 else 1,
-            "zero": reading.low.scale(t)[1],
-            "from": Literal(FORMS[given]),
-            "form": Literal(FORMS[form]),
-            "gate": Literal(kind),
-            "adds": int(self.arrived.get(t, 0) > 0),
-        }
-        self.arrived[t] = self.arrived.get(t, 0) + 1
-        return Struct("exai_keep", fields), gate
-
-    def _signs(self, t: int) -> str:
-        count = prod(self.reading.low.tensor(t).shape)
-        name = self._buffer(f"g{t}", -(-count // 8))
-        self.bits[name] = (self.values(t), count, self.reading.low.scale(t)[1])
-        return name
-
-    # --- steps
 
     def begin(self, less_mean: bool, error: bool) -> None:
         """Where relevance starts."""
@@ -216,94 +109,188 @@ class Back:
 
     def through(self, op: Op) -> None:
         """One operator's way back."""
-        reading, y = self.reading, op.outputs[0]
-        above = self.flow(y)
-        rule = reading.rules.get(op, Norm())
+        reading = self.reading
+        if not all(reading.is_int8(t) for t in reading.sources(op)):
+            raise reading.refusal(op, "its input is no int8")
+        passed = reading.passed(op) is not None or (op in reading.folded and reading.form(op) == "relevance")
         if op.kind in LAYERS:
-            self._layer(op, above, isinstance(rule, Flat))
-        elif op.kind in POOLS:
+            (self._groups if reading.is_grouped(op) else self._layer)(op)
+        elif op.kind in POOLS or (op.kind in MEANS and ways.of_all_positions(reading, op)):
             (x,) = reading.sources(op)
             keep, gate = self.keep(x, "factor")
-            fields = ways.pool(reading, op, self._forward(op), keep)
+            fields = ways.pool(reading, op, self._forward(op)[0], keep)
             value = [self.values(x)] if op.kind == OpKind.MAX_POOL_2D else []
             function = "exai_back_max" if value else "exai_back_pool"
             size = 8 * reading.low.tensor(x).shape[-1]
-            self._call(op, (function, "exai_pool_way", fields), value, (above, gate, self.flow(x)), size)
-        elif op.kind == OpKind.ADD and len(reading.sources(op)) == 2:
-            by_sign = isinstance(rule, NormPlus)
-            pair = reading.sources(op)
-            if pair[0] == pair[1]:
-                raise reading.refusal(op, "a map added to itself")
-            for own, other in (pair[::-1], pair):
-                keep, gate = self.keep(own, "relevance" if by_sign else "factor")
-                fields = ways.summand(reading, op, own, other, by_sign, keep)
-                pair_values = [self.values(t) if by_sign else ways.NULL for t in (own, other)]
-                below = self._over(y, own) if own == pair[0] else self.flow(own)
-                size = 4 * reading.layout(own)[1]
-                self._call(op, ("exai_back_sum", "exai_summand", fields), pair_values, (above, gate, below), size)
-        elif op.kind in SAME and reading.is_int8(op.inputs[0]):
+            self._call(
+                op, (function, "exai_pool_way", fields), value, (self.flow(op.outputs[0]), gate, self.flow(x)), size
+            )
+        elif op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
+            self._lstm(op)
+        elif op.kind in SAME or passed:
             (x,) = reading.sources(op)
             keep, gate = self.keep(x, "relevance")
-            size = 4 * reading.layout(x)[1]
-            self._call(op, ("exai_back_same", "exai_keep", keep.fields), [], (above, gate, self._over(y, x)), size)
+            size, above = 4 * reading.layout(x)[1], self.flow(op.outputs[0])
+            below = self.over(op.outputs[0], x)
+            self._call(op, ("exai_back_same", "exai_keep", keep.fields), [], (above, gate, below), size)
+        elif op.kind in SUMS | MEANS | MOVES | {OpKind.MUL}:
+            for y in op.outputs:
+                for position in reversed(reading.positions(op) if y in self.flows else []):
+                    self._part(op, y, position)
         else:
             raise reading.refusal(op, "it has no way back")
 
-    def _layer(self, op: Op, above: str, is_flat: bool) -> None:
-        reading = self.reading
+    def _part(self, op: Op, y: int, position: int) -> None:
+        """What one input of a sum, a product, a mean or a move gets of one output."""
+        reading, given, t = self.reading, self.gives(op), op.inputs[position]
+        x, above = reading.root(t), self.flow(y)
+        keep, gate = self.keep(x, given)
+        if op.kind in SUMS and (reading.by_sign(op) or reading.low.tensor(t).shape == reading.low.tensor(y).shape):
+            fields, pair = ways.summand(reading, op, position, keep), (t, op.inputs[1 - position])
+            values = [self.values(reading.root(v)) if reading.by_sign(op) else ways.NULL for v in pair]
+            last = position == min(reading.positions(op)) and x in reading.reached
+            below = self.over(y, x) if last else self._below(x)
+            size = 4 * reading.layout(t)[1]
+            self._call(op, ("exai_back_sum", "exai_summand", fields), values, (above, gate, below), size)
+        else:
+            found = gathers.gather(reading, op, y, position, given)
+            other: str | Literal | Constant = ways.NULL
+            if found.other is not None:
+                low = reading.low
+                constant = low.tensor(found.other).is_constant
+                other = Constant(low.constant(found.other)) if constant else self.values(reading.root(found.other))
+            fields, size = gathers.fields(reading, op, found, reading.layout(y), keep), 12 * reading.layout(t)[1]
+            self._call(op, ("exai_back_gather", "exai_gather", fields), [other], (above, gate, self._below(x)), size)
+        if x not in reading.reached:
+            self._to_state(x)
+
+    def _below(self, x: int) -> str:
+        """Where what arrives at a map is written; of a state, one number a pixel."""
+        if x in self.reading.reached:
+            return self.flow(x)
+        return self.buffer(f"z{x}", 4 * self.reading.layout(x)[0], "scratch")
+
+    def _to_state(self, x: int) -> None:
+        """Add what arrived at a state to its share."""
+        name, out = self._below(x), ("state",)
+        numbers = (Literal(str(self.reading.layout(x)[0])), Literal(f"{self.scale.hex()}f"))
+        self.steps.append(Step("exai_total", "", {}, (name, *numbers, *out), (name, *out), out, "what a state got"))
+
+    def _layer(self, op: Op) -> None:
+        reading, above = self.reading, self.flow(op.outputs[0])
         (x,) = reading.sources(op)
-        if is_flat:
+        (forward,) = self._forward(op)
+        if isinstance(reading.rules.get(op), Flat):
             if self.wants(x) != "map":
                 raise reading.refusal(op, "the flat rule is for the layer at which relevance ends")
             keep, _ = self.keep(x, "relevance")
             each = 1 if len(self.shape) > 2 else reading.layout(x)[1]  # a map's channels are summed in the end
             one = Struct("exai_keep", dict(keep.fields) | {"channels": each, "run": 1})
-            fields, size = ways.flat(reading, op, self._forward(op), one)
+            fields, size = ways.flat(reading, op, forward, one)
             self._call(op, ("exai_back_flat", "exai_way", fields), [], (above, None, "relevance"), size)
             return
         keep, gate = self.keep(x, "factor")
-        fields, reads = ways.layer(reading, op, self._forward(op), keep)
-        value: list[str | Literal] = [self.values(x) if reads else ways.NULL]
+        fields, reads = ways.layer(reading, op, forward, keep)
+        value: list[str | Literal | Constant] = [self.values(x) if reads else ways.NULL]
         p = fields["layer"].fields
         over = p["stride_rows"] == p["stride_columns"] == 1 and p["in_channels"] == p["out_channels"]
-        below = self._over(op.outputs[0], x) if over else self.flow(x)
+        below = self.over(op.outputs[0], x) if over else self.flow(x)
         depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
         function, size = "exai_back_depthwise" if depthwise else "exai_back", ways.scratch(fields, depthwise)
         self._call(op, (function, "exai_way", fields), value, (above, gate, below), size)
+
+    def _lstm(self, op: Op) -> None:
+        """All the steps of an LSTM; its way there keeps what they multiply factors by."""
+        reading, y = self.reading, op.outputs[0]
+        (x,), (forward,) = reading.sources(op), self._forward(op)
+        keep, gate = self.keep(x, "factor")
+        fields, size = ways.lstm(reading, op, forward, keep)
+        p = forward.parameters
+        slopes = self.buffer(f"sl{y}", 6 * p["steps"] * p["units"])
+        self.slopes[forward] = slopes
+        self._call(op, ("exai_back_lstm", "exai_lstm_way", fields), [slopes], (self.flow(y), gate, self.flow(x)), size)
+
+    def _groups(self, op: Op) -> None:
+        """A grouped convolution: each group's relevance is taken out, goes through its layer, and is put into place."""
+        reading, y = self.reading, op.outputs[0]
+        if isinstance(reading.rules.get(op), Flat):
+            raise reading.refusal(op, "the flat rule for a grouped convolution", CHOICES)
+        (x,) = reading.sources(op)
+        pixels, channels = reading.layout(op.inputs[0])
+        out_pixels, out = reading.layout(y)
+        for g, forward in enumerate(self._forward(op)):
+            inside, each = forward.parameters["in_channels"], forward.parameters["out_channels"]
+            mine, here = range(g * inside, (g + 1) * inside), range(g * each, (g + 1) * each)
+            taken = self.buffer(f"cq{y}", 2 * out_pixels * (each + 1))
+            made = self.buffer(f"cp{y}", 2 * pixels * (inside + 1))
+            part = ways.plain_keep(out_pixels, each, FORMS[self.wants(y)])
+            fields = gathers.group(out_pixels, out, here, part, inside=False)
+            self._call(
+                op, ("exai_back_gather", "exai_gather", fields), [ways.NULL], (self.flow(y), None, taken), 12 * each
+            )
+            keep = ways.plain_keep(pixels, inside, FORMS["factor"])
+            fields, reads = ways.layer(reading, op, forward, keep, slice(here.start, here.stop))
+            value: str | Literal = ways.NULL
+            if reads:
+                value = self.buffer(f"kp{y}", pixels * inside)
+                move = block(pixels, inside, (channels, mine.start), (inside, 0))
+                source = self.values(x)
+                self.steps.append(
+                    Step("exai_shift", "exai_move", move, (source, value), (source,), (value,), "a group")
+                )
+            self._call(op, ("exai_back", "exai_way", fields), [value], (taken, None, made), ways.scratch(fields, False))
+            keep, gate = self.keep(x, "factor")
+            fields = gathers.group(pixels, channels, mine, keep, inside=True)
+            self._call(
+                op, ("exai_back_gather", "exai_gather", fields), [ways.NULL], (made, gate, self.flow(x)), 12 * channels
+            )
 
     def _call(
         self,
         op: Op,
         kernel: tuple[str, str, Mapping[str, Any]],
-        values: Sequence[str | Literal],
+        values: Sequence[str | Literal | Constant],
         flows: tuple[str, str | None, str],
         scratch: int,
     ) -> None:
         """Append ``function(&fields, values…, above, gate, below, scratch)``."""
         function, type, fields = kernel
         above, gate, below = flows
-        room = self._buffer(f"sb{len(self.steps)}", scratch, "scratch")
+        room = self.buffer(f"sb{len(self.steps)}", scratch, "scratch")
         gates = () if function == "exai_back_flat" else (gate or ways.NULL,)
         arguments = (*values, above, *gates, below, room)
         reads = tuple(a for a in arguments[:-1] if isinstance(a, str))
         label = f"back: {self.reading.low.graph.describe(self.reading.low.graph.ops.index(op))}"
         self.steps.append(Step(function, type, fields, arguments, reads, (below, room), label))
 
-    def _forward(self, op: Op) -> Step:
+    def _forward(self, op: Op) -> list[Step]:
+        """The steps that compute an operator, without moves."""
         at = self.reading.low.graph.ops.index(op)
-        steps = [step for step in self.plan.steps if step.op == at]
-        if op.kind in LAYERS and len(steps) > 1:
-            raise self.reading.refusal(op, "a grouped convolution has no way back")
-        return steps[0]
+        return [step for step in self.plan.steps if step.op == at and step.function != "exai_shift"]
+
+    def _keeping(self, step: Step) -> Step:
+        """An LSTM's step of predicting, which also keeps what explaining needs."""
+        if step not in self.slopes:
+            return step
+        name = self.slopes[step]
+        arguments = tuple(name if isinstance(a, Literal) else a for a in step.arguments)
+        return replace(step, arguments=arguments, writes=(*step.writes, name))
 
     def finish(self) -> Schedule:
         """The whole schedule: predicting, with the signs that are kept, and the way back."""
         stop, low = self.reading.stop, self.reading.low
-        steps = list(self.plan.steps)
+        steps = [self._keeping(step) for step in self.plan.steps]
         for bits, (name, count, zero) in self.bits.items():
             at = max(i for i, step in enumerate(steps) if name in step.writes)
             numbers = (Literal(str(count)), Literal(str(zero)))
             steps.insert(at + 1, Step("exai_signs", "", {}, (name, *numbers, bits), (name,), (bits,), "kept signs"))
+        for state, copy in self.kept.items():
+            at = min(i for i, step in enumerate(steps) if state in step.writes)
+            amount = Literal(str(self.buffers[state].size))
+            steps.insert(at, Step("memcpy", "", {}, (copy, state, amount), (state,), (copy,), "a state as it was"))
+        if low.states:
+            nothing = (Literal("0"), Literal("4"))
+            steps.append(Step("memset", "", {}, ("state", *nothing), (), ("state",), "what states got"))
         steps += self.steps
         out, pixels = ("relevance",), prod(self.shape if len(self.shape) < 3 else self.shape[:-1])
         if self.error:
@@ -312,7 +299,7 @@ class Back:
             return replace(self.plan, steps=tuple(steps), buffers=self.buffers)
         if self.wants(stop) == "relevance":
             size = 4 * self.reading.layout(stop)[1]
-            room = self._buffer("sb", size, "scratch")
+            room = self.buffer("sb", size, "scratch")
             channels = low.tensor(stop).shape[-1]
             run = channels if len(self.shape) > 2 else 1
             fields: dict[str, Any] = {

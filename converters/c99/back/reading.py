@@ -6,14 +6,28 @@ from math import prod
 
 from converters.c99.lowering import Lowering
 from edgexai.errors import UnsupportedOperator
-from edgexai.graph import DType, Op, OpKind
+from edgexai.graph import Builder, DType, Op, OpKind
+from edgexai.relevance.backward import Backward
+from edgexai.relevance.functions.elementwise import argument
+from edgexai.relevance.functions.product import signal
+from edgexai.relevance.reading.canonical import canonical
 from edgexai.relevance.reading.questions import border, fused_activation
 from edgexai.relevance.rules import Epsilon, Flat, Norm, NormPlus, Rule, ZPlus
 
 ALIASES = {OpKind.RESHAPE, OpKind.SQUEEZE, OpKind.EXPAND_DIMS}
 LAYERS = {OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED}
-POOLS = {OpKind.AVERAGE_POOL_2D, OpKind.MEAN, OpKind.MAX_POOL_2D}
-SAME = {OpKind.RELU, OpKind.RELU6, OpKind.QUANTIZE}
+POOLS = {OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D}
+MEANS = {OpKind.MEAN, OpKind.SUM}
+SUMS = {OpKind.ADD, OpKind.SUB}
+MOVES = {
+    *(OpKind.CONCATENATION, OpKind.SPLIT, OpKind.SPLIT_V, OpKind.SLICE, OpKind.STRIDED_SLICE),
+    *(OpKind.TRANSPOSE, OpKind.PAD, OpKind.PADV2),
+    *ALIASES,
+}
+SAME = {
+    *(OpKind.RELU, OpKind.RELU6, OpKind.LEAKY_RELU, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH),
+    OpKind.QUANTIZE,
+}
 """What relevance passes unchanged."""
 RELU = 1
 CHOICES = "use composite edge, epsilon, epsilon_plus or epsilon_plus_flat"
@@ -32,19 +46,19 @@ class Reading:
 
     def __post_init__(self) -> None:
         graph = self.low.graph
-        reached = {self.stop}
+        self.asks = Backward(graph, Builder(graph), {}, self.rules)
+        self.reached = {self.stop}
+        """What depends on the input of this call."""
         for op in graph.ops:
-            if any(t in reached for t in op.inputs):
-                reached.update(op.outputs)
+            if any(t in self.reached for t in op.inputs):
+                self.reached.update(op.outputs)
         waiting = {self.logits}
         for i in reversed(range(len(graph.ops))):
             op = graph.ops[i]
-            if op.kind in ALIASES or not any(self.root(y) in waiting - {self.stop} for y in op.outputs):
-                continue
-            if not any(y in reached for y in op.outputs):
-                continue
-            self.ops.append(i)
-            waiting |= {t for t in self.sources(op) if t in reached}
+            made = [y for y in op.outputs if self.root(y) == y and y in waiting - {self.stop}]
+            if any(y in self.reached for y in made):
+                self.ops.append(i)
+                waiting |= {t for t in self.sources(op) if t in self.reached}
         if self.stop not in waiting:
             raise UnsupportedOperator("firmware cannot explain: the output does not depend on the input")
 
@@ -52,39 +66,77 @@ class Reading:
     def producers(self) -> dict[int, int]:
         return self.low.graph.producers()
 
+    @cached_property
+    def folded(self) -> set[Op]:
+        """Operators that are part of the layer in front of them, as rules see it (see `canonical`)."""
+        graph = self.low.graph
+        kept = set(canonical(graph, Builder(graph), [self.logits]).ops)
+        return {op for op in graph.ops if op not in kept and op.kind not in LAYERS | ALIASES}
+
     def producer(self, t: int) -> Op | None:
         return self.low.graph.ops[self.producers[t]] if t in self.producers else None
 
     def root(self, t: int) -> int:
-        """The tensor that lies in the same memory and was computed there."""
+        """The tensor that lies in the same memory and was computed there, in pixels that those of ``t`` are made of."""
+        channels = self.layout(t)[1]
         op = self.producer(t)
-        while op is not None and op.kind in ALIASES:
+        while op is not None and op.kind in ALIASES and channels % self.layout(op.inputs[0])[1] == 0:
             t = op.inputs[0]
             op = self.producer(t)
         return t
+
+    def is_grouped(self, op: Op) -> bool:
+        shape = self.low.tensor(op.inputs[1]).shape
+        return op.kind == OpKind.CONV_2D and shape[-1] != self.low.tensor(op.inputs[0]).shape[-1]
 
     def padded(self, op: Op) -> tuple[int, tuple[int, int]]:
         """A layer's input and what is padded at its top and left, looked for in front of a PAD of zeros."""
         x = self.root(op.inputs[0])
         pad = self.producer(x)
-        if op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D) and pad is not None and x != self.stop:
+        windows = op.kind in (OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D) and not self.is_grouped(op)
+        if windows and pad is not None and x != self.stop:
             zeros = border(self.low.graph, self.producers, x)
             if len(zeros) == 4 and pad.kind in (OpKind.PAD, OpKind.PADV2) and zeros[0] == zeros[3] == (0, 0):
                 return self.root(pad.inputs[0]), (zeros[1][0], zeros[2][0])
         return x, (0, 0)
 
+    def passed(self, op: Op) -> int | None:
+        """The map of which alone the output of a sum or product is a function, element by element."""
+        if op.kind not in SUMS | {OpKind.MUL} or not all(self.asks.is_dynamic(t) for t in op.inputs):
+            return None
+        if op.kind == OpKind.MUL and signal(self.asks, *op.inputs) is not None:
+            return None
+        return argument(self.asks, op)
+
+    def takes(self, op: Op) -> list[int]:
+        """Which inputs of a product take relevance: the signal, or both of equal standing."""
+        dynamic = [self.asks.is_dynamic(t) for t in op.inputs]
+        taking = signal(self.asks, *op.inputs) if all(dynamic) else dynamic.index(True)
+        return [0, 1] if taking is None else [taking]
+
+    def positions(self, op: Op) -> list[int]:
+        """Which inputs of an operator take relevance."""
+        if op.kind == OpKind.MUL:
+            return self.takes(op)
+        if op.kind == OpKind.SPLIT:
+            return [1]
+        several = range(len(op.inputs)) if op.kind in SUMS | {OpKind.CONCATENATION} else range(1)
+        return [k for k in several if self.asks.is_dynamic(op.inputs[k])]
+
     def sources(self, op: Op) -> list[int]:
-        """The maps that relevance goes to."""
+        """The maps that relevance goes to; those that no input reaches are states of the steps before."""
         if op.kind in LAYERS:
             return [self.padded(op)[0]]
-        inputs = op.inputs if op.kind == OpKind.ADD else op.inputs[:1]
-        return [self.root(t) for t in inputs if not self.low.tensor(t).is_constant]
+        passed = self.passed(op)
+        if passed is not None:
+            return [self.root(passed)]
+        return [self.root(op.inputs[k]) for k in self.positions(op)]
 
     def layout(self, t: int) -> tuple[int, int]:
         """Pixels and channels of a map, as the operator that reads its relevance takes them."""
         shape = self.low.tensor(t).shape
         channels = shape[-1] if shape else 1
-        return prod(shape) // channels, channels
+        return prod(shape) // max(1, channels), max(1, channels)
 
     def cut(self, t: int) -> bool:
         """Whether a fused RELU cut the map off."""
@@ -98,9 +150,14 @@ class Reading:
         where = self.low.graph.describe(self.low.graph.ops.index(op))
         return UnsupportedOperator(f"firmware cannot explain {where}: {why}; {hint}")
 
-    def takes_factors(self, op: Op) -> bool:
-        """Whether an operator's way back starts from factors rather than from relevance."""
-        rule, plain = self.rules.get(op, Norm()), fused_activation(op) in (0, RELU)
+    def by_sign(self, op: Op) -> bool:
+        """Whether a sum is shared out among the summands of its sign."""
+        return isinstance(self.rules.get(op), NormPlus) and all(self.asks.is_dynamic(t) for t in op.inputs)
+
+    def form(self, op: Op) -> str:
+        """What an operator's way back starts from: ``factor``, ``relevance``, or ``any`` that it hands on as it is."""
+        rule, activation = self.rules.get(op, Norm()), fused_activation(op)
+        plain = activation in (0, RELU)
         if op.kind in LAYERS:
             if isinstance(rule, Epsilon) and rule.stabilizer > 1e-3 * self.low.scale(op.outputs[0])[0]:
                 raise self.refusal(
@@ -108,12 +165,33 @@ class Reading:
                 )
             if not isinstance(rule, Epsilon | ZPlus | Flat):
                 raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
-            return isinstance(rule, Epsilon) and plain
-        if op.kind == OpKind.ADD and isinstance(rule, NormPlus):
-            return False
-        if type(rule) is not Norm or not (plain or op.kind in SAME):
-            raise self.refusal(op, f"the rule {type(rule).__name__} behind activation {fused_activation(op)}", CHOICES)
-        return op.kind not in SAME
+            return "factor" if isinstance(rule, Epsilon) and plain else "relevance"
+        if op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
+            return "factor"  # its steps share as sums do, whatever the composite says of layers
+        if self.passed(op) is not None or self.by_sign(op):
+            return "relevance"
+        if not isinstance(rule, Norm):
+            raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
+        if op in self.folded:
+            return self._folded(op)
+        if op.kind in SAME or (op.kind == OpKind.MUL and len(self.takes(op)) > 1):
+            return "relevance"
+        if op.kind in MOVES or op.kind == OpKind.MUL:
+            return "any" if plain else "relevance"
+        if not plain:
+            raise self.refusal(op, f"the rule {type(rule).__name__} behind activation {activation}", CHOICES)
+        return "factor"
+
+    def _folded(self, op: Op) -> str:
+        """A bias or scale that is part of a layer: factors pass as through any sum, relevance stays what it is."""
+        at: Op | None = op
+        while at is not None and at.kind not in LAYERS:
+            dynamic = [t for t in at.inputs if self.asks.is_dynamic(t)]
+            at = self.producer(dynamic[0]) if dynamic else None
+        rule = None if at is None else self.rules.get(at)
+        if isinstance(rule, ZPlus) and rule.bias:
+            raise self.refusal(op, "it is the bias of the layer in front of it, which z+ shares out", CHOICES)
+        return "factor" if isinstance(rule, Epsilon) and fused_activation(op) in (0, RELU) else "relevance"
 
     def is_int8(self, t: int) -> bool:
         return self.low.tensor(t).dtype == DType.INT8

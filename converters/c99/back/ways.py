@@ -17,18 +17,26 @@ PRECISION = 14
 """Bits of a mantissa."""
 ROOM = 30
 """Bits that sums may take."""
+NARROW = 4
+"""From so many input channels on, those that carry nothing are skipped."""
+MANY = 8
+"""From so many output pixels on, widening the weights that they share takes less than it saves."""
+WIDE = 16384
+"""Bytes of widened weights of windows; a pointwise layer may take twice as many."""
 NULL = Literal("NULL")
 
 
-def layer(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], bool]:
-    """The fields of `exai_way`, and whether its kernel reads the layer's input."""
+def layer(
+    reading: Reading, op: Op, forward: Step, keep: Struct, own: slice = slice(None)
+) -> tuple[dict[str, Any], bool]:
+    """The fields of `exai_way`, and whether its kernel reads the layer's input; ``own`` are a group's channels."""
     x, (top, left) = reading.padded(op)
     parameters = dict(forward.parameters)
     shape = reading.low.tensor(x).shape
     if top or left or x != reading.root(op.inputs[0]):
         parameters |= {"top": parameters["top"] + top, "left": parameters["left"] + left}
         parameters |= {"in_rows": shape[1], "in_columns": shape[2]}
-    weights = reading.low.constant(op.inputs[1]).astype(np.int64)
+    weights = reading.low.constant(op.inputs[1])[own].astype(np.int64)
     depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
     rows = weights.reshape(-1, parameters["out_channels"]).T if depthwise else weights.reshape(len(weights), -1)
     rule = reading.rules[op]
@@ -37,58 +45,120 @@ def layer(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[s
         sharing = "EXAI_POSITIVE" if reading.low.scale(x)[1] == -128 else "EXAI_SIGNED"
     if sharing == "EXAI_POSITIVE":
         rows = np.maximum(rows, 0)
-    offset = _offset(reading, op, rule, parameters, rows)
+    offset = _offset(reading, op, rule, parameters, own)
     if depthwise:
         size = np.abs(rows).sum(1).reshape(parameters["in_channels"], -1).sum(1)
     else:
         size = np.abs(rows).reshape(len(rows), -1, parameters["in_channels"]).sum((0, 1))
-    bits = min(ROOM, int(ROOM + 16 - log2(max(1, int(size.max())))))
-    if bits < 20:
+    bits = min(PRECISION, int(ROOM - log2(max(1, int(size.max())))))
+    if bits < 6:
         raise reading.refusal(op, "sums of so many weights do not fit into 32 bits")
     fields: dict[str, Any] = {
         "layer": Struct("exai_layer", parameters),
         "offset": NULL if offset is None else Constant(offset.astype(np.int32)),
         "keep": keep,
+        **_widened(parameters, depthwise, offset is not None, sharing == "EXAI_SIGNED"),
         "weights": Literal(sharing),
         "bits": bits,
+        "fold": _fold(weights, parameters, depthwise) if offset is None else 0,
         "most": int(parameters["shift"].data.max()),
     }
     return fields, offset is not None or sharing == "EXAI_SIGNED"
 
 
-def _offset(
-    reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], rows: NDArray[np.int64]
-) -> NDArray[np.int64] | None:
+def _offset(reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], own: slice) -> NDArray[np.int64] | None:
     """What is added to sums before relevance is divided by them; None where factors are multiplied."""
     channels, y = parameters["out_channels"], op.outputs[0]
     if isinstance(rule, ZPlus) and not rule.bias:
         weight = reading.low.tensor(op.inputs[1]).quantization
         assert weight is not None
         step = max(rule.stabilizer, RESOLVED * reading.low.scale(y)[0]) / reading.low.scale(op.inputs[0])[0]
-        return np.broadcast_to(np.rint(np.minimum(step / weight.scale.astype(float), 1 << 28)), channels).astype(
-            np.int64
-        )
+        scales = weight.scale.astype(float)
+        scales = scales[own] if scales.size > 1 else scales
+        return np.broadcast_to(np.rint(np.minimum(step / scales, 1 << 28)), channels).astype(np.int64)
     given = len(op.inputs) > 2 and op.inputs[2] >= 0
-    bias = reading.low.constant(op.inputs[2]).reshape(-1).astype(np.int64) if given else np.zeros(channels, np.int64)
+    zeros = np.zeros(channels, np.int64)
+    bias = reading.low.constant(op.inputs[2]).reshape(-1)[own].astype(np.int64) if given else zeros
     if isinstance(rule, ZPlus):
         return np.maximum(bias, 0)
-    return bias if isinstance(rule, Epsilon) and not reading.takes_factors(op) else None
+    return bias if isinstance(rule, Epsilon) and reading.form(op) != "factor" else None
+
+
+def plain_keep(pixels: int, channels: int, form: str) -> Struct:
+    """A flow that is kept as it is."""
+    fields = {"pixels": pixels, "channels": channels, "run": 1, "from": Literal(form), "form": Literal(form)}
+    return Struct("exai_keep", fields)
+
+
+def _widened(p: Mapping[str, int], depthwise: bool, divides: bool, signed: bool) -> dict[str, int]:
+    """How many inputs' columns of weights are widened at a time, and whether rows are, to divide."""
+    if depthwise:
+        return {"block": 0, "wide": 0}
+    taps, inside, out = p["kernel_rows"] * p["kernel_columns"], p["in_channels"], p["out_channels"]
+    windows = taps * p["stride_rows"] * p["stride_columns"] > 1
+    column, row = 2 * taps * _eights(out) * (1 + signed), 2 * _eights(taps * inside) * (1 + signed)
+    many = p["out_rows"] * p["out_columns"] >= MANY
+    block = inside if windows or many else 0
+    if windows and inside >= NARROW and inside * column > WIDE:
+        block = min(inside, max(8, WIDE // column // 8 * 8))
+    if not windows and inside * column > 2 * WIDE:
+        block = 0
+    return {"block": block, "wide": int(divides and many and out * row <= (WIDE if windows else 2 * WIDE))}
+
+
+def _fold(weights: NDArray[np.int64], p: Mapping[str, Any], depthwise: bool) -> int:
+    """By how many bits products of weights and multipliers are cut, so that sums of factors times them fit 32 bits."""
+    out, step = p["out_channels"], p["step"]
+    shift = p["shift"].data.astype(int)[np.arange(out) * step]
+    gain = (p["multiplier"].data.astype(np.int64)[np.arange(out) * step] >> 16) >> np.minimum(shift.max() - shift, 31)
+    if depthwise:
+        product = np.abs(weights.reshape(-1, out)) * (gain + 1)
+        size = product.sum(0).reshape(p["in_channels"], -1).sum(1)
+    else:
+        product = np.abs(weights.reshape(out, -1, p["in_channels"])) * (gain + 1)[:, None, None]
+        size = product.sum((0, 1))
+    sums, one = int(size.max()) >> (ROOM - PRECISION), int(product.max()) >> PRECISION
+    return max(sums.bit_length(), one.bit_length())
+
+
+def _eights(count: int) -> int:
+    return -(-count // 8) * 8
+
+
+def _even(count: int) -> int:
+    return count + count % 2
 
 
 def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     """Bytes of the working space of `exai_back` and `exai_back_depthwise`."""
     p: dict[str, int] = fields["layer"].fields
-    taps, inside, out = p["kernel_rows"] * p["kernel_columns"], p["in_channels"], p["out_channels"]
-    places: int = ((p["kernel_rows"] - 1) * p["dilation_rows"] + 1) * p["in_columns"]
-    ring: int = places * (4 * inside + 2)
+    kernel = p["kernel_rows"], p["kernel_columns"]
+    taps, inside, out = kernel[0] * kernel[1], p["in_channels"], p["out_channels"]
+    divides, sides = fields["offset"] is not NULL, 1 + (fields["weights"].text == "EXAI_SIGNED")
+    span = (kernel[0] - 1) * p["dilation_rows"] // p["stride_rows"] + 1
+    width, depth = _eights(out), _eights(taps * inside)
     if depthwise:
-        return 16 * taps + 4 * out + 2 * (out + out % 2) + ring
-    divides, signed = fields["offset"] is not NULL, fields["weights"].text == "EXAI_SIGNED"
-    direct = taps == 1 and p["stride_rows"] == p["stride_columns"] == 1
-    fours = -(-taps * inside // 4) * 4
-    reads = 3 * fours if divides or signed else 0
-    own: int = 4 * fours + 8 * (out + 1) + reads + 2 * signed * fours + 2 * divides * (out + out % 2)
-    return own if direct else own + ring
+        row = span * p["out_columns"]
+        count = 8 * (taps + 1) + 4 * width * (3 + taps + row) + 2 * (sides * taps * width + row + width)
+        return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
+    rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
+    direct = taps == p["stride_rows"] == p["stride_columns"] == 1
+    first = 4 * out
+    if divides:
+        first += 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
+    block = fields["block"]
+    if not block:
+        second = 4 * (-(-inside // 4) * 4) + 8 * (out + 1)
+    elif direct:
+        second = 8 * inside + 2 * width * (1 + sides * inside) + 4 * _even(inside)
+    elif inside < NARROW:
+        places, count = ((kernel[0] - 1) * p["dilation_rows"] + 1) * p["in_columns"], taps * inside
+        first, second = 0, 14 * count + 10 * width + 4 * places * inside + 2 * width * sides * count + 2 * places
+        second += divides * 2 * sides * depth * (1 + out * fields["wide"]) + count
+    else:
+        pixels = p["in_rows"] * p["in_columns"] if block < inside else 0
+        second = 8 * inside + (4 * inside + 2) * pixels + 2 * taps * width * (1 + sides * block) + rows + 4 * inside
+    return _even(max(first, second) + 3)
 
 
 def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
@@ -100,15 +170,24 @@ def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[st
     return fields | {"offset": NULL, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]
 
 
+def lstm(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
+    """The fields of `exai_lstm_way`, and the bytes of its working space."""
+    low, p = reading.low, forward.parameters
+    step = low.scale(op.inputs[0])[0] / low.scale(op.outputs[0])[0]
+    scales = step * low.scale(op.inputs[3])[0], low.scale(op.inputs[7])[0]
+    texts = (Literal(f"{float(np.float32(scale)).hex()}f") for scale in scales)
+    fields = {"layer": Struct("exai_lstm_layer", p), "keep": keep}
+    return fields | dict(zip(("input_scale", "recurrent_scale"), texts, strict=True)), 4 * (
+        3 * p["units"] + p["features"]
+    )
+
+
 def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any]:
     """The fields of `exai_pool_way`; MEAN over rows and columns is a pool of one window."""
     x, y = op.inputs[0], op.outputs[0]
     parameters = forward.parameters
     if op.kind == OpKind.MEAN:
         shape = reading.low.tensor(x).shape
-        axes = {int(a) % len(shape) for a in np.atleast_1d(reading.low.constant(op.inputs[1]))}
-        if len(shape) not in (3, 4) or axes != set(range(1, len(shape) - 1)):
-            raise reading.refusal(op, "a mean that is not over all positions")
         rows, columns = (shape[1], prod(shape[2:-1]))
         sizes = {"in_rows": rows, "in_columns": columns, "channels": shape[-1], "out_rows": 1, "out_columns": 1}
         parameters = sizes | {"kernel_rows": rows, "kernel_columns": columns, "stride_rows": 1, "stride_columns": 1}
@@ -117,16 +196,25 @@ def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any
     return {"pool": Struct("exai_pool", parameters), "keep": keep, "ratio": ratio, "shift": shift}
 
 
-def summand(reading: Reading, op: Op, own: int, other: int, by_sign: bool, keep: Struct) -> dict[str, Any]:
-    """The fields of `exai_summand` for input ``own`` of an ADD."""
-    shapes = {reading.low.tensor(t).shape for t in (own, other, op.outputs[0])}
-    if len(shapes) > 1:
-        raise reading.refusal(op, "broadcasting")
-    (scale, zero), (other_scale, other_zero) = reading.low.scale(own), reading.low.scale(other)
+def of_all_positions(reading: Reading, op: Op) -> bool:
+    """Whether a mean is a pool of one window."""
+    shape = reading.low.tensor(op.inputs[0]).shape
+    axes = {int(a) % len(shape) for a in np.atleast_1d(reading.low.constant(op.inputs[1]))}
+    return op.kind == OpKind.MEAN and len(shape) in (3, 4) and axes == set(range(1, len(shape) - 1))
+
+
+def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_summand` for an input of an ADD or SUB of maps of one shape."""
+    low, by_sign = reading.low, reading.by_sign(op)
+    if by_sign and len({low.tensor(t).shape for t in (*op.inputs, op.outputs[0])}) > 1:
+        raise reading.refusal(op, "broadcasting of a sum that is shared out by sign")
+    (scale, zero), (other_scale, other_zero) = (low.scale(op.inputs[k]) for k in (position, 1 - position))
     most = max(scale, other_scale)
     a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 0
     if not by_sign:
-        a, shift = short(scale / reading.low.scale(op.outputs[0])[0])
+        a, shift = short(scale / low.scale(op.outputs[0])[0])
+    if op.kind == OpKind.SUB:
+        a, b = (-a, b) if position else (a, -b)
     fields = {"keep": keep, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
     return fields | {"shift": shift, "by_sign": int(by_sign)}
 

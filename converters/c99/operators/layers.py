@@ -71,7 +71,9 @@ def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
         raise low.refuse("a size beyond 65,535")
     taps = geometry["kernel_rows"] * geometry["kernel_columns"]
     if depthwise:
-        return parameters, 8 * taps + geometry["in_channels"]
+        out = geometry["out_channels"]
+        fours = out // 4 * 4 if out == geometry["in_channels"] else 0
+        return parameters, 8 * (taps + 1) + 4 * out + 2 * taps * fours + geometry["in_channels"]
     depth = -(-taps * geometry["in_channels"] // 4) * 4
     if _is_long(op, geometry):
         return parameters, 2 * PIECE + 4 * geometry["out_channels"]
@@ -129,6 +131,8 @@ def _grouped(low: Lowering, op: Op) -> None:
         for name in ("weights", "bias", "multiplier", "shift"):
             rows = parameters[name].data.reshape(out[3] if len(parameters[name].data) > 1 else 1, -1)
             fields[name] = Constant((rows[own] if len(rows) > 1 else rows).reshape(-1))
-        moves.block(low, x, part, pixels, inside, (shape[3], g * inside), (inside, 0), False)
+        taken = moves.block(pixels, inside, (shape[3], g * inside), (inside, 0))
+        low.call("exai_shift", "exai_move", taken, [x], part)
         low.call("exai_conv", "exai_layer", fields, [part], made, scratch=scratch)
-        moves.block(low, made, y, out_pixels, each, (each, 0), (out[3], g * each), g > 0)
+        placed = moves.block(out_pixels, each, (each, 0), (out[3], g * each))
+        low.call("exai_shift", "exai_move", placed, [made], y, keeps=g > 0)

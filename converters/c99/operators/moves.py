@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 from converters.c99.lowering import Lowering
-from converters.c99.schedule import Constant, Literal, Step
+from converters.c99.schedule import Literal, Step
 from edgexai.graph import DType, Op, OpKind
 
 
@@ -55,18 +56,9 @@ def _move(
     low.call("exai_shift", "exai_move", parameters, [low.value(x)], target, keeps=keeps)
 
 
-def block(
-    low: Lowering,
-    x: "str | Constant",
-    y: str,
-    count: int,
-    run: int,
-    source: tuple[int, int],
-    target: tuple[int, int],
-    keeps: bool,
-) -> None:
-    """Copy ``count`` runs of bytes; ``source`` and ``target`` are the stride and the start there."""
-    parameters = {
+def block(count: int, run: int, source: tuple[int, int], target: tuple[int, int]) -> dict[str, Any]:
+    """The fields that copy ``count`` runs of bytes; ``source`` and ``target`` are the stride and the start there."""
+    return {
         "count": [1, 1, 1, count],
         "from_stride": [0, 0, 0, source[0]],
         "to_stride": [0, 0, 0, target[0]],
@@ -74,10 +66,10 @@ def block(
         "to": target[1],
         "run": run,
     }
-    low.call("exai_shift", "exai_move", parameters, [x], y, keeps=keeps)
 
 
-def _strides(shape: Sequence[int]) -> list[int]:
+def strides_of(shape: Sequence[int]) -> list[int]:
+    """Of each axis of a map, in values."""
     return [prod(shape[a + 1 :]) for a in range(len(shape))]
 
 
@@ -88,12 +80,12 @@ def concatenation(low: Lowering, op: Op) -> None:
     if int(op.options.fusedActivationFunction):
         raise low.refuse("a fused activation")
     axis = int(op.options.axis) % len(shape)
-    to, strides = 0, _strides(shape)
+    to, strides = 0, strides_of(shape)
     for k, x in enumerate(op.inputs):
         if low.scale(x) != low.scale(y):
             raise low.refuse("its inputs must have the output's scale")
         part = low.tensor(x).shape
-        _move(low, x, y, part, _strides(part), strides, to=to, keeps=k > 0)
+        _move(low, x, y, part, strides_of(part), strides, to=to, keeps=k > 0)
         to += part[axis] * strides[axis]
 
 
@@ -107,29 +99,38 @@ def pad(low: Lowering, op: Op) -> None:
     name = low.new(y)
     fill = Literal(str(value)), Literal(str(prod(wide)))
     low.steps.append(Step("memset", "", {}, (name, *fill), (), (name,), low.graph.describe(low.at), low.at))
-    strides = _strides(wide)
+    strides = strides_of(wide)
     to = sum(b * s for b, s in zip(before, strides, strict=True))
-    _move(low, x, y, shape, _strides(shape), strides, to=to, keeps=True)
+    _move(low, x, y, shape, strides_of(shape), strides, to=to, keeps=True)
 
 
 def cut(low: Lowering, op: Op) -> None:
     """SLICE."""
     x, y = op.inputs[0], op.outputs[0]
-    strides, out = _strides(low.tensor(x).shape), low.tensor(y).shape
+    strides, out = strides_of(low.tensor(x).shape), low.tensor(y).shape
     begin = [int(b) for b in low.constant(op.inputs[1])]
     start = sum(b * s for b, s in zip(begin, strides, strict=True))
-    _move(low, x, y, out, strides, _strides(out), start)
+    _move(low, x, y, out, strides, strides_of(out), start)
 
 
 def strided_cut(low: Lowering, op: Op) -> None:
     """STRIDED_SLICE."""
     x, y = op.inputs[0], op.outputs[0]
     shape, o = low.tensor(x).shape, op.options
-    begin, end, step = (low.constant(t) for t in op.inputs[1:4])
     if int(o.ellipsisMask or 0) or int(o.newAxisMask or 0):
         raise low.refuse("ellipsis and new axes")
-    strides = _strides(shape)
+    strides = strides_of(shape)
     start, counts, jumps = 0, [], []
+    for a, whole in enumerate(taken(op, shape, *(low.constant(t) for t in op.inputs[1:4]))):
+        counts.append(len(whole))
+        jumps.append(strides[a] * whole.step)
+        start += whole.start * strides[a]
+    _move(low, x, y, counts, jumps, strides_of(counts), start)
+
+
+def taken(op: Op, shape: Sequence[int], begin: Any, end: Any, step: Any) -> list[range]:
+    """Which values of each axis a STRIDED_SLICE takes."""
+    o, found = op.options, []
     for a, n in enumerate(shape):
         if a >= len(begin):
             whole = slice(None)
@@ -141,11 +142,8 @@ def strided_cut(low: Lowering, op: Op) -> None:
                 first = int(begin[a]) % n
                 last, by = first + 1, 1
             whole = slice(first, last, by)
-        taken = range(*whole.indices(n))
-        counts.append(len(taken))
-        jumps.append(strides[a] * taken.step)
-        start += taken.start * strides[a]
-    _move(low, x, y, counts, jumps, _strides(counts), start)
+        found.append(range(*whole.indices(n)))
+    return found
 
 
 def split(low: Lowering, op: Op) -> None:
@@ -153,16 +151,16 @@ def split(low: Lowering, op: Op) -> None:
     axis_at, x = (0, op.inputs[1]) if op.kind == OpKind.SPLIT else (2, op.inputs[0])
     shape = low.tensor(x).shape
     axis = int(low.constant(op.inputs[axis_at]).reshape(-1)[0]) % len(shape)
-    start, strides = 0, _strides(shape)
+    start, strides = 0, strides_of(shape)
     for y in op.outputs:
         out = low.tensor(y).shape
-        _move(low, x, y, out, strides, _strides(out), start)
+        _move(low, x, y, out, strides, strides_of(out), start)
         start += out[axis] * strides[axis]
 
 
 def transposition(low: Lowering, op: Op) -> None:
     """TRANSPOSE."""
     x, y = op.inputs[0], op.outputs[0]
-    strides, out = _strides(low.tensor(x).shape), low.tensor(y).shape
+    strides, out = strides_of(low.tensor(x).shape), low.tensor(y).shape
     turned = [strides[int(a)] for a in low.constant(op.inputs[1])]
-    _move(low, x, y, out, turned, _strides(out))
+    _move(low, x, y, out, turned, strides_of(out))

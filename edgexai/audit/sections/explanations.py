@@ -4,14 +4,16 @@ import numpy as np
 
 from edgexai.audit import quality
 from edgexai.audit.evidence import MOST_JUDGED, Evidence, maps_of
-from edgexai.audit.report import Section
+from edgexai.audit.picture import Panel, svg
+from edgexai.audit.report import Page, Section
 from edgexai.audit.sections.asked import begun
 from edgexai.audit.sections.robustness import noise
-from edgexai.audit.shortcuts import ENOUGH, LEAST, SUSPECT, as_a_whole, outstanding, tested
+from edgexai.audit.shortcuts import ENOUGH, LEAST, SUSPECT, as_a_whole, placed, tested
 from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.errors import Error
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.graph import serialize
+from edgexai.intervention.features import flat
 from edgexai.intervention.whole import ENOUGH as ENOUGH_WHOLE
 from edgexai.relevance import attach
 from edgexai.runtime.explainer import Explainer
@@ -88,15 +90,36 @@ def clever_hans(evidence: Evidence) -> Section:
             f"the most relevant tenth of any member pasted; from {ENOUGH_WHOLE:.0%} on a finding", every.n,
         )  # fmt: skip
         if every.confirmed:
-            named = evidence.called(every.target)
-            where = outstanding(evidence, every.target)
-            page.say(every.text(named) + (f" It looks at the {where} far more than other classes do." if where else ""))
+            page.say(every.text(evidence.called(every.target)))
+            _where(page, evidence, every.target)
     if not confirmed and (every is None or not every.confirmed):
         page.say(
             "No shortcut was confirmed. That does not prove that there is none: "
             "only what varies within a class is seen."
         )
     return page.done()
+
+
+def _where(page: Page, evidence: Evidence, target: int) -> None:
+    """Where what the class is recognised by lies, if a trial confirms a place, with a picture."""
+    found = placed(evidence, target)
+    if found is None:
+        page.say("Where that lies was not confirmed: it looks nowhere more than other classes do.")
+        return
+    place, more = found
+    shape = more.shape[0], more.shape[1]
+    where = place.box.text(shape)
+    if not place.confirmed:
+        page.say(f"Where that lies was not confirmed. It looks most at {where}, but {place.text()}.")
+        return
+    called = evidence.called(target)
+    page.say(f"It lies at {where}: {place.text()}. {called.capitalize()} looks there far more than other classes do.")
+    maps = np.maximum([flat(m) for m in evidence.maps], 0)
+    inside = maps[:, place.box.mask(shape)].sum(1) / np.maximum(maps.sum((1, 2)), 1e-30)
+    shown = int(np.argmax(np.where(evidence.predicted[evidence.chosen] == target, inside, -1)))
+    sample = flat(np.asarray(evidence.x[evidence.chosen[shown]], np.float32))
+    panels = [Panel(f"a sample of {called}", sample), Panel("relevance above other classes'", more, signed=True)]
+    page.picture(svg(panels, place.box), f"Green: {where}, which was pasted alone.")
 
 
 def _trial(finding: Finding) -> str:

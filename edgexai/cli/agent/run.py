@@ -5,6 +5,8 @@
   edgexai agent --config agent.toml --dry-run     explains the first sample, sends nothing, says what it would
   my-sensor | edgexai agent --config agent.toml --data -            .npy arrays, one sample each
   edgexai agent --config agent.toml --data watch:/var/spool/camera  files as they come
+  edgexai agent --source serial:/dev/ttyACM0 --fleet line3 --node press7 --broker mqtt://127.0.0.1:1883
+                                                  frames of a microcontroller, as `edgexai firmware` makes them
 
 Every accepted frame waits in the --state directory until the fleet has stored it, whatever dies in between; without
 --state it waits in memory. Plain mqtt:// is refused beyond this machine unless --plaintext says that the wire is safe;
@@ -29,12 +31,16 @@ from typing import Any
 from edgexai.agent import offline
 from edgexai.agent.agent import Agent
 from edgexai.agent.config import Table, over, read, settings
+from edgexai.agent.relay import Relay
+from edgexai.agent.serial import KIND as SERIAL
+from edgexai.agent.serial import frames
 from edgexai.agent.settings import Settings
 from edgexai.agent.source import source
 from edgexai.board import load_board
 from edgexai.cli.options import count, count_or_none, new_path, number
 from edgexai.cli.samples import data_options, prepared
 from edgexai.data import Preprocessing, names
+from edgexai.errors import ConfigError
 from edgexai.messaging.messages import pack, topic
 
 _AGENT = (
@@ -59,7 +65,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fleet", help="name of the fleet")
     parser.add_argument("--node", help="name of this node, once in its fleet")
     parser.add_argument("--model", help="explainer file that `edgexai attach` made")
-    parser.add_argument("--data", help=".npz, .npy, directory, watch:DIR, -, python:MODULE:FUNCTION or plugin:NAME")
+    parser.add_argument(
+        "--data",
+        "--source",
+        dest="data",
+        help=".npz, .npy, directory, watch:DIR, -, python:MODULE:FUNCTION, plugin:NAME, or serial:DEVICE for frames",
+    )
     parser.add_argument("--broker", metavar="URL", help="mqtts://HOST:PORT or mqtt://127.0.0.1:PORT")
     parser.add_argument(
         "--to", type=new_path, metavar="FILE", help="write to FILE what would be sent, for `fleet import`"
@@ -100,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
     _log(args.log, args.verbose, args.log_file)
     table = over({} if args.config is None else read(args.config), _table(args))
     made, where = settings(table)
+    if where.startswith(SERIAL):
+        return _relay(made, where.removeprefix(SERIAL), args.dry_run or args.to is not None)
     prepare = prepared(args, made.model)
     made.labels = made.labels or prepare.labels
     if made.board is not None:
@@ -109,18 +122,40 @@ def run(args: argparse.Namespace) -> int:
     if args.to is not None:
         return _offline(made, where, args.to, prepare)
     agent = Agent(made)
-
-    def end(signum: int, frame: FrameType | None) -> None:
-        agent.end()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    _ends(agent.end)
     counts = agent.run(source(where, agent.state.explainer.input, prepare, agent.leave_out))
     print(
         f"{made.node}: {counts.samples} samples, {counts.explained} explained, {counts.bytes} bytes,"
         f" {agent.state.session.confirmed} confirmed, {agent.left} waiting"
     )
     return 0
+
+
+def _relay(settings: Settings, where: str, is_elsewhere: bool) -> int:
+    """Pass on a microcontroller's frames."""
+    if is_elsewhere:
+        raise ConfigError("frames of a serial line go to a broker; take --to and --dry-run away")
+    relay = Relay(settings)
+    _ends(relay.end)
+    try:
+        counts = relay.run(frames(where, relay.stop.is_set))
+    finally:
+        relay.outbox.close()
+    print(
+        f"{settings.node}: {counts.explained} frames, {counts.refused} damaged, {counts.bytes} bytes,"
+        f" {relay.session.confirmed} confirmed, {relay.left} waiting"
+    )
+    return 0
+
+
+def _ends(end: Callable[[], None]) -> None:
+    """Ctrl-C and SIGTERM end cleanly."""
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        end()
+
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGINT, handler)
 
 
 def _table(args: argparse.Namespace) -> Table:

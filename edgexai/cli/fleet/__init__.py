@@ -18,6 +18,7 @@ PARTS = {
     "command": "tell a node something, and print its reply",
     "profile": "have nodes collect a relevance profile each, and fetch them",
     "import": "take in frames that nodes wrote into files",
+    "export": "write the frames for others: tables, arrays, projects of ViRelAy",
     "analyse": "print what is found, the most urgent first",
     "user": "who may use the page, and as what",
     "forget": "list a node no more, until it is heard again",

@@ -14,7 +14,8 @@ from edgexai.intervention.features import channels, flat, pooled
 from edgexai.intervention.suspicion import Suspicion
 from edgexai.intervention.trial import Outcome
 from edgexai.intervention.tried import Given, roles, tried
-from edgexai.runtime.explainer import Explainer, Explanation
+from edgexai.runtime.explainer import Explainer
+from edgexai.runtime.explanation import Explanation
 
 MOST = 2000
 """Samples that are explained."""

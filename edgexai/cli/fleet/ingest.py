@@ -10,7 +10,7 @@ needed.
 import argparse
 import logging
 
-from edgexai.cli.fleet.options import broker_options, fleet_of, known_broker, say, worker_options
+from edgexai.cli.fleet.options import broker_options, fleet_of, keep_table, known_broker, say, worker_options
 from edgexai.cli.options import port
 
 
@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     broker, fleet = known_broker(args), fleet_of(args)
+    keep_table(args)
     where = (args.host, args.metrics_port)
     ingest_only(args.store, broker, args.worker, args.share, args.mqtt, fleet, *where, lambda m: say(f"metrics {m}"))
     return 0

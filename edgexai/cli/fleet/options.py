@@ -23,6 +23,7 @@ def broker_options(parser: argparse.ArgumentParser, required: bool) -> None:
 def worker_options(parser: argparse.ArgumentParser) -> None:
     """What receives, and where it stores."""
     parser.add_argument("--store", type=Path, default=Path("fleet-store"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--table", metavar="URL", help="a Delta table (s3://BUCKET/NAME) that several hosts fill")
     parser.add_argument("--share", metavar="GROUP", help="divide the stream among the workers of this group")
     parser.add_argument("--mqtt", choices=("auto", "5", "3.1.1"), default="auto", help="version (auto: 5, else 3.1.1)")
     parser.add_argument("--fleet", default="+", metavar="NAME", help="that one alone (all of the broker)")
@@ -62,6 +63,14 @@ def nodes_of(given: str) -> list[str]:
         except UnicodeDecodeError:
             raise ConfigError(f"{given[1:]} is no text; give a file with one name a line") from None
     return [n for n in given.split(",") if n]
+
+
+def keep_table(args: argparse.Namespace) -> None:
+    """Note in the store that its frames go to the table of the options."""
+    from edgexai.fleet.store.store import where
+
+    args.store.mkdir(parents=True, exist_ok=True)
+    where(args.store, args.table)
 
 
 def say(line: str) -> None:

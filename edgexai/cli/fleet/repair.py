@@ -1,4 +1,4 @@
-"""Make a damaged journal anew: what its files and the Parquet files hold is saved.
+"""Make a damaged journal anew: what it and the table hold is saved.
 
 edgexai fleet repair --store /srv/fleet
 """
@@ -15,8 +15,8 @@ def run(args: argparse.Namespace) -> int:
     from edgexai.fleet.store.repair import repair
 
     done = repair(args.store)
-    print(f"{done.archived} frames in Parquet files, {done.saved} saved from the journal, {done.unreadable} unreadable")
+    print(f"{done.archived} frames in the table, {done.saved} saved from the journal, {done.unreadable} unreadable")
     for path in done.set_aside:
-        print(f"{path} does not count any more: it is damaged (now .damaged), or holds what others hold (now .twice)")
+        print(f"{path} does not count any more: it is damaged (now in {args.store / 'aside'})")
     print(f"the old journal is kept as {done.old}")
     return 0

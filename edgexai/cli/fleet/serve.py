@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, say, worker_options
+from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, keep_table, say, worker_options
 from edgexai.cli.options import port
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import Broker, is_loopback
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     def ready(where: Where) -> None:
         say(f"page {where.page}  broker {where.broker}  store {where.store}")
 
+    keep_table(args)
     where = (args.broker_port, args.host, args.port)
     serve(
         args.store, broker_of(args), *where, args.worker, args.share, args.mqtt, fleet_of(args), ready, tls, _told(args)

@@ -91,7 +91,8 @@ def _constants(graph: Graph, ops: Iterable[Op]) -> int:
 
 
 def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
-    """Clock cycles of one operator: of its multiply-accumulates, of what it writes, and of its start.
+    """Clock cycles of one operator: of its multiply-accumulates, of what it writes with the loops that each element
+    takes, and of its start.
 
     Raises BoardError if the board says nothing about its type.
     """
@@ -107,7 +108,8 @@ def parts(graph: Graph, index: int, board: Board) -> tuple[float, float, float]:
     if not graph.ops[index].outputs:  # a state is named or kept: no kernel computes
         return 0.0, 0.0, board.operator
     factor = _factor(graph.tensors[graph.ops[index].outputs[0]], board)
-    return (board.cycles[kind] * count if kind else 0.0) * factor, board.element * written * factor, board.operator
+    outside = board.element * written + board.loop * loops(graph, index)
+    return (board.cycles[kind] * count if kind else 0.0) * factor, outside * factor, board.operator
 
 
 def work(graph: Graph, index: int) -> tuple[str | None, int, int]:
@@ -117,17 +119,31 @@ def work(graph: Graph, index: int) -> tuple[str | None, int, int]:
     return kind_of(graph, op), macs(graph, index), written
 
 
+def loops(graph: Graph, index: int) -> int:
+    """How often an inner loop over input channels begins: a convolution's once for each output and tap."""
+    channels = _channels(graph, graph.ops[index])
+    return macs(graph, index) // channels if channels else 0
+
+
+def _channels(graph: Graph, op: Op) -> int:
+    """Input channels that one output of a convolution adds up; 0 of anything else."""
+    if op.kind not in (OpKind.CONV_2D, OpKind.TRANSPOSE_CONV, OpKind.CONV_3D):
+        return 0
+    kernel = graph.tensors[op.inputs[1]].shape
+    return kernel[-2] if op.kind == OpKind.CONV_3D else kernel[-1]
+
+
 def kind_of(graph: Graph, op: Op) -> str | None:
     """Which of the board's kinds an operator is; None if it has no multiply-accumulates."""
     if op.kind == OpKind.DEPTHWISE_CONV_2D:
         return "depthwise"
     if op.kind in (OpKind.FULLY_CONNECTED, OpKind.BATCH_MATMUL, OpKind.SVDF, *RECURRENT):
         return "dense"
-    if op.kind in (OpKind.CONV_2D, OpKind.TRANSPOSE_CONV, OpKind.CONV_3D):
+    if channels := _channels(graph, op):
         kernel = graph.tensors[op.inputs[1]].shape
-        if kernel[-1] < 4:
+        if channels < 4:
             return "narrow"
-        return "pointwise" if prod(kernel[1:-1]) == 1 else "conv"
+        return "pointwise" if prod(kernel[:3] if op.kind == OpKind.CONV_3D else kernel[1:-1]) == 1 else "conv"
     return None
 
 

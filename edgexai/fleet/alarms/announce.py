@@ -10,28 +10,49 @@ homeassistant/{sensor,image}/edgexai-…/config   so that a node appears in Home
 import hashlib
 import io
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from edgexai._version import VERSION
 from edgexai.errors import Error
 from edgexai.fleet.store.store import Stored
 from edgexai.messaging.broker import Broker
 
+log = logging.getLogger(__name__)
+
 SERVICE = "edgexai-node/available"
 SIDE = 240
 """Pixels that the longer side of a picture has at least."""
 PATIENCE = 10.0
+PAUSE = 1.0
+"""Seconds until a connection that ended by a fault is made anew."""
 
 Name = tuple[str, str]
 """Fleet and node."""
+
+
+class _Lasting(Client):
+    """A client whose thread outlives packets that are none, by which paho's own ends for good."""
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """What paho's thread does."""
+        while True:
+            try:
+                return super().loop_forever(timeout, retry_first_connection)
+            except Exception as error:
+                log.error("what the broker sent is no MQTT (%s: %s); connecting anew", type(error).__name__, error)
+            time.sleep(PAUSE)
+            with suppress(OSError, ValueError):  # not there: the next round waits for it
+                self.reconnect()
 
 
 class Announcer:
@@ -40,7 +61,7 @@ class Announcer:
     name = "mqtt"
 
     def __init__(self, broker: Broker) -> None:
-        client = Client(CallbackAPIVersion.VERSION2, f"edgexai-announcer-{socket.gethostname()}")
+        client = _Lasting(CallbackAPIVersion.VERSION2, f"edgexai-announcer-{socket.gethostname()}")
         if broker.tls:
             client.tls_set_context(broker.context())
         if broker.username is not None:

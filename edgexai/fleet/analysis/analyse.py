@@ -34,21 +34,28 @@ def analysed(
     Benjamini and Yekutieli 2001 at ``rate`` is returned. The most separated part of every class is ``tried``, where
     there is something to try it with: what a trial confirms is returned too, with ``suspicions`` all of p ≤ SUSPECT.
     """
-    tested: list[Finding] = []
     earlier = {e.model: e for e in baseline}
-    for one in models:
-        tested += shortcuts(one) + biases(one) + health(one)
-        tested += drifts(earlier[one.model], one) if one.model in earlier else changes(one)
+    found = [finding for one in models for finding in tested(one, earlier.get(one.model))]
     for i, first in enumerate(models):
         for second in models[i + 1 :]:
-            tested += compared(first, second)
-    if not tested:
+            found += compared(first, second)
+    return judged(found, rate, tried, suspicions)
+
+
+def tested(one: Evidence, earlier: Evidence | None) -> list[Finding]:
+    """All tests of one model's frames; against those of a baseline, if there is one."""
+    return [*shortcuts(one), *biases(one), *health(one), *(changes(one) if earlier is None else drifts(earlier, one))]
+
+
+def judged(found: Sequence[Finding], rate: float, tried: Try, suspicions: bool) -> list[Finding]:
+    """What remains of all tests, the most urgent first."""
+    if not found:
         return []
-    rates = false_discovery([finding.p for finding in tested])
-    judged = [f.judged(float(q)) for f, q in zip(tested, rates, strict=True)]
-    judged = [tried(f) if f.kind == "shortcut" else f for f in judged]
-    weak = [f for f in judged if f.kind == "shortcut" and f.q > rate]
-    shown = [f for f in judged if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]
+    rates = false_discovery([finding.p for finding in found])
+    known = [f.judged(float(q)) for f, q in zip(found, rates, strict=True)]
+    known = [tried(f) if f.kind == "shortcut" else f for f in known]
+    weak = [f for f in known if f.kind == "shortcut" and f.q > rate]
+    shown = [f for f in known if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]
     if suspicions:
         shown += [f for f in weak if f.verdict != "confirmed" and f.p <= SUSPECT]
     return sorted(shown, key=urgency)

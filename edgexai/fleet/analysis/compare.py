@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgexai.fleet.analysis.bias import features
+from edgexai.fleet.analysis.difference import difference, views
 from edgexai.fleet.analysis.evidence import Evidence, joined
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.analysis.statistics import greatest_shift, interval, mmd
+from edgexai.fleet.analysis.statistics import interval
 
 LEAST = 20
 
@@ -21,19 +21,20 @@ def compared(first: Evidence, second: Evidence) -> list[Finding]:
         return []
     a, b = (replace(e, concepts=np.zeros((len(e), 0), np.float32)) for e in (first, second))
     both = joined(a, b)
-    x, found = features(both), []
-    old, new = x[: len(a)], x[len(a) :]
+    seen, found, new = views(both), [], np.arange(len(both)) >= len(a)
     for target in np.intersect1d(a.target, b.target):
-        one, other = old[a.target == target], new[b.target == target]
-        if min(len(one), len(other)) < LEAST:
+        own = both.target == target
+        one, other = own & ~new, own & new
+        if min(one.sum(), other.sum()) < LEAST:
             continue
-        _, shift, p_shift = greatest_shift(one, other)
-        p = min(1.0, 2 * min(mmd(one, other)[1], p_shift))
+        differs = difference(seen, one, other)
+        p, shift = differs.p, differs.shift
         text = (
             f"Class {target}: model {second.model} gives it for other reasons than {first.model} (p = {p:.1g}; what "
             f"differs most, by {abs(shift):.2f} standard deviations)."
         )
         nodes = tuple(sorted(set(b.node[b.target == target].tolist())))
-        spread = interval(shift, len(one), len(other))
-        found.append(Finding("compare", second.model, int(target), nodes, len(other), p, shift, text, spread))
+        spread, count = interval(shift, int(one.sum()), int(other.sum())), int(other.sum())
+        sides = (first.model, second.model)
+        found.append(Finding("compare", second.model, int(target), nodes, count, p, shift, text, spread, sides=sides))
     return found

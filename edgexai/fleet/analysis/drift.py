@@ -1,89 +1,115 @@
 """Drift: frames of now against a baseline, and when a class changed; what of it is relevance and what the class mix."""
 
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
 import numpy as np
 
-from edgexai.fleet.analysis.bias import features
+from edgexai.fleet.analysis.difference import cells, difference, everything, views
 from edgexai.fleet.analysis.evidence import Evidence, joined
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.analysis.statistics import Array, greatest_shift, interval, mmd, tail
+from edgexai.fleet.analysis.statistics import Array, combined, interval, tail
 
-LEAST = 20
+LEAST, FEW = 20, 8
+"""Frames of a class in the baseline, and of now, below which nothing is said."""
+NEWEST = (1, 2, 4)
+"""All frames of now are compared, and the newest half and quarter: what has just begun drowns among those before."""
 SPLITS = 19
 """Places where a change is looked for, evenly over the frames of a class."""
 
 
 def drifts(baseline: Evidence, now: Evidence) -> list[Finding]:
-    """Candidates: for every class the reasons (channels, maps, score), and for all the mix of classes.
+    """Candidates: for every class the reasons (`difference`), and for all the mix of classes.
 
     A difference is not yet a shortcut: a camera that moved by a pixel differs too. Relevance that stays while the
     mix changes says that other things come, not that they are seen otherwise.
     """
     both = joined(baseline, now)
-    x, cut = features(both), len(baseline)
-    old, new = x[:cut], x[cut:]
-    found = []
-    for target in np.unique(both.target):
-        a, b = old[baseline.target == target], new[now.target == target]
-        if min(len(a), len(b)) >= LEAST:
-            _, p_shape = mmd(a, b)
-            _, shift, p_shift = greatest_shift(a, b)
-            p = min(1.0, 2 * min(p_shape, p_shift))
-            text = (
-                f"Class {target}: its {len(b)} frames of now have other reasons than the {len(a)} of the baseline "
-                f"(p = {p:.1g}; what moved most, by {abs(shift):.2f} standard deviations)."
-            )
-            nodes = tuple(sorted(set(now.node[now.target == target].tolist())))
-            found.append(
-                Finding(
-                    "drift",
-                    now.model,
-                    int(target),
-                    nodes,
-                    len(b),
-                    p,
-                    shift,
-                    text,
-                    interval(shift, len(a), len(b)),
-                    "reasons",
-                )
-            )
+    seen, found = views(both), []
+    for target in np.unique(now.target):
+        old = np.flatnonzero(baseline.target == target)
+        new = np.flatnonzero(now.target == target)
+        new = len(baseline) + new[np.argsort(now.time[new], kind="stable")]
+        if len(old) < LEAST or len(new) < FEW:
+            continue
+        newest = [new[-max(FEW, len(new) // part) :] for part in NEWEST if part == 1 or len(new) >= FEW * part // 2]
+        told = [difference(seen, old, rows) for rows in newest]
+        p, best = combined([one.p for one in told]), int(np.argmin([one.p for one in told]))
+        shift, count = told[best].shift, len(newest[best])
+        text = (
+            f"Class {target}: its {count}{' newest' * (best > 0)} frames of now have other reasons than the {len(old)} "
+            f"of the baseline (p = {p:.1g}; what moved most, by {abs(shift):.2f} standard deviations)."
+        )
+        nodes = tuple(sorted(set(both.node[newest[best]].tolist())))
+        spread = interval(shift, len(old), count)
+        found.append(Finding("drift", now.model, int(target), nodes, count, p, shift, text, spread, "reasons"))
     return [*found, *_mix(baseline, now)]
 
 
-def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
-    """Without a baseline: for every class the most probable moment of a change, and its p by permutations of time.
+@dataclass(frozen=True)
+class ChangePoint:
+    """``at`` is the first frame after the change and ``time`` its; ``effect`` in standard deviations."""
 
-    The greatest Welch t of leading components over 19 places (Hawkins 1977's likelihood ratio, on a grid).
-    """
+    at: int
+    time: float
+    p: float
+    effect: float
+
+
+def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
+    """Without a baseline: a candidate for every class with enough frames, its most probable moment of a change."""
     found, random = [], np.random.default_rng(0)
     for target in np.unique(evidence.target):
         own = evidence.where(np.flatnonzero(evidence.target == target))
-        if len(own) < 4 * LEAST or len(np.unique(own.time)) < 10:
-            continue
         own = own.where(np.argsort(own.time, kind="stable"))
-        x = features(own)
-        left, sizes, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
-        parts = (left * sizes)[:, :8]
-        parts = parts / np.maximum(parts.std(0), 1e-12)
-        value, at = _change(parts)
-        null = np.array([_change(parts[random.permutation(len(parts))])[0] for _ in range(permutations)])
-        p, when = tail(value, null), float(own.time[at])
-        effect = float(np.abs(parts[:at].mean(0) - parts[at:].mean(0)).max())
+        change = change_point(own, permutations, random)
+        if change is None:
+            continue
+        at = change.at
+        when = datetime.fromtimestamp(change.time, UTC)
         text = (
-            f"Class {target}: its reasons changed about frame {at} of {len(own)} (time {when:.0f}), by {effect:.2f} "
-            f"standard deviations (p = {p:.1g})."
+            f"Class {target}: its reasons changed about frame {at} of {len(own)} ({when:%Y-%m-%d %H:%M} UTC), by "
+            f"{change.effect:.2f} standard deviations (p = {change.p:.1g})."
         )
         nodes = tuple(sorted(set(own.node[at:].tolist())))
-        spread = interval(effect, at, len(own) - at)
+        spread, after = interval(change.effect, at, len(own) - at), len(own) - at
         found.append(
-            Finding("drift", own.model, int(target), nodes, len(own) - at, p, effect, text, spread, "change point")
+            Finding(
+                "drift", own.model, int(target), nodes, after, change.p, change.effect, text, spread, "change point"
+            )
         )
+    return found
+
+
+def change_point(
+    own: Evidence, permutations: int = 200, random: np.random.Generator | None = None
+) -> ChangePoint | None:
+    """The most probable moment of a change in frames of one class, in order of time; None if they are too few.
+
+        The greatest Welch t of leading components over 19 places (Hawkins 1977's likelihood ratio, on a grid); p by
+    permutations of time.
+    """
+    random = random or np.random.default_rng(0)
+    if len(own) < 2 * LEAST or len(np.unique(own.time)) < 10:
+        return None
+    parts = np.column_stack([_main(everything(own), 8), _main(cells(own.maps), 4), _main(own.score[:, None], 1)])
+    value, at = _change(parts)
+    null = np.array([_change(parts[random.permutation(len(parts))])[0] for _ in range(permutations)])
+    effect = float(np.abs(parts[:at].mean(0) - parts[at:].mean(0)).max())
+    return ChangePoint(at, float(own.time[at]), tail(value, null), effect)
+
+
+def _main(x: Array, count: int) -> Array:
+    """(N, count) principal components of unit variance."""
+    left, _, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    found: Array = left[:, :count] * math.sqrt(len(x))
     return found
 
 
 def _change(parts: Array) -> tuple[float, int]:
     n = len(parts)
-    places = np.unique(np.linspace(LEAST, n - LEAST, SPLITS).astype(int))
+    places = np.unique(np.linspace(FEW, n - FEW, SPLITS).astype(int))
     sums = np.cumsum(parts, 0)
     before = sums[places - 1] / places[:, None]
     after = (sums[-1] - sums[places - 1]) / (n - places)[:, None]

@@ -43,10 +43,14 @@ class Evidence:
         steps make no clusters; without concepts the pooled maps take their place."""
         if self.concepts.shape[1] == 0:
             return self.pooled()
-        roots = channels(self.concepts)
+        roots = self.roots()
         step = roots.max(1, keepdims=True) / 15
         dithered: Array = roots + step * np.random.default_rng(0).uniform(-0.5, 0.5, roots.shape)
         return dithered
+
+    def roots(self) -> Array:
+        """The same as they came, without dither."""
+        return channels(self.concepts) if self.concepts.shape[1] else self.pooled()
 
     def pooled(self) -> Array:
         """(N, P) signed square roots of the maps at unit mass, at most 12×12."""

@@ -35,7 +35,8 @@ class Member:
 class Finding:
     """``kind`` is shortcut, bias, drift, compare or health; ``target`` a class or None; ``frames`` how many it rests
     on; ``p`` of the test, ``q`` once all that was tested is accounted for; ``effect`` in standard deviations with its
-    95 % ``interval``; ``where`` a region or the concepts, in words."""
+    95 % ``interval``; ``where`` a region or the concepts, in words; ``sides`` are what is compared, as `fleet.panels`
+    reads them."""
 
     kind: str
     model: str
@@ -51,6 +52,7 @@ class Finding:
     members: tuple[Member, ...] = ()
     probe: Suspicion | None = None
     trial: Outcome | None = None
+    sides: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -59,13 +61,19 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        """high, medium or low: by the size of the effect and how sure it is; by the trial where there was one."""
+        """high, medium or low: by the least size of the effect and how sure it is; by the trial where there is one."""
         if self.verdict in ("confirmed", "not confirmed"):
             return "high" if self.verdict == "confirmed" else "low"
         sure = self.p if math.isnan(self.q) else self.q
-        if sure <= 0.001 and abs(self.effect) >= 1:
+        if sure <= 0.001 and self.least >= 0.8:
             return "high"
-        return "medium" if sure <= 0.05 and abs(self.effect) >= 0.5 else "low"
+        return "medium" if sure <= 0.05 and self.least >= 0.3 else "low"
+
+    @property
+    def least(self) -> float:
+        """The end of the effect's interval that is nearer to nothing; the effect where there is no interval."""
+        low, high = self.interval
+        return abs(self.effect) if math.isnan(low) else max(low, -high, 0.0)
 
     @property
     def next(self) -> str:
@@ -87,7 +95,7 @@ class Finding:
         said |= {"nodes": list(self.nodes), "text": self.text, "severity": self.severity, "next": self.next}
         said["interval"] = None if any(map(math.isnan, self.interval)) else list(self.interval)
         said["q"] = None if math.isnan(self.q) else self.q
-        said["where"] = self.where
+        said |= {"where": self.where, "sides": list(self.sides)}
         if self.kind == "shortcut":
             said["members"] = [vars(member) for member in self.members]
             said["probe"] = None if self.probe is None else self.probe.as_json()

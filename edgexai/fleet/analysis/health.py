@@ -3,14 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.fleet.analysis.bias import unit
+from edgexai.fleet.analysis.difference import CELLS, cells, difference, unit, views
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.analysis.statistics import Array, greatest_shift, interval, mmd
+from edgexai.fleet.analysis.statistics import Array, combined, greatest_shift, interval
 
 LEAST_FRAMES, LEAST_NODES = 30, 3
-CELLS = 6
-"""Rows and columns of places in which a local change, as of dirt, is looked for."""
 DEAD, ALIKE, VARIED = 0.14, 0.75, 1.15
 """Variety of a node's maps as a share of the usual one: below the first nearly every map is the same, below the second
 they are more alike than they should be, above the last more varied (benchmarks/findings, seeds 10 to 12)."""
@@ -27,8 +25,8 @@ def health(evidence: Evidence) -> list[Finding]:
     names = np.unique(evidence.node)
     if len(names) < LEAST_NODES:
         return []
-    x, found = _features(evidence), []
-    strange = _strangest(evidence, x)
+    seen, found = views(evidence), []
+    strange = _strangest(evidence, _features(evidence))
     for name in names:
         own = evidence.node == name
         if own.sum() < LEAST_FRAMES:
@@ -37,16 +35,15 @@ def health(evidence: Evidence) -> list[Finding]:
         if len(peers) < LEAST_FRAMES:
             found += _alone(evidence, own, str(name))
             continue
-        a, b = x[peers], x[own]
-        _, shift, p_shift = greatest_shift(a, b)
-        _, _, p_place = greatest_shift(_cells(evidence.maps[peers]), _cells(evidence.maps[own]))
-        p = min(1.0, 3 * min(mmd(a, b)[1], p_shift, p_place))
+        differs = difference(seen, peers, own)
+        _, _, p_place = greatest_shift(seen.places[peers], seen.places[own])
+        p, shift = combined([differs.p, p_place]), differs.shift
         sickness = diagnosis(evidence, own, peers)
         text = (
             f"Node {name}: its explanations leave those of its peers for the same classes (p = {p:.1g}, "
             f"{abs(shift):.1f} standard deviations); {sickness}."
         )
-        spread = interval(shift, len(a), len(b))
+        spread = interval(shift, len(peers), int(own.sum()))
         found.append(
             Finding("health", evidence.model, None, (str(name),), int(own.sum()), p, shift, text, spread, sickness)
         )
@@ -146,19 +143,9 @@ def _turned(evidence: Evidence, own: NDArray[np.bool_], peers: NDArray[np.int64]
     return TURNS[best - 1] if best and better else ""
 
 
-def _cells(maps: NDArray[np.float32]) -> Array:
-    """(N, 36) square roots of the shares of positive relevance in 6×6 places."""
-    positive = np.maximum(maps, 0).astype(np.float64)
-    positive /= np.maximum(positive.sum((1, 2), keepdims=True), 1e-30)
-    rows, columns = (np.array_split(np.arange(size), min(CELLS, size)) for size in maps.shape[1:])
-    summed = np.stack([np.stack([positive[:, r][:, :, c].sum((1, 2)) for c in columns], 1) for r in rows], 1)
-    found: Array = np.sqrt(summed).reshape(len(maps), -1)
-    return found
-
-
 def _place(maps: NDArray[np.float32], usual: NDArray[np.float32]) -> tuple[bool, str]:
     """Whether relevance changed in one place of 6×6 far more than in most, and surely; and where, in nine words."""
-    one, other = _cells(maps), _cells(usual)
+    one, other = cells(maps), cells(usual)
     best, _, p = greatest_shift(other, one)
     shift = np.abs(one.mean(0) - other.mean(0)) / np.sqrt((one.var(0) + other.var(0)) / 2 + 1e-12)
     columns = min(CELLS, maps.shape[2])

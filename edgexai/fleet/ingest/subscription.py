@@ -13,6 +13,7 @@ import logging
 import random
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,8 +115,9 @@ class Subscription:
     def close(self) -> None:
         """Say goodbye."""
         if self._client is not None:
-            self._client.disconnect()
-            self._client.loop(0.1)
+            with suppress(Exception):
+                self._client.disconnect()
+                self._client.loop(0.1)
             self._client, self.connected = None, False
 
     def _turn(self, wait: float) -> None:
@@ -128,10 +130,19 @@ class Subscription:
         elif not self.connected and now > self._give_up_at:
             self._other_version()
             self._lose("the broker does not answer")
-        elif self._client.loop(min(wait, 0.2)) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+        elif not self._read(self._client, min(wait, 0.2)):
             if not self.connected and not self._reason:
                 self._other_version()
             self._lose(self._reason or "the connection broke")
+
+    def _read(self, client: Client, wait: float) -> bool:
+        """Take what has come; whether the connection still holds."""
+        try:
+            return client.loop(wait) == MQTTErrorCode.MQTT_ERR_SUCCESS
+        except Exception as error:  # paho raises what comes to its mind for a packet that is none
+            log.debug("the connection failed", exc_info=True)
+            self._reason = f"what came is no MQTT ({type(error).__name__}: {error})"
+            return False
 
     def _other_version(self) -> None:
         if self._auto:
@@ -222,8 +233,9 @@ class Subscription:
         self.connected = False
         if client is not None:
             client.on_disconnect = None
-            client.disconnect()
-            client.loop(0.0)
+            with suppress(Exception):  # it may be in any state
+                client.disconnect()
+                client.loop(0.0)
 
 
 def _properties() -> Properties:

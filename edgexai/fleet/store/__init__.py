@@ -1,1 +1,1 @@
-"""What was received, kept: a journal of what has just arrived, Parquet for everything older."""
+"""What was received, kept: a journal of what has just arrived, a Delta table for everything older."""

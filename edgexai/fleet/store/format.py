@@ -7,8 +7,9 @@ from edgexai.errors import ConfigError, FrameError
 from edgexai.messaging.messages import MAX_PAYLOAD
 from edgexai.messaging.strict import loads
 
-VERSION = 1
-"""In the file as `PRAGMA user_version`; 0 are the formats before there was one."""
+VERSION = 2
+"""In the file as `PRAGMA user_version`; 0 are the formats before there was one, 1 listed Parquet files (`part`), which
+`migrate` takes into the table."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS boot (
@@ -23,9 +24,7 @@ CREATE TABLE IF NOT EXISTS frame (
     time REAL NOT NULL, model TEXT NOT NULL, target INTEGER NOT NULL, score REAL NOT NULL, conservation REAL,
     frame BLOB NOT NULL
 );
-CREATE TABLE IF NOT EXISTS part (
-    path TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL
-) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS node (
     fleet TEXT NOT NULL, node TEXT NOT NULL, kind TEXT NOT NULL, received REAL NOT NULL, message TEXT NOT NULL,
     PRIMARY KEY (fleet, node, kind)

@@ -2,8 +2,8 @@
 
 boot        one row for each (fleet, node, boot), with its totals
 seen        which sequence numbers of a boot are stored, as ranges, for ever: the test for exactly once
-frame       frames that are not in Parquet yet, by an id that only grows
-part        the Parquet files that count, and the ids in each
+frame       frames that are not in the table yet, by an id that only grows
+mark        how far the table is known: `id` of its last frame, `version` of its last commit that is on the disk
 node        the last status and metrics of each node
 forgotten   nodes that are not listed until they are heard again
 quarantine  payloads that were refused, cut to 4 KiB, the last 1,000
@@ -25,7 +25,9 @@ from typing import Any
 from edgexai.errors import ConfigError
 from edgexai.fleet.store.format import prepare
 from edgexai.fleet.store.ranges import Ranges, insert
+from edgexai.messaging.messages import topic
 
+_KNOWN_BY = ("boot", "forgotten")  # where a node is, beside what it said
 _KEPT_IN_QUARANTINE = 1000
 _PATIENCE = 30.0  # seconds that one process waits for another's lock
 
@@ -62,6 +64,8 @@ class Refusal:
 Row = tuple[Any, ...]
 NodeNote = tuple[str, str, str, float, str]
 """Fleet, node, kind, when received, and the JSON text."""
+Held = tuple[str, str, str, list[int], list[int]]
+"""Fleet, node, boot, and the numbers and sizes in bytes of frames."""
 Saying = tuple[str, str, str, float, str | None]
 """The same as it arrives; a text of None takes back what was said."""
 
@@ -165,9 +169,8 @@ class Journal:
         """
         with self._lock, _Transaction(self._db):
             gone = self._db.execute("DELETE FROM node WHERE fleet = ? AND node = ?", (fleet, node)).rowcount
-            known = (
-                gone or self._db.execute("SELECT 1 FROM boot WHERE fleet = ? AND node = ?", (fleet, node)).fetchone()
-            )
+            asked = "SELECT 1 FROM {} WHERE fleet = ? AND node = ?"
+            known = gone or any(self._db.execute(asked.format(of), (fleet, node)).fetchone() for of in _KNOWN_BY)
             if known:
                 self._db.execute("REPLACE INTO forgotten VALUES (?, ?)", (fleet, node))
         return bool(known)
@@ -240,70 +243,119 @@ class Journal:
         rows = self._all("SELECT received, topic, reason, payload FROM quarantine ORDER BY id DESC LIMIT ?", limit)
         return [Refusal(*row) for row in rows]
 
-    def snapshot(self, after: int, limit: int) -> tuple[list[str], list[Row]]:
-        """Parquet files and journal rows beyond an id, of the same moment."""
+    def snapshot(self, after: int, limit: int) -> tuple[int, list[Row]]:
+        """The last id that is in the table, and the rows here beyond an id, of the same moment."""
         with self._lock, _Transaction(self._db, "DEFERRED"):
-            parts = self._db.execute("SELECT path FROM part WHERE last > ? ORDER BY first", (after,)).fetchall()
-            return [p for (p,) in parts], self._rows("f.id > ?", after, limit)
+            return self._mark("id"), self._rows("f.id > ?", after, limit)
 
     def oldest(self, limit: int) -> list[Row]:
-        """The rows that go to Parquet next."""
+        """The rows that go to the table next."""
         with self._lock:
             return self._rows("f.id > ?", -1, limit)
 
     def waiting(self) -> int:
-        """How many frames are not in Parquet."""
+        """How many frames are not in the table."""
         return int(self._all("SELECT count(*) FROM frame")[0][0])
 
     def last_id(self) -> int:
         """The id of the newest frame, -1 if there is none."""
         return int(self._all("SELECT coalesce(max(seq), -1) FROM sqlite_sequence WHERE name = 'frame'")[0][0])
 
-    def parts(self) -> set[str]:
-        """The Parquet files that count."""
-        return {path for (path,) in self._all("SELECT path FROM part")}
+    def known(self) -> tuple[int, int]:
+        """How far the table is known: the id of its last frame, and the version of its last commit on the disk."""
+        with self._lock:
+            return self._mark("id"), self._mark("version")
 
-    def small_parts(self, rows: int) -> list[tuple[str, int, int, int]]:
-        """The Parquet files of fewer rows than that: (path, first id, last id, rows), oldest first."""
-        return self._all("SELECT path, first, last, rows FROM part WHERE rows < ? ORDER BY first", rows)
-
-    def merged(self, old: Iterable[str], new: tuple[str, int, int, int]) -> None:
-        """One Parquet file holds what several held."""
+    def moved(self, last: int, version: int) -> None:
+        """The frames up to an id are in the table, and on the disk, by this commit."""
         with self._lock, _Transaction(self._db):
-            self._db.executemany("DELETE FROM part WHERE path = ?", [(path,) for path in old])
-            self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?)", new)
-
-    def moved(self, last: int, parts: Iterable[tuple[str, int, int, int]]) -> None:
-        """The frames up to an id are in these Parquet files now: (path, first id, last id, rows)."""
-        with self._lock, _Transaction(self._db):
-            self._db.executemany("INSERT INTO part VALUES (?, ?, ?, ?)", parts)
             self._db.execute("DELETE FROM frame WHERE id <= ?", (last,))
+            self._set_mark("id", last)
+            self._set_mark("version", version)
 
-    def archive(self, path: str, boots: Sequence[tuple[str, str, str, list[int], int]], ids: tuple[int, int]) -> bool:
-        """Take in a Parquet file: (fleet, node, boot, sequences, bytes) of its frames, first and last id; False if one
-        of its frames is known already, and nothing is changed then."""
-        try:
-            with self._lock, _Transaction(self._db):
-                for fleet, node, boot, sequences, size in boots:
-                    row = self._boot_id(fleet, node, boot)
-                    if len(self._insert_seen(row, sequences)) < len(sequences):
-                        raise _Known
-                    self._db.execute(
-                        "UPDATE boot SET frames = frames + ?, bytes = bytes + ? WHERE id = ?",
-                        (len(sequences), size, row),
-                    )
-                rows = sum(len(sequences) for *_, sequences, _ in boots)
-                self._db.execute("INSERT INTO part VALUES (?, ?, ?, ?)", (path, *ids, rows))
-                self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'frame' AND seq < ?", (ids[1],))
+    def flushed(self, version: int) -> None:
+        """The table is on the disk up to a commit that brought no frames."""
+        with self._lock, _Transaction(self._db):
+            self._set_mark("version", version)
+
+    def catch_up(self, boots: Iterable[Held], last: int, version: int) -> None:
+        """What the table holds beyond what was known of it, up to an id: frames that a crash left here as well, that
+        another host brought, or that an old copy of the journal has forgotten. Each counts once from here on; frames
+        that only the journal has keep their order, beyond that id."""
+        with self._lock, _Transaction(self._db):
+            waiting = {row[:2]: row[2] for row in self._db.execute("SELECT boot, sequence, id FROM frame")}
+            for fleet, node, boot, sequences, sizes in boots:
+                row, size = self._boot_id(fleet, node, boot), dict(zip(sequences, sizes, strict=True))
+                fresh = self._insert_seen(row, sequences)
                 self._db.execute(
-                    "INSERT INTO sqlite_sequence SELECT 'frame', ? WHERE NOT EXISTS"
-                    " (SELECT 1 FROM sqlite_sequence WHERE name = 'frame')",
-                    (ids[1],),
+                    "UPDATE boot SET frames = frames + ?, bytes = bytes + ? WHERE id = ?",
+                    (len(fresh), sum(size[n] for n in fresh), row),
                 )
-                self._count("frames", rows)
-        except _Known:
-            return False
-        return True
+                self._count("frames", len(fresh))
+                here = [waiting[row, n] for n in size if (row, n) in waiting]
+                self._db.executemany("DELETE FROM frame WHERE id = ?", [(one,) for one in here])
+            (first,) = self._db.execute("SELECT min(id) FROM frame").fetchone()
+            if first is not None and first <= last:
+                self._db.execute("UPDATE frame SET id = -(id + ?)", (last + 1 - first,))  # no id meets another's
+                self._db.execute("UPDATE frame SET id = -id")
+            end = max(last, self._db.execute("SELECT coalesce(max(id), -1) FROM frame").fetchone()[0])
+            self._db.execute("UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'frame'", (end,))
+            self._db.execute(
+                "INSERT INTO sqlite_sequence SELECT 'frame', ? WHERE NOT EXISTS"
+                " (SELECT 1 FROM sqlite_sequence WHERE name = 'frame')",
+                (end,),
+            )
+            self._set_mark("id", last)
+            self._set_mark("version", version)
+
+    def erase(self, where: str, values: Sequence[Any]) -> int:
+        """Delete the waiting frames that a condition on fleet, node and received names; how many. Their numbers stay
+        known, so that what is sent again does not come back. `scrub` then removes the bytes themselves."""
+        with self._lock, _Transaction(self._db):
+            rows = self._db.execute(
+                "DELETE FROM frame WHERE id IN"
+                f" (SELECT f.id FROM frame f JOIN boot b ON b.id = f.boot WHERE {where})"
+                " RETURNING boot, length(frame)",
+                values,
+            ).fetchall()
+            self._db.executemany(
+                "UPDATE boot SET frames = max(0, frames - 1), bytes = max(0, bytes - ?) WHERE id = ?",
+                [(size, boot) for boot, size in rows],
+            )
+        return len(rows)
+
+    def forget_refused(self, fleet: str, node: str | None) -> None:
+        """Delete what was refused of a fleet, or of a node."""
+        begin = topic(fleet, node, "") if node is not None else topic(fleet, "", "").rstrip("/") + "/"
+        with self._lock, _Transaction(self._db):
+            self._db.execute("DELETE FROM quarantine WHERE substr(topic, 1, ?) = ?", (len(begin), begin))
+
+    def scrub(self) -> None:
+        """Write the file anew without what was deleted from it: SQLite leaves it in free pages."""
+        with self._lock:
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def erased(self, boots: Iterable[tuple[str, str, str, int, int]]) -> None:
+        """So many frames and bytes of boots (fleet, node, boot) are in the table no more."""
+        with self._lock, _Transaction(self._db):
+            self._db.executemany(
+                "UPDATE boot SET frames = max(0, frames - ?), bytes = max(0, bytes - ?)"
+                " WHERE fleet = ? AND node = ? AND boot = ?",
+                [(frames, size, fleet, node, boot) for fleet, node, boot, frames, size in boots],
+            )
+
+    def parts(self) -> list[str]:
+        """The Parquet files of a store of format 1, oldest first; none where it has been brought up to date."""
+        there = self._all("SELECT 1 FROM sqlite_master WHERE name = 'part'")
+        return [path for (path,) in self._all("SELECT path FROM part ORDER BY first")] if there else []
+
+    def taken(self, last: int, version: int) -> None:
+        """What format 1 had in Parquet files is in the table now, up to an id."""
+        with self._lock, _Transaction(self._db):
+            self._db.execute("DROP TABLE IF EXISTS part")
+            self._set_mark("id", last)
+            self._set_mark("version", version)
 
     def close(self) -> None:
         """Give the file back."""
@@ -313,6 +365,13 @@ class Journal:
     def _all(self, query: str, *values: Any) -> list[Any]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
+
+    def _mark(self, name: str) -> int:
+        row = self._db.execute("SELECT value FROM mark WHERE name = ?", (name,)).fetchone()
+        return -1 if row is None else int(row[0])
+
+    def _set_mark(self, name: str, value: int) -> None:
+        self._db.execute("REPLACE INTO mark VALUES (?, ?)", (name, value))
 
     def _rows(self, where: str, value: int, limit: int) -> list[Row]:
         return self._db.execute(
@@ -360,10 +419,6 @@ class Journal:
                 "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
                 (name, by),
             )
-
-
-class _Known(Exception):
-    """A frame that was to be new is not."""
 
 
 class _Transaction:

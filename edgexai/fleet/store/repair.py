@@ -1,8 +1,8 @@
-"""A damaged journal made anew, from the Parquet files and from what can still be read of it.
+"""A damaged journal made anew, from the table and from what can still be read of it.
 
-Parquet files say of every frame who sent it under which number, so that exactly once holds again for all of them. Of
-the frames that were in the journal only, row after row is tried; those that are gone are lost, since their nodes have
-had the receipt. The damaged file is kept beside the new one.
+The table says of every frame who sent it under which number, so that exactly once holds again for all of them. Of the
+frames that were in the journal only, row after row is tried; those that are gone are lost, since their nodes have had
+the receipt. The damaged file is kept beside the new one; files of the table that cannot be read are put aside.
 """
 
 import fcntl
@@ -13,21 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from edgexai.errors import ConfigError
 from edgexai.fleet.store.journal import Arrival, Journal, NodeNote
-from edgexai.fleet.store.store import LOCK, flush
+from edgexai.fleet.store.migrate import loose, put_aside, take_in
+from edgexai.fleet.store.store import LOCK, where
+from edgexai.fleet.store.table import Table, is_readable, to_disk
 
 _LEAST_ROW = 16
-_FURTHEST = 100_000  # ids beyond the last Parquet file that are tried if the journal does not say where it ends
+_FURTHEST = 100_000  # ids beyond the last of the table that are tried if the journal does not say where it ends
 
 
 @dataclass(frozen=True)
 class Repaired:
-    """What there was: frames in Parquet files, frames read from the damaged journal, ids that could not be read,
-    Parquet files that do not count (renamed to ``.damaged``, or ``.twice`` where others hold the same frames), and
-    where the old journal lies."""
+    """What there was: frames in the table, frames read from the damaged journal, ids that could not be read, files
+    that do not count any more (now in the folder ``aside``), and where the old journal lies."""
 
     archived: int
     saved: int
@@ -51,51 +50,51 @@ def repair(directory: Path) -> Repaired:
         for leftover in work.glob("*"):
             leftover.unlink()
         new = Journal(work)
-        archived, last, set_aside = _take_parquet(directory, new)
+        table, set_aside = _mended(directory)
+        last, version = table.last_id(), table.flush(-1)
+        new.catch_up(table.held(-1, last), last, version)
+        archived = new.counters()["frames"]
         saved, unreadable = _take_journal(path, new, last) if path.is_file() else (0, 0)
         new.close()  # the last connection writes the WAL back into the file
-        flush(work / "journal.db")
+        to_disk(work / "journal.db")
         for ending in ("", "-wal", "-shm"):
             if (directory / f"journal.db{ending}").exists():
                 os.replace(directory / f"journal.db{ending}", f"{old}{ending}")
         os.replace(work / "journal.db", path)
-        flush(directory)
+        to_disk(directory)
         for leftover in work.glob("*"):
             leftover.unlink()
         work.rmdir()
     return Repaired(archived, saved, unreadable, tuple(set_aside), old)
 
 
-def _take_parquet(directory: Path, new: Journal) -> tuple[int, int, list[str]]:
-    """Frames and last id of the files, and those that could not be read."""
-    archived, last, set_aside = 0, 0, []
-    for stray in (directory / "frames").rglob("*.stray"):
-        if not stray.with_suffix(".parquet").exists():
-            os.replace(stray, stray.with_suffix(".parquet"))
-    with duckdb.connect() as db:
-        for path in sorted((directory / "frames").rglob("*.parquet"), key=lambda p: p.name):
-            relative = str(path.relative_to(directory))
-            try:
-                boots = db.execute(
-                    "SELECT fleet, node, boot, list(sequence), sum(octet_length(frame)), min(id), max(id)"
-                    " FROM read_parquet(?, hive_partitioning = false) GROUP BY ALL",
-                    [str(path)],
-                ).fetchall()
-            except duckdb.Error:
-                os.replace(path, path.with_suffix(".damaged"))
-                set_aside.append(relative)
-                continue
-            if not new.archive(relative, [(*row[:3], row[3], int(row[4])) for row in boots], _span(boots)):
-                os.replace(path, path.with_suffix(".twice"))  # of a merge that a crash ended halfway
-                set_aside.append(relative)
-                continue
-            archived += sum(len(row[3]) for row in boots)
-            last = max(last, _span(boots)[1])
-    return archived, last, set_aside
+def _mended(directory: Path) -> tuple[Table, list[str]]:
+    """The table of a store, every file of which can be read; and those that could not, put aside."""
+    table = Table(where(directory) or str(directory / "frames"))
+    if table.folder is None:
+        return table, []
+    if not _opens(table):
+        table.take_back(None)
+    if not _opens(table):  # the log itself is damaged: the files say enough to make it anew
+        put_aside(table.folder / "_delta_log", directory)
+    bad, old = table.damaged(), loose(directory)
+    if table.version() < 0:
+        old = [p for p in sorted(table.folder.rglob("*")) if p.suffix in (".parquet", ".stray")]
+        bad = [path for path in old if not is_readable(path)]
+        take_in([path for path in old if path not in bad], table, anew=True)
+    for path in {*bad, *old}:
+        put_aside(path, directory) if path.exists() else None
+    if bad:
+        table.without_missing()
+    return table, [str(path.relative_to(directory)) for path in bad]
 
 
-def _span(boots: list[tuple[int, ...]]) -> tuple[int, int]:
-    return min(row[5] for row in boots), max(row[6] for row in boots)
+def _opens(table: Table) -> bool:
+    try:
+        table.version()
+    except ConfigError:
+        return False
+    return True
 
 
 def _take_journal(path: Path, new: Journal, last: int) -> tuple[int, int]:

@@ -1,52 +1,36 @@
-"""The store of a fleet: a journal of what has just arrived, and Parquet for everything older.
+"""The store of a fleet: a journal of what has just arrived, and a Delta table for everything older.
 
     STORE/journal.db
-    STORE/frames/fleet=F/model=M/day=D/frames-<first id>-<last id>.parquet
+    STORE/frames/        the table (table.py), or STORE/table names where it lies
 
-A file counts once the journal lists it; what a crash left halfway is removed before the next move. Frames are moved
-in the order of their ids, so every id up to the last moved one is in Parquet and every later one in the journal.
-Sixteen small files of a folder become one.
+Frames are moved in the order of their ids: first into the table, then on the disk, then out of the journal. Whoever
+finds frames in the table that his journal does not know takes note of them before he moves any (`_catch_up`): what a
+crash left in both places, and what another host has brought, counts once.
 """
 
 import fcntl
 import logging
-import os
-from collections import Counter, defaultdict
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow
-import pyarrow.parquet
 
 from edgexai.errors import ConfigError
-from edgexai.fleet.store.journal import COLUMNS, Journal, Row, damaged
+from edgexai.fleet.store.journal import Journal
+from edgexai.fleet.store.migrate import migrate
+from edgexai.fleet.store.table import Table
 
 log = logging.getLogger(__name__)
 
 LOCK = "store.lock"
-OWN_FOLDERS = 32
-"""Models with a folder of their own in one move; the others share one."""
-SMALL, MERGED = 250_000, 16  # files of fewer rows are small; so many of them become one
-SCHEMA = pyarrow.schema(
-    [
-        ("id", pyarrow.int64()),
-        ("fleet", pyarrow.string()),
-        ("node", pyarrow.string()),
-        ("boot", pyarrow.string()),
-        ("sequence", pyarrow.int64()),
-        ("received", pyarrow.float64()),
-        ("time", pyarrow.float64()),
-        ("model", pyarrow.string()),
-        ("target", pyarrow.int32()),
-        ("score", pyarrow.float32()),
-        ("conservation", pyarrow.float32()),
-        ("frame", pyarrow.binary()),
-    ]
-)
+ELSEWHERE = "table"
+"""The file of a store that names a table elsewhere."""
+ATTEMPTS = 20
+"""How often a move is tried while other hosts commit."""
+LOOK_EVERY = 2.0  # seconds between looks at a table elsewhere that had nothing new
 
 
 @dataclass(frozen=True)
@@ -68,9 +52,13 @@ class Stored:
 
 
 class Store:
-    """The store in a directory; any number of processes on one machine may have it open."""
+    """The store in a directory; any number of processes on one machine may have it open.
 
-    def __init__(self, directory: Path) -> None:
+    ``table`` is the path or URL of a table that several hosts share, each with a store of its own; it is kept. Frames
+    in the journal are then for nobody to see until they have been moved.
+    """
+
+    def __init__(self, directory: Path, table: str | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._open = open(directory / LOCK, "a")  # noqa: SIM115 - says that the store is in use, until `close`
@@ -79,142 +67,141 @@ class Store:
         except BlockingIOError:
             self._open.close()
             raise ConfigError(f"{directory} is being repaired; wait until that has ended") from None
-        self.journal = Journal(directory)
-        if self.journal.last_id() < 0 and next((directory / "frames").rglob("*.parquet"), None) is not None:
+        try:
+            url = where(directory, table)
+            self.shared = url is not None
+            self.table = Table(url or str(directory / "frames"))
+            self.journal = Journal(directory)
+        except BaseException:
+            self._open.close()
+            raise
+        self._seen = (-1, 0.0)  # last id of a table elsewhere, and when that was asked
+        try:
+            with self._only_one() as mine:
+                if mine:
+                    migrate(directory, self.journal, self.table)
+                    self._take_back()
+                    self._catch_up()
+        except BaseException:
             self.close()
-            raise damaged(self.journal.path, Exception("the journal is empty, and there are Parquet files"))
-        with self._only_one() as mine:
-            if mine:
-                self._set_strays_aside()
+            raise
 
     def since(self, after: int, limit: int = 10_000) -> list[Stored]:
         """Frames beyond an id, oldest first, at most ``limit``."""
+        if self.shared and after >= self._seen[0] and time.monotonic() < self._seen[1] + LOOK_EVERY:
+            return []
         while True:
-            paths, rows = self.journal.snapshot(after, limit)
+            moved, rows = self.journal.snapshot(after, limit)
+            if self.shared:
+                moved, rows = self.table.last_id(), []
+                self._seen = moved, time.monotonic()
+            if after >= moved:
+                return [Stored(*row) for row in rows]
+            version = self.table.version()
             try:
-                old = self._archived(paths, after, limit) if paths else []
-            except duckdb.IOException:
-                if self.journal.snapshot(after, 0)[0] == paths:
+                old = self.table.since(after, moved, limit)
+            except (OSError, duckdb.Error):
+                if self.table.version() == version:
                     raise
-                continue  # another worker has merged these files meanwhile
+                continue  # frames have been deleted meanwhile, and their files with them
             return [Stored(*row) for row in [*old, *rows][:limit]]
 
     def last_id(self) -> int:
         """The id of the newest frame, -1 if there is none."""
-        return self.journal.last_id()
+        return self.table.last_id() if self.shared else self.journal.last_id()
 
     def compact(self, at_least: int = 1, at_most: int = 50_000) -> int:
-        """Move the journal's frames to Parquet if there are ``at_least`` so many, the oldest ``at_most``; how many."""
+        """Move the journal's frames to the table if there are ``at_least`` so many, the oldest ``at_most``; how many
+        were moved."""
         if self.journal.waiting() < at_least:
             return 0
         with self._only_one() as mine:
-            if not mine:
-                return 0
-            self._remove_leftovers()
-            rows = self.journal.oldest(at_most)
-            if not rows:
-                return 0
-            self.journal.moved(int(rows[-1][0]), [self._write(*group) for group in _partitions(rows)])
-            return len(rows)
+            for _ in range(ATTEMPTS if mine else 0):
+                version = self._catch_up()
+                rows = self.journal.oldest(at_most)
+                if not rows:
+                    return 0
+                if self.table.append(rows, version):
+                    self.journal.moved(int(rows[-1][0]), self.table.flush(version))
+                    return len(rows)
+        return 0
 
     def merge(self) -> int:
-        """Make one file of sixteen small ones of a folder; how many frames are in it, 0 if there are not so many."""
-        folders: dict[str, list[tuple[str, int, int, int]]] = defaultdict(list)
-        for part in self.journal.small_parts(SMALL):
-            folders[part[0].rsplit("/", 1)[0]].append(part)
-        full = [(folder, parts[:MERGED]) for folder, parts in folders.items() if len(parts) >= MERGED]
-        if not full:
-            return 0
+        """Make few files of many small ones; how many frames are in them, 0 if there are not so many."""
         with self._only_one() as mine:
             if not mine:
                 return 0
-            self._remove_leftovers()
-            folder, parts = full[0]
-            old = [path for path, *_ in parts]
-            first, last = parts[0][1], max(part[2] for part in parts)
-            relative = f"{folder}/frames-{first:012d}-{last:012d}.parquet"
-            path = self.directory / relative
-            with duckdb.connect(config={"threads": 1, "memory_limit": "512MB"}) as db:
-                read = db.read_parquet([str(self.directory / p) for p in old], hive_partitioning=False)
-                read.order("id").write_parquet(str(path.with_suffix(".partial")), compression="zstd")
-            self._put(path)
-            self.journal.merged(old, (relative, first, last, sum(part[3] for part in parts)))
-            for gone in old:
-                (self.directory / gone).unlink()
-            return sum(part[3] for part in parts)
+            version = self._catch_up()
+            if count := self.table.merge():
+                self.journal.flushed(self.table.flush(version))
+                self.table.vacuum()
+            return count
+
+    def erase(self, fleet: str | None = None, node: str | None = None, before: float | None = None) -> int:
+        """Delete the frames of a fleet or node, or those received before a time (Unix seconds), in journal, table and
+        on the disk, also for looks back; how many. What is sent again does not come back."""
+        terms = [("fleet = ", fleet), ("node = ", node), ("received < ", before)]
+        given = [(term, value) for term, value in terms if value is not None]
+        if not given:
+            raise ConfigError("say what to delete: the frames of a fleet, of a node, or those before a time")
+        said = " AND ".join(f"{term}{_quoted(value)}" for term, value in given)
+        with self._only_one(wait=True):
+            self._catch_up()
+            lost = self.journal.erase(" AND ".join(f"{term}?" for term, _ in given), [value for _, value in given])
+            query = "SELECT fleet, node, boot, count(*), sum(octet_length(frame))::BIGINT FROM data"
+            boots = self.table.query(f"{query} WHERE {said} GROUP BY ALL")
+            if boots:
+                version = self.table.version()
+                self.table.delete(said)
+                self.journal.erased(boots)
+                self.journal.flushed(self.table.flush(version))
+            if fleet is not None and before is None:
+                self.journal.forget_refused(fleet, node)
+            self.journal.scrub()
+        return lost + sum(int(boot[3]) for boot in boots)
 
     def close(self) -> None:
         """Give the files back."""
         self.journal.close()
         self._open.close()
 
-    def _archived(self, paths: list[str], after: int, limit: int) -> list[Row]:
-        files = [str(self.directory / p) for p in paths]
-        query = f"SELECT {COLUMNS} FROM read_parquet(?, hive_partitioning = false) WHERE id > ? ORDER BY id LIMIT ?"
-        with duckdb.connect() as db:
-            return db.execute(query, [files, after, limit]).fetchall()
+    def _take_back(self) -> None:
+        if torn := self.table.take_back(self.journal.known()[1]):
+            log.warning("%d commits that a crash has torn were taken back; their frames are in the journal", torn)
 
-    def _write(self, folder: str, rows: list[Row]) -> tuple[str, int, int, int]:
-        first, last = int(rows[0][0]), int(rows[-1][0])
-        relative = f"{folder}/frames-{first:012d}-{last:012d}.parquet"
-        path = self.directory / relative
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = pyarrow.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
-        pyarrow.parquet.write_table(table, path.with_suffix(".partial"), compression="zstd")
-        self._put(path)
-        return relative, first, last, len(rows)
-
-    def _put(self, path: Path) -> None:
-        partial = path.with_suffix(".partial")
-        flush(partial)
-        os.replace(partial, path)
-        flush(path.parent)
-
-    def _set_strays_aside(self) -> None:
-        """Files newer than the journal: it is an old copy, and would give their ids away again."""
-        newest = self.journal.last_id()
-        for path in self._not_counted():
-            if path.suffix == ".parquet" and int(path.stem.rsplit("-", 1)[1]) > newest:
-                log.error("%s is newer than the journal (an old copy?); it is kept as .stray", path)
-                os.replace(path, path.with_suffix(".stray"))
-
-    def _remove_leftovers(self) -> None:
-        """What a crash left: half a file, or one whose frames are in the journal or in other files as well."""
-        self._set_strays_aside()
-        for path in self._not_counted():
-            path.unlink()
-
-    def _not_counted(self) -> list[Path]:
-        counted = self.journal.parts()
-        found = (self.directory / "frames").rglob("frames-*.p*")
-        files = [p for p in found if p.suffix in (".partial", ".parquet")]
-        return [p for p in files if str(p.relative_to(self.directory)) not in counted]
+    def _catch_up(self) -> int:
+        """Take note of what the table holds beyond what this journal knows of it; the version that is known then."""
+        after, known = self.journal.known()
+        version, last = self.table.version(), self.table.last_id()
+        if last > after:
+            if self.journal.last_id() < 0:
+                log.warning("%s is new: it takes note of the frames of %s", self.journal.path, self.table.url)
+            self.table.flush(known)
+            self.journal.catch_up(self.table.held(after, last), last, version)
+        return version
 
     @contextmanager
-    def _only_one(self) -> Iterator[bool]:
+    def _only_one(self, wait: bool = False) -> Iterator[bool]:
         with open(self.directory / "compact.lock", "w") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:
                 yield False
                 return
             yield True
 
 
-def _partitions(rows: list[Row]) -> Iterator[tuple[str, list[Row]]]:
-    groups: dict[str, list[Row]] = defaultdict(list)
-    # a node may say any model: the folders of one move are bounded, the column says the model in any case
-    own = {model for model, _ in Counter(row[7] for row in rows).most_common(OWN_FOLDERS)}
-    for row in rows:
-        day, model = datetime.fromtimestamp(row[5], UTC).date().isoformat(), row[7] if row[7] in own else "others"
-        groups[f"frames/fleet={row[1]}/model={model}/day={day}"].append(row)
-    yield from groups.items()
+def where(directory: Path, table: str | None = None) -> str | None:
+    """Where the table of a store lies, if not in it; ``table`` is kept as that. ConfigError if it lies elsewhere."""
+    path = directory / ELSEWHERE
+    kept = path.read_text("utf-8").strip() if path.is_file() else None
+    if table is None or kept == table:
+        return kept
+    if kept is not None or (directory / "frames").exists():
+        raise ConfigError(f"the frames of {directory} are in {kept or directory / 'frames'}, not in {table}")
+    path.write_text(f"{table}\n", "utf-8")
+    return table
 
 
-def flush(path: Path) -> None:
-    """Have a file, or a directory's entries, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _quoted(value: str | float) -> str:
+    return repr(float(value)) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"

@@ -3,7 +3,7 @@
 import base64
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from starlette.types import ASGIApp
 from edgexai._version import VERSION
 from edgexai.errors import FrameError
 from edgexai.fleet.alarms.alarms import Alarms, findings_lines
+from edgexai.fleet.asked import Asked
+from edgexai.fleet.duty import Duty, duty_lines
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
 from edgexai.fleet.store.decisions import decisions
-from edgexai.fleet.store.labels import labels
-from edgexai.fleet.web import findings
+from edgexai.fleet.store.labels import labels, model_names
+from edgexai.fleet.web import findings, panels
 from edgexai.fleet.web.answer import Answer
 from edgexai.fleet.web.guard import LOOPBACK, Guard
 from edgexai.fleet.web.inventory import Inventory
@@ -42,9 +44,11 @@ def application(
     hosts: Iterable[str] | None = LOOPBACK,
     watch: Watch | None = None,
     alarms: Alarms | None = None,
+    duties: Sequence[Duty] = (),
+    asked: Asked | None = None,
 ) -> ASGIApp:
     """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
-    see `Guard`."""
+    see `Guard`; ``duties`` are what the service does again and again; ``asked`` answers what takes a while."""
     watch = watch or Watch(view.store.directory, view.store.last_id)
     begun, stock = time.time(), Inventory(view.store.journal)
     threading.Thread(target=stock.warm, daemon=True).start()
@@ -64,6 +68,7 @@ def application(
                 "shown": view.shown,
                 "let_go": view.let_go,
                 "looked": watch.answer()["computed"],
+                "failing": {duty.name: duty.failing for duty in duties if duty.failing},
                 **stock.summary(),
                 **view.store.journal.counters(),
             }
@@ -106,12 +111,15 @@ def application(
         found = [b.data for b in at_hand(view.bases) if b.name.hex() == name]
         return Answer([base64.b64encode(data).decode() for data in found])
 
+    def names(request: Request) -> Response:
+        return Answer({"models": model_names(view.store.directory)})
+
     def metrics(request: Request) -> Response:
         own = "" if meter is None else meter.text()
         said, made = watch.answer(), decisions(watch.directory)
         decided = {name for name, one in made.items() if one.verdict != "open"}
         lines = findings_lines(said["findings"], said["computed"], decided) + ([] if alarms is None else alarms.lines())
-        own = "\n".join([*lines, own])
+        own = "\n".join([*lines, *duty_lines(duties), own])
         return PlainTextResponse(prometheus(view) + own, media_type=TEXT)
 
     app = Starlette(
@@ -124,7 +132,9 @@ def application(
             Route("/api/frames/latest", latest),
             Route("/api/bases/{name}", bases),
             Route("/api/quarantine", quarantine),
-            *findings.routes(watch),
+            Route("/api/names", names),
+            *findings.routes(watch, asked),
+            *panels.routes(watch, asked),
             Route("/metrics", metrics),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
@@ -207,6 +217,6 @@ def prometheus(view: View) -> str:
             "Connections to the page that were too many, or held open without a whole request or a reader.",
             [("", PatientProtocol.ended)],
         ),
-        *family("edgexai_journal_frames", "gauge", "Frames that are not in Parquet yet.", [("", journal.waiting())]),
+        *family("edgexai_journal_frames", "gauge", "Frames that are not in the table yet.", [("", journal.waiting())]),
     ]
     return "\n".join([*lines, ""])

@@ -3,10 +3,25 @@
 y = f(x) element by element is an activation however many operators compute it, so relevance passes it unchanged.
 """
 
+from math import prod
+
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.backward import Backward, Flow
 
 LONGEST = 32
+VIEWS = {OpKind.EXPAND_DIMS, OpKind.RESHAPE, OpKind.SQUEEZE}
+COUNTING = {
+    OpKind.EQUAL,
+    OpKind.FLOOR,
+    OpKind.FLOOR_DIV,
+    OpKind.FLOOR_MOD,
+    OpKind.LOGICAL_AND,
+    OpKind.LOGICAL_NOT,
+    OpKind.LOGICAL_OR,
+    OpKind.NOT_EQUAL,
+    OpKind.ROUND,
+}
+"""What else whole numbers are computed with."""
 ELEMENTWISE = {
     OpKind.ABS,
     OpKind.ADD,
@@ -40,7 +55,7 @@ ELEMENTWISE = {
 
 def passed(back: Backward, op: Op, flow: Flow) -> bool:
     """Whether an operator's output is a function of one map of its shape, which then gets all the relevance."""
-    x = _argument(back, op)
+    x = argument(back, op)
     if x is None:
         return False
     y = op.outputs[0]
@@ -61,7 +76,26 @@ def log(back: Backward, op: Op, flow: Flow) -> bool:
     return True
 
 
-def _argument(back: Backward, op: Op) -> int | None:
+def counted_from(back: Backward, t: int) -> int | None:
+    """The tensor that whole numbers are a function of, one of one: a token's own number behind CAST, or Keras's
+    SELECT(x < 0, x + size, x), by which negative indices count from the end."""
+    count, frontier = prod(back.build.shape(t)), {t}
+    for _ in range(LONGEST):
+        latest = max(frontier, key=back.order)
+        if prod(back.build.shape(latest)) != count:
+            return None
+        if len(frontier) == 1 and back.is_dynamic(latest):
+            return latest
+        producer = back.producer(latest)
+        if producer is None or producer.kind not in ELEMENTWISE | VIEWS | COUNTING:
+            return None
+        frontier = frontier - {latest} | _computed(back, producer)
+        if not frontier:
+            return None
+    return None
+
+
+def argument(back: Backward, op: Op) -> int | None:
     """The latest tensor through which alone the output depends on the input, element by element."""
     shape = back.build.shape(op.outputs[0])
     frontier = _computed(back, op)

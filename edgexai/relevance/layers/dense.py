@@ -48,10 +48,12 @@ class Dense:
         return build.reshape(y, build.shape(self.op.outputs[0]))
 
     def transposed(self, s: int, q: Array) -> int:
-        build = self.back.build
-        turned = build.weight(np.ascontiguousarray(q.T))
-        zeros = build.const(np.zeros(q.shape[1], np.float32))
-        r = build.dense(self._rows(s, q.shape[0]), turned, zeros)
+        build, rows = self.back.build, self._rows(s, q.shape[0])
+        if self.back.shares_weights:
+            r = build.matmul(rows, build.weight(q))
+        else:
+            zeros = build.const(np.zeros(q.shape[1], np.float32))
+            r = build.dense(rows, build.weight(np.ascontiguousarray(q.T)), zeros)
         return build.reshape(r, build.shape(self.op.inputs[0]))
 
     def constant(self, value: float, q: Array) -> Array:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from numpy.typing import NDArray
 
-from edgexai.graph import Builder, Op, OpKind
+from edgexai.graph import Builder, Op, OpKind, Tensor
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.rules import Rule
 
@@ -52,35 +51,30 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
 
 
 def _outputs(back: Backward, op: Op, x: int) -> list[int]:
-    """h of every step."""
+    """h of every step; each gate reads the model's own kernels."""
     build = back.build
-    kernels = [_real(back, op, 1 + k) for k in range(4)]
-    recurrent = [_real(back, op, 5 + k) for k in range(4)]
-    biases = [_real(back, op, 12 + k) for k in range(4)]
-    width, features = kernels[CELL].shape
-    count = int(np.prod(build.shape(x))) // features
-    rows = build.reshape(x, (count, features))
-    gates = [INPUT, FORGET, OUTPUT]
-    # The gates take no relevance: apart from the cell's input, so that nothing is computed back through them
-    for_gates = _apart(build, rows, *(np.concatenate([p[k] for k in gates]) for p in (kernels, biases)))
-    for_cell = _apart(build, rows, kernels[CELL], biases[CELL])
-    between = np.concatenate([recurrent[k] for k in gates])
+    kernels = [_kernel(back, op, 1 + k) for k in range(4)]
+    recurrent = [_kernel(back, op, 5 + k) for k in range(4)]
+    biases = [build.const(_constant(back, op, 12 + k).real) for k in range(4)]
+    width, features = build.shape(kernels[CELL])
+    rows = build.reshape(x, (int(np.prod(build.shape(x))) // features, features))
+    of_input = [_apart(build, build.dense(rows, *both)) for both in zip(kernels, biases, strict=True)]
+    clip = float(op.options.cellClip)
+    clip = 0.0 if len(of_input[CELL]) <= clip else clip  # |c| grows by less than one a step
     step: Step | None = None
     outputs = []
-    clip = float(op.options.cellClip)
-    clip = 0.0 if len(for_cell) <= clip else clip  # |c| grows by less than one a step
-    for z, g in zip(for_gates, for_cell, strict=True):
+    for gates in zip(*of_input, strict=True):
         if step is not None:
-            z = build.add(z, build.dense(step.h, build.const(between)))
-            g = build.add(g, build.dense(step.h, build.const(recurrent[CELL])))
-        step = _step(build, z, g, step, width, clip)
+            h = step.h
+            gates = tuple(build.add(z, build.dense(h, u)) for z, u in zip(gates, recurrent, strict=True))
+        step = _step(build, gates, step, width, clip)
         outputs.append(step.h)
     return outputs
 
 
-def _step(build: Builder, z: int, g: int, before: Step | None, width: int, clip: float) -> Step:
-    i, f, o = (build.op(OpKind.LOGISTIC, [build.slice(z, [0, k * width], [1, width])], (1, width)) for k in range(3))
-    c = build.mul(i, build.op(OpKind.TANH, [g], (1, width)))
+def _step(build: Builder, gates: tuple[int, ...], before: Step | None, width: int, clip: float) -> Step:
+    i, f, o = (build.op(OpKind.LOGISTIC, [gates[k]], (1, width)) for k in (INPUT, FORGET, OUTPUT))
+    c = build.mul(i, build.op(OpKind.TANH, [gates[CELL]], (1, width)))
     if before is not None:
         c = build.add(build.mul(f, before.c), c)
     if clip:
@@ -88,16 +82,22 @@ def _step(build: Builder, z: int, g: int, before: Step | None, width: int, clip:
     return Step(build.mul(o, build.op(OpKind.TANH, [c], (1, width))), c)
 
 
-def _apart(build: Builder, rows: int, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> list[int]:
-    """The dense layer of every row, (1, out) each."""
-    y = build.dense(rows, build.const(kernel), build.const(bias))
+def _apart(build: Builder, y: int) -> list[int]:
+    """The rows of y, (1, out) each."""
     count, out = build.shape(y)
     options = schema.UnpackOptionsT(num=count, axis=0)
     return [build.reshape(row, (1, out)) for row in build.several(OpKind.UNPACK, [y], [(out,)] * count, options)]
 
 
-def _real(back: Backward, op: Op, position: int) -> NDArray[np.float32]:
+def _kernel(back: Backward, op: Op, position: int) -> int:
+    tensor = _constant(back, op, position)
+    if tensor.quantization is not None and len(tensor.quantization.scale) > 1:  # old kernels dequantize by one scale
+        return back.build.const(tensor.real)
+    return back.value(op.inputs[position])
+
+
+def _constant(back: Backward, op: Op, position: int) -> Tensor:
     tensor = back.constant(op.inputs[position])
     if tensor is None:
         raise back.unsupported(op, "weights that are computed have no rule", "use constant weights")
-    return tensor.real
+    return tensor

@@ -30,8 +30,11 @@ def fused_activation(op: Op) -> int:
 
 
 def dynamic(graph: Graph) -> set[int]:
-    """The tensors that depend on the model's input and can carry relevance; whole numbers can as they came in."""
-    found = set(graph.inputs) | {i for i, t in enumerate(graph.tensors) if t.is_variable}
+    """The tensors that depend on the model's input, now or in steps before, and can carry relevance.
+
+    Whole numbers can as they came in.
+    """
+    found = set(graph.inputs) | states(graph)
     whole = {t for t in graph.inputs if graph.tensors[t].dtype in WHOLE}
     for op in graph.ops:
         if op.kind != OpKind.SHAPE and any(t in found for t in op.inputs):
@@ -40,6 +43,17 @@ def dynamic(graph: Graph) -> set[int]:
                 whole.update(t for t in op.outputs if graph.tensors[t].dtype in WHOLE)
     carry = {t for t in found if graph.tensors[t].dtype not in (*WHOLE, DType.BOOL)}
     return carry | whole
+
+
+def states(graph: Graph) -> set[int]:
+    """What a streaming model remembers from the steps before: variables, what is read from them, and what is made of
+    that alone."""
+    kept = {i for i, t in enumerate(graph.tensors) if t.is_variable}
+    for op in graph.ops:
+        computed = [t for t in op.inputs if t >= 0 and not graph.tensors[t].is_constant]
+        if op.kind == OpKind.READ_VARIABLE or (computed and all(t in kept for t in computed)):
+            kept.update(op.outputs)
+    return kept
 
 
 def constant_behind(graph: Graph, producer: Mapping[int, int], t: int) -> Tensor | None:

@@ -1,0 +1,102 @@
+/* The way back through what moves, adds, scales or averages values: each value below finds what lies above it. */
+
+#include "exai_flow.h"
+
+/* Where value i of an axis lies above, in steps of its stride; less than 0 where it was left out. */
+static int32_t place(const exai_gather *w, int32_t axis, int32_t i) {
+    const int32_t by = i - w->first[axis];
+    if (by % w->step[axis]) return -1;
+    const int32_t at = by / w->step[axis];
+    return at < w->used[axis] ? at : -1;
+}
+
+/* One pixel: `at` is where it lies above, `beside` in the other factor. */
+typedef struct {
+    const int16_t *above;
+    const int8_t *other;
+    int32_t at, beside;
+} spot;
+
+/* The largest exponent among what a pixel's values get. */
+static int32_t largest(const exai_gather *w, const spot *s) {
+    const int16_t *const exponents = s->above + w->pixels * w->channels;
+    int32_t most = EXAI_NOTHING;
+    for (int32_t i = 0; i < w->copies[0]; i++) {
+        for (int32_t j = 0; j < w->copies[1]; j++) {
+            for (int32_t k = 0; k < w->copies[2]; k++) {
+                const int32_t from =
+                    s->at + i * w->copies_stride[0] + j * w->copies_stride[1] + k * w->copies_stride[2];
+                for (int32_t c = 0; c < w->count[3]; c++) {
+                    const int32_t at = place(w, 3, c);
+                    if (at < 0) continue;
+                    const int16_t e = exponents[(from + at * w->stride[3]) / w->channels];
+                    if (e > most) most = e;
+                }
+            }
+        }
+    }
+    return most;
+}
+
+/* What value c gets, in units of 2^(most - left - shift). */
+static int64_t sum_of(const exai_gather *w, const spot *s, int32_t c, int32_t most) {
+    const int16_t *const exponents = s->above + w->pixels * w->channels;
+    const int32_t place_of_c = place(w, 3, c);
+    int64_t sum = 0;
+    if (place_of_c < 0) return 0;
+    for (int32_t i = 0; i < w->copies[0]; i++) {
+        for (int32_t j = 0; j < w->copies[1]; j++) {
+            for (int32_t k = 0; k < w->copies[2]; k++) {
+                const int32_t at = s->at + place_of_c * w->stride[3] + i * w->copies_stride[0] +
+                                   j * w->copies_stride[1] + k * w->copies_stride[2];
+                const int32_t m = s->above[at], by = most - exponents[at / w->channels];
+                if (!m || by > 62) continue;
+                int64_t product = m * w->ratio;
+                if (s->other) {
+                    const int32_t there = s->beside + place_of_c * w->other_stride[3] + i * w->copies_other[0] +
+                                          j * w->copies_other[1] + k * w->copies_other[2];
+                    product *= s->other[there] - w->other_zero;
+                }
+                sum += product * ((int64_t)1 << w->left) >> by;
+            }
+        }
+    }
+    return sum;
+}
+
+void exai_back_gather(const exai_gather *w, const int8_t *other, const int16_t *above, const void *gate, void *below,
+                      void *scratch) {
+    const int32_t channels = w->count[3];
+    int64_t *const sums = scratch;
+    int32_t *const t = (int32_t *)(void *)(sums + channels);
+    spot s = {above, other, 0, 0};
+    int32_t pixel = 0;
+    for (int32_t i = 0; i < w->count[0]; i++) {
+        const int32_t a = place(w, 0, i);
+        for (int32_t j = 0; j < w->count[1]; j++) {
+            const int32_t b = place(w, 1, j);
+            for (int32_t k = 0; k < w->count[2]; k++, pixel++) {
+                const int32_t c = place(w, 2, k);
+                int32_t most = EXAI_NOTHING, down = 0;
+                uint64_t size = 0;
+                s.at = w->start + a * w->stride[0] + b * w->stride[1] + c * w->stride[2];
+                s.beside = a * w->other_stride[0] + b * w->other_stride[1] + c * w->other_stride[2];
+                if (a >= 0 && b >= 0 && c >= 0) most = largest(w, &s);
+                for (int32_t l = 0; l < channels && most != EXAI_NOTHING; l++) {
+                    sums[l] = sum_of(w, &s, l, most);
+                    size |= (uint64_t)(sums[l] ^ (sums[l] >> 63));
+                }
+                if (size >> 31) down = 1 + exai_length((uint32_t)(size >> 31));
+                for (int32_t l = 0; l < channels && size; l++) t[l] = (int32_t)(sums[l] >> down);
+                exai_store(w->keep, pixel, channels, t, (uint32_t)(size >> down),
+                           size ? most - w->left - w->shift + down : EXAI_NOTHING, gate, below);
+            }
+        }
+    }
+}
+
+void exai_total(const float *values, int32_t count, float scale, float *sum) {
+    float total = 0.0f;
+    for (int32_t i = 0; i < count; i++) total += values[i];
+    *sum += total * scale;
+}

@@ -1,0 +1,1 @@
+"""A store's frames in files that others read."""

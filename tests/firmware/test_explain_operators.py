@@ -1,0 +1,71 @@
+"""Every operator that firmware predicts is explained as the explainer file does in float on the same kernels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from explaining import Both
+from native import needs
+from operator_networks import PARTS, network
+from shared import SHARED, needs_shared
+
+import edgexai
+from converters.c99 import Explaining, write
+from edgexai.graph import load, serialize
+
+pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
+pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
+WAKE = SHARED / "cases" / "models" / "wake_word_streaming.tflite"
+ROUNDED = {"SUB of a mean": 0.99, "SUB": 0.999}
+"""Behind a sum that is shared out in float, where firmware takes the rounded one."""
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_an_operator_is_explained(name: str, tmp_path: Path) -> None:
+    for composite, seed in (("epsilon", 0), ("edge", 1)):
+        graph = network(PARTS[name], seed)
+        (tmp_path / composite).mkdir()
+        both = Both(graph, Explaining(composite), tmp_path / composite)
+        xs = np.random.default_rng(seed).integers(-128, 128, (4, *graph.tensors[graph.inputs[0]].shape)).astype(np.int8)
+        pairs = [both(x) for x in xs]
+        assert all(np.array_equal(p.y, p.theirs.outputs[0]) and p.target == p.theirs.target for p in pairs)
+        assert max(np.abs(p.theirs.relevance).max() for p in pairs) > 0
+        least = 0.9999 if composite == "epsilon" else ROUNDED.get(name, 0.9999)
+        assert min(p.correlation for p in pairs) >= least, [p.correlation for p in pairs]
+        assert np.median([p.size for p in pairs]) == pytest.approx(1, abs=0.01 if least > 0.99 else 0.05)
+
+
+@needs_shared
+@pytest.mark.parametrize("composite", ["edge", "epsilon"])
+def test_a_stream_is_explained_and_what_states_got_is_said(
+    composite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = write(WAKE, tmp_path / "c", "wake", explains=Explaining(composite))
+    assert made.explain_arena is not None
+    theirs = edgexai.Explainer(serialize(edgexai.attach(load(WAKE), composite)), runtime="micro")
+    ours = edgexai.Explainer(tmp_path / "c", runtime="c99")
+    random = np.random.default_rng(0)
+    maps, states = [], []
+    for _ in range(120):
+        x = np.clip(random.normal(-60, 50, (1, 1, 40)), -128, 127).astype(np.int8)
+        one, two = ours(x), theirs(x)
+        assert np.array_equal(one.outputs[0], two.outputs[0])
+        assert one.score == pytest.approx(two.score, rel=1e-5)
+        maps.append((one.relevance.sum(), two.relevance.sum()))
+        states.append((one.state, two.state))
+    assert np.corrcoef(np.transpose(maps))[0, 1] >= 0.9999
+    np.testing.assert_allclose(*np.transpose(states), atol=2e-3)
+    assert np.abs(states).max() > 5  # most of what such a model says is about the steps before
+
+
+@needs_shared
+def test_predicting_and_explaining_go_on_with_one_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write(WAKE, tmp_path / "c", "wake", explains=Explaining())
+    mixed, steady = (edgexai.Explainer(tmp_path / "c", runtime="c99") for _ in range(2))
+    random = np.random.default_rng(3)
+    for i in range(60):
+        x = np.clip(random.normal(-60, 50, (1, 1, 40)), -128, 127).astype(np.int8)
+        answer = mixed.predict(x)[0] if i % 3 else mixed(x).outputs[0]
+        assert np.array_equal(answer, steady(x).outputs[0])
