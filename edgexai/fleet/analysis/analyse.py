@@ -1,4 +1,4 @@
-"""Everything together: all analyses of a model's frames under one false-discovery rate, the most urgent first."""
+"""Everything together: all analyses of a model's frames, one false-discovery rate a kind, the most urgent first."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.analysis.statistics import false_discovery
 
 RATE = 0.1
-"""Of all findings that are reported at once, at most so many are expected to be false."""
+"""Of the findings of a kind that are reported at once, at most so many are expected to be false."""
 
 
 SUSPECT = 0.05
@@ -30,9 +30,10 @@ def analysed(
 ) -> list[Finding]:
     """The findings of several models' frames; ``baseline`` has earlier frames of some of them.
 
-    Every class, group, node and pair that has enough frames is one test, whatever comes of it; what remains after
-    Benjamini and Yekutieli 2001 at ``rate`` is returned. The most separated part of every class is ``tried``, where
-    there is something to try it with: what a trial confirms is returned too, with ``suspicions`` all of p ≤ SUSPECT.
+    Every class, group, node and pair that has enough frames is one test, whatever comes of it; of each kind what
+    remains after Benjamini and Yekutieli 2001 at ``rate`` is returned: many nodes take nothing from few classes.
+    The most separated part of every class is ``tried``, where there is something to try it with: what a trial confirms
+    is returned too, with ``suspicions`` all of p ≤ SUSPECT.
     """
     tested: list[Finding] = []
     earlier = {e.model: e for e in baseline}
@@ -42,10 +43,11 @@ def analysed(
     for i, first in enumerate(models):
         for second in models[i + 1 :]:
             tested += compared(first, second)
-    if not tested:
-        return []
-    rates = false_discovery([finding.p for finding in tested])
-    judged = [f.judged(float(q)) for f, q in zip(tested, rates, strict=True)]
+    judged: list[Finding] = []
+    for kind in dict.fromkeys(f.kind for f in tested):
+        same = [f for f in tested if f.kind == kind]
+        rates = false_discovery([f.p for f in same])
+        judged += [f.judged(float(q)) for f, q in zip(same, rates, strict=True)]
     judged = [tried(f) if f.kind == "shortcut" else f for f in judged]
     weak = [f for f in judged if f.kind == "shortcut" and f.q > rate]
     shown = [f for f in judged if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]
