@@ -24,6 +24,7 @@ ACTIVATION: Mapping[Activation, int] = {"NONE": 0, "RELU": 1, "RELU_N1_TO_1": 2,
 DTYPE = {numpy: dtype for dtype, numpy in NUMPY.items()}
 
 
+COUNTS = {DType.INT8, DType.UINT8, DType.INT16, DType.INT32, DType.INT64}
 ALIASES = {OpKind.RESHAPE, OpKind.SQUEEZE, OpKind.EXPAND_DIMS}
 
 
@@ -184,10 +185,12 @@ class Builder:
     # --- types
 
     def dequantize(self, x: int) -> int:
-        """x as float32; itself if it is float32 already."""
+        """x as float32; itself if it is float32 already. Integers without a scale are the numbers that they are."""
         tensor = self.tensors[x]
         if tensor.dtype == DType.FLOAT32:
             return x
+        if tensor.quantization is None and tensor.dtype in COUNTS:
+            return self.cast(x, DType.FLOAT32)
         version = {DType.FLOAT16: 3, DType.INT16: 3, DType.UINT8: 1}.get(tensor.dtype, 2)
         return self.op(OpKind.DEQUANTIZE, [x], tensor.shape, schema.DequantizeOptionsT(), version)
 

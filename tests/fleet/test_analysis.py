@@ -1,6 +1,7 @@
 """The analyses on evidence whose truth is known, and on evidence where there is nothing to find."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -114,7 +115,8 @@ def test_the_moment_of_a_change_is_found() -> None:
     concepts[late, 4] *= 6
     found = changes(replace(evidence, concepts=concepts))
     assert all(f.p < 1e-4 for f in found)
-    assert all(abs(float(f.text.split("(time ")[1].split(")")[0]) - evidence.time[400]) < 60 * 60 for f in found)
+    moments = [datetime.fromisoformat(f.text.split("(")[1].split(" UTC")[0] + "+00:00").timestamp() for f in found]
+    assert all(abs(moment - evidence.time[400]) < 60 * 60 for moment in moments)
     assert min(f.p for f in changes(evidence)) > 0.001
 
 

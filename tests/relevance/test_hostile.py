@@ -87,7 +87,7 @@ def test_nothing_is_written_when_an_operator_is_refused(tmp_path) -> None:
     graph = GRAPHS[NETWORKS.index("mlp")]
     first = graph.ops[0]
     edgexai.save(
-        replace(graph, ops=(Op(OpKind.CUMSUM, first.inputs[:1], first.outputs), *graph.ops[1:])), tmp_path / "m"
+        replace(graph, ops=(Op(OpKind.MATRIX_DIAG, first.inputs[:1], first.outputs), *graph.ops[1:])), tmp_path / "m"
     )
     assert main(["attach", str(tmp_path / "m"), "-o", str(tmp_path / "e")]) == 1
     assert not (tmp_path / "e").exists()

@@ -52,6 +52,24 @@ def test_a_token_takes_the_relevance_of_its_row() -> None:
     assert e.conservation == pytest.approx(1, rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", [DType.INT32, DType.FLOAT32], ids=lambda k: k.name)
+def test_a_token_may_count_from_the_end(kind: DType) -> None:
+    table = RANDOM.normal(size=(10, 4)).astype(np.float32)
+
+    def layer(build: Builder, x: int) -> int:
+        ids = build.cast(x, DType.INT32) if kind == DType.FLOAT32 else x
+        below = build.op(OpKind.LESS, [ids, build.const(np.int32(0))], (1, 5), schema.LessOptionsT(), dtype=DType.BOOL)
+        up = build.op(OpKind.ADD, [ids, build.const(np.int32(10))], (1, 5), schema.AddOptionsT(), dtype=DType.INT32)
+        wrapped = build.op(OpKind.SELECT, [below, up, ids], (1, 5), schema.SelectOptionsT(), dtype=DType.INT32)
+        rows = build.op(OpKind.GATHER, [build.const(table), wrapped], (1, 5, 4), schema.GatherOptionsT(axis=0))
+        mean = build.op(OpKind.MEAN, [rows, build.const([1])], (1, 4), schema.ReducerOptionsT())
+        return build.dense(mean, build.const(W))
+
+    ids = np.array([[3, -1, 4, -10, 9]], np.int32)
+    e = explained(built([("ids", (1, 5), kind)], layer), ids.astype(np.float32 if kind == DType.FLOAT32 else np.int32))
+    assert np.allclose(e.relevance, (table[ids[0]] / 5 * W[e.target]).sum(1), rtol=1e-4, atol=1e-6)
+
+
 def test_a_lookup_of_embeddings_is_a_gather() -> None:
     table = RANDOM.normal(size=(10, 4)).astype(np.float32)
 
@@ -110,6 +128,86 @@ def test_the_largest_values_go_back_to_their_places() -> None:
     right = np.zeros(9)
     right[order] = x[0, order] * W[e.target]
     assert np.allclose(e.relevance, right, rtol=1e-4, atol=1e-6)
+
+
+def gradient_times_input(graph: Graph, x: Any, target: int) -> Any:
+    """Of a model that is linear near x, by a difference for each value; x times it is what LRP-ε gives."""
+    content = Interpreter(serialize(graph))
+    before = content.run(x)[0].reshape(-1)[target]
+    right = np.zeros(x.size)
+    for i in range(x.size):
+        moved = x.copy().reshape(-1)
+        moved[i] *= 1 + 2**-7
+        right[i] = (content.run(moved.reshape(x.shape))[0].reshape(-1)[target] - before) * 2**7
+    return right
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_largest_of_each_row_go_back(rows: int) -> None:
+    def layer(build: Builder, x: int) -> int:
+        for name, dtype in (("values", DType.FLOAT32), ("places", DType.INT32)):
+            build.tensors.append(Tensor(name, (1, rows, 4), dtype))
+        values = len(build.tensors) - 2
+        build.ops.append(Op(OpKind.TOPK_V2, (x, build.const(np.array(4, np.int32))), (values, values + 1)))
+        return build.dense(build.reshape(values, (1, 4 * rows)), build.const(np.tile(W, (1, rows))))
+
+    x = RANDOM.normal(size=(1, rows, 9)).astype(np.float32)
+    graph = single(x.shape, layer)
+    e = explained(graph, x)
+    assert np.allclose(e.relevance.reshape(-1), gradient_times_input(graph, x, e.target), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_what_was_picked_anew_in_each_batch_goes_back(batches: int) -> None:
+    picks = np.array([[3, 1, 3, 0], [4, 4, 4, 4], [0, 1, 2, 3]], np.int32)[:batches]
+
+    def layer(build: Builder, x: int) -> int:
+        options = schema.GatherOptionsT(axis=1, batchDims=1)
+        rows = build.op(OpKind.GATHER, [x, build.const(picks)], (batches, 4, 2), options)
+        return build.dense(build.reshape(rows, (1, 8 * batches)), build.const(np.tile(W, (1, 2 * batches))))
+
+    x = RANDOM.normal(size=(batches, 5, 2)).astype(np.float32)
+    graph = single(x.shape, layer)
+    e = explained(graph, x)
+    assert np.allclose(e.relevance.reshape(-1), gradient_times_input(graph, x, e.target), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_running_sums_share_out(exclusive: bool, reverse: bool) -> None:
+    def layer(build: Builder, x: int) -> int:
+        options = schema.CumsumOptionsT(exclusive=exclusive, reverse=reverse)
+        sums = build.op(OpKind.CUMSUM, [x, build.const(np.int32(1))], (1, 4), options)
+        return build.dense(sums, build.const(W))
+
+    x = RANDOM.uniform(1, 2, (1, 4)).astype(np.float32)
+    graph = single((1, 4), layer)
+    e = explained(graph, x)
+    assert np.allclose(e.relevance.reshape(-1), gradient_times_input(graph, x, e.target), rtol=1e-2, atol=1e-3)
+
+
+def test_a_reversed_beginning_goes_back() -> None:
+    def layer(build: Builder, x: int) -> int:
+        options = schema.ReverseSequenceOptionsT(seqDim=1, batchDim=0)
+        turned = build.op(OpKind.REVERSE_SEQUENCE, [x, build.const(np.array([3], np.int32))], (1, 4), options)
+        return build.dense(turned, build.const(W))
+
+    x = RANDOM.normal(size=(1, 4)).astype(np.float32)
+    graph = single((1, 4), layer)
+    e = explained(graph, x)
+    assert np.allclose(e.relevance.reshape(-1), gradient_times_input(graph, x, e.target), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [DType.UINT8, DType.INT8, DType.INT32], ids=lambda k: k.name)
+def test_whole_numbers_without_a_scale_are_what_they_are(kind: DType) -> None:
+    """Raw pixels, cast and scaled inside the model."""
+
+    def layer(build: Builder, x: int) -> int:
+        return build.dense(build.mul(build.cast(x, DType.FLOAT32), build.const(1 / 255)), build.const(W))
+
+    x = np.array([[3, 100, 0, 77]], {DType.UINT8: np.uint8, DType.INT8: np.int8, DType.INT32: np.int32}[kind])
+    e = explained(built([("x", (1, 4), kind)], layer), x)
+    assert np.allclose(e.relevance.reshape(-1), x[0] / 255 * W[e.target], rtol=1e-4, atol=1e-6)
 
 
 def test_steps_take_no_relevance_and_say_so() -> None:
@@ -306,17 +404,17 @@ def test_one_input_is_as_it_was() -> None:
 
 def test_a_refusal_names_the_grids_that_help() -> None:
     def layer(build: Builder, x: int) -> int:
-        y = build.op(OpKind.CUMSUM, [x], (1, 8, 8, 2))
+        y = build.op(OpKind.MATRIX_DIAG, [x], (1, 8, 8, 2))
         y = build.conv(y, build.const(np.ones((2, 1, 1, 2), np.float32)), build.const(np.zeros(2, np.float32)), (2, 2))
         return build.dense(build.reshape(y, (1, 32)), build.const(np.ones((3, 32), np.float32)))
 
     graph = single((1, 8, 8, 2), layer)
     with pytest.raises(UnsupportedOperator, match="stop above it with grid=8x8 or 4x4") as refused:
         edgexai.attach(graph)
-    assert "CUMSUM (operator 0" in str(refused.value)
+    assert "MATRIX_DIAG (operator 0" in str(refused.value)
     for grid in ((8, 8), (4, 4)):
         edgexai.attach(graph, grid=grid)
-    end = single((1, 4), lambda build, x: build.op(OpKind.CUMSUM, [x], (1, 4)))
+    end = single((1, 4), lambda build, x: build.op(OpKind.MATRIX_DIAG, [x], (1, 4)))
     with pytest.raises(UnsupportedOperator, match="a grid cannot help"):
         edgexai.attach(end)
 

@@ -169,7 +169,7 @@ def test_what_a_loop_cannot_carry_is_named_inside_it() -> None:
     loop = next(op for op in graph.ops if op.kind == OpKind.WHILE)
     at = loop.options.bodySubgraphIndex - 1
     body = graph.subgraphs[at]
-    ops = tuple(Op(OpKind.CUMSUM, op.inputs, op.outputs) if op.kind == OpKind.TANH else op for op in body.ops)
+    ops = tuple(Op(OpKind.MATRIX_DIAG, op.inputs, op.outputs) if op.kind == OpKind.TANH else op for op in body.ops)
     subgraphs = tuple(replace(s, ops=ops) if i == at else s for i, s in enumerate(graph.subgraphs))
-    with pytest.raises(UnsupportedOperator, match=r"CUMSUM inside WHILE \(operator 1"):
+    with pytest.raises(UnsupportedOperator, match=r"MATRIX_DIAG inside WHILE \(operator 1"):
         edgexai.attach(replace(graph, subgraphs=subgraphs))

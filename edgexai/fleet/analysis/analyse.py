@@ -35,22 +35,29 @@ def analysed(
     The most separated part of every class is ``tried``, where there is something to try it with: what a trial confirms
     is returned too, with ``suspicions`` all of p ≤ SUSPECT.
     """
-    tested: list[Finding] = []
     earlier = {e.model: e for e in baseline}
-    for one in models:
-        tested += shortcuts(one) + biases(one) + health(one)
-        tested += drifts(earlier[one.model], one) if one.model in earlier else changes(one)
+    found = [finding for one in models for finding in tested(one, earlier.get(one.model))]
     for i, first in enumerate(models):
         for second in models[i + 1 :]:
-            tested += compared(first, second)
-    judged: list[Finding] = []
-    for kind in dict.fromkeys(f.kind for f in tested):
-        same = [f for f in tested if f.kind == kind]
+            found += compared(first, second)
+    return judged(found, rate, tried, suspicions)
+
+
+def tested(one: Evidence, earlier: Evidence | None) -> list[Finding]:
+    """All tests of one model's frames; against those of a baseline, if there is one."""
+    return [*shortcuts(one), *biases(one), *health(one), *(changes(one) if earlier is None else drifts(earlier, one))]
+
+
+def judged(found: Sequence[Finding], rate: float, tried: Try, suspicions: bool) -> list[Finding]:
+    """What remains of all tests, the most urgent first."""
+    known: list[Finding] = []
+    for kind in dict.fromkeys(f.kind for f in found):
+        same = [f for f in found if f.kind == kind]
         rates = false_discovery([f.p for f in same])
-        judged += [f.judged(float(q)) for f, q in zip(same, rates, strict=True)]
-    judged = [tried(f) if f.kind == "shortcut" else f for f in judged]
-    weak = [f for f in judged if f.kind == "shortcut" and f.q > rate]
-    shown = [f for f in judged if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]
+        known += [f.judged(float(q)) for f, q in zip(same, rates, strict=True)]
+    known = [tried(f) if f.kind == "shortcut" else f for f in known]
+    weak = [f for f in known if f.kind == "shortcut" and f.q > rate]
+    shown = [f for f in known if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]
     if suspicions:
         shown += [f for f in weak if f.verdict != "confirmed" and f.p <= SUSPECT]
     return sorted(shown, key=urgency)

@@ -17,13 +17,14 @@ from starlette.types import ASGIApp
 from edgexai._version import VERSION
 from edgexai.errors import FrameError
 from edgexai.fleet.alarms.alarms import Alarms, findings_lines
+from edgexai.fleet.asked import Asked
 from edgexai.fleet.duty import Duty, duty_lines
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
 from edgexai.fleet.store.decisions import decisions
-from edgexai.fleet.store.labels import labels
-from edgexai.fleet.web import findings
+from edgexai.fleet.store.labels import labels, model_names
+from edgexai.fleet.web import findings, panels
 from edgexai.fleet.web.answer import Answer
 from edgexai.fleet.web.guard import LOOPBACK, Guard
 from edgexai.fleet.web.inventory import Inventory
@@ -44,9 +45,10 @@ def application(
     watch: Watch | None = None,
     alarms: Alarms | None = None,
     duties: Sequence[Duty] = (),
+    asked: Asked | None = None,
 ) -> ASGIApp:
     """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
-    see `Guard`; ``duties`` are what the service does again and again."""
+    see `Guard`; ``duties`` are what the service does again and again; ``asked`` answers what takes a while."""
     watch = watch or Watch(view.store.directory, view.store.last_id)
     begun, stock = time.time(), Inventory(view.store.journal)
     threading.Thread(target=stock.warm, daemon=True).start()
@@ -109,6 +111,9 @@ def application(
         found = [b.data for b in at_hand(view.bases) if b.name.hex() == name]
         return Answer([base64.b64encode(data).decode() for data in found])
 
+    def names(request: Request) -> Response:
+        return Answer({"models": model_names(view.store.directory)})
+
     def metrics(request: Request) -> Response:
         own = "" if meter is None else meter.text()
         said, made = watch.answer(), decisions(watch.directory)
@@ -127,7 +132,9 @@ def application(
             Route("/api/frames/latest", latest),
             Route("/api/bases/{name}", bases),
             Route("/api/quarantine", quarantine),
-            *findings.routes(watch),
+            Route("/api/names", names),
+            *findings.routes(watch, asked),
+            *panels.routes(watch, asked),
             Route("/metrics", metrics),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]

@@ -3,10 +3,25 @@
 y = f(x) element by element is an activation however many operators compute it, so relevance passes it unchanged.
 """
 
+from math import prod
+
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.backward import Backward, Flow
 
 LONGEST = 32
+VIEWS = {OpKind.EXPAND_DIMS, OpKind.RESHAPE, OpKind.SQUEEZE}
+COUNTING = {
+    OpKind.EQUAL,
+    OpKind.FLOOR,
+    OpKind.FLOOR_DIV,
+    OpKind.FLOOR_MOD,
+    OpKind.LOGICAL_AND,
+    OpKind.LOGICAL_NOT,
+    OpKind.LOGICAL_OR,
+    OpKind.NOT_EQUAL,
+    OpKind.ROUND,
+}
+"""What else whole numbers are computed with."""
 ELEMENTWISE = {
     OpKind.ABS,
     OpKind.ADD,
@@ -59,6 +74,25 @@ def log(back: Backward, op: Op, flow: Flow) -> bool:
     y = op.outputs[0]
     back.give(inner.inputs[0], Flow(back.relevance(y, back.full(flow, y)), is_factor=False))
     return True
+
+
+def counted_from(back: Backward, t: int) -> int | None:
+    """The tensor that whole numbers are a function of, one of one: a token's own number behind CAST, or Keras's
+    SELECT(x < 0, x + size, x), by which negative indices count from the end."""
+    count, frontier = prod(back.build.shape(t)), {t}
+    for _ in range(LONGEST):
+        latest = max(frontier, key=back.order)
+        if prod(back.build.shape(latest)) != count:
+            return None
+        if len(frontier) == 1 and back.is_dynamic(latest):
+            return latest
+        producer = back.producer(latest)
+        if producer is None or producer.kind not in ELEMENTWISE | VIEWS | COUNTING:
+            return None
+        frontier = frontier - {latest} | _computed(back, producer)
+        if not frontier:
+            return None
+    return None
 
 
 def argument(back: Backward, op: Op) -> int | None:

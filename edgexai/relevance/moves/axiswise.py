@@ -69,6 +69,13 @@ def reverse(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     _pick(back, op, [np.arange(n)[::-1] if i in axes else np.arange(n) for i, n in enumerate(shape)], flow)
 
 
+def reverse_sequence(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """REVERSE_SEQUENCE: the same again."""
+    build, (x, lengths) = back.build, op.inputs
+    r = back.full(flow, op.outputs[0])
+    back.give(x, Flow(build.op(op.kind, [r.tensor, lengths], build.shape(x), op.options), r.is_factor))
+
+
 def mirror_pad(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """MIRROR_PAD: what the border got belongs to the values that it mirrors."""
     shape = back.build.shape(op.inputs[0])

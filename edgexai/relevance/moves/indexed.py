@@ -11,6 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edgexai.graph import DType, Op, OpKind
 from edgexai.relevance.backward import Backward, Flow
+from edgexai.relevance.functions.elementwise import counted_from
 from edgexai.relevance.rules import Rule
 
 
@@ -19,11 +20,18 @@ def gather(back: Backward, op: Op, flow: Flow) -> None:
     build, (table, ids) = back.build, op.inputs[:2]
     shape, picked = build.shape(table), build.shape(ids)
     axis = int(op.options.axis) % max(1, len(shape))
-    if op.options.batchDims:
-        raise back.unsupported(
-            op, "a gather that picks differently in each batch has no rule", "gather without batches"
-        )
     r = back.full(flow, op.outputs[0])
+    batch = int(op.options.batchDims) % max(1, len(picked))
+    if batch:
+        if not back.is_dynamic(table) or axis != batch:
+            why = "a gather that picks differently in each batch, from a constant or behind another axis, has no rule"
+            raise back.unsupported(op, why, "gather without batches")
+        width = prod(shape[axis + 1 :])
+        places = _places(back, ids, prod(shape[:axis]), shape[axis])
+        rows = build.reshape(r.tensor, (prod(picked), width))
+        spread = _scatter_nd(back, places, rows, (prod(shape[: axis + 1]), width))
+        back.give(table, Flow(build.reshape(spread, shape), r.is_factor))
+        return
     rest = prod(shape[axis + 1 :])
     if back.is_dynamic(table):
         moved = build.reshape(r.tensor, (prod(shape[:axis]), prod(picked), rest))
@@ -32,11 +40,9 @@ def gather(back: Backward, op: Op, flow: Flow) -> None:
         moved = build.reshape(rows, (shape[axis], prod(shape[:axis]), rest))
         moved = build.transpose(moved, (1, 0, 2)) if axis else moved
         back.give(table, Flow(build.reshape(moved, shape), r.is_factor))
-    elif back.is_dynamic(ids):
-        total = build.reshape(back.relevance(op.outputs[0], r), (prod(shape[:axis]), prod(picked), rest))
-        back.give(ids, Flow(build.reshape(build.sum(total, [0, 2]), picked), is_factor=False))
-    else:
-        back.stops(op, "it looks up what was counted or chosen, not what came in")
+        return
+    total = build.reshape(back.relevance(op.outputs[0], r), (prod(shape[:axis]), prod(picked), rest))
+    _to_ids(back, op, ids, build.sum(total, [0, 2]))
 
 
 def lookup(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
@@ -47,12 +53,18 @@ def lookup(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
         rows = build.reshape(back.full(flow, op.outputs[0]).tensor, (count, prod(build.shape(table)[1:])))
         spread = _scattered(back, ids, rows, build.shape(table)[0])
         back.give(table, Flow(build.reshape(spread, build.shape(table)), flow.is_factor))
-    elif back.is_dynamic(ids):
-        r = back.relevance(op.outputs[0], back.full(flow, op.outputs[0]))
-        total = build.sum(build.reshape(r, (count, prod(build.shape(table)[1:]))), [1])
-        back.give(ids, Flow(build.reshape(total, build.shape(ids)), is_factor=False))
-    else:
+        return
+    r = back.relevance(op.outputs[0], back.full(flow, op.outputs[0]))
+    _to_ids(back, op, ids, build.sum(build.reshape(r, (count, prod(build.shape(table)[1:]))), [1]))
+
+
+def _to_ids(back: Backward, op: Op, ids: int, rows: int) -> None:
+    """The relevance of rows of a constant table (count,) to what chose them, each by its own."""
+    chose = counted_from(back, ids)
+    if chose is None:
         back.stops(op, "it looks up what was counted or chosen, not what came in")
+        return
+    back.give(chose, Flow(back.build.reshape(rows, back.build.shape(chose)), is_factor=False))
 
 
 def gather_nd(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
@@ -81,19 +93,31 @@ def largest(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     if arrived is None:
         back.stops(op, "only the order of its values is used")
         return
-    shape = build.shape(x)
-    if prod(shape[:-1]) != 1:
-        raise back.unsupported(op, "the largest values of several rows have no rule", "use it on one row")
-    r = back.full(arrived, values)
+    shape, r = build.shape(x), back.full(arrived, values)
     column = build.reshape(r.tensor, (prod(build.shape(values)), 1))
-    ids = build.op(
-        OpKind.RESHAPE,
-        [places, build.const([prod(build.shape(values))])],
-        (prod(build.shape(values)),),
-        schema.ReshapeOptionsT(newShape=np.array([prod(build.shape(values))], np.int32)),
-        dtype=DType.INT32,
-    )
-    back.give(x, Flow(build.reshape(_scattered(back, ids, column, shape[-1]), shape), r.is_factor))
+    ids = _places(back, places, prod(shape[:-1]), shape[-1])
+    back.give(x, Flow(build.reshape(_scatter_nd(back, ids, column, (prod(shape), 1)), shape), r.is_factor))
+
+
+def _places(back: Backward, ids: int, batches: int, size: int) -> int:
+    """Indices that count anew in each of several batches of ``size``, (count, 1), as places among all."""
+    build = back.build
+    count = prod(build.shape(ids))
+    if batches == 1:
+        return _whole(back, ids, (count, 1))
+    first = build.const((np.arange(batches) * size).astype(np.int32).reshape(-1, 1))
+    rows = _whole(back, ids, (batches, count // batches))
+    places = build.op(OpKind.ADD, [rows, first], (batches, count // batches), schema.AddOptionsT(), dtype=DType.INT32)
+    return _whole(back, places, (count, 1))
+
+
+def _whole(back: Backward, ids: int, shape: tuple[int, ...]) -> int:
+    """Indices as int32 in another shape."""
+    build = back.build
+    target = build.const(list(shape))
+    options = schema.ReshapeOptionsT(newShape=np.array(shape, np.int32))
+    column = build.op(OpKind.RESHAPE, [ids, target], shape, options, dtype=build.dtype(ids))
+    return column if build.dtype(column) == DType.INT32 else build.cast(column, DType.INT32)
 
 
 def _scattered(back: Backward, ids: int, rows: int, size: int) -> int:

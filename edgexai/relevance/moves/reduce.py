@@ -1,8 +1,9 @@
-"""MEAN and SUM over axes: each input by its share; TILE and BROADCAST_TO: each input all that its copies got."""
+"""MEAN, SUM, CUMSUM over axes: each input by its share; TILE and BROADCAST_TO: each input all that its copies got."""
 
 from math import prod
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.backward import Backward, Flow
@@ -25,6 +26,14 @@ def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
             is_factor=True,
         ),
     )
+
+
+def running(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
+    """CUMSUM: each input by its share of every sum that it is part of, which are those in the other direction."""
+    build, (x, axis) = back.build, op.inputs
+    s = back.over_output(op, back.full(flow, op.outputs[0]), rule.stabilizer)
+    options = schema.CumsumOptionsT(exclusive=bool(op.options.exclusive), reverse=not op.options.reverse)
+    back.give(x, Flow(build.op(OpKind.CUMSUM, [s, axis], build.shape(x), options), is_factor=True))
 
 
 def tile(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
