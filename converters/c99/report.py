@@ -16,7 +16,7 @@ CYCLES = {"Cortex-M4": (1.0, 2.0), "Cortex-M7": (0.6, 1.5), "Cortex-M33": (1.0, 
 SEEN = {"Cortex-M4": (1.56, "STM32L4R5 at 120 MHz"), "Cortex-M33": (1.27, "nRF5340 at 128 MHz")}
 """What CMSIS-NN took on a board: the keyword spotter's cycles in MLPerf Tiny v1.0 (microTVM with CMSIS-NN, 99.8 and
 76.1 ms) over the instructions that QEMU counts for it (7.70 and 7.68 M)."""
-EXPLAINS = ("exai_back", "exai_flow", "exai_rows")
+EXPLAINS = ("exai_back", "exai_flow", "exai_rows", "exai_wide")
 """Files of kernels that only explaining needs."""
 DERIVATION = (
     "Instructions: work of each step times what its kernel took for a unit of work on a Cortex-M4F (QEMU, -O2). "
