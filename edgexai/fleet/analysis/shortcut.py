@@ -41,9 +41,9 @@ COMPONENTS, CLUSTERS, FOLDS, FEWEST = 5, (2, 3, 4, 6), 5, 3
 LOGIT_WEIGHT, MOST_SHIFT, MOST_SEPARATION = 0.8, 10.0, 12.0
 SHIFT_WEIGHT, TOGETHER_WEIGHT, MOST_TOGETHER, NATURAL = 3.0, 3.0, 1.5, 5.0
 SHRINK_WITHIN, SHRINK = 0.2, 0.3
-NULL = (9.2, 1.25)
-"""Location and scale of a Gumbel distribution that has the upper tail of `Suspect.separation` in 224 clean classes."""
-USUAL, ENOUGH_CLASSES = 8.2, 4
+NULL = (7.7, 1.56)
+"""Location and scale of a Gumbel distribution that has the upper tail of `Suspect.separation` in 419 clean classes."""
+USUAL, ENOUGH_CLASSES = 7.5, 4
 """Median of `Suspect.separation` in clean classes, and how many other classes say what is usual in a network."""
 
 
