@@ -21,7 +21,7 @@ EXTRAS = {
     "pyarrow": "fleet",
     "starlette": "fleet",
     "uvicorn": "fleet",
-    "h5py": "export",
+    "h5py": "fleet",
     "pyspark": "spark",
     "mlxtend": "demo",
     "weasyprint": "audit",

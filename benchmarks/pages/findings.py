@@ -13,7 +13,7 @@ PAGE = Page(
             f"{COMMAND} --trials --data digits --data cifar --seed 20 --seed 21",
             f"{COMMAND} --trials --data mnist --seed 20",
         ),
-        "sick": (f"{COMMAND} --measure sick --data mnist --data cifar --seed 20 --seed 21",),
+        "sick": (f"{COMMAND} --measure sick --data mnist --seed 30",),
         "drift": (f"{COMMAND} --measure drift --data digits --seed 31",),
         "bias": (f"{COMMAND} --measure bias --data digits --seed 31",),
     },

@@ -10,7 +10,7 @@ from networks_int8 import classifier
 
 from converters.c99 import Explaining, write
 from converters.c99.plan_picture import svg
-from converters.c99.report import report, text
+from converters.c99.report import CYCLES, SEEN, report, text
 from edgexai.board import boards, load_board
 from edgexai.cli import main
 from edgexai.errors import BoardError
@@ -41,7 +41,9 @@ def test_time_is_a_range_and_says_how_it_was_derived(tmp_path: Path) -> None:
     assert found.predict.instructions is not None
     assert found.predict.ms == pytest.approx([found.predict.instructions * c / 120e3 for c in (1, 2)])
     assert found.predict.uj == pytest.approx([ms * 33.29 for ms in found.predict.ms or ()])
-    assert "1 to 2 an instruction on a Cortex-M4" in found.derivation
+    assert "1 to 2 an instruction on a Cortex-M4 (CMSIS-NN's prediction of KWS takes 1.56 on" in found.derivation
+    for core, (cycles, _) in SEEN.items():
+        assert CYCLES[core][0] < cycles < CYCLES[core][1]
     assert found.derivation in text(found)
 
 

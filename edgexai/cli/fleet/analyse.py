@@ -8,7 +8,7 @@ against those before it; without it, changes over time), nodes that leave their 
   edgexai fleet analyse --store /srv/fleet --confirm explainer.tflite --samples samples.npz
 
   edgexai fleet analyse --store /srv/fleet --at 2d                   # what would have been said two days ago
-  edgexai fleet analyse --store /srv/fleet --spark local[2]
+  edgexai fleet analyse … --store /srv/fleet --spark local[2]
 
 With --confirm, suspected shortcuts are tried on samples that are at hand: what suspected samples are recognised by is
 put into others. Nodes do the same by the command `probe`; what they found is shown too.
