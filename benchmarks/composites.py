@@ -1,6 +1,6 @@
 """Composites on public models: measures of ``edgexai.audit.quality``, each with its 95 % interval.
 
-    python -m benchmarks composites DIR... [--data MODEL=SAMPLES.npz ...] [-n 24] [-o rows.jsonl]
+    python -m benchmarks composites DIR... [--data MODEL=SAMPLES.npz ...] [-n 24] [-n MODEL=4] [-o rows.jsonl]
     python -m benchmarks composites --show rows.jsonl
 
 A folder or a file is a model. Samples of a model are read from ``x`` of its ``--data``. Without them, images are parts
@@ -43,7 +43,9 @@ Array = NDArray[Any]
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="*", type=Path, help="models, or folders of models")
     parser.add_argument("--data", action="append", default=[], metavar="MODEL=FILE", help="samples x of a model")
-    parser.add_argument("-n", "--samples", type=int, default=24, help="samples a model (%(default)s)")
+    parser.add_argument(
+        "-n", "--samples", action="append", default=[], metavar="[MODEL=]N", help="samples a model, or of one (24)"
+    )
     parser.add_argument("-o", "--output", help="append rows to this file, one a line")
     parser.add_argument("--json", action="store_true", help="print the rows, one a line, and no table")
     parser.add_argument("--show", nargs="+", metavar="FILE", help="print the tables of rows that were measured")
@@ -58,10 +60,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _rows(args: argparse.Namespace) -> Iterator[Row]:
     given = dict(one.split("=", 1) for one in args.data)
+    counts = {name: count for name, _, count in (one.rpartition("=") for one in ["24", *args.samples])}
     for path in (p for m in args.models for p in (sorted(m.glob("*.tflite")) if m.is_dir() else [m])):
         try:
             graph = load(path)
-            drawn, x = samples(graph, given.get(path.stem), args.samples)
+            drawn, x = samples(graph, given.get(path.stem), int(counts.get(path.stem, counts[""])))
             x = quantized(graph, x)
             if probabilities(graph, x[:2]).shape[1] < 2 or len(graph.tensors[graph.outputs[0]].shape) != 2:
                 raise Error("its first output is no list of classes")

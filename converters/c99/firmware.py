@@ -16,7 +16,8 @@ from converters.c99.back import Explaining, explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
 from converters.c99.lowering import OUT_TYPES, Lowering
-from converters.c99.memory import Block, Placement, aligned, place
+from converters.c99.memory import Placement, aligned, placed
+from converters.c99.recompute import within
 from converters.c99.schedule import Constant, Schedule
 from converters.c99.text import Tables, calls
 from edgexai.errors import ConfigError, DataError
@@ -62,6 +63,7 @@ def write(
     expected: NDArray[Any] | None = None,
     maps: NDArray[Any] | None = None,
     frame: int | None = None,
+    ram: int | None = None,
 ) -> Firmware:
     """Write the sources of a model into ``directory``.
 
@@ -69,16 +71,19 @@ def write(
     under which composite, of which target and down to which grid (see `converters.c99.back`).
     ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …), what it answers, go into `selftest.c`,
     and ``maps`` (n, …), the relevance that an explainer gives for them.
-    ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. Raises UnsupportedOperator for
-    an operator without a kernel, by number and name; ConfigError for a name that C does not take, or a frame that is
-    too small; DataError for samples that do not fit.
+    ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. ``ram`` is the most bytes that
+    an arena may have: maps that explaining would keep are computed again then (see `converters.c99.recompute`).
+    Raises UnsupportedOperator for an operator without a kernel, by number and name; ConfigError for a name that C does
+    not take, a frame that is too small, or RAM in which nothing runs; DataError for samples that do not fit.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
     graph = graph if isinstance(graph, Graph) else load(graph)
     low = lower(graph)
     plan = schedule(low)
-    placement = _placed(plan)
+    placement = placed(plan)
+    if ram is not None and max(placement.size, 8) > ram:
+        raise ConfigError(f"predicting takes an arena of {placement.size:,} bytes, and {ram:,} are allowed")
     tables = Tables(f"{name}_table")
     body = calls(plan, placement, tables)
     predict_constants = tables.bytes
@@ -91,13 +96,15 @@ def write(
         explains = Explaining()
     if explains is not None:
         whole, shape = explanation(low, plan, explains)
-        room = _placed(whole)
+        whole, room = within(whole, ram, "explaining")
         shape = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
         kept = aligned(sum(aligned(v.size) for v in low.states.values()))
         framed = None if frame is None else Frame(frame, shape, bytes.fromhex(fingerprint(graph))[:4], kept)
         explain_arena = max(room.size, 8, kept + framed.memory if framed else 0)
         if low.states:
             explain_arena = max(explain_arena, placement.size)
+        if ram is not None and explain_arena > ram:
+            raise ConfigError(f"frames are made in an arena of {explain_arena:,} bytes, and {ram:,} are allowed")
         form = "x".join(map(str, shape))
         about = f"composite {composite_of(explains.composite).name}, target {explains.target}"
         explained = [
@@ -182,19 +189,6 @@ def write(
         port_bytes=sum(n * (4 if kind == "float" else 1) for kind, n in (*ports.inputs, *ports.outputs)),
         relevance=prod(shape) if whole is not None else 0,
     )
-
-
-def _placed(plan: Schedule) -> Placement:
-    """States first, in the same places whatever else there is."""
-    offsets, at = {}, 0
-    for name, buffer in plan.buffers.items():
-        if buffer.kind == "state":
-            offsets[name] = at
-            at += aligned(buffer.size)
-    lives = {n: life for n, life in plan.lifetimes().items() if n not in offsets}
-    rest = place(Block(n, plan.buffers[n].size, first, last) for n, (first, last) in lives.items())
-    offsets |= {n: at + offset for n, offset in rest.offsets.items()}
-    return Placement(offsets, at + rest.size, at + rest.bound)
 
 
 @dataclass(frozen=True)

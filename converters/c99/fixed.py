@@ -197,3 +197,15 @@ def softmax_table(scale: float, beta: float) -> NDArray[np.int32]:
     shift = max(shift, 0)
     differences = np.arange(min(256, floor(31.0 * 2.0**26 / 2.0**shift) + 1), dtype=np.int64)
     return exp_of_negative(high(-differences << shift, m), 5).astype(np.int32)
+
+
+def sigmoid_table() -> NDArray[np.uint16]:
+    """1 / (1 + exp(-i / 24)) in 16 bits, for LOGISTIC and TANH of 16 bits, which interpolate.
+
+    Lines between its values lie below the function, so that the reference's are raised by a part of what it bends.
+    """
+    y = 1 / (1 + np.exp(-np.arange(256) / 24))
+    bend = y * (1 - y) * (2 * y - 1) / 24**2
+    table = np.rint(65536 * (y + bend / 16)).astype(np.uint16)
+    table[-1] = 65535
+    return table

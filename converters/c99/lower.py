@@ -6,7 +6,7 @@ What is not covered is refused by number and name; nothing is approximated.
 from collections.abc import Callable, Mapping
 
 from converters.c99.lowering import C_TYPES, OUT_TYPES, Lowering, copy_step, rename
-from converters.c99.operators import functions, layers, moves, pairs, pools, states
+from converters.c99.operators import functions, layers, moves, pairs, pools, recurrent, states
 from converters.c99.schedule import Buffer, Schedule
 from edgexai.errors import ModelError
 from edgexai.graph import Graph, Op, OpKind, settled
@@ -107,6 +107,7 @@ TABLE: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
     OpKind.SPLIT: moves.split,
     OpKind.SPLIT_V: moves.split,
     OpKind.TRANSPOSE: moves.transposition,
+    OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM: recurrent.lstm,
     OpKind.VAR_HANDLE: states.handle,
     OpKind.READ_VARIABLE: states.read,
     OpKind.ASSIGN_VARIABLE: states.assign,

@@ -10,7 +10,7 @@ from converters.c99.memory import Placement
 from converters.c99.schedule import Constant, Literal, Schedule, Step, Struct
 
 WIDTH = 112
-TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t"}
+TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t", "uint16": "uint16_t"}
 
 
 @dataclass
@@ -68,6 +68,8 @@ def _value(value: Any, tables: Tables) -> str:
         return f"&{tables.struct(value.type, value.fields)}"
     if isinstance(value, Literal):
         return value.text
+    if isinstance(value, list) and any(isinstance(v, Constant) for v in value):
+        return "{" + ", ".join(_value(v, tables) for v in value) + "}"
     if isinstance(value, list):
         return "{" + ", ".join(integer(int(v)) for v in value) + "}"
     return integer(int(value))

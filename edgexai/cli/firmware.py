@@ -7,6 +7,7 @@ examples:
   edgexai firmware kws_int8.tflite -o kws --samples recordings.npz      (and a self-test with what is right)
   edgexai firmware kws_int8.tflite -o kws --explain
   edgexai firmware kws_int8.tflite -o kws --frame 64                    (explain, and make heatmap frames of 64 bytes)
+  edgexai firmware kws_int8.tflite -o kws --explain --ram 44K           (maps that do not fit are computed again)
   edgexai firmware kws_int8.tflite -o kws --name spotter --json
   edgexai firmware kws_int8.tflite -o kws --explain --board nucleo_l4r5zi    (report.md and memory.svg too)
 """
@@ -26,7 +27,7 @@ from converters.c99.report import report as report_of
 from edgexai.board import Board, load_board
 from edgexai.cli.options import count, known_file, new_folder
 from edgexai.cli.samples import TAKEN, data_options, samples_of
-from edgexai.cli.sizes import rows_by_columns
+from edgexai.cli.sizes import bytes_of, rows_by_columns
 from edgexai.compress.measure.execute import quantized
 from edgexai.graph import Graph, load, serialize
 
@@ -47,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--frame", type=count, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
     )
     parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
+    parser.add_argument("--ram", help="an arena may have so many bytes, as in 64K; explaining computes maps again then")
     parser.add_argument("--board", help="report what it takes there, step by step: report.md, and memory.svg")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     data_options(parser)
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     asked = Explaining(args.composite, args.target, rows_by_columns(args.grid))
     explains = asked if args.explain or args.frame is not None else None
     samples, expected, maps = _answers(args, graph, explains) if args.samples else (None, None, None)
-    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame)
+    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame, bytes_of(args.ram))
     report = {
         "name": made.name,
         "arena_bytes": made.arena,
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _reported(made: Firmware, board: Board, output: str) -> Report:
     """Write report.md and memory.svg beside the sources."""
-    found = report_of(made, board)
+    found = report_of(made, board, Path(output))
     plan, placement = (made.schedule, made.placement)
     if made.explanation is not None and made.room is not None:
         plan, placement = made.explanation, made.room

@@ -16,7 +16,7 @@ from edgexai.errors import Error
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 900.0
+PATIENCE = 3600.0
 """Seconds after which a process that has not answered is taken to hang."""
 
 

@@ -4,14 +4,16 @@ import base64
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgexai.fleet.analysis.analyse import analysed
+from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.read import evidence, trials
+from edgexai.fleet.sampling import opened
 from edgexai.fleet.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -20,22 +22,36 @@ NEWEST = 20_000
 """Frames that are looked at: the newest of all models."""
 SHOWN = 8
 """Frames that are shown with a finding: those that speak most for it."""
+REST = 4.0
+"""How much longer than a look it takes until the next: where frames always come, looks have a fifth of a processor."""
 KEYED_BY_NODES = ("health", "bias")
 
 Answer = dict[str, Any]
 
 
-def found(directory: Path, newest: int = NEWEST) -> list[Answer]:
-    """The findings of a store's newest frames, as JSON, the most urgent first; each with some frames that show it."""
+def newest(directory: Path) -> list[Answer]:
+    """The findings of a store's newest frames."""
+    return found(directory, evidence(directory, newest=NEWEST))
+
+
+def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:
+    """The findings of frames of a store, as JSON, the most urgent first; each with some frames that show it.
+
+    ``members`` are (id, score) of every frame of a suspected class, and no part of what is sent to a page.
+    """
     answers = trials(directory)
 
     def tried(finding: Finding) -> Finding:
         outcomes = answers.get((finding.model, finding.target or 0), [])
         return finding.tried(outcomes) if outcomes else finding
 
-    findings = analysed(evidence(directory, newest=newest), tried=tried)
-    frames = _frames(directory, {m.id for f in findings for m in _strongest(f)})
-    return [_described(finding, frames) for finding in findings]
+    findings = analysed(models, tried=tried)
+    with opened(directory) as store:
+        frames = _frames(store, {m.id for f in findings for m in _strongest(f)})
+        fleets: dict[str, list[str]] = {}
+        for fleet, node in store.journal.names() | store.journal.totals(10_000_000).keys():
+            fleets.setdefault(node, []).append(fleet)
+    return [_described(finding, frames, fleets) for finding in findings]
 
 
 def key(finding: Finding) -> str:
@@ -48,27 +64,28 @@ def _strongest(finding: Finding) -> list[Any]:
     return sorted(finding.members, key=lambda member: -member.score)[:SHOWN]
 
 
-def _described(finding: Finding, frames: dict[int, bytes]) -> Answer:
+def _described(finding: Finding, frames: dict[int, bytes], fleets: dict[str, list[str]]) -> Answer:
     said = finding.as_json()
-    members = said.pop("members", [])
+    said.pop("members", None)
     said.pop("probe", None)
     shown = [
         {"id": m.id, "node": m.node, "score": m.score, "frame": base64.b64encode(frames[m.id]).decode()}
         for m in _strongest(finding)
         if m.id in frames
     ]
-    carriers = sum(member["score"] > 0.5 for member in members)
-    return {**said, "id": key(finding), "verdict": finding.verdict, "carriers": carriers, "shown": shown}
+    said["carriers"] = sum(member.score > 0.5 for member in finding.members)
+    said["members"] = tuple((member.id, member.score) for member in finding.members)
+    said["places"] = [f"{fleet}/{node}" for node in finding.nodes[:SHOWN] for fleet in fleets.get(node, [])]
+    return {**said, "id": key(finding), "verdict": finding.verdict, "shown": shown}
 
 
-def _frames(directory: Path, ids: set[int]) -> dict[int, bytes]:
-    store, kept = Store(directory), dict[int, bytes]()
-    try:
-        for wanted in sorted(ids):
-            kept |= {one.id: one.frame for one in store.since(wanted - 1, 1)}
-    finally:
-        store.close()
-    return kept
+def _frames(store: Store, ids: set[int]) -> dict[int, bytes]:
+    return {one.id: one.frame for wanted in sorted(ids) for one in store.since(wanted - 1, 1)}
+
+
+def without_members(finding: Answer) -> Answer:
+    """What a page gets."""
+    return {name: value for name, value in finding.items() if name != "members"}
 
 
 @dataclass
@@ -77,7 +94,7 @@ class Watch:
 
     directory: Path
     last_id: Callable[[], int]
-    look: Callable[[Path], list[Answer]] = found
+    look: Callable[[Path], list[Answer]] = newest
     findings: list[Answer] = field(default_factory=list)
     computed: float | None = None
     took: float = 0.0
@@ -85,9 +102,9 @@ class Watch:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def again(self) -> bool:
-        """Look again if frames have come since; whether it did."""
+        """Look again if frames have come since, and not all the time; whether it did."""
         last = self.last_id()
-        if last == self._seen:
+        if last == self._seen or time.time() - (self.computed or 0.0) < REST * self.took:
             return False
         begun = time.time()
         findings = self.look(self.directory)

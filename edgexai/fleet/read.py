@@ -1,8 +1,10 @@
 """From the store to what the analyses read: frames decoded, by model, with the group that their node declared."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +13,54 @@ from edgexai.fleet.analysis.evidence import Evidence, gather
 from edgexai.fleet.store.bases import FOLDER, at_hand
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.heatmap import decode
+from edgexai.heatmap.basis import Basis
 from edgexai.intervention.trial import Outcome, outcome
 
 MOST = 200_000
 """Newest frames of a model that are read at once."""
 
 
-def evidence(
-    directory: Path, since: float = -float("inf"), until: float = float("inf"), newest: int | None = None
-) -> list[Evidence]:
-    """What a store has of every model, from ``since`` up to ``until`` (the nodes' clocks, Unix seconds).
+@dataclass(frozen=True)
+class Span:
+    """Which frames: explained from ``since`` up to ``until`` (the nodes' clocks, Unix seconds), arrived before
+    ``arrived`` (this side's clock), and in the table by its ``version``, if that is given."""
 
-    ``newest`` leaves all but so many of the frames out that arrived last.
-    """
+    since: float = -float("inf")
+    until: float = float("inf")
+    arrived: float = float("inf")
+    version: int | None = None
+
+    def last(self, store: Store) -> int:
+        """The last id that is meant; ConfigError for a version that the table does not know."""
+        return sys.maxsize if self.version is None else store.table.last_id_at(self.version)
+
+    def has(self, one: Stored) -> bool:
+        """Whether a frame is meant, but for the version."""
+        return self.since <= one.time < self.until and one.received < self.arrived
+
+
+def evidence(directory: Path, span: Span = Span(), newest: int | None = None) -> list[Evidence]:
+    """What a store has of every model, of a span. ``newest`` leaves all but so many of the frames out that arrived
+    last."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for batch in decoded(directory, since, until, newest):
+    for batch in decoded(directory, span, newest):
         for row in batch:
             found.setdefault(row["model"], []).append(row)
     return [gather(model, some[-MOST:]) for model, some in sorted(found.items())]
 
 
-def decoded(
-    directory: Path, since: float = -float("inf"), until: float = float("inf"), newest: int | None = None
-) -> Iterator[list[dict[str, Any]]]:
+def decoded(directory: Path, span: Span = Span(), newest: int | None = None) -> Iterator[list[dict[str, Any]]]:
     """The frames of `evidence` batch by batch, as dicts of what the store says of each (the frame, too), its group,
     map and concepts. Those of a basis or a version that is not here are left out."""
     if not directory.is_dir():
         raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
     store = Store(directory)
     try:
-        groups = _groups(store)
-        bases = at_hand(directory / FOLDER)
+        known, last = Known.of(store), span.last(store)
         after = -1 if newest is None else store.last_id() - newest
         while batch := store.since(after):
             after = batch[-1].id
-            rows = (_row(one, groups, bases) for one in batch if since <= one.time < until)
+            rows = (known.row(one) for one in batch if span.has(one) and one.id <= last)
             yield [row for row in rows if row is not None]
     finally:
         store.close()
@@ -76,13 +91,26 @@ def trials(directory: Path) -> dict[tuple[str, int], list[Outcome]]:
     return found
 
 
-def _row(one: Stored, groups: dict[tuple[str, str, str], str], bases: Any) -> dict[str, Any] | None:
-    try:
-        said = decode(one.frame, None, bases)
-    except FrameError:
-        return None  # of a basis or a version that is not here
-    group = groups.get((one.fleet, one.node, one.boot), "")
-    return vars(one) | {"group": group, "map": said.map, "concepts": said.fields.concepts}
+@dataclass(frozen=True)
+class Known:
+    """What is needed to read a frame: the group of every (fleet, node, boot) that declared one, and bases at hand."""
+
+    groups: dict[tuple[str, str, str], str]
+    bases: tuple[Basis, ...]
+
+    @staticmethod
+    def of(store: Store) -> "Known":
+        """What a store knows."""
+        return Known(_groups(store), at_hand(store.directory / FOLDER))
+
+    def row(self, one: Stored) -> dict[str, Any] | None:
+        """What `gather` reads of a frame, and all that the store says of it; None if it cannot be decoded."""
+        try:
+            said = decode(one.frame, None, self.bases)
+        except FrameError:
+            return None  # of a basis or a version that is not here
+        group = self.groups.get((one.fleet, one.node, one.boot), "")
+        return vars(one) | {"group": group, "map": said.map, "concepts": said.fields.concepts}
 
 
 def _groups(store: Store) -> dict[tuple[str, str, str], str]:

@@ -16,11 +16,13 @@ import uvicorn
 from edgexai.errors import ConfigError
 from edgexai.fleet.alarms.speak import Speaker, Told
 from edgexai.fleet.apart import Apart, Died
+from edgexai.fleet.asked import Asked
 from edgexai.fleet.broker import EmbeddedBroker
 from edgexai.fleet.duty import Duty
-from edgexai.fleet.findings import Watch, found
+from edgexai.fleet.findings import Watch, newest
 from edgexai.fleet.ingest.ingest import Ingest
 from edgexai.fleet.ingest.metrics import listen
+from edgexai.fleet.panels.questions import answered
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web.guard import LOOPBACK
 from edgexai.fleet.web.page import application
@@ -77,16 +79,18 @@ def serve(
         shown = Store(store)  # a connection of its own: the page must not hold up what is being stored
         stack.callback(shown.close)
         stopping = threading.Event()
-        decoding, looking = (Apart(name, stopping) for name in ("heatmaps", "findings"))
-        stack.callback(decoding.close)
-        stack.callback(looking.close)
+        decoding, looking, answering = (Apart(name, stopping) for name in ("heatmaps", "findings", "views"))
+        for process in (decoding, looking, answering):
+            stack.callback(process.close)
         view = View(shown, decode=_decoding(decoding), stopping=stopping)
-        watch = Watch(store, shown.last_id, lambda directory: looking(found, directory) or [])
+        watch = Watch(store, shown.last_id, lambda directory: looking(newest, directory) or [])
+        asked = Asked(lambda question: answering(answered, store, question), shown.last_id)
         speaker = Speaker(told or Told(), watch, view)
         stack.callback(speaker.close)
         duties = [
             Duty("heatmaps", 0.3, view.catch_up, decoding),
             Duty("findings", LOOK_EVERY, watch.again, looking),
+            Duty("views", 0.01, asked.once, answering),
             Duty("store", COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)),
             Duty("nodes", ANNOUNCE_EVERY, speaker.announce),
             Duty("alarms", ANNOUNCE_EVERY, speaker.alarms.tell),
@@ -99,7 +103,7 @@ def serve(
         where = Where(f"{'http' if tls is None else 'https'}://{host}:{listener.getsockname()[1]}", broker.url, store)
         server = uvicorn.Server(
             uvicorn.Config(
-                application(view, broker.url, ingest.meter, _names(host), watch, speaker.alarms, duties),
+                application(view, broker.url, ingest.meter, _names(host), watch, speaker.alarms, duties, asked),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",

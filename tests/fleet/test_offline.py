@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from edgexai.cli import main
 from edgexai.errors import DataError
 from edgexai.fleet.ingest.offline import take_in
-from edgexai.fleet.read import evidence
+from edgexai.fleet.read import Span, evidence
 from edgexai.fleet.store.journal import Journal
 
 EXPLAINER = Path(__file__).parents[1] / "runtime" / "data" / "cnn_explain.tflite"
@@ -45,7 +45,7 @@ def test_groups_and_times_of_rows_are_kept(tmp_path: Path) -> None:
     order = np.argsort(found.sequence)
     assert found.group[order].tolist() == group.tolist()
     assert found.time[order][:3].tolist() == [1.79e9, 1.79e9 + 60, 1.79e9 + 120]
-    (late,) = evidence(tmp_path / "store", since=1.79e9 + 300 * 60, until=1.79e9 + 310 * 60)
+    (late,) = evidence(tmp_path / "store", Span(1.79e9 + 300 * 60, 1.79e9 + 310 * 60))
     assert len(late) == 10
 
 

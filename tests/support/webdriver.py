@@ -21,12 +21,13 @@ OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars
 class Browser:
     """One window."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *flags: str) -> None:
         self._at = f"http://127.0.0.1:{port}/session"
-        chrome = {"args": OPTIONS, "binary": CHROMIUM}
+        chrome = {"args": [*OPTIONS, *flags], "binary": CHROMIUM}
         wanted = {"browserName": "chrome", "goog:chromeOptions": chrome, "goog:loggingPrefs": {"browser": "ALL"}}
         wanted["acceptInsecureCerts"] = True
         self._at += "/" + self._send("POST", "", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        self._send("POST", "/timeouts", {"script": 60_000})
 
     def open(self, url: str) -> None:
         self._send("POST", "/url", {"url": url})
@@ -62,12 +63,13 @@ class Browser:
     def _send(self, method: str, path: str, content: Any = None) -> Any:
         body = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(self._at + path, body, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=90) as answer:
             return json.load(answer)["value"]
 
 
 @contextmanager
-def browsing() -> Iterator[Browser]:
+def browsing(*flags: str) -> Iterator[Browser]:
+    """A browser of its own; ``flags`` are Chromium's."""
     assert DRIVER is not None
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,7 +80,7 @@ def browsing() -> Iterator[Browser]:
         while socket.socket().connect_ex(("127.0.0.1", port)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        browser = Browser(port)
+        browser = Browser(port, *flags)
         try:
             yield browser
         finally:

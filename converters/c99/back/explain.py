@@ -11,29 +11,18 @@ from math import prod
 from typing import Any
 
 from converters.c99.back import gathers, ways
+from converters.c99.back.flows import FORMS, Explaining, Flows
 from converters.c99.back.reading import ALIASES, CHOICES, LAYERS, MEANS, MOVES, POOLS, SAME, SUMS, Reading
 from converters.c99.lowering import Lowering
 from converters.c99.operators.moves import block
-from converters.c99.schedule import Buffer, Constant, Literal, Schedule, Step, Struct
+from converters.c99.schedule import Constant, Literal, Schedule, Step, Struct
 from edgexai.errors import ConfigError, UnsupportedOperator
 from edgexai.graph import DType, Op, OpKind
 from edgexai.relevance.attach import rules_of
-from edgexai.relevance.composite import Composite
 from edgexai.relevance.composite_file import composite_of
 from edgexai.relevance.grid import stop_tensors
-from edgexai.relevance.rules import Flat, ZPlus
+from edgexai.relevance.rules import Flat
 from edgexai.relevance.targets.ends import End, end_of
-
-FORMS = {"factor": "EXAI_FACTOR", "relevance": "EXAI_RELEVANCE", "map": "EXAI_MAP"}
-
-
-@dataclass(frozen=True)
-class Explaining:
-    """What is explained: ``target`` ``predicted`` or ``error`` (of an autoencoder); ``grid`` stops at an inner map."""
-
-    composite: str | Composite = "edge"
-    target: str = "predicted"
-    grid: tuple[int, int] | None = None
 
 
 def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Schedule, tuple[int, ...]]:
@@ -75,143 +64,14 @@ def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Sched
 
 
 @dataclass
-class Back:
+class Back(Flows):
     """The schedule of explaining under construction."""
 
-    reading: Reading
-    plan: Schedule
-    asked: Explaining
-    shape: tuple[int, ...]
     steps: list[Step] = field(default_factory=list)
-    buffers: dict[str, Buffer] = field(default_factory=dict)
-    bits: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    kept: dict[str, str] = field(default_factory=dict)
-    """Copies of states as they were before they were assigned."""
-    flows: dict[int, str] = field(default_factory=dict)
-    arrived: dict[int, int] = field(default_factory=dict)
+    slopes: dict[Step, str] = field(default_factory=dict)
+    """What LSTMs keep on their way there."""
     scale: float = 1.0
     error: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.buffers = dict(self.plan.buffers)
-        self.buffers |= {n: Buffer(n, 0, "output") for n in ("relevance", "target", "score", "state")}
-        low = self.reading.low
-        self.where = dict(low.home)
-        for old, new in zip(low.steps, self.plan.steps, strict=False):
-            renamed = dict(zip(old.writes, new.writes, strict=True))
-            self.where = {t: renamed.get(name, name) for t, name in self.where.items()}
-        self.readers: dict[int, int] = {}
-        for i in self.reading.ops:
-            for t in self.reading.sources(low.graph.ops[i]):
-                self.readers[t] = self.readers.get(t, 0) + 1
-        self.valued = {t for i in self.reading.ops for t in self._valued(low.graph.ops[i])}
-
-    # --- where relevance is
-
-    def wants(self, t: int) -> str:
-        """The form in which a map takes its relevance: that in which the operator that made it hands it on."""
-        if t not in self.reading.reached:
-            return "map"
-        if t == self.reading.stop:
-            if self.asked.target == "error":
-                return "factor"
-            return "map" if self.readers.get(t, 0) == 1 and t != self.reading.logits else "relevance"
-        op = self.reading.producer(t)
-        assert op is not None
-        form = self.reading.form(op)
-        if form != "any":
-            return form
-        return "relevance" if "relevance" in self._given(t) else "factor"
-
-    def _given(self, t: int) -> set[str]:
-        """The forms in which relevance arrives at a map that is handed on as it is; z+ of signed values is none."""
-        reading, found = self.reading, set()
-        for op in (reading.low.graph.ops[i] for i in reading.ops):
-            if t in reading.sources(op):
-                signed = isinstance(reading.rules.get(op), ZPlus) and not reading.asks.nonnegative(t)
-                found.add("relevance" if signed else self.gives(op))
-        return found
-
-    def gives(self, op: Op) -> str:
-        """The form in which an operator's way back hands relevance on."""
-        reading = self.reading
-        form = reading.form(op)
-        if op.kind in LAYERS:
-            return "relevance" if isinstance(reading.rules.get(op), Flat) else "factor"
-        if form == "any" or (op.kind in MOVES | {OpKind.MUL} and op not in reading.folded):
-            return self.wants(op.outputs[0])
-        return "relevance" if form == "relevance" else "factor"
-
-    def _valued(self, op: Op) -> list[int]:
-        """The maps whose values an operator's way back reads."""
-        reading, sources = self.reading, self.reading.sources(op)
-        mine: list[int] = []
-        if op.kind in LAYERS:
-            signed = reading.form(op) != "factor" and not isinstance(reading.rules.get(op), Flat)
-            mine = sources if signed else []
-        elif (op.kind in SUMS and reading.by_sign(op)) or op.kind == OpKind.MAX_POOL_2D:
-            mine = sources
-        elif op.kind == OpKind.MUL and self.gives(op) == "factor":
-            mine = [reading.root(t) for t in op.inputs if not reading.low.tensor(t).is_constant]
-        return mine + [t for t in sources if (self.wants(t) != "factor") == (self.gives(op) == "factor")]
-
-    def flow(self, t: int) -> str:
-        """The buffer of what arrives at a map."""
-        if t not in self.flows:
-            pixels, channels = self.reading.layout(t)
-            size = 2 * pixels * (channels + 1)
-            self.flows[t] = "relevance" if self.wants(t) == "map" else self._buffer(f"c{t}", size)
-        return self.flows[t]
-
-    def _over(self, y: int, x: int) -> str:
-        """The buffer of what arrives at x: that of y, which has been read then, if it takes as much room."""
-        if x not in self.flows and self.wants(x) != "map" and self.reading.layout(x) == self.reading.layout(y):
-            self.flows[x] = self.flow(y)
-        return self.flow(x)
-
-    def _buffer(self, name: str, size: int, kind: str = "map") -> str:
-        self.buffers.setdefault(name, Buffer(name, size, kind))
-        return name
-
-    def values(self, t: int) -> str:
-        """The buffer of a map's values; of a state, those that it had before it was assigned."""
-        name = self.where[t]
-        if self.buffers[name].kind != "state":
-            return name
-        self.kept[name] = self._buffer(f"k{name}", self.buffers[name].size)
-        return self.kept[name]
-
-    def keep(self, t: int, given: str) -> tuple[Struct, str | None]:
-        """How relevance is kept at a map, and the buffer that gates it."""
-        form, reading = self.wants(t), self.reading
-        pixels, channels = reading.layout(t)
-        gate, kind = None, "EXAI_OPEN"
-        if (form == "factor") != (given == "factor"):
-            gate, kind = self.values(t), "EXAI_VALUES"
-        elif form == "factor" and reading.cut(t):
-            gate, kind = self.values(t), "EXAI_VALUES"
-            if t not in self.valued and t not in reading.low.graph.inputs:
-                gate, kind = self._signs(t), "EXAI_BITS"
-        fields = {
-            "pixels": pixels,
-            "channels": channels,
-            "run": channels if len(self.shape) > 2 or t not in reading.reached else 1,
-            "zero": reading.low.scale(t)[1],
-            "from": Literal(FORMS[given]),
-            "form": Literal(FORMS[form]),
-            "gate": Literal(kind),
-            "adds": int(self.arrived.get(t, 0) > 0),
-        }
-        self.arrived[t] = self.arrived.get(t, 0) + 1
-        return Struct("exai_keep", fields), gate
-
-    def _signs(self, t: int) -> str:
-        count = prod(self.reading.low.tensor(t).shape)
-        name = self._buffer(f"g{t}", -(-count // 8))
-        self.bits[name] = (self.values(t), count, self.reading.low.scale(t)[1])
-        return name
-
-    # --- steps
 
     def begin(self, less_mean: bool, error: bool) -> None:
         """Where relevance starts."""
@@ -265,11 +125,13 @@ class Back:
             self._call(
                 op, (function, "exai_pool_way", fields), value, (self.flow(op.outputs[0]), gate, self.flow(x)), size
             )
+        elif op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
+            self._lstm(op)
         elif op.kind in SAME or passed:
             (x,) = reading.sources(op)
             keep, gate = self.keep(x, "relevance")
             size, above = 4 * reading.layout(x)[1], self.flow(op.outputs[0])
-            below = self._over(op.outputs[0], x)
+            below = self.over(op.outputs[0], x)
             self._call(op, ("exai_back_same", "exai_keep", keep.fields), [], (above, gate, below), size)
         elif op.kind in SUMS | MEANS | MOVES | {OpKind.MUL}:
             for y in op.outputs:
@@ -287,7 +149,7 @@ class Back:
             fields, pair = ways.summand(reading, op, position, keep), (t, op.inputs[1 - position])
             values = [self.values(reading.root(v)) if reading.by_sign(op) else ways.NULL for v in pair]
             last = position == min(reading.positions(op)) and x in reading.reached
-            below = self._over(y, x) if last else self._below(x)
+            below = self.over(y, x) if last else self._below(x)
             size = 4 * reading.layout(t)[1]
             self._call(op, ("exai_back_sum", "exai_summand", fields), values, (above, gate, below), size)
         else:
@@ -306,7 +168,7 @@ class Back:
         """Where what arrives at a map is written; of a state, one number a pixel."""
         if x in self.reading.reached:
             return self.flow(x)
-        return self._buffer(f"z{x}", 4 * self.reading.layout(x)[0], "scratch")
+        return self.buffer(f"z{x}", 4 * self.reading.layout(x)[0], "scratch")
 
     def _to_state(self, x: int) -> None:
         """Add what arrived at a state to its share."""
@@ -332,10 +194,21 @@ class Back:
         value: list[str | Literal | Constant] = [self.values(x) if reads else ways.NULL]
         p = fields["layer"].fields
         over = p["stride_rows"] == p["stride_columns"] == 1 and p["in_channels"] == p["out_channels"]
-        below = self._over(op.outputs[0], x) if over else self.flow(x)
+        below = self.over(op.outputs[0], x) if over else self.flow(x)
         depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
         function, size = "exai_back_depthwise" if depthwise else "exai_back", ways.scratch(fields, depthwise)
         self._call(op, (function, "exai_way", fields), value, (above, gate, below), size)
+
+    def _lstm(self, op: Op) -> None:
+        """All the steps of an LSTM; its way there keeps what they multiply factors by."""
+        reading, y = self.reading, op.outputs[0]
+        (x,), (forward,) = reading.sources(op), self._forward(op)
+        keep, gate = self.keep(x, "factor")
+        fields, size = ways.lstm(reading, op, forward, keep)
+        p = forward.parameters
+        slopes = self.buffer(f"sl{y}", 6 * p["steps"] * p["units"])
+        self.slopes[forward] = slopes
+        self._call(op, ("exai_back_lstm", "exai_lstm_way", fields), [slopes], (self.flow(y), gate, self.flow(x)), size)
 
     def _groups(self, op: Op) -> None:
         """A grouped convolution: each group's relevance is taken out, goes through its layer, and is put into place."""
@@ -348,8 +221,8 @@ class Back:
         for g, forward in enumerate(self._forward(op)):
             inside, each = forward.parameters["in_channels"], forward.parameters["out_channels"]
             mine, here = range(g * inside, (g + 1) * inside), range(g * each, (g + 1) * each)
-            taken = self._buffer(f"cq{y}", 2 * out_pixels * (each + 1))
-            made = self._buffer(f"cp{y}", 2 * pixels * (inside + 1))
+            taken = self.buffer(f"cq{y}", 2 * out_pixels * (each + 1))
+            made = self.buffer(f"cp{y}", 2 * pixels * (inside + 1))
             part = ways.plain_keep(out_pixels, each, FORMS[self.wants(y)])
             fields = gathers.group(out_pixels, out, here, part, inside=False)
             self._call(
@@ -359,7 +232,7 @@ class Back:
             fields, reads = ways.layer(reading, op, forward, keep, slice(here.start, here.stop))
             value: str | Literal = ways.NULL
             if reads:
-                value = self._buffer(f"kp{y}", pixels * inside)
+                value = self.buffer(f"kp{y}", pixels * inside)
                 move = block(pixels, inside, (channels, mine.start), (inside, 0))
                 source = self.values(x)
                 self.steps.append(
@@ -383,7 +256,7 @@ class Back:
         """Append ``function(&fields, values…, above, gate, below, scratch)``."""
         function, type, fields = kernel
         above, gate, below = flows
-        room = self._buffer(f"sb{len(self.steps)}", scratch, "scratch")
+        room = self.buffer(f"sb{len(self.steps)}", scratch, "scratch")
         gates = () if function == "exai_back_flat" else (gate or ways.NULL,)
         arguments = (*values, above, *gates, below, room)
         reads = tuple(a for a in arguments[:-1] if isinstance(a, str))
@@ -395,10 +268,18 @@ class Back:
         at = self.reading.low.graph.ops.index(op)
         return [step for step in self.plan.steps if step.op == at and step.function != "exai_shift"]
 
+    def _keeping(self, step: Step) -> Step:
+        """An LSTM's step of predicting, which also keeps what explaining needs."""
+        if step not in self.slopes:
+            return step
+        name = self.slopes[step]
+        arguments = tuple(name if isinstance(a, Literal) else a for a in step.arguments)
+        return replace(step, arguments=arguments, writes=(*step.writes, name))
+
     def finish(self) -> Schedule:
         """The whole schedule: predicting, with the signs that are kept, and the way back."""
         stop, low = self.reading.stop, self.reading.low
-        steps = list(self.plan.steps)
+        steps = [self._keeping(step) for step in self.plan.steps]
         for bits, (name, count, zero) in self.bits.items():
             at = max(i for i, step in enumerate(steps) if name in step.writes)
             numbers = (Literal(str(count)), Literal(str(zero)))
@@ -418,7 +299,7 @@ class Back:
             return replace(self.plan, steps=tuple(steps), buffers=self.buffers)
         if self.wants(stop) == "relevance":
             size = 4 * self.reading.layout(stop)[1]
-            room = self._buffer("sb", size, "scratch")
+            room = self.buffer("sb", size, "scratch")
             channels = low.tensor(stop).shape[-1]
             run = channels if len(self.shape) > 2 else 1
             fields: dict[str, Any] = {

@@ -166,6 +166,8 @@ class Reading:
             if not isinstance(rule, Epsilon | ZPlus | Flat):
                 raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
             return "factor" if isinstance(rule, Epsilon) and plain else "relevance"
+        if op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
+            return "factor"  # its steps share as sums do, whatever the composite says of layers
         if self.passed(op) is not None or self.by_sign(op):
             return "relevance"
         if not isinstance(rule, Norm):

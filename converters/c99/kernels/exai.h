@@ -71,6 +71,19 @@ typedef struct {
     uint16_t rows, columns, differences;
 } exai_softmax;
 
+/* A recurrent layer; arrays of four are for the input, forget, cell and output gate. `weights` (units, features) and
+ * `recurrent` (units, units) have biases that zero points are folded into. */
+typedef struct {
+    const int8_t *weights[4], *recurrent[4];
+    const int32_t *bias[4], *recurrent_bias[4];
+    const uint16_t *table; /* 65536 / (1 + exp(-i / 24)), i < 256 */
+    int32_t multiplier[4], recurrent_multiplier[4], forget_multiplier, input_multiplier, output_multiplier;
+    uint16_t steps, features, units;
+    int16_t zero, clip; /* of outputs; of cells, 0 where there is none */
+    int8_t shift[4], recurrent_shift[4], forget_shift, input_shift, output_shift;
+    int8_t cell_power; /* log2 of the cell's step */
+} exai_lstm_layer;
+
 void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch);
 enum { EXAI_PIECE = 512 }; /* values of a long row that are widened at a time; a multiple of 4 */
 void exai_dense(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch);
@@ -82,6 +95,8 @@ void exai_multiply(const exai_pair *pair, const int8_t *a, const int8_t *b, int8
 void exai_reduce(const exai_reduction *reduction, const int8_t *x, int8_t *y);
 void exai_shift(const exai_move *move, const void *x, void *y);
 void exai_lookup(const int8_t *table, const int8_t *x, int32_t count, int8_t *y);
+/* A sequence from the zero state. With `kept` (steps, 3, units), what the way back needs is written there. */
+void exai_lstm(const exai_lstm_layer *layer, const int8_t *x, int16_t *kept, int8_t *y, void *scratch);
 void exai_softmax_rows(const exai_softmax *softmax, const int8_t *x, int8_t *y);
 void exai_quantize(const float *x, int32_t count, float scale, int32_t zero, int8_t *y);
 void exai_dequantize(const int8_t *x, int32_t count, float scale, int32_t zero, float *y);
@@ -105,13 +120,16 @@ typedef struct {
 } exai_keep;
 
 /* A layer's way back. With `offset`, relevance is divided by the sum of what shares plus the offset; without, factors are
- * multiplied by the layer's multiplier (LRP-epsilon). Factors of weights have `bits`, so that no sum overflows. */
+ * multiplied by the layer's multiplier (LRP-epsilon). Factors of weights have `bits`, at most 14, so that no sum overflows. */
 typedef struct {
     const exai_layer *layer;
     const int32_t *offset;
     const exai_keep *keep;
+    uint16_t block; /* inputs whose columns of weights are widened at a time; 0: none, their rows are read */
+    uint8_t wide;   /* whether rows of weights are widened to divide */
     uint8_t weights, bits;
-    int8_t most; /* the largest of the layer's shifts */
+    uint8_t fold; /* weights times multipliers are divided by 2^fold */
+    int8_t most;  /* the largest of the layer's shifts */
 } exai_way;
 
 /* A pool's way back; `ratio` / 2^`shift` is the step of its input over that of its output. */
@@ -146,6 +164,13 @@ typedef struct {
     uint8_t left; /* bits that are kept below the largest exponent's */
 } exai_gather;
 
+/* A recurrent layer's way back: steps of inputs, weights and outputs as scales of factors. */
+typedef struct {
+    const exai_lstm_layer *layer;
+    const exai_keep *keep;
+    float input_scale, recurrent_scale;
+} exai_lstm_way;
+
 typedef struct {
     int32_t count;
     float scale; /* of a factor of one */
@@ -166,7 +191,13 @@ void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32
 void exai_start_error(const exai_error *e, const int8_t *x, const int8_t *y, int16_t *flow, int32_t *target, float *score);
 void exai_finish(float scale, int32_t count, float *relevance);
 void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, const int16_t *flow, float *relevance);
-void exai_back(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below, void *scratch);
+/* A layer's relevance becomes factors in its place. Inputs fewer than EXAI_NARROW are not listed. */
+enum { EXAI_NARROW = 4 };
+void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
+void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                      void *scratch);
+void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
 void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                          void *scratch);
 void exai_back_flat(const exai_way *way, const int16_t *above, float *relevance, void *scratch);
@@ -177,6 +208,8 @@ void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *oth
                    const void *gate, void *below, void *scratch);
 void exai_back_gather(const exai_gather *way, const int8_t *other, const int16_t *above, const void *gate, void *below,
                       void *scratch);
+void exai_back_lstm(const exai_lstm_way *way, const int16_t *kept, const int16_t *above, const void *gate, void *below,
+                    void *scratch);
 void exai_total(const float *values, int32_t count, float scale, float *sum); /* adds to it */
 void exai_back_same(const exai_keep *keep, const int16_t *above, const void *gate, void *below, void *scratch);
 

@@ -7,6 +7,9 @@ against those before it; without it, changes over time), nodes that leave their 
   edgexai fleet analyse --store /srv/fleet --since 24h --baseline 7d
   edgexai fleet analyse --store /srv/fleet --confirm explainer.tflite --samples samples.npz
 
+  edgexai fleet analyse --store /srv/fleet --at 2d                   # what would have been said two days ago
+  edgexai fleet analyse … --store /srv/fleet --spark local[2]
+
 With --confirm, suspected shortcuts are tried on samples that are at hand: what suspected samples are recognised by is
 put into others. Nodes do the same by the command `probe`; what they found is shown too.
 """
@@ -20,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgexai.cli.options import count_or_none
 from edgexai.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,6 +37,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", type=Path, default=Path("fleet-store"), metavar="DIR", help="(%(default)s)")
     parser.add_argument("--since", metavar="WHEN", help="frames from 24h before the newest, or from a date on")
     parser.add_argument("--baseline", metavar="WHEN", help="drift against frames from then on (or A..B)")
+    parser.add_argument("--until", metavar="WHEN", help="frames up to then")
+    parser.add_argument(
+        "--at", metavar="WHEN", help="as it was then: frames that had arrived (since, until: explained)"
+    )
+    parser.add_argument("--version", type=count_or_none, metavar="N", help="as it was at that version of the table")
+    parser.add_argument("--spark", metavar="MASTER", help="compute on Spark: local[2], spark://HOST:7077, yarn …")
     parser.add_argument("--rate", type=float, default=0.1, help="share of findings that may be false (%(default)s)")
     parser.add_argument("--confirm", type=Path, metavar="MODEL", help="explainer file that tries suspected shortcuts")
     parser.add_argument("--samples", type=Path, metavar="DATA", help="on these samples: any that edgexai reads")
@@ -43,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the findings, the most urgent first."""
     from edgexai.fleet.analysis.analyse import analysed
-    from edgexai.fleet.read import evidence, newest, trials
+    from edgexai.fleet.read import Span, evidence, newest, trials
 
     if (args.confirm is None) != (args.samples is None):
         raise ConfigError("--confirm and --samples belong together: an explainer file, and what it is tried on")
@@ -53,16 +63,19 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"there is no store in {args.store}; `edgexai fleet import … --store {args.store}` makes one")
     last = newest(args.store)
     since = -float("inf") if args.since is None else moment(args.since, last)
-    begin, until = -float("inf"), since
+    until = float("inf") if args.until is None else moment(args.until, last)
+    arrived = float("inf") if args.at is None else moment(args.at, last)
+    begin, end = -float("inf"), since
     if args.baseline is not None:
         first, dots, second = args.baseline.partition("..")
         if dots:
-            begin, until = moment(first, last) if first else begin, moment(second, last) if second else since
+            begin, end = moment(first, last) if first else begin, moment(second, last) if second else since
         elif args.since is None:
-            until = since = moment(first, last)
+            end = since = moment(first, last)
         else:
             begin = moment(first, last)
-    earlier = evidence(args.store, begin, until) if args.baseline is not None else []
+    now = Span(since, until, arrived, args.version)
+    before = None if args.baseline is None else Span(begin, end, arrived, args.version)
     answers = trials(args.store)
     trier = None if args.confirm is None else _trier(args.confirm, args.samples)
 
@@ -72,7 +85,13 @@ def run(args: argparse.Namespace) -> int:
         outcomes = known if own is None else [*known, own]
         return finding.tried(outcomes) if outcomes else finding
 
-    found = analysed(evidence(args.store, since), earlier, args.rate, tried, args.suspicions)
+    if args.spark is not None:
+        from edgexai.fleet.spark import on_spark
+
+        found = on_spark(args.spark, args.store, (now, before), args.rate, tried, args.suspicions)
+    else:
+        earlier = [] if before is None else evidence(args.store, before)
+        found = analysed(evidence(args.store, now), earlier, args.rate, tried, args.suspicions)
     if args.json:
         print(json.dumps([finding.as_json() for finding in found], indent=1))
         return 0
@@ -87,12 +106,12 @@ def run(args: argparse.Namespace) -> int:
 def _trier(model: Path, data: Path) -> "Callable[[Finding], Outcome | None]":
     """Tries suspicions of the explainer's model; None for those of another one."""
     from edgexai.cli.fleet.confirm import Seen
-    from edgexai.fleet.analysis.analyse import SUSPECT
+    from edgexai.fleet.analysis.analyse import TRIED
 
     seen = Seen.of(model, data)
 
     def tried(finding: "Finding") -> "Outcome | None":
-        worth = finding.probe is not None and finding.model == seen.model and finding.p <= SUSPECT
+        worth = finding.probe is not None and finding.model == seen.model and finding.p <= TRIED
         return seen.tried(finding.probe) if worth and finding.probe is not None else None
 
     return tried

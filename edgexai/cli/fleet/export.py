@@ -13,9 +13,13 @@ import argparse
 import time
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgexai.cli.options import count, new_path, new_place
 from edgexai.errors import ConfigError
+
+if TYPE_CHECKING:
+    from edgexai.fleet.read import Span
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from edgexai.cli.fleet.analyse import moment
     from edgexai.fleet.export.tables import as_csv, delta, parquet
-    from edgexai.fleet.read import decoded, newest
+    from edgexai.fleet.read import Span, decoded, newest
 
     if not (args.store / "journal.db").is_file():
         raise ConfigError(f"there is no store in {args.store}; `edgexai fleet import … --store {args.store}` makes one")
@@ -44,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     until = float("inf") if args.until is None else moment(args.until, last)
     if not any((args.parquet, args.csv, args.hdf5, args.delta, args.virelay)):
         raise ConfigError("say what to write: --parquet, --csv, --hdf5, --delta or --virelay")
-    frames = partial(decoded, args.store, since, until)
+    span = Span(since, until)
+    frames = partial(decoded, args.store, span)
     if args.parquet is not None:
         print(f"{args.parquet}: {parquet(frames(), args.parquet)} frames")
     if args.csv is not None:
@@ -56,18 +61,18 @@ def run(args: argparse.Namespace) -> int:
 
         print(f"{args.hdf5}: {hdf5(frames(), args.hdf5)} frames")
     if args.virelay is not None:
-        _projects(args, since, until)
+        _projects(args, span)
     return 0
 
 
-def _projects(args: argparse.Namespace, since: float, until: float) -> None:
+def _projects(args: argparse.Namespace, span: "Span") -> None:
     import numpy as np
 
     from edgexai.fleet.export.virelay import virelay
     from edgexai.fleet.read import evidence
     from edgexai.fleet.store.labels import labels
 
-    for one in evidence(args.store, since, until):
+    for one in evidence(args.store, span):
         kept = one.where(np.arange(len(one))[-args.newest :])
         virelay(kept, args.virelay / one.model, labels(args.store, one.model))
         print(f"{args.virelay / one.model / 'project.yaml'}: {len(kept)} frames")

@@ -136,7 +136,7 @@ def real(graph: Graph, tensor: int, values: Array) -> NDArray[np.float32]:
 
 
 class _Runner:
-    """The graph on the runtime, made for a batch of n."""
+    """The graph on the runtime, made for a batch of n, each of which begins without a state."""
 
     def __init__(self, graph: Graph, n: int) -> None:
         try:
@@ -149,6 +149,7 @@ class _Runner:
     def __call__(self, *xs: Array) -> list[Array]:
         for index, x in zip(self._inputs, xs, strict=True):
             self._inner.set_tensor(index, x)
+        self._inner.reset_all_variables()  # a fused LSTM keeps its state, and samples are of their own
         self._inner.invoke()
         return [self._inner.get_tensor(index) for index in self._outputs]
 

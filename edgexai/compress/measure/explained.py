@@ -41,7 +41,7 @@ def explained(
 
 
 class Runner:
-    """A graph of one input on the runtime, one thread, a sample a call."""
+    """A graph of one input on the runtime, one thread, a sample a call, each of which begins without a state."""
 
     def __init__(self, graph: Graph) -> None:
         self._inner = opened(graph)
@@ -50,6 +50,7 @@ class Runner:
 
     def __call__(self, one: NDArray[Any]) -> list[NDArray[Any]]:
         self._inner.set_tensor(self._input, one[None])
+        self._inner.reset_all_variables()
         self._inner.invoke()
         return [self._inner.get_tensor(index) for index in self._outputs]
 

@@ -30,7 +30,8 @@ def shrink(graph: Graph, coupling: Coupling, keep: Keep) -> Graph:
 def compact(graph: Graph) -> Graph:
     """The graph without tensors that nothing uses."""
     used = sorted(
-        {t for op in graph.ops for t in (*op.inputs, *op.outputs) if t >= 0} | {*graph.inputs, *graph.outputs}
+        {t for op in graph.ops for t in (*op.inputs, *op.outputs, *_intermediates(op)) if t >= 0}
+        | {*graph.inputs, *graph.outputs}
     )
     new = {t: n for n, t in enumerate(used)} | {-1: -1}
     signatures = tuple(_renumbered(s, new) for s in graph.signatures)
@@ -38,13 +39,32 @@ def compact(graph: Graph) -> Graph:
         graph,
         tensors=tuple(graph.tensors[t] for t in used),
         ops=tuple(
-            replace(op, inputs=tuple(new[t] for t in op.inputs), outputs=tuple(new[t] for t in op.outputs))
+            replace(
+                op,
+                inputs=tuple(new[t] for t in op.inputs),
+                outputs=tuple(new[t] for t in op.outputs),
+                rest=_with_intermediates(op, new),
+            )
             for op in graph.ops
         ),
         inputs=tuple(new[t] for t in graph.inputs),
         outputs=tuple(new[t] for t in graph.outputs),
         signatures=signatures,
     )
+
+
+def _intermediates(op: Op) -> tuple[int, ...]:
+    """Tensors that a fused operator names for the scales within it (an int8 LSTM's gates), and nobody reads."""
+    listed = getattr(op.rest, "intermediates", None)
+    return () if listed is None else tuple(int(t) for t in listed)
+
+
+def _with_intermediates(op: Op, new: Mapping[int, int]) -> Any:
+    if not _intermediates(op):
+        return op.rest
+    rest = copy(op.rest)
+    rest.intermediates = [new[t] for t in _intermediates(op)]
+    return rest
 
 
 def _renumbered(signature: Any, new: Mapping[int, int]) -> Any:

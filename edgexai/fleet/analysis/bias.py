@@ -1,5 +1,7 @@
 """Bias: two declared groups get the same class for different reasons."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from edgexai.fleet.analysis.difference import Rows, Views, difference, views
@@ -28,7 +30,10 @@ def biases(evidence: Evidence) -> list[Finding]:
             inside, outside = own & (evidence.group == group), own & (evidence.group != group)
             if min(inside.sum(), outside.sum()) >= LEAST:
                 other = groups[1] if len(groups) == 2 else "the others"
-                found.append(_candidate(evidence, seen, inside, outside, int(target), f"{group} and {other}"))
+                rest = f"group~{other}" if len(groups) == 2 else f"other~{group}"
+                sides = tuple(f"{evidence.model}~{side}" for side in (f"group~{group}", rest))
+                one = _candidate(evidence, seen, inside, outside, int(target), f"{group} and {other}")
+                found.append(replace(one, sides=sides))
     return found
 
 

@@ -34,6 +34,7 @@ def compared(first: Evidence, second: Evidence) -> list[Finding]:
             f"differs most, by {abs(shift):.2f} standard deviations)."
         )
         nodes = tuple(sorted(set(b.node[b.target == target].tolist())))
-        spread = interval(shift, int(one.sum()), int(other.sum()))
-        found.append(Finding("compare", second.model, int(target), nodes, int(other.sum()), p, shift, text, spread))
+        spread, count = interval(shift, int(one.sum()), int(other.sum())), int(other.sum())
+        sides = (first.model, second.model)
+        found.append(Finding("compare", second.model, int(target), nodes, count, p, shift, text, spread, sides=sides))
     return found

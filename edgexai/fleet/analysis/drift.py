@@ -1,6 +1,8 @@
 """Drift: frames of now against a baseline, and when a class changed; what of it is relevance and what the class mix."""
 
 import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -45,32 +47,57 @@ def drifts(baseline: Evidence, now: Evidence) -> list[Finding]:
     return [*found, *_mix(baseline, now)]
 
 
-def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
-    """Without a baseline: for every class the most probable moment of a change, and its p by permutations of time.
+@dataclass(frozen=True)
+class ChangePoint:
+    """``at`` is the first frame after the change and ``time`` its; ``effect`` in standard deviations."""
 
-    The greatest Welch t of leading components over 19 places (Hawkins 1977's likelihood ratio, on a grid).
-    """
+    at: int
+    time: float
+    p: float
+    effect: float
+
+
+def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
+    """Without a baseline: a candidate for every class with enough frames, its most probable moment of a change."""
     found, random = [], np.random.default_rng(0)
     for target in np.unique(evidence.target):
         own = evidence.where(np.flatnonzero(evidence.target == target))
-        if len(own) < 2 * LEAST or len(np.unique(own.time)) < 10:
-            continue
         own = own.where(np.argsort(own.time, kind="stable"))
-        parts = np.column_stack([_main(everything(own), 8), _main(cells(own.maps), 4), _main(own.score[:, None], 1)])
-        value, at = _change(parts)
-        null = np.array([_change(parts[random.permutation(len(parts))])[0] for _ in range(permutations)])
-        p, when = tail(value, null), float(own.time[at])
-        effect = float(np.abs(parts[:at].mean(0) - parts[at:].mean(0)).max())
+        change = change_point(own, permutations, random)
+        if change is None:
+            continue
+        at = change.at
+        when = datetime.fromtimestamp(change.time, UTC)
         text = (
-            f"Class {target}: its reasons changed about frame {at} of {len(own)} (time {when:.0f}), by {effect:.2f} "
-            f"standard deviations (p = {p:.1g})."
+            f"Class {target}: its reasons changed about frame {at} of {len(own)} ({when:%Y-%m-%d %H:%M} UTC), by "
+            f"{change.effect:.2f} standard deviations (p = {change.p:.1g})."
         )
         nodes = tuple(sorted(set(own.node[at:].tolist())))
-        spread = interval(effect, at, len(own) - at)
+        spread, after = interval(change.effect, at, len(own) - at), len(own) - at
         found.append(
-            Finding("drift", own.model, int(target), nodes, len(own) - at, p, effect, text, spread, "change point")
+            Finding(
+                "drift", own.model, int(target), nodes, after, change.p, change.effect, text, spread, "change point"
+            )
         )
     return found
+
+
+def change_point(
+    own: Evidence, permutations: int = 200, random: np.random.Generator | None = None
+) -> ChangePoint | None:
+    """The most probable moment of a change in frames of one class, in order of time; None if they are too few.
+
+        The greatest Welch t of leading components over 19 places (Hawkins 1977's likelihood ratio, on a grid); p by
+    permutations of time.
+    """
+    random = random or np.random.default_rng(0)
+    if len(own) < 2 * LEAST or len(np.unique(own.time)) < 10:
+        return None
+    parts = np.column_stack([_main(everything(own), 8), _main(cells(own.maps), 4), _main(own.score[:, None], 1)])
+    value, at = _change(parts)
+    null = np.array([_change(parts[random.permutation(len(parts))])[0] for _ in range(permutations)])
+    effect = float(np.abs(parts[:at].mean(0) - parts[at:].mean(0)).max())
+    return ChangePoint(at, float(own.time[at]), tail(value, null), effect)
 
 
 def _main(x: Array, count: int) -> Array:

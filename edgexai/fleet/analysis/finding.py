@@ -35,7 +35,8 @@ class Member:
 class Finding:
     """``kind`` is shortcut, bias, drift, compare or health; ``target`` a class or None; ``frames`` how many it rests
     on; ``p`` of the test, ``q`` once all that was tested is accounted for; ``effect`` in standard deviations with its
-    95 % ``interval``; ``where`` a region or the concepts, in words."""
+    95 % ``interval``; ``where`` a region or the concepts, in words; ``sides`` are what is compared, as `fleet.panels`
+    reads them."""
 
     kind: str
     model: str
@@ -51,6 +52,7 @@ class Finding:
     members: tuple[Member, ...] = ()
     probe: Suspicion | None = None
     trial: Outcome | None = None
+    sides: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -93,7 +95,7 @@ class Finding:
         said |= {"nodes": list(self.nodes), "text": self.text, "severity": self.severity, "next": self.next}
         said["interval"] = None if any(map(math.isnan, self.interval)) else list(self.interval)
         said["q"] = None if math.isnan(self.q) else self.q
-        said["where"] = self.where
+        said |= {"where": self.where, "sides": list(self.sides)}
         if self.kind == "shortcut":
             said["members"] = [vars(member) for member in self.members]
             said["probe"] = None if self.probe is None else self.probe.as_json()

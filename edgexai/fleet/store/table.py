@@ -87,6 +87,14 @@ class Table:
         last = None if table is None else table.transaction_version(_LAST)
         return -1 if last is None else int(last)
 
+    def last_id_at(self, version: int) -> int:
+        """The last id that was in the table by a version; ConfigError if the log does not have that."""
+        try:
+            last = DeltaTable(self.url, version=version).transaction_version(_LAST)
+        except (DeltaError, OverflowError) as error:
+            raise ConfigError(f"{self.url} has no version {version} (its newest is {self.version()})") from error
+        return -1 if last is None else int(last)
+
     def files(self) -> list[File]:
         """The files that count, by their first id."""
         return self._snapshot()[1]
@@ -163,7 +171,10 @@ class Table:
         table = self._newest()
         if day is None or table is None:
             return 0
-        table.optimize.compact([("day", "=", day)], target_size=FILE_SIZE, writer_properties=_FINE)
+        try:
+            table.optimize.compact([("day", "=", day)], target_size=FILE_SIZE, writer_properties=_FINE)
+        except CommitFailedError:  # another host has changed these files meanwhile; there is another time
+            return 0
         return sum(file.rows for file in small[day])
 
     def delete(self, where: str) -> int:
@@ -229,7 +240,8 @@ class Table:
 
     def _commits(self, since: int) -> list[Path]:
         assert self.folder is not None
-        return [p for p in sorted((self.folder / "_delta_log").glob("[0-9]*.json")) if _number(p) > since]
+        commits = (p for p in (self.folder / "_delta_log").glob("*.json") if p.stem.isdigit())
+        return sorted(path for path in commits if _number(path) > since)
 
     def _snapshot(self) -> tuple[int, list[File], Any]:
         """Version, files and dataset of the newest commit."""

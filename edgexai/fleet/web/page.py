@@ -17,13 +17,14 @@ from starlette.types import ASGIApp
 from edgexai._version import VERSION
 from edgexai.errors import FrameError
 from edgexai.fleet.alarms.alarms import Alarms, findings_lines
+from edgexai.fleet.asked import Asked
 from edgexai.fleet.duty import Duty, duty_lines
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.metrics import TEXT, Meter, family
 from edgexai.fleet.store.bases import at_hand
 from edgexai.fleet.store.decisions import decisions
-from edgexai.fleet.store.labels import labels
-from edgexai.fleet.web import findings
+from edgexai.fleet.store.labels import labels, model_names
+from edgexai.fleet.web import findings, panels
 from edgexai.fleet.web.answer import Answer
 from edgexai.fleet.web.guard import LOOPBACK, Guard
 from edgexai.fleet.web.inventory import Inventory
@@ -44,9 +45,10 @@ def application(
     watch: Watch | None = None,
     alarms: Alarms | None = None,
     duties: Sequence[Duty] = (),
+    asked: Asked | None = None,
 ) -> ASGIApp:
     """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
-    see `Guard`; ``duties`` are what the service does again and again."""
+    see `Guard`; ``duties`` are what the service does again and again; ``asked`` answers what takes a while."""
     watch = watch or Watch(view.store.directory, view.store.last_id)
     begun, stock = time.time(), Inventory(view.store.journal)
     threading.Thread(target=stock.warm, daemon=True).start()
@@ -93,7 +95,14 @@ def application(
 
     def latest(request: Request) -> Response:
         limit, asked = _limit(request, 8, 24), request.query_params
-        return _no_number if limit is None else Answer(view.latest(asked.get("fleet"), asked.get("node"), limit))
+        if limit is None:
+            return _no_number
+        frames = view.latest(asked.get("fleet"), asked.get("node"), limit)
+        names = {model: labels(view.store.directory, model) for model in {one["model"] for one in frames}}
+        for one in frames:
+            known = names[one["model"]]
+            one["class"] = known[one["target"]] if 0 <= one["target"] < len(known) else None
+        return Answer(frames)
 
     def quarantine(request: Request) -> Response:
         refusals = view.store.journal.refusals()
@@ -108,6 +117,9 @@ def application(
         name = request.path_params["name"]
         found = [b.data for b in at_hand(view.bases) if b.name.hex() == name]
         return Answer([base64.b64encode(data).decode() for data in found])
+
+    def names(request: Request) -> Response:
+        return Answer({"models": model_names(view.store.directory)})
 
     def metrics(request: Request) -> Response:
         own = "" if meter is None else meter.text()
@@ -127,7 +139,9 @@ def application(
             Route("/api/frames/latest", latest),
             Route("/api/bases/{name}", bases),
             Route("/api/quarantine", quarantine),
-            *findings.routes(watch),
+            Route("/api/names", names),
+            *findings.routes(watch, asked),
+            *panels.routes(watch, asked),
             Route("/metrics", metrics),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]

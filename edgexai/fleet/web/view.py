@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgexai.errors import FrameError
 from edgexai.fleet.analysis.regions import Map, Shares, areas, flat, names, shares
+from edgexai.fleet.panels.picture import picture
 from edgexai.fleet.store.bases import FOLDER, at_hand
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.fleet.web.bounded import Bounded
@@ -179,14 +180,6 @@ def described(stored: Stored) -> dict[str, Any]:
         "bytes": len(stored.frame),
         "frame": base64.b64encode(stored.frame).decode(),
     }
-
-
-def picture(relevance: NDArray[Any]) -> dict[str, Any]:
-    """A map for the screen: rows, columns, the greatest magnitude, and int8 values of -127 … 127 in base64."""
-    peak = float(np.abs(relevance).max(initial=0.0))
-    steps = np.rint(relevance * (127 / peak)) if peak > 0 else np.zeros(relevance.shape)
-    data = base64.b64encode(steps.astype(np.int8).tobytes()).decode()
-    return {"rows": relevance.shape[0], "columns": relevance.shape[1], "peak": peak, "data": data}
 
 
 def _model(model: str, shape: tuple[int, int], tallies: dict[int, Tally]) -> dict[str, Any]:

@@ -2,15 +2,23 @@
 // only ever set as text.
 import { asked, follow, go, linkTo, onMove } from "./address.js";
 import { classSection } from "./classes.js";
+import { clusterView } from "./cluster.js";
+import { compareView } from "./compare.js";
 import { ask, compact, el, keepFocus, number, session } from "./dom.js";
+import { driftView } from "./drift.js";
 import { drawFindings, isEditing } from "./findings.js";
 import { learn, mapsOf } from "./frames.js";
+import { modelView } from "./model.js";
+import { learnNames } from "./names.js";
 import { nodesView, nodeView } from "./nodes.js";
+import { classView } from "./one-class.js";
+import { rangeQuery } from "./range.js";
 
 const $ = (id) => document.getElementById(id);
-const VIEWS = { findings: "Findings", nodes: "Nodes", models: "Models" };
+const VIEWS = { findings: "Findings", nodes: "Nodes", models: "Models", compare: "Compare" };
+const WITHIN = { node: "nodes", model: "models", class: "models", drift: "models", cluster: "findings" }; // views that are reached from others
 const EVERY = 700; // ms between two looks whether something has come
-let shown = "", found = null, drawing = 0;
+let shown = "", found = null, drawing = 0, again = false; // again: what is shown is not all yet
 
 function drawTiles(health) {
   const tile = (value, unit, text) => el("div", { class: "tile" }, el("b", {}, value, unit ? el("small", {}, unit) : null), el("span", {}, text));
@@ -36,31 +44,43 @@ function drawTrouble(failing) {
 
 function drawMenu(view) {
   $("views").replaceChildren(...Object.entries(VIEWS).map(([name, text]) => follow(el("a", {
-    href: linkTo({ view: name === "findings" ? "" : name }, true), ...(name === view || (view === "node" && name === "nodes") ? { "aria-current": "page" } : {}),
+    href: linkTo({ view: name === "findings" ? "" : name }, true), ...(name === view || name === WITHIN[view] ? { "aria-current": "page" } : {}),
   }, text))));
-  document.title = `${VIEWS[view] ?? asked("node")} · edgexai fleet`;
+  document.title = `${VIEWS[view] ?? `${view} ${asked("node") || asked("finding") || asked("target") || asked("model")}`} · edgexai fleet`;
 }
+
+const WAITING = { computed: null, newest: 20000, findings: [] };
+const askFindings = async () => {
+  const answer = await ask(`/api/findings?${rangeQuery()}`);
+  return answer.state === "computing" ? WAITING : answer;
+};
 
 function showFindings(place) {
   if (found) drawFindings(place, found, mapsOf, async () => {
-    if (!isEditing()) found = await ask("/api/findings");
+    if (!isEditing()) found = await askFindings();
     showFindings(place);
   });
 }
 
 const DRAW = {
   findings: async (place, isOld, health) => {
-    const answer = await ask("/api/findings");
+    const answer = await askFindings();
     await learn(answer.findings.flatMap((f) => f.shown));
     if (isOld()) return;
     found = answer;
     if (isEditing() && place.querySelector(".findings")) return;
     showFindings(place);
+    if (answer === WAITING) again = true;
     if (!health.frames) place.append(el("p", { class: "empty" }, "No heatmap yet. Start a node: ",
       el("code", {}, `edgexai agent --fleet demo --node one --model explain.tflite --data samples.npz --broker ${health.broker}`)));
   },
   nodes: nodesView,
   node: nodeView,
+  model: modelView,
+  class: classView,
+  cluster: clusterView,
+  drift: driftView,
+  compare: compareView,
   models: async (place, isOld) => {
     const section = await classSection("", asked("model"));
     if (!isOld()) keepFocus(place, () => place.replaceChildren(section));
@@ -75,16 +95,20 @@ async function refresh(moved = false) {
   try {
     const health = await ask("/api/health");
     const now = JSON.stringify([health.frames, health.shown, health.duplicates, health.quarantined, health.states, health.looked, health.failing, location.search, Math.floor(Date.now() / 15000)]);
+    live.className = "live on";
+    live.textContent = "live";
     if (now !== shown) {
-      await DRAW[view()]($("view"), () => mine !== drawing, health); // a slow answer covers no newer view
-      if (mine !== drawing) return;
-      shown = now;
       drawTiles(health);
       drawTrouble(health.failing);
       $("where").textContent = `${health.broker} · version ${health.version}`;
+      await learnNames();
+      await DRAW[view()]($("view"), () => mine !== drawing, health); // a slow answer covers no newer view
+      if (mine !== drawing) return;
+      shown = again ? "" : now;
+      again = false;
+      performance.clearMarks("drawn"); // when the last view was there, for whoever measures
+      performance.mark("drawn");
     }
-    live.className = "live on";
-    live.textContent = "live";
   } catch (error) {
     live.className = "live off";
     live.textContent = "no answer";
@@ -111,7 +135,7 @@ $("theme").addEventListener("click", () => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const name = { f: "findings", n: "nodes", m: "models" }[event.key];
+  const name = { f: "findings", n: "nodes", m: "models", c: "compare" }[event.key];
   if (name) go({ view: name === "findings" ? "" : name }, { fresh: true });
   if (event.key === "/" && document.querySelector("[type=search]")) {
     event.preventDefault();
@@ -127,7 +151,7 @@ session().then((own) => {
 });
 onMove(move);
 move();
-(async function again() {
+(async function always() {
   for (;;) {
     await new Promise((done) => { setTimeout(done, EVERY); });
     if (!document.hidden) await refresh();

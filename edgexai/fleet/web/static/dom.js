@@ -12,6 +12,14 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// The same for drawings.
+export function svg(tag, attributes = {}, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
 // Draw anew, and leave the keyboard where it was.
 export function keepFocus(place, draw) {
   const mark = (one) => one.getAttribute("href") ?? one.getAttribute("aria-label") ?? one.textContent;

@@ -2,6 +2,9 @@
 import { asked, follow, go, linkTo } from "./address.js";
 import { ago, ask, el, keepFocus, number, session } from "./dom.js";
 import { mapElement } from "./map.js";
+import { modelName, withNames } from "./names.js";
+import { to } from "./panel.js";
+import { range, rangeForm, rangeText } from "./range.js";
 
 const KINDS = {
   shortcut: "Shortcut", bias: "Bias", drift: "Drift", compare: "Two models differ", health: "Node leaves its peers",
@@ -62,23 +65,43 @@ function decide(finding, again) {
 // Words between backticks are what one types.
 const typed = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {}, part) : part));
 
+const named = (finding) => finding.class ?? (finding.target === null ? null : `class ${finding.target}`);
+const nodeLink = (finding, node) => {
+  const place = finding.places.find((p) => p.endsWith(`/${node}`));
+  return follow(el("a", { href: linkTo(place ? { view: "node", node: place } : { view: "nodes", q: node }, true) }, node));
+};
+
+// Where an operator looks into it.
+function inside(finding) {
+  const { kind, model, target } = finding;
+  if (kind === "shortcut") return to({ view: "cluster", finding: finding.id }, "Look at its members");
+  if (kind === "drift" && target !== null) return to({ view: "drift", model, target }, "Look at it over time");
+  if (finding.sides.length === 2) return to({ view: "compare", a: finding.sides[0], b: finding.sides[1] }, "Look at both sides");
+  return finding.nodes.length ? nodeLink(finding, finding.nodes[0]) : null;
+}
+
+// A finding in one line, for the views of what it is about.
+export const findingLine = (finding) => el("li", { class: finding.severity }, el("span", { class: "severity" }, finding.severity), ` ${KINDS[finding.kind] ?? finding.kind}`,
+  named(finding) ? `, ${named(finding)}: ` : ": ", inside(finding), finding.decision && isDecided(finding) ? ` (${finding.decision.verdict})` : "");
+
 function card(finding, again, pictures) {
-  const name = finding.class ?? (finding.target === null ? null : `class ${finding.target}`);
+  const name = named(finding);
   const facts = [
     `${number(finding.frames)} frames`,
-    finding.nodes.length ? `${number(finding.nodes.length)} ${finding.nodes.length === 1 ? "node" : "nodes"}: ${finding.nodes.slice(0, 3).join(", ")}${finding.nodes.length > 3 ? ", …" : ""}` : null,
     `p ${finding.p < 0.0001 ? "< 0.0001" : number(finding.p, 4)}`,
     `effect ${number(finding.effect, 1)} σ`,
     finding.verdict ? `intervention: ${finding.verdict}` : null,
   ];
   const maps = pictures(finding.shown);
   return el("article", { class: `finding ${finding.severity}`, "aria-label": `${KINDS[finding.kind] ?? finding.kind}, ${finding.severity}` },
-    el("h3", {}, el("span", { class: "severity" }, finding.severity), KINDS[finding.kind] ?? finding.kind, name ? el("em", {}, name) : null,
-      follow(el("a", { href: linkTo({ view: "models", model: finding.model }, true) }, el("code", {}, finding.model)))),
-    el("p", {}, finding.text),
+    el("h3", {}, el("span", { class: "severity" }, finding.severity), KINDS[finding.kind] ?? finding.kind, name ? el("em", {}, to({ view: "class", model: finding.model, target: finding.target }, name)) : null,
+      to({ view: "model", model: finding.model }, el("code", { title: finding.model }, modelName(finding.model)))),
+    el("p", {}, withNames(finding.text)),
     maps.length ? el("div", { class: "strip" }, ...maps.map((m) => el("figure", { title: `${m.node}, score ${number(m.score, 2)}` }, mapElement(m.map), el("figcaption", {}, m.node.split("/").pop())))) : null,
     el("p", { class: "next" }, el("strong", {}, "Next: "), ...typed(finding.next)),
-    el("p", { class: "facts" }, facts.filter(Boolean).join(" · ")),
+    el("p", { class: "facts" }, facts.filter(Boolean).join(" · "), ...(finding.nodes.length ? [` · ${number(finding.nodes.length)} ${finding.nodes.length === 1 ? "node" : "nodes"}: `,
+      ...finding.nodes.slice(0, 3).flatMap((node, i) => [i ? ", " : "", nodeLink(finding, node)]), finding.nodes.length > 3 ? ", …" : ""] : [])),
+    el("p", { class: "inside" }, inside(finding)),
     decide(finding, again));
 }
 
@@ -87,13 +110,14 @@ export function drawFindings(place, answer, pictures, again) {
   const shown = answer.findings.filter(isAsked).filter((f) => state.show === "all" || isDecided(f) === (state.show === "decided"));
   const count = (show) => answer.findings.filter(isAsked).filter((f) => show === "all" || isDecided(f) === (show === "decided")).length;
   const tabs = FILTERS.map((show) => el("button", { type: "button", "aria-pressed": String(show === state.show), onclick: () => choose(show, again) }, `${show} ${number(count(show))}`));
-  const told = answer.computed === null ? "the first look is under way …" : `looked ${ago(answer.computed)}, at the newest ${number(answer.newest)} frames at most`;
+  const which = Object.keys(range()).length ? `${number(answer.newest)} frames at most of: ${rangeText()}` : `the newest ${number(answer.newest)} frames at most`;
+  const told = answer.computed === null ? "the look is under way …" : `looked ${ago(answer.computed)}, at ${which}`;
   const empty = answer.computed === null ? "Looking for findings …"
     : answer.findings.length === 0 ? "Nothing that a fleet without faults would not show too." : `No finding is ${state.show}.`;
   const kinds = el("div", { class: "scope kinds", role: "group", "aria-label": "which kind" }, ...[["", "every kind"], ...Object.entries(KINDS)].map(([kind, text]) =>
     el("button", { type: "button", "aria-pressed": String(asked("kind") === kind), onclick: () => go({ kind }) }, text)));
   keepFocus(place, () => place.replaceChildren(
     el("div", { class: "title" }, el("h2", {}, "Findings"), el("p", {}, told), el("div", { class: "scope", role: "group", "aria-label": "which findings" }, ...tabs)),
-    kinds,
+    el("div", { class: "choose" }, kinds, rangeForm()),
     ...(shown.length ? [el("div", { class: "findings" }, ...shown.map((f) => card(f, again, pictures)))] : [el("p", { class: "empty" }, empty)])));
 }

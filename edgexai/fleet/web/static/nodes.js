@@ -4,6 +4,7 @@ import { classSection } from "./classes.js";
 import { ago, ask, compact, el, keepFocus, number } from "./dom.js";
 import { decoded, learn } from "./frames.js";
 import { mapElement } from "./map.js";
+import { modelName } from "./names.js";
 
 const ROWS = 50;
 const COLUMNS = [["name", "Node"], ["state", "State"], ["site", "Site"], ["model", "Model"], ["seen", "Heard"], ["frames", "Stored"], ["waiting", "Waiting"]];
@@ -19,7 +20,7 @@ function filters(answer) {
   const counted = (part, all) => {
     const found = Object.entries(answer.counts[part]).filter(([value]) => value);
     if (asked(part) && !answer.counts[part][asked(part)]) found.unshift([asked(part), 0]);
-    return [["", all], ...found.map(([value, n]) => [value, `${value} (${number(n)})`])];
+    return [["", all], ...found.map(([value, n]) => [value, `${part === "model" ? modelName(value) : value} (${number(n)})`])];
   };
   const search = el("input", { type: "search", name: "q", value: asked("q"), placeholder: "name, site, model, board", autocomplete: "off",
     oninput: (e) => {
@@ -38,7 +39,7 @@ function table(answer) {
     el("button", { type: "button", onclick: () => go({ sort: name, offset: "" }) }, text));
   const row = (n) => el("tr", {},
     el("th", { scope: "row" }, follow(el("a", { href: linkTo({ view: "node", node: n.id }, true) }, n.node)), el("small", {}, n.fleet)),
-    el("td", {}, badge(n.state)), el("td", {}, n.site || "–"), el("td", {}, n.model ? el("code", {}, n.model) : "–"),
+    el("td", {}, badge(n.state)), el("td", {}, n.site || "–"), el("td", {}, n.model ? follow(el("a", { href: linkTo({ view: "model", model: n.model }, true) }, el("code", { title: n.model }, modelName(n.model)))) : "–"),
     el("td", {}, n.seen ? ago(n.seen) : "never"), el("td", { class: "figure" }, number(n.frames)), el("td", { class: "figure" }, number(n.waiting)));
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "nodes" },
     el("table", { class: "table" }, el("thead", {}, el("tr", {}, ...COLUMNS.map(head))), el("tbody", {}, ...answer.rows.map(row))));
@@ -94,7 +95,7 @@ export async function nodeView(place, isOld) {
       el("h2", {}, one.node, el("small", {}, one.fleet), badge(String(s.state ?? "unknown"))),
       el("p", { class: "about" }, about.filter(Boolean).join(" · ")),
       mine.length === 0 ? el("p", { class: "about" }, "None of its heatmaps is at hand.") : el("div", { class: long ? "strip long" : "strip" }, ...mine.map((f) => el("figure", { title: `frame ${f.sequence}, score ${number(f.score, 2)}, ${f.bytes} bytes` },
-        mapElement(f.map), el("figcaption", {}, el("b", {}, names[f.target] ?? String(f.target)), number(f.score, 1))))),
+        mapElement(f.map), el("figcaption", {}, el("b", {}, f.class ?? names[f.target] ?? String(f.target)), number(f.score, 1))))),
       el("dl", {}, pair("stored", number(one.frames)), pair("heatmap", compact(one.bytes / one.frames), "B"), pair("median", compact(m.latency_ms?.p50), "ms"),
         Number.isFinite(m.energy_uj) ? pair("energy", compact(m.energy_uj / m.explained), "µJ") : pair("95 %", compact(m.latency_ms?.p95), "ms"),
         pair("waiting", number(m.waiting?.frames))))),

@@ -1,0 +1,39 @@
+// A suspected shortcut: its members, what they have in common, and what stands for them.
+import { asked, go } from "./address.js";
+import { histogram } from "./charts.js";
+import { el, number } from "./dom.js";
+import { className } from "./names.js";
+import { card, channelTable, frames, modelLink, nodeTable, panel, percent1, threeMaps, to } from "./panel.js";
+import { rangeQuery } from "./range.js";
+import { mapElement } from "./map.js";
+
+const PAGE = 48;
+
+function prototype(p) {
+  return el("figure", {}, mapElement(p.map), el("figcaption", {}, el("b", {}, `stands for ${number(p.stands_for)}`), ` ${p.node}`),
+    p.channels.length ? el("ul", {}, ...p.channels.map((c) => el("li", {}, el("span", {}, `channel ${c.channel}`), el("meter", { min: 0, max: 1, value: c.share, "aria-label": `channel ${c.channel}` }), percent1(c.share)))) : null);
+}
+
+function pager(a) {
+  const last = a.offset + a.members.length;
+  const step = (text, offset, off) => el("button", { type: "button", ...(off ? { disabled: "" } : {}), onclick: () => go({ offset: offset > 0 ? String(offset) : "" }) }, text);
+  return el("div", { class: "pager" }, el("p", { role: "status" }, `${number(a.offset + 1)} to ${number(last)} of ${number(a.frames)}, the surest first`),
+    step("Back", a.offset - PAGE, a.offset === 0), step("Next", a.offset + PAGE, last >= a.frames));
+}
+
+export async function clusterView(place, isOld) {
+  const finding = asked("finding"), [, model, target] = finding.split(" ");
+  const title = (a) => className(a?.labels?.[model], target);
+  const query = rangeQuery({ finding, ...(asked("offset") ? { offset: asked("offset") } : {}) });
+  await panel(`/api/panel/cluster?${query}`, place, isOld,
+    (a) => [el("h2", {}, "Suspected shortcut of ", to({ view: "class", model, target }, title(a))), el("p", {}, "model ", modelLink(model), a && !a.error ? ` · ${number(a.carriers)} of ${number(a.frames)} frames` : ""),
+      el("p", { class: "links" }, to({ view: "drift", model, target }, "over time"))],
+    (a) => [
+      el("p", { class: "said" }, a.text),
+      card("Mean heatmaps", "On one scale; red in the difference is what the members look at more.", threeMaps(a.maps, "the rest of the class", "members")),
+      card("Prototypes", "The members that stand for the others, with their strongest inner channels.", el("div", { class: "prototypes" }, ...a.prototypes.map(prototype))),
+      channelTable(a.channels, "members", "the rest"),
+      el("div", { class: "pair" }, card("Score", "Orange: members; grey: the rest.", histogram(a.scores, "scores of members and of the rest")), nodeTable(a.nodes, "members")),
+      card("All frames of the class", "By how much speaks for each being a member (1: all).", frames(a.members, (f) => [el("b", {}, number(f.carries, 2)), f.node]), pager(a)),
+    ]);
+}
