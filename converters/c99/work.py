@@ -1,6 +1,6 @@
 """How much work a step is, and how many instructions its kernel takes for it.
 
-Rates are counts of QEMU on a Cortex-M4F (`python -m benchmarks.firmware_steps`), not of a board's cycles.
+Rates are counts of QEMU on a Cortex-M4F (`python -m benchmarks firmware_steps`), not of a board's cycles.
 """
 
 from collections.abc import Mapping

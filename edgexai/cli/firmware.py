@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _reported(made: Firmware, board: Board, output: str) -> Report:
     """Write report.md and memory.svg beside the sources."""
-    found = report_of(made, board)
+    found = report_of(made, board, Path(output))
     plan, placement = (made.schedule, made.placement)
     if made.explanation is not None and made.room is not None:
         plan, placement = made.explanation, made.room

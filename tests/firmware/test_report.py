@@ -6,9 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from native import needs
 from networks_int8 import classifier
 
-from converters.c99 import Explaining, write
+from converters.c99 import Explaining, linked, write
 from converters.c99.plan_picture import svg
 from converters.c99.report import CYCLES, SEEN, report, text
 from edgexai.board import boards, load_board
@@ -45,6 +46,30 @@ def test_time_is_a_range_and_says_how_it_was_derived(tmp_path: Path) -> None:
     for core, (cycles, _) in SEEN.items():
         assert CYCLES[core][0] < cycles < CYCLES[core][1]
     assert found.derivation in text(found)
+
+
+def test_what_explaining_adds_to_flash_is_linked_where_a_linker_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, board = write(classifier(), tmp_path, explains=Explaining("epsilon")), load_board("nucleo_l4r5zi")
+    monkeypatch.setattr(linked, "GCC", "no-such-compiler")
+    bare = report(made, board, tmp_path)
+    parts = list(bare.flash.values())
+    assert bare.more_flash == pytest.approx(100 * (parts[2] + parts[3]) / (parts[0] + parts[1]))
+    assert "no arm-none-eabi-gcc" in text(bare)
+    assert report(write(classifier(), tmp_path / "p"), board, tmp_path / "p").more_flash is None
+    monkeypatch.undo()
+    if (why := needs("arm-none-eabi-gcc")) is not None:
+        pytest.skip(why)
+    alone = linked.flash(tmp_path / "p", "model")
+    found = linked.flash(tmp_path, "model")
+    assert alone is not None
+    assert found is not None
+    assert alone[0] == alone[1] == found[0]
+    assert made.predict_constants < found[0] < found[1]
+    told = report(made, board, tmp_path)
+    assert told.more_flash == pytest.approx(100 * (found[1] / found[0] - 1))
+    assert f"+{told.more_flash:.1f} % flash" in text(told)
 
 
 @pytest.mark.parametrize("name", boards())
