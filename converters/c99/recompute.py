@@ -336,7 +336,10 @@ def within(plan: Schedule, ram: int | None, doing: str) -> tuple[Schedule, Place
 
     found = fitted(plan, ram, cost)
     if found is None:
-        raise ConfigError(f"{doing} takes an arena of {least(plan, cost):,} bytes at least, and {ram:,} are allowed")
+        fewest = least(plan, cost)
+        raise ConfigError(
+            f"{doing} takes an arena of {fewest:,} bytes at least, and {ram:,} are allowed; allow more, or give a grid"
+        )
     return found
 
 

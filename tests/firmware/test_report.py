@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from explained_networks import network
 from native import needs
 from networks_int8 import classifier
 
@@ -96,6 +97,21 @@ def test_the_picture_shows_every_buffer_where_it_lies(tmp_path: Path) -> None:
     for i, (x, y, w, h) in enumerate(boxes):
         for u, v, s, t in boxes[:i]:
             assert min(x + w, u + s) - max(x, u) < 0.2 or min(y + h, v + t) - max(y, v) < 0.2, "buffers overlap"
+
+
+def test_picture_and_report_show_what_is_kept_and_what_is_computed_again(tmp_path: Path) -> None:
+    whole = write(network(0), tmp_path, explains=Explaining())
+    made = write(network(0), tmp_path, explains=Explaining(), ram=(whole.explain_arena or 0) - 8)
+    assert made.explanation is not None
+    assert made.room is not None
+    drawn = svg(made.explanation, made.room, "a")
+    again = [name for name in made.explanation.lifetimes() if re.fullmatch(r"t\d+_\d", name)]
+    assert again
+    assert all(f"map computed again {name}:" in drawn for name in again)
+    assert re.search(r"map kept for the way back t\d+:", drawn)
+    assert "computed again" not in svg(whole.explanation or whole.schedule, whole.room or whole.placement, "a")
+    told = text(report(made, load_board("nucleo_l4r5zi")))
+    assert told.count("| again: ") >= len(again)
 
 
 def test_the_command_writes_report_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
