@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import manifest, project
-from converters.c99.back import Explaining, explanation
+from converters.c99.back import Explaining, explanation, float_explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
 from converters.c99.lowering import OUT_TYPES, Lowering
@@ -64,6 +64,7 @@ def write(
     maps: NDArray[Any] | None = None,
     frame: int | None = None,
     ram: int | None = None,
+    floats: bool = False,
 ) -> Firmware:
     """Write the sources of a model into ``directory``.
 
@@ -71,6 +72,7 @@ def write(
     under which composite, of which target and down to which grid (see `converters.c99.back`).
     ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …), what it answers, go into `selftest.c`,
     and ``maps`` (n, …), the relevance that an explainer gives for them.
+    ``floats`` takes a float32 model, for cores with a floating-point unit.
     ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. ``ram`` is the most bytes that
     an arena may have: maps that explaining would keep are computed again then (see `converters.c99.recompute`).
     Raises UnsupportedOperator for an operator without a kernel, by number and name; ConfigError for a name that C does
@@ -79,7 +81,7 @@ def write(
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
     graph = graph if isinstance(graph, Graph) else load(graph)
-    low = lower(graph)
+    low = lower(graph, floats)
     plan = schedule(low)
     placement = placed(plan)
     if ram is not None and max(placement.size, 8) > ram:
@@ -95,7 +97,7 @@ def write(
     if explains is None and frame is not None:
         explains = Explaining()
     if explains is not None:
-        whole, shape = explanation(low, plan, explains)
+        whole, shape = float_explanation(graph, explains) if floats else explanation(low, plan, explains)
         whole, room = within(whole, ram, "explaining")
         shape = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
         kept = aligned(sum(aligned(v.size) for v in low.states.values()))
@@ -150,17 +152,17 @@ def write(
         body += _reset(low, placement, tables)
     arena = max(placement.size, (explain_arena or 0) if low.states else 0)
     out: dict[str, str] = {
-        f"{name}.h": _header(name, ports, arena, bool(low.states)).replace(
+        f"{name}.h": _header(name, ports, arena, bool(low.states), floats).replace(
             "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
         ),
-        f"{name}.c": _source(name, ports, tables, body, framed is not None),
+        f"{name}.c": _source(name, ports, tables, body, framed is not None, floats),
         manifest.NAME: manifest.manifest(
             low.graph, name, arena, explain_arena, shape, explains, frame, bool(low.states)
         ),
         **project.texts(name, ports.inputs, ports.outputs, arena, tables.bytes, explains is not None, frame),
     }
     if samples is not None:
-        out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states))
+        out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states), floats)
     root = Path(directory)
     for folder in ("src", "zephyr"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -223,7 +225,7 @@ def _reset(low: Lowering, placement: Placement, tables: Tables) -> list[str]:
     return lines
 
 
-def _header(name: str, ports: Ports, arena: int, keeps: bool) -> str:
+def _header(name: str, ports: Ports, arena: int, keeps: bool, floats: bool) -> str:
     upper = name.upper()
     use = "its content may be used otherwise between calls. One for each thread"
     if keeps:
@@ -247,7 +249,7 @@ def _header(name: str, ports: Ports, arena: int, keeps: bool) -> str:
             f"/* Working memory: the caller's, {use}. */",
             f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{upper}_ARENA];\n}} {name}_arena;",
             "",
-            "/* The model's answer, bit for bit that of TensorFlow Lite Micro. */",
+            f"/* The model's answer, {'in float32' if floats else 'bit for bit that of TensorFlow Lite Micro'}. */",
             f"void {name}_predict({name}_arena *arena, {ports.signature()});",
             "",
             "#ifdef __cplusplus",
@@ -260,7 +262,7 @@ def _header(name: str, ports: Ports, arena: int, keeps: bool) -> str:
     )
 
 
-def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames: bool) -> str:
+def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames: bool, floats: bool) -> str:
     return "\n".join(
         [
             "/* Written by `edgexai firmware`: the model's constants, and the order in which kernels are called. */",
@@ -268,7 +270,7 @@ def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames
             f'#include "{name}.h"',
             "",
             *(['#include "edgexai_heatmap.h"'] if frames else []),
-            '#include "exai.h"',
+            f'#include "{"exai_float.h" if floats else "exai.h"}"',
             "",
             *tables.lines,
             "",
@@ -289,6 +291,7 @@ def _selftest(
     expected: NDArray[Any] | None,
     maps: NDArray[Any] | None,
     keeps: bool,
+    floats: bool,
 ) -> str:
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or expected is None:
         raise DataError("a self-test needs a model of one input and one output, and what it answers to the samples")
@@ -300,4 +303,4 @@ def _selftest(
             raise DataError(f"samples for {tensor.name!r} must be {wanted} of shape (n, {prod(tensor.shape)})")
         arrays.append(values.reshape(len(samples), -1))
     given = None if maps is None else maps.reshape(len(samples), -1).astype(np.float32)
-    return project.selftest(name, arrays[0], arrays[1], given, keeps)
+    return project.selftest(name, arrays[0], arrays[1], given, keeps, floats)

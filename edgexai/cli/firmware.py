@@ -1,4 +1,4 @@
-"""Write an int8 .tflite as C99 sources for a microcontroller: no heap, no globals, no interpreter.
+"""Write an int8 .tflite (or a float32 one) as C99 sources for a microcontroller: no heap, no globals, no interpreter.
 
 They predict bit for bit as TensorFlow Lite Micro does, in the memory that the command reports.
 
@@ -9,6 +9,7 @@ examples:
   edgexai firmware kws_int8.tflite -o kws --frame 64                    (explain, and make heatmap frames of 64 bytes)
   edgexai firmware kws_int8.tflite -o kws --explain --ram 44K           (maps that do not fit are computed again)
   edgexai firmware kws_int8.tflite -o kws --name spotter --json
+  edgexai firmware kws_float.tflite -o kws --float --explain    (float32, for a core with a floating-point unit)
   edgexai firmware kws_int8.tflite -o kws --explain --board nucleo_l4r5zi    (report.md and memory.svg too)
 """
 
@@ -35,13 +36,16 @@ SAMPLES = 16
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="an int8 .tflite model")
+    parser.add_argument("model", help="a .tflite model, int8 or, with --float, float32")
     parser.add_argument("-o", "--output", type=new_folder, required=True, help="the folder that the sources go into")
     parser.add_argument("--name", default="model", help="begins every public C name (%(default)s)")
     parser.add_argument(
         "--samples", type=known_file, metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c"
     )
-    parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
+    parser.add_argument(
+        "--explain", action="store_true", help="add a function that explains, in integers (in float32 with --float)"
+    )
+    parser.add_argument("--float", action="store_true", dest="floats", help="the model is float32, and stays so")
     parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
     parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
     parser.add_argument(
@@ -60,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     asked = Explaining(args.composite, args.target, rows_by_columns(args.grid))
     explains = asked if args.explain or args.frame is not None else None
     samples, expected, maps = _answers(args, graph, explains) if args.samples else (None, None, None)
-    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame, bytes_of(args.ram))
+    ram = bytes_of(args.ram)
+    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame, ram, args.floats)
     report = {
         "name": made.name,
         "arena_bytes": made.arena,
