@@ -4,14 +4,17 @@ from benchmarks.findings import bias, drift, shortcuts, sick, trials
 from benchmarks.pages.page import Page
 
 COMMAND = "python -m benchmarks findings --json -o findings"
-UNTOUCHED = ("--data digits --seed 31 --seed 32", "--data mnist --seed 30")
+UNTOUCHED = ("--data digits --seed 31 --seed 32", "--data mnist --seed 30 --seed 31")
 
 PAGE = Page(
     "findings",
     measures={
         "shortcuts": tuple(f"{COMMAND} {which}" for which in UNTOUCHED),
         "trials": tuple(f"{COMMAND} --trials {which}" for which in UNTOUCHED),
-        "sick": (f"{COMMAND} --measure sick --data mnist --data digits --seed 30 --seed 31",),
+        "sick": (
+            f"{COMMAND} --measure sick --data mnist --data digits --seed 30 --seed 31",
+            f"{COMMAND} --measure sick --data cifar --seed 30",
+        ),
         "drift": (f"{COMMAND} --measure drift --data digits --seed 31",),
         "bias": (f"{COMMAND} --measure bias --data digits --seed 31",),
     },
