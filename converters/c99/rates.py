@@ -1,6 +1,6 @@
 """Instructions of each kernel a unit of work, and bytes of code of each file.
 
-Written by `python -m benchmarks.firmware_steps`: a Cortex-M4F, arm-none-eabi-gcc -O2.
+Written by `python -m benchmarks firmware_steps`: a Cortex-M4F, arm-none-eabi-gcc -O2.
 """
 
 RATES = {
