@@ -8,13 +8,14 @@ exact to some tens of instructions. Instructions are not cycles: an M4 takes bet
 
 import argparse
 import json
+import re
 import subprocess
 import tempfile
 from pathlib import Path
 
 from benchmarks.results import Row
 from converters.c99 import Explaining, write
-from edgexai.cli.sizes import rows_by_columns
+from edgexai.cli.sizes import bytes_of, rows_by_columns
 from edgexai.cli.table import table
 
 CORES = {
@@ -77,11 +78,11 @@ def measure(folder: Path, machine: str, core: tuple[str, ...]) -> tuple[int, int
     return predicting, explaining, code
 
 
-def row(path: Path, asked: Explaining) -> Row:
+def row(path: Path, asked: Explaining, ram: str | None = None) -> Row:
     """Instructions on each core, bytes of RAM, of constants and of code, of predicting and explaining."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = write(path, folder, explains=asked)
+        made = write(path, folder, explains=asked, ram=bytes_of(ram))
         header = (folder / "model.h").read_text()
         kinds = {side: "float" if f"float *{side}0" in header else "int8_t" for side in "xy"}
         (folder / "main.c").write_text(HARNESS % kinds)
@@ -92,6 +93,7 @@ def row(path: Path, asked: Explaining) -> Row:
     cores = {name: {"predict": p, "explain": e, "code": c} for name, (p, e, c) in found.items()}
     grid = "" if asked.grid is None else "{}×{}".format(*asked.grid)
     told: Row = {"model": path.stem, "composite": asked.composite, "target": asked.target, "grid": grid}
+    told |= {} if ram is None else {"limit": ram}
     told |= {"cores": cores, "ram": made.arena, "ram_explain": made.explain_arena, "constants": alone}
     return told | {"constants_explain": made.constants - alone}
 
@@ -102,7 +104,9 @@ def shown(rows: list[Row]) -> str:
     head += ["RAM, B", "to explain", "constants, B", "to explain", "code, B"]
     cells = []
     for r in rows:
-        what = ", ".join(filter(None, [r["composite"], r["grid"], r["target"].removeprefix("predicted")]))
+        what = ", ".join(
+            filter(None, [r["composite"], r["grid"], r["target"].removeprefix("predicted"), r.get("limit")])
+        )
         counts = [
             text
             for core in r["cores"].values()
@@ -118,7 +122,7 @@ def shown(rows: list[Row]) -> str:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", nargs="+", help="int8 .tflite; :error behind it, or a grid as :16x16")
+    parser.add_argument("model", nargs="+", help="int8 .tflite; :error behind it, a grid as :16x16, or RAM as :44K")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -126,8 +130,9 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     for given in args.model:
         path, _, how = given.partition(":")
-        for asked in _asked(how):
-            rows.append(row(Path(path), asked))
+        ram = how if re.fullmatch(r"\d+[KkMB]*", how) else None
+        for asked in [Explaining("edge")] if ram else _asked(how):
+            rows.append(row(Path(path), asked, ram))
             if args.json:
                 print(json.dumps(rows[-1]), flush=True)
     if not args.json:

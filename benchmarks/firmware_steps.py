@@ -1,6 +1,6 @@
 """What each step of generated firmware takes on a Cortex-M4F: instructions by QEMU for a unit of its work.
 
-    python -m benchmarks.firmware_steps kws_int8.tflite:kws01.npz ic_int8.tflite:cifar10_test.npz ad_int8.tflite \
+    python -m benchmarks firmware_steps kws_int8.tflite:kws01.npz ic_int8.tflite:cifar10_test.npz ad_int8.tflite \
         wake_word_streaming.tflite:predict
 
 writes `converters/c99/rates.py`: of each kind of step, instructions over work, all models together (the mean of real
@@ -8,8 +8,8 @@ inputs where an .npz is given: explaining skips units that were zero), and the b
 how far the sum of a model's steps, priced at these rates, is from its own count.
 """
 
+import argparse
 import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -109,12 +109,16 @@ def code() -> dict[str, int]:
     return sizes
 
 
-def main() -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", nargs="+", help="int8 .tflite; behind it :DATA.npz, or :predict for predicting alone")
+
+
+def run(args: argparse.Namespace) -> int:
     """Write the rates, print how they fit."""
     did: dict[str, float] = defaultdict(float)
     asked: dict[str, float] = defaultdict(float)
     runs = []
-    for argument in sys.argv[1:]:
+    for argument in args.model:
         model, _, data = argument.partition(":")
         samples = None
         if data and data != "predict":
@@ -131,14 +135,11 @@ def main() -> None:
                 asked[kind(step)] += work(step, plan)
     rates = {name: round(did[name] / asked[name], 3) for name in sorted(did)}
     text = '"""Instructions of each kernel a unit of work, and bytes of code of each file.\n\n'
-    text += 'Written by `python -m benchmarks.firmware_steps`: a Cortex-M4F, arm-none-eabi-gcc -O2.\n"""\n\nRATES = {\n'
+    text += 'Written by `python -m benchmarks firmware_steps`: a Cortex-M4F, arm-none-eabi-gcc -O2.\n"""\n\nRATES = {\n'
     text += "".join(f'    "{name}": {rate},\n' for name, rate in rates.items()) + "}\n\nCODE = {\n"
     text += "".join(f'    "{name}": {size},\n' for name, size in code().items()) + "}\n"
     (Path(converters.c99.__file__).parent / "rates.py").write_text(text)
     for name, plan, found in runs:
         priced = sum(rates[kind(step)] * work(step, plan) for step in plan.steps)
         print(f"{name}: {sum(found) / 1e6:.2f} M counted, {priced / 1e6:.2f} M at these rates")
-
-
-if __name__ == "__main__":
-    main()
+    return 0

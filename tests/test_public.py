@@ -122,6 +122,7 @@ DOORS: Mapping[str, tuple[Callable[..., Any], Mapping[str, Any]]] = {
             "labels": np.arange(12) % 3,
             "explain": None,
             "repair": "bias",
+            "runtime": "tflite",
             "progress": None,
         },
     ),

@@ -16,7 +16,7 @@ from benchmarks.findings.cases import Images, explained, gathered, read
 from edgexai.cli import table as text
 
 NODES, CASES = 50, 3
-AFTER = (30, 50, 100)
+AFTER = (100,)
 Sickness = Callable[[Images, np.random.Generator], Images]
 
 

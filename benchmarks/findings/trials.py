@@ -53,7 +53,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Recall and false alarms of frames alone and with trials, and how many true suspicions trials confirm."""
     from benchmarks.findings.shortcuts import LEVELS, used
     from edgexai.cli import table as text
-    from edgexai.fleet.analysis.analyse import SUSPECT
+    from edgexai.fleet.analysis.analyse import SUSPECT, TRIED
 
     tried, cells = [r for r in rows if "trial" in r], []
     for name, target, some in (
@@ -62,10 +62,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         ("clean classes flagged", "2 %, after trials 0.5 %", [r for r in tried if not r["planted"]]),
     ):
         suspected = [r for r in some if r["p"] <= SUSPECT]
-        confirmed = sum(r["trial"] == "confirmed" for r in suspected)
+        confirmed = sum(r["trial"] == "confirmed" for r in some if r["p"] <= TRIED)
         cells.append([name, target, f"{len(suspected)} of {len(some)}", f"{confirmed} of {len(some)}"])
     for share in (0.2, 0.05):
         sure = [r for r in used(tried, share) if r["p"] <= LEVELS[0]]
         confirmed = sum(r["trial"] == "confirmed" for r in sure)
         cells.append([f"true suspicions of p ≤ {LEVELS[0]}, at {share:.0%}", "90 %", "", f"{confirmed} of {len(sure)}"])
-    return text.table(["", "target", f"p ≤ {SUSPECT}, frames alone", "and confirmed by a trial"], cells)
+    return text.table(["", "target", f"p ≤ {SUSPECT}, frames alone", f"p ≤ {TRIED}, confirmed by a trial"], cells)

@@ -4,16 +4,17 @@ from benchmarks.findings import bias, drift, shortcuts, sick, trials
 from benchmarks.pages.page import Page
 
 COMMAND = "python -m benchmarks findings --json -o findings"
+UNTOUCHED = ("--data digits --seed 31 --seed 32", "--data mnist --seed 30 --seed 31")
 
 PAGE = Page(
     "findings",
     measures={
-        "shortcuts": (f"{COMMAND} --data mnist --data digits --seed 10 --seed 11 --seed 12",),
-        "trials": (
-            f"{COMMAND} --trials --data digits --data cifar --seed 20 --seed 21",
-            f"{COMMAND} --trials --data mnist --seed 20",
+        "shortcuts": tuple(f"{COMMAND} {which}" for which in UNTOUCHED),
+        "trials": tuple(f"{COMMAND} --trials {which}" for which in UNTOUCHED),
+        "sick": (
+            f"{COMMAND} --measure sick --data mnist --data digits --seed 30 --seed 31",
+            f"{COMMAND} --measure sick --data cifar --seed 30",
         ),
-        "sick": (f"{COMMAND} --measure sick --data mnist --data cifar --seed 20 --seed 21",),
         "drift": (f"{COMMAND} --measure drift --data digits --seed 31",),
         "bias": (f"{COMMAND} --measure bias --data digits --seed 31",),
     },

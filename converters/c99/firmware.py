@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import manifest, project
-from converters.c99.back import Explaining, explanation
+from converters.c99.back import Explaining, explanation, float_explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
 from converters.c99.lowering import OUT_TYPES, Lowering
-from converters.c99.memory import Block, Placement, aligned, place
+from converters.c99.memory import Placement, aligned, placed
+from converters.c99.recompute import within
 from converters.c99.schedule import Constant, Schedule
 from converters.c99.text import Tables, calls
 from edgexai.errors import ConfigError, DataError
@@ -62,6 +63,8 @@ def write(
     expected: NDArray[Any] | None = None,
     maps: NDArray[Any] | None = None,
     frame: int | None = None,
+    ram: int | None = None,
+    floats: bool = False,
 ) -> Firmware:
     """Write the sources of a model into ``directory``.
 
@@ -69,16 +72,20 @@ def write(
     under which composite, of which target and down to which grid (see `converters.c99.back`).
     ``samples`` (n, …) in the type of the model's input and ``expected`` (n, …), what it answers, go into `selftest.c`,
     and ``maps`` (n, …), the relevance that an explainer gives for them.
-    ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. Raises UnsupportedOperator for
-    an operator without a kernel, by number and name; ConfigError for a name that C does not take, or a frame that is
-    too small; DataError for samples that do not fit.
+    ``floats`` takes a float32 model, for cores with a floating-point unit.
+    ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. ``ram`` is the most bytes that
+    an arena may have: maps that explaining would keep are computed again then (see `converters.c99.recompute`).
+    Raises UnsupportedOperator for an operator without a kernel, by number and name; ConfigError for a name that C does
+    not take, a frame that is too small, or RAM in which nothing runs; DataError for samples that do not fit.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
     graph = graph if isinstance(graph, Graph) else load(graph)
-    low = lower(graph)
+    low = lower(graph, floats)
     plan = schedule(low)
-    placement = _placed(plan)
+    placement = placed(plan)
+    if ram is not None and max(placement.size, 8) > ram:
+        raise ConfigError(f"predicting takes an arena of {placement.size:,} bytes, and {ram:,} are allowed")
     tables = Tables(f"{name}_table")
     body = calls(plan, placement, tables)
     predict_constants = tables.bytes
@@ -90,14 +97,16 @@ def write(
     if explains is None and frame is not None:
         explains = Explaining()
     if explains is not None:
-        whole, shape = explanation(low, plan, explains)
-        room = _placed(whole)
+        whole, shape = float_explanation(graph, explains) if floats else explanation(low, plan, explains)
+        whole, room = within(whole, ram, "explaining")
         shape = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
         kept = aligned(sum(aligned(v.size) for v in low.states.values()))
         framed = None if frame is None else Frame(frame, shape, bytes.fromhex(fingerprint(graph))[:4], kept)
         explain_arena = max(room.size, 8, kept + framed.memory if framed else 0)
         if low.states:
             explain_arena = max(explain_arena, placement.size)
+        if ram is not None and explain_arena > ram:
+            raise ConfigError(f"frames are made in an arena of {explain_arena:,} bytes, and {ram:,} are allowed")
         form = "x".join(map(str, shape))
         about = f"composite {composite_of(explains.composite).name}, target {explains.target}"
         explained = [
@@ -143,17 +152,17 @@ def write(
         body += _reset(low, placement, tables)
     arena = max(placement.size, (explain_arena or 0) if low.states else 0)
     out: dict[str, str] = {
-        f"{name}.h": _header(name, ports, arena, bool(low.states)).replace(
+        f"{name}.h": _header(name, ports, arena, bool(low.states), floats).replace(
             "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
         ),
-        f"{name}.c": _source(name, ports, tables, body, framed is not None),
+        f"{name}.c": _source(name, ports, tables, body, framed is not None, floats),
         manifest.NAME: manifest.manifest(
             low.graph, name, arena, explain_arena, shape, explains, frame, bool(low.states)
         ),
         **project.texts(name, ports.inputs, ports.outputs, arena, tables.bytes, explains is not None, frame),
     }
     if samples is not None:
-        out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states))
+        out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states), floats)
     root = Path(directory)
     for folder in ("src", "zephyr"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -182,19 +191,6 @@ def write(
         port_bytes=sum(n * (4 if kind == "float" else 1) for kind, n in (*ports.inputs, *ports.outputs)),
         relevance=prod(shape) if whole is not None else 0,
     )
-
-
-def _placed(plan: Schedule) -> Placement:
-    """States first, in the same places whatever else there is."""
-    offsets, at = {}, 0
-    for name, buffer in plan.buffers.items():
-        if buffer.kind == "state":
-            offsets[name] = at
-            at += aligned(buffer.size)
-    lives = {n: life for n, life in plan.lifetimes().items() if n not in offsets}
-    rest = place(Block(n, plan.buffers[n].size, first, last) for n, (first, last) in lives.items())
-    offsets |= {n: at + offset for n, offset in rest.offsets.items()}
-    return Placement(offsets, at + rest.size, at + rest.bound)
 
 
 @dataclass(frozen=True)
@@ -229,7 +225,7 @@ def _reset(low: Lowering, placement: Placement, tables: Tables) -> list[str]:
     return lines
 
 
-def _header(name: str, ports: Ports, arena: int, keeps: bool) -> str:
+def _header(name: str, ports: Ports, arena: int, keeps: bool, floats: bool) -> str:
     upper = name.upper()
     use = "its content may be used otherwise between calls. One for each thread"
     if keeps:
@@ -253,7 +249,7 @@ def _header(name: str, ports: Ports, arena: int, keeps: bool) -> str:
             f"/* Working memory: the caller's, {use}. */",
             f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{upper}_ARENA];\n}} {name}_arena;",
             "",
-            "/* The model's answer, bit for bit that of TensorFlow Lite Micro. */",
+            f"/* The model's answer, {'in float32' if floats else 'bit for bit that of TensorFlow Lite Micro'}. */",
             f"void {name}_predict({name}_arena *arena, {ports.signature()});",
             "",
             "#ifdef __cplusplus",
@@ -266,7 +262,7 @@ def _header(name: str, ports: Ports, arena: int, keeps: bool) -> str:
     )
 
 
-def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames: bool) -> str:
+def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames: bool, floats: bool) -> str:
     return "\n".join(
         [
             "/* Written by `edgexai firmware`: the model's constants, and the order in which kernels are called. */",
@@ -274,7 +270,7 @@ def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames
             f'#include "{name}.h"',
             "",
             *(['#include "edgexai_heatmap.h"'] if frames else []),
-            '#include "exai.h"',
+            f'#include "{"exai_float.h" if floats else "exai.h"}"',
             "",
             *tables.lines,
             "",
@@ -295,6 +291,7 @@ def _selftest(
     expected: NDArray[Any] | None,
     maps: NDArray[Any] | None,
     keeps: bool,
+    floats: bool,
 ) -> str:
     if len(graph.inputs) != 1 or len(graph.outputs) != 1 or expected is None:
         raise DataError("a self-test needs a model of one input and one output, and what it answers to the samples")
@@ -306,4 +303,4 @@ def _selftest(
             raise DataError(f"samples for {tensor.name!r} must be {wanted} of shape (n, {prod(tensor.shape)})")
         arrays.append(values.reshape(len(samples), -1))
     given = None if maps is None else maps.reshape(len(samples), -1).astype(np.float32)
-    return project.selftest(name, arrays[0], arrays[1], given, keeps)
+    return project.selftest(name, arrays[0], arrays[1], given, keeps, floats)

@@ -3,19 +3,24 @@
 What is not covered is refused by number and name; nothing is approximated.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from converters.c99.lowering import C_TYPES, OUT_TYPES, Lowering, copy_step, rename
 from converters.c99.operators import functions, layers, moves, pairs, pools, recurrent, states
+from converters.c99.operators.floats import FLOATS
 from converters.c99.schedule import Buffer, Schedule
 from edgexai.errors import ModelError
 from edgexai.graph import Graph, Op, OpKind, settled
 
 
-def lower(graph: Graph) -> Lowering:
-    """The forward pass of a model: batch 1, int8 inside, float32 at most where it comes in and goes out."""
+def lower(graph: Graph, floats: bool = False) -> Lowering:
+    """The forward pass of a model: batch 1, int8 inside, float32 at most where it comes in and goes out.
+
+    With ``floats`` it is float32 inside.
+    """
     graph = settled(graph)
-    low = Lowering(graph)
+    low = Lowering(graph, floats=floats)
+    table = FLOATS if floats else TABLE
     for k, t in enumerate(graph.inputs):
         tensor = graph.tensors[t]
         if tensor.dtype not in C_TYPES:
@@ -26,24 +31,24 @@ def lower(graph: Graph) -> Lowering:
     for low.at, op in enumerate(graph.ops):
         if low.at not in needed:
             continue
-        if op.kind not in TABLE:
+        if op.kind not in table:
             raise low.refuse("there is no kernel for it")
         try:
-            TABLE[op.kind](low, op)
+            table[op.kind](low, op)
         except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
             where = graph.describe(low.at)
             raise ModelError(f"{where} contradicts its tensors ({error}); convert the model again") from error
     return low
 
 
-def schedule(low: Lowering) -> Schedule:
-    """Predicting alone: the last step of an output writes into the caller's memory."""
+def schedule(low: Lowering, names: Sequence[str] = ()) -> Schedule:
+    """The last step of an output writes into the caller's memory, which is `y0` … or of these names."""
     graph = low.graph
     renamed: dict[str, str] = {}
     steps, buffers, outputs = list(low.steps), dict(low.buffers), []
     written = {name for step in steps for name in step.writes}
     for k, t in enumerate(graph.outputs):
-        name, home = f"y{k}", low.home.get(t)
+        name, home = names[k] if names else f"y{k}", low.home.get(t)
         if home is None:
             raise ModelError(f"output {graph.tensors[t].name!r} is constant; firmware needs one that is computed")
         outputs.append(name)

@@ -15,8 +15,10 @@ from edgexai.graph import DType, Graph, Op, Tensor
 
 FUSED = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
 C_TYPES = {DType.INT8: "int8_t", DType.FLOAT32: "float"}
-OUT_TYPES = C_TYPES | {DType.UINT8: "uint8_t"}
-"""A QUANTIZE at the end may also give uint8."""
+OUT_TYPES = C_TYPES | {DType.UINT8: "uint8_t", DType.INT32: "int32_t"}
+"""A QUANTIZE at the end may also give uint8, an ARG_MAX int32."""
+WIDE = (DType.FLOAT32, DType.INT32)
+"""What takes four bytes."""
 
 
 @dataclass
@@ -30,6 +32,10 @@ class Lowering:
     states: dict[str, NDArray[np.generic]] = field(default_factory=dict)
     """What is kept from call to call, by buffer, and its first values."""
     at: int = 0
+    floats: bool = False
+    """Whether maps are float32."""
+    folded: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    """Constants that were computed from others."""
 
     @property
     def op(self) -> Op:
@@ -56,18 +62,28 @@ class Lowering:
             raise self.refuse(f"{tensor.name!r} must be constant")
         return tensor.array
 
+    def real(self, t: int) -> NDArray[np.float32]:
+        """A constant in float32."""
+        if t not in self.folded:
+            self.constant(t)
+        return self.folded[t] if t in self.folded else np.asarray(self.tensor(t).real, np.float32)
+
+    def known(self, t: int, value: NDArray[np.float32]) -> None:
+        """A tensor is a constant after all."""
+        self.folded[t] = value
+
     def value(self, t: int) -> "str | Constant":
         """The buffer or constant that holds a tensor."""
         if t in self.home:
             return self.home[t]
-        return Constant(self.constant(t))
+        return Constant(self.folded[t] if t in self.folded else self.constant(t))
 
     def new(self, t: int) -> str:
         """A buffer for the tensor that the operator writes."""
         tensor = self.tensor(t)
-        if tensor.dtype not in C_TYPES:
+        if tensor.dtype not in C_TYPES and not (self.floats and tensor.dtype == DType.INT32):
             raise self.refuse(f"{tensor.name!r} is {tensor.dtype.name}; maps must be int8")
-        size = prod(tensor.shape) * (4 if tensor.dtype == DType.FLOAT32 else 1)
+        size = prod(tensor.shape) * (4 if tensor.dtype in WIDE else 1)
         name = f"t{t}"
         self.buffers[name] = Buffer(name, size)
         self.home[t] = name
@@ -114,7 +130,7 @@ def quantized(real: float, scale: float) -> int:
 def copy_step(source: str, target: str, low: Lowering, t: int) -> Step:
     """A map as it is, into other memory."""
     tensor = low.tensor(t)
-    size = prod(tensor.shape) * (4 if tensor.dtype == DType.FLOAT32 else 1)
+    size = prod(tensor.shape) * (4 if tensor.dtype in WIDE else 1)
     return Step("memcpy", "", {}, (target, source, Literal(str(size))), (source,), (target,), "copy")
 
 

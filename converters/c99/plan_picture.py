@@ -8,6 +8,8 @@ from converters.c99.schedule import Schedule
 WIDTH, HEIGHT, LEFT, TOP, BELOW = 960, 420, 80, 40, 70
 COLOURS = {
     "map": "#4e79a7",
+    "map kept for the way back": "#2f4b6e",
+    "map computed again": "#b07aa1",
     "signs kept for the way back": "#59a14f",
     "relevance": "#e15759",
     "working space": "#bab0ac",
@@ -31,11 +33,15 @@ def svg(plan: Schedule, placement: Placement, title: str) -> str:
         y = bottom - up * size * part / 4
         out.append(f'<line x1="{LEFT}" x2="{WIDTH - 20}" y1="{y:.1f}" y2="{y:.1f}" stroke="#dddddd"/>')
         out.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{size * part // 4:,}</text>')
+    back = next((i for i, step in enumerate(plan.steps) if step.function.startswith("exai_start")), None)
     used = set()
     for name, (first, last) in plan.lifetimes().items():
         if name not in placement.offsets:
             continue
         what = NAMES.get(name[0], "map")
+        if what == "map" and back is not None:
+            again, kept = "_" in name, first < back <= last
+            what = "map computed again" if again else "map kept for the way back" if kept else "map"
         used.add(what)
         tall = up * plan.buffers[name].size
         x, y = LEFT + across * first, bottom - up * placement.offsets[name] - tall
@@ -49,7 +55,6 @@ def svg(plan: Schedule, placement: Placement, title: str) -> str:
         if tall > 12 and wide > 7 * len(label):
             middle = f'x="{x + wide / 2:.1f}" y="{y + tall / 2 + 4:.1f}" text-anchor="middle"'
             out.append(f'<text {middle} fill="white">{label}</text>')
-    back = next((i for i, step in enumerate(plan.steps) if step.function.startswith("exai_start")), None)
     if back is not None:
         x = LEFT + across * back
         out.append(

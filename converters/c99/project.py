@@ -177,6 +177,7 @@ def selftest(
     expected: NDArray[Any],
     maps: NDArray[np.float32] | None = None,
     keeps: bool = False,
+    floats: bool = False,
 ) -> str:
     """A program that ends with 0 if every answer is the expected one, and every map near the one of an explainer."""
     arrays = []
@@ -187,6 +188,20 @@ def selftest(
         arrays.append(f"static const {kind} {what}[{values.size}] = {{\n" + "\n".join(wrapped(words)) + "\n};\n")
     kind = "float" if expected.dtype == np.float32 else f"{expected.dtype}_t"
     tables = "\n".join(arrays)
+    same = "memcmp(y, expected + i * {n}, sizeof y) != 0"
+    if floats:
+        same = "!near(y, expected + i * {n})"
+        tables += f"""
+/* Whether answers are equal to five digits. */
+static int near(const float *a, const float *b) {{
+    for (int i = 0; i < {expected.shape[1]}; i++) {{
+        const float apart = a[i] - b[i], most = 1e-5f * (1.0f + (b[i] < 0.0f ? -b[i] : b[i]));
+        if (!(apart <= most && apart >= -most)) return 0;
+    }}
+    return 1;
+}}
+"""
+    differs = same.format(n=expected.shape[1])
     compared, reset = "", f"\n    {name}_reset(&arena);" if keeps else ""
     if maps is not None:
         tables += f"""
@@ -208,11 +223,11 @@ static int alike(const float *a, const float *b) {{
         int32_t target;
         float score;
         {name}_explain(&explain_arena, samples + i * {samples.shape[1]}, y, relevance, &target, &score);
-        wrong += memcmp(y, expected + i * {expected.shape[1]}, sizeof y) != 0;
+        wrong += {differs};
         wrong += !alike(relevance, maps + i * {name.upper()}_RELEVANCE);"""
     return f"""/* Answers to samples, compared with the reference kernels'; exits with the number of wrong ones. */
 
-#include <string.h>
+{"" if floats else "#include <string.h>"}
 
 #include "{name}.h"
 
@@ -224,7 +239,7 @@ int main(void) {{
     for (int i = 0; i < {len(samples)}; i++) {{
         {kind} y[{expected.shape[1]}];
         {name}_predict(&arena, samples + i * {samples.shape[1]}, y);
-        wrong += memcmp(y, expected + i * {expected.shape[1]}, sizeof y) != 0;{compared}
+        wrong += {differs};{compared}
     }}
     return wrong;
 }}

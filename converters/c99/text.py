@@ -10,7 +10,14 @@ from converters.c99.memory import Placement
 from converters.c99.schedule import Constant, Literal, Schedule, Step, Struct
 
 WIDTH = 112
-TYPES = {"int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t", "uint16": "uint16_t"}
+TYPES = {
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+    "float32": "float",
+}
 
 
 @dataclass
@@ -31,7 +38,8 @@ class Tables:
             self.bytes += data.nbytes
             kind = TYPES[data.dtype.name]
             self.lines.append(f"static const {kind} {self.names[key]}[{data.size}] = {{")
-            self.lines += wrapped([integer(int(v)) for v in data])
+            is_float = data.dtype == np.float32
+            self.lines += wrapped([f"{float(v).hex()}f" if is_float else integer(int(v)) for v in data])
             self.lines.append("};\n")
         return self.names[key]
 
@@ -104,6 +112,6 @@ def _is_float(name: str, step: Step) -> bool:
     """Whether a kernel takes the buffer as something else than int8."""
     if step.function in ("memcpy", "memset", "exai_shift"):
         return False
-    if name[0] in "cgs":  # flows of relevance, signs of maps, working space
+    if name[0] in "cgs" or step.function.startswith("exai_float"):  # flows of relevance, signs of maps, working space
         return True
     return (step.function, step.arguments.index(name)) in {("exai_quantize", 0), ("exai_dequantize", 4)}

@@ -1,6 +1,6 @@
 """How much work a step is, and how many instructions its kernel takes for it.
 
-Rates are counts of QEMU on a Cortex-M4F (`python -m benchmarks.firmware_steps`), not of a board's cycles.
+Rates are counts of QEMU on a Cortex-M4F (`python -m benchmarks firmware_steps`), not of a board's cycles.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,9 @@ from typing import Any
 
 from converters.c99.rates import RATES
 from converters.c99.schedule import Literal, Schedule, Step, Struct
+
+UNCOUNTED = 4
+"""Instructions for a unit of work of a kernel without a rate, where plans are compared."""
 
 
 def kind(step: Step) -> str:
@@ -55,6 +58,12 @@ def instructions(step: Step, plan: Schedule) -> float | None:
     """About how many a step takes; None for a kernel that has not been counted."""
     rate = RATES.get(kind(step))
     return None if rate is None else rate * work(step, plan)
+
+
+def price(step: Step, plan: Schedule) -> float:
+    """Instructions of a step, of a kernel that nobody has counted by the work alone."""
+    count = instructions(step, plan)
+    return float(UNCOUNTED * work(step, plan)) if count is None else count
 
 
 def _layer(step: Step) -> Mapping[str, Any] | None:

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from edgexai._version import VERSION
 from edgexai.agent.counts import Counts, add
 from edgexai.agent.link import Link
 from edgexai.agent.outbox import Outbox, OutboxFull
+from edgexai.agent.policy import Every
 from edgexai.agent.privacy import Privacy
 from edgexai.agent.seldom import Seldom
 from edgexai.agent.session import Session
@@ -147,8 +149,11 @@ class Relay:
 
 def _check(settings: Settings) -> None:
     """A node behind a serial line explains by itself: what says how an agent explains has no meaning here."""
-    told = [key for key in ("predictor", "profiler", "basis", "commands", "sparkplug") if getattr(settings, key)]
-    if settings.hourly.limits:
+    keys = ("predictor", "profiler", "basis", "board", "interval", "commands", "sparkplug")
+    told = [key for key in keys if getattr(settings, key)]
+    if settings.model != Path():
+        told.append("model")
+    if settings.hourly.limits or settings.policy != Every():
         told.append("[policy]")
     if replace(settings.privacy, bytes=None) != Privacy():
         told.append("[privacy] beside bytes")

@@ -21,23 +21,21 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from edgexai.board import Board
 from edgexai.cli.compress_report import Facts, write_report
 from edgexai.cli.options import count, known_file, new_file, number
 from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.compress.budget import PROFILED, fit_budget, held_out
 from edgexai.compress.measure.bench import Bench, Point
-from edgexai.compress.measure.cost import Cost
 from edgexai.compress.measure.execute import try_out
 from edgexai.compress.measure.limits import COSTS, Budget
+from edgexai.compress.measure.price import RUNTIMES, price_of
 from edgexai.compress.measure.profile import Profile, profile_relevance
 from edgexai.compress.quantize.cluster_search import Packed, cheapest_transit
 from edgexai.compress.quantize.exq import four_bytes_each
@@ -62,7 +60,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--latency", help="at most: 20ms, or 50%%")
     parser.add_argument("--macs", help="multiply-accumulates at most: 50%%")
     parser.add_argument("--flash", help="the file at most: 128K, or 50%%")
-    parser.add_argument("--ram", help="maps alive at once at most: 64K, or 50%%")
+    parser.add_argument(
+        "--ram", help="at most: 64K, or 50%%; the arena where --board is a microcontroller, else maps alive"
+    )
     parser.add_argument("--max-accuracy-loss", type=number(0, 100), metavar="POINTS", help="in percent of the samples")
     parser.add_argument(
         "--keep-explanations", type=number(0, 1), metavar="C", help="median heatmap correlation at least"
@@ -70,7 +70,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--explain", metavar="COMPOSITE", help="budgets hold prediction and explanation together")
     parser.add_argument(
         "--runtime",
-        choices=("tflite", "c99"),
+        choices=RUNTIMES,
         default="tflite",
         help="whose costs are limited (%(default)s)",
     )
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     board = budget.known_board
     with bar("relevance") as progress:
         profile = profile_relevance(graph, x[:PROFILED], progress=progress)
-    bench = Bench(graph, test, labels, board, args.explain, _price(args, board))
+    bench = Bench(graph, test, labels, board, args.explain, price_of(args.runtime, budget, args.explain))
 
     repair = Repair(steps=args.steps, distillation=Schedule(epochs=args.epochs) if args.distill else None)
     first = _first_answer(bench, profile, x, budget, args.output)
@@ -155,15 +155,6 @@ def _better(one: Point, other: Point, budget: Budget) -> Point:
     if budget.limits:
         return max(one, other, key=lambda point: (point.accuracy, -point.cost.macs))
     return min(one, other, key=lambda point: (point.cost.macs, -point.accuracy))
-
-
-def _price(args: argparse.Namespace, board: Board | None) -> Callable[[Graph], Cost] | None:
-    """What costs are those of, where not of the .tflite."""
-    if args.runtime == "tflite":
-        return None
-    from edgexai.cli.firmware_cost import price
-
-    return price(board, args.explain)
 
 
 def _budget(args: argparse.Namespace) -> Budget:
@@ -229,7 +220,7 @@ def _report(
 TITLES = {
     "macs": "multiply-accumulates",
     "bytes": "bytes of the file",
-    "ram": "bytes of maps alive",
+    "ram": "bytes of RAM",
     "latency_ms": "ms an inference",
     "energy_uj": "µJ an inference",
     "accuracy": "accuracy",

@@ -103,7 +103,7 @@ def _price(found: Cost) -> float:
 ROWS = {
     "macs": ("multiply-accumulates", "{:,d}"),
     "bytes": ("bytes, runnable", "{:,d}"),
-    "ram": ("bytes of maps alive", "{:,d}"),
+    "ram": ("bytes of RAM", "{:,d}"),
     "latency_ms": ("latency, ms", "{:,.2f}"),
     "energy_uj": ("energy, µJ", "{:,.1f}"),
     "transit": ("bytes in transit (before: four a parameter)", "{:,d}"),

@@ -22,15 +22,11 @@ from edgexai.cli.options import new_picture
 from edgexai.cli.table import show, table
 from edgexai.compress.measure.calibration import left_out
 from edgexai.compress.measure.cost import Cost, Layer, cost
-from edgexai.compress.measure.plan import estimated_arena
+from edgexai.compress.measure.plan import LARGEST_KIB, arena_of
 from edgexai.errors import ConfigError
-from edgexai.graph import Graph, load, serialize
+from edgexai.graph import Graph, load
 from edgexai.relevance import attach
 from edgexai.relevance.attach import own_operators
-from edgexai.runtime.arena import arena
-
-LARGEST_KIB = 16 * 1024
-"""Of RAM on a board that runs TFLite Micro; others plan their memory otherwise."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,10 +78,8 @@ def _memory(graph: Graph, found: Cost, board: Board | None) -> dict[str, Any]:
         return {}
     if board.ram_kb > LARGEST_KIB:
         return {"arena": found.ram, "arena_by": "maps alive at once"}
-    measured = arena(serialize(graph))
-    if measured is not None:
-        return {"arena": measured, "arena_by": "TFLite Micro"}
-    return {"arena": estimated_arena(graph), "arena_by": "estimate"}
+    size, is_measured = arena_of(graph)
+    return {"arena": size, "arena_by": "TFLite Micro" if is_measured else "estimate"}
 
 
 BY = {

@@ -1,4 +1,4 @@
-"""Write an int8 .tflite as C99 sources for a microcontroller: no heap, no globals, no interpreter.
+"""Write an int8 .tflite (or a float32 one) as C99 sources for a microcontroller: no heap, no globals, no interpreter.
 
 They predict bit for bit as TensorFlow Lite Micro does, in the memory that the command reports.
 
@@ -7,7 +7,9 @@ examples:
   edgexai firmware kws_int8.tflite -o kws --samples recordings.npz      (and a self-test with what is right)
   edgexai firmware kws_int8.tflite -o kws --explain
   edgexai firmware kws_int8.tflite -o kws --frame 64                    (explain, and make heatmap frames of 64 bytes)
+  edgexai firmware kws_int8.tflite -o kws --explain --ram 44K           (maps that do not fit are computed again)
   edgexai firmware kws_int8.tflite -o kws --name spotter --json
+  edgexai firmware kws_float.tflite -o kws --float --explain    (float32, for a core with a floating-point unit)
   edgexai firmware kws_int8.tflite -o kws --explain --board nucleo_l4r5zi    (report.md and memory.svg too)
 """
 
@@ -26,7 +28,7 @@ from converters.c99.report import report as report_of
 from edgexai.board import Board, load_board
 from edgexai.cli.options import count, known_file, new_folder
 from edgexai.cli.samples import TAKEN, data_options, samples_of
-from edgexai.cli.sizes import rows_by_columns
+from edgexai.cli.sizes import bytes_of, rows_by_columns
 from edgexai.compress.measure.execute import quantized
 from edgexai.graph import Graph, load, serialize
 
@@ -34,19 +36,23 @@ SAMPLES = 16
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="an int8 .tflite model")
+    parser.add_argument("model", help="a .tflite model, int8 or, with --float, float32")
     parser.add_argument("-o", "--output", type=new_folder, required=True, help="the folder that the sources go into")
     parser.add_argument("--name", default="model", help="begins every public C name (%(default)s)")
     parser.add_argument(
         "--samples", type=known_file, metavar="DATA", help=f"{TAKEN}; up to {SAMPLES} go into selftest.c"
     )
-    parser.add_argument("--explain", action="store_true", help="add a function that explains, in integers")
+    parser.add_argument(
+        "--explain", action="store_true", help="add a function that explains, in integers (in float32 with --float)"
+    )
+    parser.add_argument("--float", action="store_true", dest="floats", help="the model is float32, and stays so")
     parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
     parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
     parser.add_argument(
         "--frame", type=count, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
     )
     parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
+    parser.add_argument("--ram", help="an arena may have so many bytes, as in 64K; explaining computes maps again then")
     parser.add_argument("--board", help="report what it takes there, step by step: report.md, and memory.svg")
     parser.add_argument("--json", action="store_true", help="report as JSON")
     data_options(parser)
@@ -58,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     asked = Explaining(args.composite, args.target, rows_by_columns(args.grid))
     explains = asked if args.explain or args.frame is not None else None
     samples, expected, maps = _answers(args, graph, explains) if args.samples else (None, None, None)
-    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame)
+    ram = bytes_of(args.ram)
+    made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame, ram, args.floats)
     report = {
         "name": made.name,
         "arena_bytes": made.arena,
@@ -87,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _reported(made: Firmware, board: Board, output: str) -> Report:
     """Write report.md and memory.svg beside the sources."""
-    found = report_of(made, board)
+    found = report_of(made, board, Path(output))
     plan, placement = (made.schedule, made.placement)
     if made.explanation is not None and made.room is not None:
         plan, placement = made.explanation, made.room

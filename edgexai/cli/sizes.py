@@ -2,6 +2,7 @@
 
 import re
 
+from edgexai.compress.measure.limits import amount
 from edgexai.errors import ConfigError
 
 
@@ -13,3 +14,13 @@ def rows_by_columns(text: str | None) -> tuple[int, int] | None:
     if match is None:
         raise ConfigError(f"--grid takes ROWSxCOLUMNS, as in 12x12, not {text!r}")
     return int(match[1]), int(match[2])
+
+
+def bytes_of(text: str | None) -> int | None:
+    """The value of --ram, as in 64K or 65536; ConfigError for a share, or anything else."""
+    if text is None:
+        return None
+    found, is_share = amount("ram", text)
+    if is_share:
+        raise ConfigError(f"--ram takes bytes, as in 64K, not {text!r}")
+    return int(found)

@@ -30,12 +30,15 @@ def compress(
     *,
     explain: str | None = None,
     repair: Repair | str = "least_squares",
+    runtime: str = "tflite",
     progress: Callable[[int, int], None] | None = None,
 ) -> Point:
     """The model that keeps most within the budget, measured; see `edgexai.compress.budget.compress`."""
     from edgexai.compress import budget as room  # what it needs is heavy, and loaded when it is called
 
-    return room.compress(model, samples, budget, labels, explain=explain, repair=repair, progress=progress)
+    return room.compress(
+        model, samples, budget, labels, explain=explain, repair=repair, runtime=runtime, progress=progress
+    )
 
 
 LENT = {"cost": "measure.cost", "dequantize": "quantize.dequantize"}

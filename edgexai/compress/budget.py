@@ -16,6 +16,7 @@ from edgexai.checks import function_or_none, of_type
 from edgexai.compress.measure.bench import Bench, Point
 from edgexai.compress.measure.execute import as_labels, quantized
 from edgexai.compress.measure.limits import COSTS, Budget
+from edgexai.compress.measure.price import price_of
 from edgexai.compress.measure.profile import Profile, profile_relevance
 from edgexai.compress.prune.pruning import prune
 from edgexai.compress.repair.repair import Repair
@@ -43,22 +44,26 @@ def compress(
     *,
     explain: str | None = None,
     repair: Repair | str = "least_squares",
+    runtime: str = "tflite",
     progress: Progress | None = None,
 ) -> Point:
     """The model that keeps most within the budget, measured: `Point.graph` is what to save.
 
     ``model`` is a graph or the path of a `.tflite`, ``samples`` (N, …) unlabelled inputs, of which three tenths are
     held out to measure on, with ``labels`` (N,) where there are some. With ``explain``, a composite's name, the costs
-    are those of prediction and explanation together. Raises ConfigError if the budget cannot be met.
+    are those of prediction and explanation together. ``runtime`` is whose costs are limited: ``"tflite"``, or
+    ``"c99"``, the sources that `edgexai firmware` writes. Raises ConfigError if the budget cannot be met.
     """
     graph, repair = plain_of(model), Repair.of(repair)
     of_type("budget", budget, Budget, "a Budget such as edgexai.Budget(macs=0.5)")
+    of_type("runtime", runtime, str, '"tflite" or "c99"')
     function_or_none("progress", progress)
     explain = None if explain is None else composite_of(explain).name
     samples = quantized(graph, samples)
     labels = None if labels is None else as_labels(labels, len(samples))
     seen, test = held_out(len(samples))
-    bench = Bench(graph, samples[test], None if labels is None else labels[test], budget.known_board, explain)
+    price = price_of(runtime, budget, explain)
+    bench = Bench(graph, samples[test], None if labels is None else labels[test], budget.known_board, explain, price)
     profile = profile_relevance(graph, samples[seen][:PROFILED])
     return fit_budget(bench, profile, samples[seen], budget, repair, progress=progress)[0]
 

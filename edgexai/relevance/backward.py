@@ -33,9 +33,9 @@ NEGLIGIBLE = 1e-3
 """Up to this share of the smallest step of an integer output y, y / (y + ε) counts as 1."""
 
 HUGE = 1e30
-LARGE = 1 << 20
+LARGE_FLOATS, LARGE_INTEGERS = 1 << 17, 1 << 19
 """Bytes of constants from which on a model is for processors with XNNPACK, which multiplies by a matrix as fast as by
-its transpose; plain kernels are 3 to 15 times slower at that, and microcontrollers' have no memory for it."""
+its transpose. Plain kernels are 2 to 15 times slower at that, and microcontrollers have no memory for it."""
 Scale = NDArray[np.float32]
 ONE: Scale = np.ones(1, np.float32)
 INTEGERS = {DType.INT8, DType.UINT8, DType.INT16}
@@ -57,7 +57,7 @@ class Backward:
     ) -> None:
         self.build = build
         self.integer = integer
-        self.shares_weights = not integer and _bytes_of(build.graph) >= LARGE
+        self.shares_weights = not integer and _is_large(build.graph)
         """Whether matrices stand in the file once, for both ways."""
         self._table = table
         self._rules = rules
@@ -307,5 +307,11 @@ def _cut(op: Op) -> bool:
     return fused_activation(op) == 1
 
 
-def _bytes_of(graph: Graph) -> int:
-    return sum(tensor.data.nbytes for tensor in graph.tensors if tensor.data is not None)
+def _is_large(graph: Graph) -> bool:
+    floats = integers = 0
+    for tensor in graph.tensors:
+        if tensor.data is not None and tensor.dtype in (DType.FLOAT16, DType.FLOAT32):
+            floats += tensor.data.nbytes
+        elif tensor.data is not None:
+            integers += tensor.data.nbytes
+    return floats >= LARGE_FLOATS or integers >= LARGE_INTEGERS

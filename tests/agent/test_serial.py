@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgexai.agent.policy import Budget, Every
 from edgexai.agent.privacy import Privacy
 from edgexai.agent.relay import Relay
 from edgexai.agent.serial import MOST, Slip, frames
@@ -164,11 +166,15 @@ def test_status_and_metrics_are_as_a_fleet_takes_them(relay: Relay) -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"predictor": Path("m")}, {"commands": Path("k")}, {"privacy": Privacy(grid=(2, 2))}, {"sparkplug": "g"}]
-)
+    "more",
+    [
+        {"model": Path("m")}, {"predictor": Path("m")}, {"commands": Path("k")}, {"sparkplug": "g"}, {"interval": 1.0},
+        {"privacy": Privacy(grid=(2, 2))}, {"policy": Every(3)}, {"hourly": Budget({"bytes": 9})}, {"board": "b"},
+    ],
+)  # fmt: skip
 def test_what_only_an_explaining_node_has_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="explains by itself"):
-        Relay(Settings("f", "n", Path(), NOBODY, **more))
+        Relay(replace(Settings("f", "n", Path(), NOBODY), **more))
 
 
 def test_the_command_passes_frames_on_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,6 +86,6 @@ def test_a_model_that_needs_more_than_the_board_has_does_not_fit(
 def test_without_the_wheel_the_arena_is_an_estimate_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("edgexai.cli.cost.arena", lambda file: None)
+    monkeypatch.setattr("edgexai.compress.measure.plan.arena", lambda file: None)
     said = columns(capsys, "--board", "nucleo_l4r5zi")
     assert "(estimated" in said

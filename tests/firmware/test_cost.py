@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from explained_networks import network
 from models import golden
 from networks_int8 import classifier
 
@@ -11,8 +12,12 @@ import edgexai
 from converters.c99 import Explaining, write
 from edgexai.board import load_board
 from edgexai.cli import main
-from edgexai.cli.firmware_cost import cost_of, price
+from edgexai.compress.measure.cost import cost
+from edgexai.compress.measure.firmware import cost_of, price
+from edgexai.compress.measure.plan import arena_of
+from edgexai.compress.measure.price import price_of
 from edgexai.compress.quantize.int8 import quantize
+from edgexai.errors import ConfigError
 
 BOARD = "nucleo_l4r5zi"
 
@@ -38,5 +43,40 @@ def test_a_limit_of_ram_holds_in_the_sources_of_the_smaller_model(tmp_path: Path
     command = f"compress {tmp_path}/m.tflite -o {tmp_path}/s.tflite --data {tmp_path}/d.npz --board {BOARD}"
     options = ["--ram", "75%", "--explain", "edge", "--runtime", "c99", "--steps", "1", "--json"]
     assert main([*command.split(), *options]) == 0
-    cost = price(load_board(BOARD), "edge")
-    assert cost(edgexai.load(tmp_path / "s.tflite")).ram <= 0.75 * cost(whole).ram
+    priced = price(load_board(BOARD), "edge")
+    assert priced(edgexai.load(tmp_path / "s.tflite")).ram <= 0.75 * priced(whole).ram
+
+
+def test_python_compresses_as_the_command_does(tmp_path: Path) -> None:
+    graph = edgexai.load(golden("dscnn")[0])
+    shape = graph.tensors[graph.inputs[0]].shape[1:]
+    x = np.random.default_rng(4).normal(size=(60, *shape)).astype(np.float32)
+    edgexai.save(quantize(graph, x), tmp_path / "m.tflite")
+    np.savez(tmp_path / "d.npz", x=x)
+    command = f"compress {tmp_path}/m.tflite -o {tmp_path}/s.tflite --data {tmp_path}/d.npz --board {BOARD}"
+    options = ["--ram", "75%", "--explain", "edge", "--runtime", "c99", "--json"]
+    assert main([*command.split(), *options]) == 0
+    budget = edgexai.Budget(ram=0.75, board=BOARD)
+    point = edgexai.compress(tmp_path / "m.tflite", x, budget, explain="edge", runtime="c99")
+    assert edgexai.graph.serialize(point.graph) == (tmp_path / "s.tflite").read_bytes()
+    with pytest.raises(ConfigError, match="runtime 'onnx' is not known"):
+        edgexai.compress(tmp_path / "m.tflite", x, budget, runtime="onnx")
+
+
+def test_a_limit_in_bytes_is_planned_for_and_costs_work(tmp_path: Path) -> None:
+    graph, board = network(0), load_board(BOARD)
+    whole = price(board, "edge")(graph)
+    ram = whole.ram - 8
+    small = price(board, "edge", ram)(graph)
+    assert small.ram <= ram
+    assert small.macs > whole.macs
+    assert price(board, "edge", 100)(graph).ram == whole.ram
+
+
+def test_a_limit_of_ram_is_the_arena_of_tflite_micro_on_a_microcontroller() -> None:
+    graph = classifier()
+    found = price_of("tflite", edgexai.Budget(ram="64K", board=BOARD), None)
+    assert found is not None
+    assert found(graph).ram == arena_of(graph)[0] > cost(graph).ram
+    assert price_of("tflite", edgexai.Budget(ram="64K"), None) is None
+    assert price_of("tflite", edgexai.Budget(macs=0.5, board=BOARD), None) is None

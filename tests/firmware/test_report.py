@@ -6,11 +6,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from explained_networks import network
+from native import needs
 from networks_int8 import classifier
 
-from converters.c99 import Explaining, write
+from converters.c99 import Explaining, linked, write
 from converters.c99.plan_picture import svg
-from converters.c99.report import report, text
+from converters.c99.report import CYCLES, SEEN, report, text
 from edgexai.board import boards, load_board
 from edgexai.cli import main
 from edgexai.errors import BoardError
@@ -41,8 +43,34 @@ def test_time_is_a_range_and_says_how_it_was_derived(tmp_path: Path) -> None:
     assert found.predict.instructions is not None
     assert found.predict.ms == pytest.approx([found.predict.instructions * c / 120e3 for c in (1, 2)])
     assert found.predict.uj == pytest.approx([ms * 33.29 for ms in found.predict.ms or ()])
-    assert "1 to 2 an instruction on a Cortex-M4" in found.derivation
+    assert "1 to 2 an instruction on a Cortex-M4 (CMSIS-NN's prediction of KWS takes 1.56 on" in found.derivation
+    for core, (cycles, _) in SEEN.items():
+        assert CYCLES[core][0] < cycles < CYCLES[core][1]
     assert found.derivation in text(found)
+
+
+def test_what_explaining_adds_to_flash_is_linked_where_a_linker_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, board = write(classifier(), tmp_path, explains=Explaining("epsilon")), load_board("nucleo_l4r5zi")
+    monkeypatch.setattr(linked, "GCC", "no-such-compiler")
+    bare = report(made, board, tmp_path)
+    parts = list(bare.flash.values())
+    assert bare.more_flash == pytest.approx(100 * (parts[2] + parts[3]) / (parts[0] + parts[1]))
+    assert "no arm-none-eabi-gcc" in text(bare)
+    assert report(write(classifier(), tmp_path / "p"), board, tmp_path / "p").more_flash is None
+    monkeypatch.undo()
+    if (why := needs("arm-none-eabi-gcc")) is not None:
+        pytest.skip(why)
+    alone = linked.flash(tmp_path / "p", "model")
+    found = linked.flash(tmp_path, "model")
+    assert alone is not None
+    assert found is not None
+    assert alone[0] == alone[1] == found[0]
+    assert made.predict_constants < found[0] < found[1]
+    told = report(made, board, tmp_path)
+    assert told.more_flash == pytest.approx(100 * (found[1] / found[0] - 1))
+    assert f"+{told.more_flash:.1f} % flash" in text(told)
 
 
 @pytest.mark.parametrize("name", boards())
@@ -69,6 +97,21 @@ def test_the_picture_shows_every_buffer_where_it_lies(tmp_path: Path) -> None:
     for i, (x, y, w, h) in enumerate(boxes):
         for u, v, s, t in boxes[:i]:
             assert min(x + w, u + s) - max(x, u) < 0.2 or min(y + h, v + t) - max(y, v) < 0.2, "buffers overlap"
+
+
+def test_picture_and_report_show_what_is_kept_and_what_is_computed_again(tmp_path: Path) -> None:
+    whole = write(network(0), tmp_path, explains=Explaining())
+    made = write(network(0), tmp_path, explains=Explaining(), ram=(whole.explain_arena or 0) - 8)
+    assert made.explanation is not None
+    assert made.room is not None
+    drawn = svg(made.explanation, made.room, "a")
+    again = [name for name in made.explanation.lifetimes() if re.fullmatch(r"t\d+_\d", name)]
+    assert again
+    assert all(f"map computed again {name}:" in drawn for name in again)
+    assert re.search(r"map kept for the way back t\d+:", drawn)
+    assert "computed again" not in svg(whole.explanation or whole.schedule, whole.room or whole.placement, "a")
+    told = text(report(made, load_board("nucleo_l4r5zi")))
+    assert told.count("| again: ") >= len(again)
 
 
 def test_the_command_writes_report_and_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

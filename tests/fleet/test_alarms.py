@@ -46,7 +46,15 @@ PLACE = Path(__file__).parents[2] / "docs" / "prometheus"
 
 
 def finding(name: str = "a", severity: str = "high") -> dict[str, Any]:
-    return {"id": name, "kind": "shortcut", "severity": severity, "model": "00" * 8, "text": "t", "shown": ["long"]}
+    return {
+        "id": name,
+        "kind": "shortcut",
+        "severity": severity,
+        "model": "00" * 8,
+        "q": 1e-4,
+        "text": "t",
+        "shown": ["long"],
+    }
 
 
 class Channel:

@@ -16,8 +16,9 @@ from edgexai.fleet.analysis.compare import compared
 from edgexai.fleet.analysis.difference import difference, views
 from edgexai.fleet.analysis.drift import changes, drifts
 from edgexai.fleet.analysis.evidence import Evidence, gather, joined
-from edgexai.fleet.analysis.health import diagnosis, health
+from edgexai.fleet.analysis.health import health
 from edgexai.fleet.analysis.shortcut import shortcuts
+from edgexai.fleet.analysis.sickness import diagnosis
 
 
 def auroc(carrier: np.ndarray, score: np.ndarray) -> float:
@@ -120,18 +121,21 @@ def test_the_moment_of_a_change_is_found() -> None:
 
 
 def sick(evidence: Evidence, kind: str) -> Evidence:
-    maps, own = evidence.maps.copy(), evidence.node == "n1"
+    maps, score, own = evidence.maps.copy(), evidence.score.copy(), evidence.node == "n1"
     if kind == "rotated":
         maps[own] = np.rot90(maps[own], 1, (1, 2))
-    elif kind == "dirty":
-        maps[own, :4, 4:8] *= 0.05
-    elif kind == "dead":
-        maps[own] = maps[own][:1]
-    score = evidence.score - 5 * own if kind == "saturated" else evidence.score
+    if kind == "frozen":
+        maps[own], score[own] = maps[own][:1], np.median(score)
+    if kind == "dead":
+        maps[own], score[own] = 3 * maps[own].mean(), score.mean() - 4
+    if kind == "saturated":
+        maps[own], score[own] = 1.8 * maps[own], score[own] + 1
+    if kind == "blurred":
+        maps[own], score[own] = 0.5 * maps[own], score[own] - 1
     return replace(evidence, maps=maps, score=score)
 
 
-@pytest.mark.parametrize("kind", ["rotated", "dirty", "dead", "saturated"])
+@pytest.mark.parametrize("kind", ["rotated", "dead", "frozen", "saturated", "blurred"])
 def test_what_ails_a_sensor_is_named(kind: str) -> None:
     evidence = sick(clean(9, nodes=6), kind)
     own = evidence.node == "n1"

@@ -235,6 +235,30 @@ def test_workers_that_start_at_once_make_one_store(tmp_path: Path) -> None:
                 done.result()
 
 
+def test_a_store_opened_twice_loses_nothing_when_another_process_leaves_it(tmp_path: Path) -> None:
+    """A service has two connections, and processes that come and go read its store: the last one that leaves removes
+    SQLite's log, and must not take itself for the last one."""
+    reads = (
+        "import sys, pathlib; from edgexai.fleet.store.store import Store; store = Store(pathlib.Path(sys.argv[1]));"
+    )
+    reads += "print(store.last_id()); store.close()"
+
+    def seen() -> int:
+        command = [sys.executable, "-c", reads, str(tmp_path)]
+        return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    first = Store(tmp_path)
+    first.journal.add([arrival(0)])
+    second = Store(tmp_path)
+    log = (tmp_path / "journal.db-wal").stat().st_ino
+    before = seen()
+    assert (tmp_path / "journal.db-wal").stat().st_ino == log
+    first.journal.add([arrival(1)])
+    assert seen() == second.last_id() == before + 1
+    first.close()
+    second.close()
+
+
 def test_only_one_worker_moves_frames_at_a_time(tmp_path: Path) -> None:
     one, two = Store(tmp_path), Store(tmp_path)
     one.journal.add([arrival(0)])

@@ -40,7 +40,7 @@ VIEWS = {
     CLUSTER: "document.querySelectorAll('.prototypes meter').length === 18",
     "?view=cluster&finding=none": SAYS.format("There is no such cluster"),
     f"?view=drift&model={FIRST}&target=8": "document.querySelectorAll('.chart .change').length === 2",
-    f"?view=drift&model={SECOND}&target=6": SAYS.format("a change is looked for from 40 frames"),
+    f"?view=drift&model={SECOND}&target=88": SAYS.format("a change is looked for from 40 frames"),
     "?view=compare": SAYS.format("Choose two sides"),
     f"?view=compare&a={FIRST}&b={SECOND}": "document.querySelectorAll('.card .three').length === 10",
     GROUPS: "document.querySelector('.card .three')",

@@ -172,7 +172,7 @@ def test_a_large_models_matrices_stand_in_the_file_once(monkeypatch: pytest.Monk
         explain = edgexai.attach(graph, composite, channels="keep")
         assert len(serialize(explain)) < own + kernels * w1.nbytes + 20_000
         with monkeypatch.context() as small:
-            small.setattr("edgexai.relevance.backward.LARGE", 1 << 40)
+            small.setattr("edgexai.relevance.backward.LARGE_FLOATS", 1 << 40)
             copied = edgexai.attach(graph, composite, channels="keep")
         assert len(serialize(copied)) > own + 2 * w1.nbytes + w3.nbytes
         ours, theirs = (run(g, x)[1] for g in (explain, copied))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from models import run, single
 from numpy.typing import NDArray
 from shared import SHARED, needs_shared
 
@@ -77,3 +78,21 @@ def test_convolutions_read_their_kernels_as_int8() -> None:
 def test_a_precision_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ConfigError, match="int4"):
         edgexai.attach(model(), precision="int4")
+
+
+def test_both_sides_of_an_input_are_one_convolution() -> None:
+    random = np.random.default_rng(3)
+    w = random.integers(-127, 128, (32, 4, 4, 2)).astype(np.int8)
+
+    def layer(build: Builder, x: int) -> int:
+        y = build.conv(x, build.weight(w), build.const(np.zeros(32, np.float32)), (2, 2), activation="RELU")
+        return build.dense(build.reshape(y, (1, 2048)), build.const(random.normal(size=(3, 2048)).astype(np.float32)))
+
+    graph = single((1, 16, 16, 2), layer)
+    x = random.normal(size=(1, 16, 16, 2)).astype(np.float32)
+    for composite in ("epsilon_plus", "gamma", "epsilon_alpha2_beta1"):
+        floats, integers = (edgexai.attach(graph, composite, channels="keep", precision=p) for p in ("float32", "int8"))
+        wide = [op for op in integers.ops if op.kind == OpKind.CONV_2D and integers.tensors[op.inputs[0]].shape[3] == 4]
+        assert wide
+        right = run(floats, x)[1]
+        assert np.abs(run(integers, x)[1] - right).max() <= 0.05 * np.abs(right).max()

@@ -17,6 +17,12 @@ PRECISION = 14
 """Bits of a mantissa."""
 ROOM = 30
 """Bits that sums may take."""
+NARROW = 4
+"""From so many input channels on, those that carry nothing are skipped."""
+MANY = 8
+"""From so many output pixels on, widening the weights that they share takes less than it saves."""
+WIDE = 16384
+"""Bytes of widened weights of windows; a pointwise layer may take twice as many."""
 NULL = Literal("NULL")
 
 
@@ -44,15 +50,17 @@ def layer(
         size = np.abs(rows).sum(1).reshape(parameters["in_channels"], -1).sum(1)
     else:
         size = np.abs(rows).reshape(len(rows), -1, parameters["in_channels"]).sum((0, 1))
-    bits = min(ROOM, int(ROOM + 16 - log2(max(1, int(size.max())))))
-    if bits < 20:
+    bits = min(PRECISION, int(ROOM - log2(max(1, int(size.max())))))
+    if bits < 6:
         raise reading.refusal(op, "sums of so many weights do not fit into 32 bits")
     fields: dict[str, Any] = {
         "layer": Struct("exai_layer", parameters),
         "offset": NULL if offset is None else Constant(offset.astype(np.int32)),
         "keep": keep,
+        **_widened(parameters, depthwise, offset is not None, sharing == "EXAI_SIGNED"),
         "weights": Literal(sharing),
         "bits": bits,
+        "fold": _fold(weights, parameters, depthwise) if offset is None else 0,
         "most": int(parameters["shift"].data.max()),
     }
     return fields, offset is not None or sharing == "EXAI_SIGNED"
@@ -82,20 +90,75 @@ def plain_keep(pixels: int, channels: int, form: str) -> Struct:
     return Struct("exai_keep", fields)
 
 
+def _widened(p: Mapping[str, int], depthwise: bool, divides: bool, signed: bool) -> dict[str, int]:
+    """How many inputs' columns of weights are widened at a time, and whether rows are, to divide."""
+    if depthwise:
+        return {"block": 0, "wide": 0}
+    taps, inside, out = p["kernel_rows"] * p["kernel_columns"], p["in_channels"], p["out_channels"]
+    windows = taps * p["stride_rows"] * p["stride_columns"] > 1
+    column, row = 2 * taps * _eights(out) * (1 + signed), 2 * _eights(taps * inside) * (1 + signed)
+    many = p["out_rows"] * p["out_columns"] >= MANY
+    block = inside if windows or many else 0
+    if windows and inside >= NARROW and inside * column > WIDE:
+        block = min(inside, max(8, WIDE // column // 8 * 8))
+    if not windows and inside * column > 2 * WIDE:
+        block = 0
+    return {"block": block, "wide": int(divides and many and out * row <= (WIDE if windows else 2 * WIDE))}
+
+
+def _fold(weights: NDArray[np.int64], p: Mapping[str, Any], depthwise: bool) -> int:
+    """By how many bits products of weights and multipliers are cut, so that sums of factors times them fit 32 bits."""
+    out, step = p["out_channels"], p["step"]
+    shift = p["shift"].data.astype(int)[np.arange(out) * step]
+    gain = (p["multiplier"].data.astype(np.int64)[np.arange(out) * step] >> 16) >> np.minimum(shift.max() - shift, 31)
+    if depthwise:
+        product = np.abs(weights.reshape(-1, out)) * (gain + 1)
+        size = product.sum(0).reshape(p["in_channels"], -1).sum(1)
+    else:
+        product = np.abs(weights.reshape(out, -1, p["in_channels"])) * (gain + 1)[:, None, None]
+        size = product.sum((0, 1))
+    sums, one = int(size.max()) >> (ROOM - PRECISION), int(product.max()) >> PRECISION
+    return max(sums.bit_length(), one.bit_length())
+
+
+def _eights(count: int) -> int:
+    return -(-count // 8) * 8
+
+
+def _even(count: int) -> int:
+    return count + count % 2
+
+
 def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     """Bytes of the working space of `exai_back` and `exai_back_depthwise`."""
     p: dict[str, int] = fields["layer"].fields
-    taps, inside, out = p["kernel_rows"] * p["kernel_columns"], p["in_channels"], p["out_channels"]
-    places: int = ((p["kernel_rows"] - 1) * p["dilation_rows"] + 1) * p["in_columns"]
-    ring: int = places * (4 * inside + 2)
+    kernel = p["kernel_rows"], p["kernel_columns"]
+    taps, inside, out = kernel[0] * kernel[1], p["in_channels"], p["out_channels"]
+    divides, sides = fields["offset"] is not NULL, 1 + (fields["weights"].text == "EXAI_SIGNED")
+    span = (kernel[0] - 1) * p["dilation_rows"] // p["stride_rows"] + 1
+    width, depth = _eights(out), _eights(taps * inside)
     if depthwise:
-        return 16 * taps + 4 * out + 2 * (out + out % 2) + ring
-    divides, signed = fields["offset"] is not NULL, fields["weights"].text == "EXAI_SIGNED"
-    direct = taps == 1 and p["stride_rows"] == p["stride_columns"] == 1
-    fours = -(-taps * inside // 4) * 4
-    reads = 3 * fours if divides or signed else 0
-    own: int = 4 * fours + 8 * (out + 1) + reads + 2 * signed * fours + 2 * divides * (out + out % 2)
-    return own if direct else own + ring
+        row = span * p["out_columns"]
+        count = 8 * (taps + 1) + 4 * width * (3 + taps + row) + 2 * (sides * taps * width + row + width)
+        return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
+    rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
+    direct = taps == p["stride_rows"] == p["stride_columns"] == 1
+    first = 4 * out
+    if divides:
+        first += 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
+    block = fields["block"]
+    if not block:
+        second = 4 * (-(-inside // 4) * 4) + 8 * (out + 1)
+    elif direct:
+        second = 8 * inside + 2 * width * (1 + sides * inside) + 4 * _even(inside)
+    elif inside < NARROW:
+        places, count = ((kernel[0] - 1) * p["dilation_rows"] + 1) * p["in_columns"], taps * inside
+        first, second = 0, 14 * count + 10 * width + 4 * places * inside + 2 * width * sides * count + 2 * places
+        second += divides * 2 * sides * depth * (1 + out * fields["wide"]) + count
+    else:
+        pixels = p["in_rows"] * p["in_columns"] if block < inside else 0
+        second = 8 * inside + (4 * inside + 2) * pixels + 2 * taps * width * (1 + sides * block) + rows + 4 * inside
+    return _even(max(first, second) + 3)
 
 
 def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:

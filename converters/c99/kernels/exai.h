@@ -120,13 +120,16 @@ typedef struct {
 } exai_keep;
 
 /* A layer's way back. With `offset`, relevance is divided by the sum of what shares plus the offset; without, factors are
- * multiplied by the layer's multiplier (LRP-epsilon). Factors of weights have `bits`, so that no sum overflows. */
+ * multiplied by the layer's multiplier (LRP-epsilon). Factors of weights have `bits`, at most 14, so that no sum overflows. */
 typedef struct {
     const exai_layer *layer;
     const int32_t *offset;
     const exai_keep *keep;
+    uint16_t block; /* inputs whose columns of weights are widened at a time; 0: none, their rows are read */
+    uint8_t wide;   /* whether rows of weights are widened to divide */
     uint8_t weights, bits;
-    int8_t most; /* the largest of the layer's shifts */
+    uint8_t fold; /* weights times multipliers are divided by 2^fold */
+    int8_t most;  /* the largest of the layer's shifts */
 } exai_way;
 
 /* A pool's way back; `ratio` / 2^`shift` is the step of its input over that of its output. */
@@ -188,7 +191,13 @@ void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32
 void exai_start_error(const exai_error *e, const int8_t *x, const int8_t *y, int16_t *flow, int32_t *target, float *score);
 void exai_finish(float scale, int32_t count, float *relevance);
 void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, const int16_t *flow, float *relevance);
-void exai_back(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below, void *scratch);
+/* A layer's relevance becomes factors in its place. Inputs fewer than EXAI_NARROW are not listed. */
+enum { EXAI_NARROW = 4 };
+void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
+void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                      void *scratch);
+void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
 void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                          void *scratch);
 void exai_back_flat(const exai_way *way, const int16_t *above, float *relevance, void *scratch);

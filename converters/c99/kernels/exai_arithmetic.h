@@ -17,6 +17,17 @@ static inline int32_t exai_high(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
 }
 
+/* a * b / 2^16, rounded down; b has 16 bits. */
+static inline int32_t exai_shortened(int32_t a, int32_t b) {
+#if EXAI_DSP
+    int32_t product;
+    __asm__("smulwb %0, %1, %2" : "=r"(product) : "r"(a), "r"(b));
+    return product;
+#else
+    return (int32_t)((int64_t)a * b >> 16);
+#endif
+}
+
 /* x / 2^shift, rounded, halves away from zero. */
 static inline int32_t exai_divide(int32_t x, int shift) {
     const int32_t half = (int32_t)((1u << shift) >> 1);
@@ -29,6 +40,21 @@ static inline int32_t exai_scale(int32_t x, int32_t multiplier, int shift) {
     return exai_divide(exai_high(x, multiplier), -shift);
 }
 
+/* x * multiplier * 2^shift / 2^31, plus zero, between low and high; most of what a RELU cuts off costs nothing. */
+static inline int8_t exai_requantize(int32_t x, int32_t multiplier, int shift, int32_t zero, int32_t low, int32_t high) {
+    if (low == zero && x <= 0) return (int8_t)low;
+#if EXAI_DSP
+    if (low == zero && shift <= 0 && x < 1 << 30) {
+        int32_t product;
+        __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(x * 2), "r"(multiplier));
+        x = (int32_t)((((uint32_t)product << 1 >> -shift) + 1) >> 1) + zero; /* halves up, which is away from zero */
+        return (int8_t)(x > high ? high : x);
+    }
+#endif
+    x = exai_scale(x, multiplier, shift) + zero;
+    return (int8_t)(x < low ? low : x > high ? high : x);
+}
+
 /* Bits of x, without leading zeros. */
 static inline int exai_length(uint32_t x) {
 #ifdef __GNUC__
@@ -38,6 +64,23 @@ static inline int exai_length(uint32_t x) {
     for (; x; x >>= 1) count++;
     return count;
 #endif
+}
+
+/* What turns sums into values, out of reach of what is written. */
+typedef struct {
+    const int32_t *multiplier;
+    const int8_t *shift;
+    int32_t zero, low, high, step;
+} exai_ending;
+
+static inline exai_ending exai_ending_of(const exai_layer *layer) {
+    const exai_ending found = {layer->multiplier, layer->shift, layer->out_zero, layer->low, layer->high, layer->step};
+    return found;
+}
+
+static inline int8_t exai_finished(const exai_ending *e, int32_t channel, int32_t sum) {
+    const int32_t which = channel * e->step;
+    return exai_requantize(sum, e->multiplier[which], e->shift[which], e->zero, e->low, e->high);
 }
 
 static inline int8_t exai_clamp(int32_t x, int32_t low, int32_t high) {
@@ -53,6 +96,11 @@ static inline uint32_t exai_word(const void *bytes) {
 /* Widened vectors: int16, in groups of four that lie `step` apart, so that two vectors can lie side by side (step 8).
  * With DSP instructions the four stand in the order 0 2 1 3, as they are multiplied.
  */
+
+/* Which value stands at i of widened ones. */
+static inline int32_t exai_order(int32_t i, int32_t count) {
+    return EXAI_DSP && i < count / 4 * 4 && (i & 3) % 3 ? i ^ 3 : i;
+}
 
 /* int8 -> int16, `zero` taken off. */
 void exai_widen(const int8_t *x, int32_t count, int32_t zero, int16_t *out, int32_t step);

@@ -1,132 +1,121 @@
-/* The way back through convolutions and dense layers. For each output pixel, the units that carry relevance are listed
- * with the factor of their weights; their rows, weighted and added, are what the pixels of the window get. Units that a
- * RELU cut off carry nothing and cost nothing. A pointwise layer's pixels are kept at once; others collect in a ring.
+/* The way back through convolutions and dense layers. Units that a RELU cut off carry no relevance: they are not listed, and
+ * their weights are not read. First each output pixel's relevance becomes factors, in its place, then each input gets the
+ * sum of its weights times the factors that it meets. Where many pixels meet the same weights, these are widened once.
  */
 
-#include "exai_flow.h"
+#include "exai_wide.h"
 
-/* Working space of one output pixel. */
-typedef struct {
-    int32_t *sums;     /* (window, in) */
-    exai_entry *list;  /* (out + 1) */
-    int16_t *v;        /* the window, widened; under EXAI_SIGNED sizes */
-    int16_t *negative; /* under EXAI_SIGNED, which were below zero */
-    uint16_t *units;   /* (out) which are listed, then their exponents */
-    int8_t *window;
-} space;
-
-/* Factors times the layer's multiplier; the exponent that they share. */
-static int32_t products(const exai_way *way, const space *s, const int16_t *above, int32_t exponent, int32_t *count) {
-    const exai_layer *const layer = way->layer;
-    const int32_t out = layer->out_channels, depth = layer->kernel_rows * layer->kernel_columns * layer->in_channels;
-    int32_t n = 0;
-    uint32_t size = 0;
-    for (int32_t j = 0; j < out; j++) {
-        if (!above[j]) continue;
-        s->list[n].row = j * depth;
-        s->list[n].factor = exai_multiplied(layer, j, above[j], way->most);
-        size |= exai_size(s->list[n++].factor);
-    }
-    int32_t by = exai_length(size) - way->bits;
-    exponent += way->most - 15;
-    for (int32_t k = 0; k < n; k++) s->list[k].factor = exai_shifted(s->list[k].factor, by);
-    *count = n;
-    return exponent + by + 16;
+static inline int32_t even(int32_t count) {
+    return count + (count & 1);
 }
 
-/* Relevance over what shares in each unit; units in which nothing does go. */
-static int32_t quotients(const exai_way *way, const space *s, const int16_t *above, int32_t exponent, int32_t *count) {
-    const exai_layer *const layer = way->layer;
-    const int32_t out = layer->out_channels, depth = layer->kernel_rows * layer->kernel_columns * layer->in_channels;
-    int32_t n = 0, left = 0, most = -1000, own;
-    for (int32_t j = 0; j < out; j++) {
-        if (!above[j]) continue;
-        s->units[n] = (uint16_t)j;
-        s->list[n++].row = j * depth;
-    }
-    exai_rows_dot(layer->weights, s->list, n, s->v, s->negative, depth, way->weights);
-    for (int32_t k = 0; k < n; k++) {
-        const int32_t d = s->list[k].factor + way->offset[s->units[k]];
-        if (!d) continue;
-        s->list[left].row = s->list[k].row;
-        s->list[left].factor = exai_quotient(above[s->units[k]], d, &own);
-        if (own > most) most = own;
-        s->units[left++] = (uint16_t)(own + 1000);
-    }
-    int32_t by = most + 16 - way->bits;
-    exponent -= 15;
-    for (int32_t k = 0; k < left; k++) s->list[k].factor = exai_shifted(s->list[k].factor, by + 1000 - s->units[k]);
-    *count = left;
-    return exponent + by + 16;
-}
-
-static void split_signs(const space *s, int32_t depth) {
-    for (int32_t i = 0; i < depth; i++) {
-        const int16_t sign = (int16_t)(s->v[i] >> 15);
-        s->negative[i] = sign;
-        s->v[i] = (int16_t)((s->v[i] ^ sign) - sign);
-    }
-}
-
-void exai_back(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below, void *scratch) {
+/* Relevance over what shares in each unit, in its place. */
+static void divide(const exai_way *way, const int8_t *x, int16_t *above, void *scratch) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
-    const int32_t depth = taps * in, pixels = layer->out_rows * layer->out_columns, fours = exai_fours(depth);
+    const int32_t depth = taps * in, eights = exai_eights(depth), columns = layer->out_columns;
+    const int32_t pixels = layer->out_rows * columns, sides = way->weights == EXAI_SIGNED ? 2 : 1;
     const int direct = taps == 1 && layer->stride_rows == 1 && layer->stride_columns == 1;
-    const int reads = way->offset != NULL || way->weights == EXAI_SIGNED;
-    space s;
-    exai_ring ring = {0};
-    s.sums = scratch;
-    s.list = (exai_entry *)(s.sums + fours);
-    s.v = (int16_t *)(s.list + out + 1);
-    s.negative = s.v + (reads ? fours : 0);
-    s.units = (uint16_t *)(s.negative + (way->weights == EXAI_SIGNED ? fours : 0));
-    s.window = (int8_t *)(s.units + (way->offset ? out + (out & 1) : 0));
-    if (!direct) {
-        int32_t *const sums = (int32_t *)(void *)(s.window + (reads ? fours : 0));
-        const int32_t places = ((layer->kernel_rows - 1) * layer->dilation_rows + 1) * layer->in_columns;
-        exai_ring_begin(&ring, way, sums, (int16_t *)(sums + places * in));
-    }
-    int32_t p = 0;
-    for (int32_t row = 0; row < layer->out_rows; row++) {
-        const int32_t top = row * layer->stride_rows - layer->top;
-        if (!direct) exai_ring_flush(&ring, top, gate, below);
-        for (int32_t column = 0; column < layer->out_columns; column++, p++) {
-            const int16_t *const m = above + p * out;
-            int32_t exponent = above[pixels * out + p], n = 0;
-            uint32_t size = 0;
-            const int8_t *from = direct && reads ? x + p * in : NULL;
-            if (exponent != EXAI_NOTHING) {
-                if (reads) {
-                    if (!direct) {
-                        exai_window(layer, x, row, column, s.window);
-                        from = s.window;
-                    }
-                    exai_widen(from, depth, layer->in_zero, s.v, 4);
-                    if (way->weights == EXAI_SIGNED) split_signs(&s, depth);
-                }
-                exponent = way->offset ? quotients(way, &s, m, exponent, &n) : products(way, &s, m, exponent, &n);
-                if (n) size = exai_rows_sum(layer->weights, s.list, n, s.negative, depth, way->weights, s.sums);
-                for (int32_t i = 0; i < depth && way->weights == EXAI_SIGNED; i++) { /* what is nothing has no share */
-                    if (from[i] == layer->in_zero) s.sums[i] = 0;
-                }
-            }
-            if (direct) exai_store(way->keep, p, in, s.sums, size, n ? exponent : EXAI_NOTHING, gate, below);
-            if (direct || !size) continue;
-            const int32_t *sums = s.sums;
-            int32_t i = top;
-            for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
-                int32_t j = column * layer->stride_columns - layer->left;
-                for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns, sums += in) {
-                    if (i < 0 || i >= layer->in_rows || j < 0 || j >= layer->in_columns) continue;
-                    const int32_t at = i % ring.span * layer->in_columns + j;
-                    if (in == 1 && ring.exponents[at] >= exponent)
-                        ring.sums[at] += sums[0] >> (ring.exponents[at] - exponent > 31 ? 31 : ring.exponents[at] - exponent);
-                    else
-                        exai_accumulate(ring.sums + at * in, ring.exponents + at, sums, in, exponent);
-                }
-            }
+    int32_t *const d = scratch;
+    int16_t *const v = (int16_t *)(d + out), *const wide = v + sides * eights;
+    uint16_t *const list = (uint16_t *)(wide + (way->wide ? out * sides * eights : 0));
+    int8_t *const window = (int8_t *)(list + even(out));
+    if (way->wide) exai_wide_rows(layer->weights, out, depth, way->weights, wide);
+    for (int32_t p = 0; p < pixels; p++) {
+        int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
+        if (*exponent == EXAI_NOTHING) continue;
+        const int32_t n = exai_list(m, out, list);
+        const int8_t *from = x + p * in;
+        if (!direct) {
+            exai_window(layer, x, p / columns, p % columns, window);
+            from = window;
         }
+        exai_wide_vector(from, depth, layer->in_zero, way->weights, v);
+        if (way->wide)
+            exai_dots(wide, sides * eights, list, n, v, sides * eights, d);
+        else
+            exai_rows_dot(layer->weights, depth, list, n, v, eights, way->weights, d);
+        *exponent = (int16_t)exai_divide_listed(m, list, n, way->offset, d, way->bits, *exponent);
     }
-    if (!direct) exai_ring_flush(&ring, layer->in_rows, gate, below);
+}
+
+/* Factors times the layer's multiplier, in their place. */
+static void multiply(const exai_way *way, int16_t *above, int32_t *products) {
+    const exai_layer *const layer = way->layer;
+    const int32_t out = layer->out_channels, pixels = layer->out_rows * layer->out_columns;
+    for (int32_t p = 0; p < pixels; p++) {
+        int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
+        uint32_t size = 0;
+        if (*exponent == EXAI_NOTHING) continue;
+        for (int32_t j = 0; j < out; j++) size |= exai_size(products[j] = exai_multiplied(layer, j, m[j], way->most));
+        const int32_t by = exai_length(size) - way->bits;
+        for (int32_t j = 0; j < out; j++) m[j] = (int16_t)exai_shifted(products[j], by);
+        *exponent = (int16_t)(size ? *exponent + way->most - 15 + by : EXAI_NOTHING);
+    }
+}
+
+/* Few pixels: listed rows of the weights themselves, added. Of windows, what lies outside the map goes. */
+static void add_rows(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                     void *scratch) {
+    const exai_layer *const layer = way->layer;
+    const int32_t in = layer->in_channels, out = layer->out_channels, pixels = layer->out_rows * layer->out_columns;
+    int32_t *const sums = scratch;
+    exai_entry *const entries = (exai_entry *)(sums + (in + 3) / 4 * 4);
+    for (int32_t p = 0; p < pixels; p++) {
+        const int32_t exponent = above[pixels * out + p];
+        int32_t n = 0;
+        for (int32_t j = 0; j < out && exponent != EXAI_NOTHING; j++) {
+            if (!above[p * out + j]) continue;
+            entries[n].row = j * in;
+            entries[n++].factor = above[p * out + j];
+        }
+        const uint32_t size = n ? exai_rows_sum(layer->weights, entries, n, x ? x + p * in : NULL, layer->in_zero, in,
+                                                way->weights, sums)
+                                : 0;
+        exai_store(way->keep, p, in, sums, size, exponent, gate, below);
+    }
+}
+
+/* A pointwise layer: each pixel's factors meet the columns of listed inputs. */
+static void directly(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                     void *scratch) {
+    const exai_layer *const layer = way->layer;
+    const int32_t in = layer->in_channels, out = layer->out_channels, width = exai_eights(out);
+    const int32_t pixels = layer->out_rows * layer->out_columns, sides = way->weights == EXAI_SIGNED ? 2 : 1;
+    int32_t *const sums = scratch, *const dense = sums + in;
+    int16_t *const v = (int16_t *)(dense + in), *const wide = v + width;
+    uint16_t *const list = (uint16_t *)(wide + sides * in * width), *const rows = list + even(in);
+    exai_wide_columns(way, !way->offset, 0, 0, in, width, in * width, wide);
+    memset(v, 0, (size_t)width * sizeof *v);
+    for (int32_t p = 0; p < pixels; p++) {
+        int32_t exponent = above[pixels * out + p], n = 0;
+        const int16_t *m = above + p * out;
+        if (exponent != EXAI_NOTHING) {
+            n = exai_list_kept(way->keep, p, 0, in, gate, list);
+            if (sides > 1) n = exai_list_rows(way, x + p * in, list, n, 0, in, rows);
+            if (out < width) m = memcpy(v, m, (size_t)out * sizeof *v);
+            exai_dots(wide, width, sides > 1 ? rows : list, n, m, width, sums);
+            exponent += exai_wide_exponent(way);
+        }
+        exai_keep_listed(way->keep, p, list, n, sums, exponent, gate, below, dense);
+    }
+}
+
+void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
+    const exai_layer *const layer = way->layer;
+    const int windows = layer->kernel_rows * layer->kernel_columns > 1 || layer->stride_rows > 1 || layer->stride_columns > 1;
+    if (windows && layer->in_channels < EXAI_NARROW) {
+        exai_back_narrow(way, x, above, gate, below, scratch);
+        return;
+    }
+    if (way->offset)
+        divide(way, x, above, scratch);
+    else if (!way->block)
+        multiply(way, above, scratch);
+    if (!way->block)
+        add_rows(way, x, above, gate, below, scratch);
+    else if (!windows)
+        directly(way, x, above, gate, below, scratch);
+    else
+        exai_back_windows(way, x, above, gate, below, scratch);
 }

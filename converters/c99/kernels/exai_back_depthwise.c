@@ -1,168 +1,218 @@
-/* The way back through depthwise convolutions: each output pixel's factors, times the weights of a tap, go to the pixel
- * of the input under that tap.
+/* The way back through depthwise convolutions: each pixel of the input gets the factors of the outputs whose windows hold it,
+ * times the weights of the taps between them. Weights are widened once, in fours of channels, so that four sums walk along
+ * the taps together. Channels are not mixed, so that small factors beside large ones count: they have 30 bits.
  */
 
-#include "exai_flow.h"
+#include "exai_fours.h"
+#include "exai_wide.h"
 
-static inline int32_t shared(int32_t w, int sharing, int32_t v) {
-    if (sharing == EXAI_ALL) return w;
-    if (sharing == EXAI_SIGNED && v <= 0) return v ? w & (w >> 31) : 0;
-    return w & ~(w >> 31);
+static inline int32_t taking(int32_t w, int side, int sharing) {
+    return sharing == EXAI_ALL ? w : side ? w & (w >> 31) : w & ~(w >> 31);
 }
 
-/* A tap inside the map: the pixel under it, and its weights. */
-typedef struct {
-    const int8_t *x, *w;
-} pair;
+enum { UP = 6 }; /* bits that weights are shifted to the left, so that their products with factors keep theirs */
 
-/* Sums of what shares in a unit. */
-static int32_t denominator(const exai_way *way, const pair *tap, int32_t taps, int32_t unit, int32_t times) {
-    const int32_t c = times == 1 ? unit : unit / times, zero = way->layer->in_zero;
-    int32_t sum = way->offset[unit];
-    if (way->weights == EXAI_POSITIVE) {
-        for (; taps > 0; taps--, tap++) {
-            const int32_t w = tap->w[unit];
-            sum += (w & ~(w >> 31)) * (tap->x[c] - zero);
-        }
-        return sum;
-    }
-    for (; taps > 0; taps--, tap++) {
-        const int32_t v = tap->x[c] - zero;
-        sum += shared(tap->w[unit], way->weights, v) * v;
-    }
-    return sum;
-}
-
-/* The factors of all units, zero where no relevance is; the exponent of their products. */
-static int32_t factors(const exai_way *way, const pair *tap, int32_t taps, const int16_t *above, int32_t exponent,
-                       int16_t *own, int32_t *s) {
+/* One tap's weights times `up` in fours; without an offset times the layer's multipliers. */
+static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int32_t up, int16_t *to) {
     const exai_layer *const layer = way->layer;
-    const int32_t out = layer->out_channels, times = out / layer->in_channels;
-    int32_t most = -1000, e, by;
-    if (!way->offset) {
-        uint32_t size = 0;
-        for (int32_t j = 0; j < out; j++) {
-            s[j] = above[j] ? exai_multiplied(layer, j, above[j], way->most) : 0;
-            size |= exai_size(s[j]);
+    const int8_t *const w = layer->weights + tap * layer->out_channels;
+    for (int32_t j = 0; j < exai_eights(layer->out_channels); j++) {
+        int32_t value = 0;
+        if (j < layer->out_channels) value = way->offset ? taking(w[j], side, way->weights) * up : exai_folded(way, j, w[j]);
+        to[j / 4 * taps * 4 + j % 4] = (int16_t)value;
+    }
+}
+
+/* Factors of rows of outputs, as many as a window spans, and what dividing takes. */
+typedef struct {
+    const int8_t **tap;
+    int32_t *factors, *base, *d, *q; /* (span, out columns, eights); (eights) each */
+    int16_t *exponents, *wide;       /* (span, out columns); weights in fours */
+    uint16_t *list;
+    int8_t *outside;
+    int32_t span, next;
+} rows_of_outputs;
+
+static void begin_dividing(const exai_way *way, const rows_of_outputs *r) {
+    const exai_layer *const layer = way->layer;
+    const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
+    const int plain = out == layer->in_channels && way->weights != EXAI_SIGNED;
+    memset(r->outside, layer->in_zero, layer->in_channels);
+    for (int32_t t = 0; t < taps; t++) widen_tap(way, t, taps, 0, 1, r->wide + 4 * t);
+    for (int32_t j = 0; j < out; j++) {
+        r->base[j] = way->offset[j];
+        for (int32_t t = 0; t < taps && plain; t++) {
+            r->base[j] -= layer->in_zero * taking(layer->weights[t * out + j], 0, way->weights);
         }
-        by = exai_length(size) - way->bits;
-        exponent += way->most - 15;
-            for (int32_t j = 0; j < out; j++) s[j] = exai_shifted(s[j], by);
-        return exponent + by + 16;
-    }
-    for (int32_t j = 0; j < out; j++) {
-        s[j] = 0;
-        const int32_t d = above[j] ? denominator(way, tap, taps, j, times) : 0;
-        if (!d) continue;
-        s[j] = exai_quotient(above[j], d, &e);
-        own[j] = (int16_t)e;
-        if (e > most) most = e;
-    }
-    by = most + 16 - way->bits;
-    exponent -= 15;
-    for (int32_t j = 0; j < out; j++) {
-        if (s[j]) s[j] = exai_shifted(s[j], by - own[j]);
-    }
-    return exponent + by + 16;
-}
-
-#if EXAI_DSP
-
-#define FOUR(take, shift)                                                                                    \
-    __asm__ volatile("1:\n\t"                                                                                \
-                     "ldr %[a], [%[w]], #4\n\t"                                                              \
-                     "ldrd %[x], %[y], [%[s]], #8\n\t"                                                       \
-                     "sxtb16 %[b], %[a]\n\t"                                                                 \
-                     "sxtb16 %[a], %[a], ror #8\n\t" take shift                                              \
-                     "ldrd %[c], %[d], [%[sums]]\n\t"                                                        \
-                     "smlawb %[c], %[x], %[b], %[c]\n\t"                                                     \
-                     "smlawb %[d], %[y], %[a], %[d]\n\t"                                                     \
-                     "strd %[c], %[d], [%[sums]], #8\n\t"                                                    \
-                     "ldrd %[x], %[y], [%[s]], #8\n\t" shift                                                 \
-                     "ldrd %[c], %[d], [%[sums]]\n\t"                                                        \
-                     "smlawt %[c], %[x], %[b], %[c]\n\t"                                                     \
-                     "smlawt %[d], %[y], %[a], %[d]\n\t"                                                     \
-                     "strd %[c], %[d], [%[sums]], #8\n\t"                                                    \
-                     "subs %[n], %[n], #1\n\t"                                                               \
-                     "bne 1b\n\t"                                                                            \
-                     : [w] "+r"(w), [s] "+r"(s), [sums] "+r"(sums), [n] "+r"(n), [a] "=&r"(a), [b] "=&r"(b), \
-                       [c] "=&r"(c), [d] "=&r"(d), [x] "=&r"(x), [y] "=&r"(y)                                \
-                     : [by] "r"(by)                                                                          \
-                     : "cc", "memory")
-#define POSITIVE "usat16 %[a], #8, %[a]\n\tusat16 %[b], #8, %[b]\n\t"
-#define SHIFT "asr %[x], %[x], %[by]\n\tasr %[y], %[y], %[by]\n\t"
-
-static void add_fours(const int8_t *w, const int32_t *s, int32_t *sums, int32_t n, int32_t by, int sharing) {
-    uint32_t a, b, c, d, x, y;
-    if (sharing == EXAI_ALL && !by)
-        FOUR("", "");
-    else if (sharing == EXAI_ALL)
-        FOUR("", SHIFT);
-    else if (!by)
-        FOUR(POSITIVE, "");
-    else
-        FOUR(POSITIVE, SHIFT);
-}
-
-#endif
-
-/* A tap's products, of factors shifted right, added to sums. */
-static void add(const exai_way *way, const int8_t *w, const int32_t *s, const int8_t *tap, int32_t *sums, int32_t by) {
-    const int32_t in = way->layer->in_channels, out = way->layer->out_channels, times = out / in;
-    int32_t j = 0;
-#if EXAI_DSP
-    if (times == 1 && out >= 4 && way->weights != EXAI_SIGNED) {
-        j = out / 4 * 4;
-        add_fours(w, s, sums, out / 4, by, way->weights);
-    }
-#endif
-    for (; j < out; j++) {
-        const int32_t c = times == 1 ? j : j / times;
-        const int32_t v = way->weights == EXAI_SIGNED ? tap[c] - way->layer->in_zero : 0;
-        sums[c] += exai_times(s[j] >> by, shared(w[j], way->weights, v));
     }
 }
 
+/* What relevance of output p is divided by, for each listed unit. */
+static void denominators(const exai_way *way, const rows_of_outputs *r, const int8_t *x, int32_t row, int32_t column,
+                         int32_t n) {
+    const exai_layer *const layer = way->layer;
+    const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
+    const int32_t times = out / in, fours = times == 1 && way->weights != EXAI_SIGNED ? out / 4 * 4 : 0;
+    int32_t t = 0, i = row * layer->stride_rows - layer->top, k = 0;
+    for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
+        int32_t j = column * layer->stride_columns - layer->left;
+        for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns) {
+            const int inside = i >= 0 && i < layer->in_rows && j >= 0 && j < layer->in_columns;
+            r->tap[t++] = inside ? x + (i * layer->in_columns + j) * in : r->outside;
+        }
+    }
+    memcpy(r->d, r->base, (size_t)fours * sizeof *r->d);
+    exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->d);
+    for (; k < n && r->list[k] < fours; k++) r->q[k] = r->d[r->list[k]];
+    for (; k < n; k++) {
+        const int32_t unit = r->list[k];
+        r->q[k] = r->base[unit];
+        for (t = 0; t < taps; t++) {
+            const int32_t v = r->tap[t][unit / times] - (times == 1 && way->weights != EXAI_SIGNED ? 0 : layer->in_zero);
+            r->q[k] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
+        }
+    }
+}
+
+/* Factors of the rows of outputs that windows of row `at` of the input hold. */
+static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const int16_t *above, int32_t at) {
+    const exai_layer *const layer = way->layer;
+    const int32_t columns = layer->out_columns, out = layer->out_channels, eights = exai_eights(out);
+    const int32_t end = (at + layer->top) / layer->stride_rows + 1;
+    for (; r->next < end && r->next < layer->out_rows; r->next++) {
+        for (int32_t j = 0; j < columns; j++) {
+            const int32_t p = r->next * columns + j, place = r->next % r->span * columns + j;
+            const int16_t *const m = above + p * out;
+            int32_t *const to = r->factors + place * eights, by;
+            int32_t exponent = above[layer->out_rows * columns * out + p];
+            if (exponent != EXAI_NOTHING && !way->offset) {
+                for (int32_t c = 0; c < out; c++) to[c] = m[c] * (1 << EXAI_PRECISION);
+                exponent -= EXAI_PRECISION - 16;
+            } else if (exponent != EXAI_NOTHING) {
+                const int32_t n = exai_list(m, out, r->list);
+                denominators(way, r, x, r->next, j, n);
+                const uint32_t size = exai_quotients(m, r->list, n, NULL, r->q, &by);
+                const int32_t up = exai_coarse(size, exponent - by - UP, way->bits + 14);
+                memset(to, 0, (size_t)eights * sizeof *to);
+                if (up > 0) {
+                    const int32_t half = 1 << (up - 1);
+                    for (int32_t k = 0; k < n; k++) to[r->list[k]] = (r->q[k] + half) >> up;
+                } else {
+                    for (int32_t k = 0; k < n; k++) to[r->list[k]] = r->q[k] * (1 << -up);
+                }
+                exponent = size ? exponent - by + up - UP : EXAI_NOTHING;
+            }
+            r->exponents[place] = (int16_t)exponent;
+        }
+    }
+}
+
+/* Weights in fours, taps in order of their class, in a class the last one first. */
+static void widen(const exai_way *way, int side, int16_t *wide) {
+    const exai_layer *const layer = way->layer;
+    const int32_t taps = layer->kernel_rows * layer->kernel_columns;
+    for (int32_t cy = 0; cy < layer->stride_rows; cy++) {
+        for (int32_t cx = 0; cx < layer->stride_columns; cx++) {
+            for (int32_t a = layer->kernel_rows - 1; a >= 0; a--) {
+                for (int32_t b = layer->kernel_columns - 1; b >= 0; b--) {
+                    if (a * layer->dilation_rows % layer->stride_rows != cy) continue;
+                    if (b * layer->dilation_columns % layer->stride_columns != cx) continue;
+                    widen_tap(way, a * layer->kernel_columns + b, taps, side, 1 << UP, wide);
+                    wide += 4;
+                }
+            }
+        }
+    }
+}
+
+/* The factors under the taps of rows and columns, with one exponent, nothing outside the map; what has to be shifted for
+ * that goes to `room`. */
+static int32_t gather(const rows_of_outputs *r, const exai_layer *layer, const int16_t *rows, int32_t na,
+                      const int16_t *columns, int32_t nb, const int32_t **tap, const int32_t *zeros, int32_t *room) {
+    const int32_t eights = exai_eights(layer->out_channels), all = layer->out_columns;
+    int32_t most = EXAI_NOTHING;
+    for (int32_t pass = 0; pass < 2; pass++) { /* the largest exponent, then the taps */
+        for (int32_t a = 0, t = 0; a < na; a++) {
+            const int inside = rows[a] >= 0 && rows[a] < r->next;
+            const int32_t row = inside ? rows[a] % r->span * all : 0;
+            for (int32_t b = 0; b < nb; b++, t++) {
+                const int here = inside && columns[b] >= 0 && columns[b] < all;
+                const int32_t own = here ? r->exponents[row + columns[b]] : EXAI_NOTHING;
+                if (!pass) {
+                    if (own > most) most = own;
+                    continue;
+                }
+                tap[t] = own < most - 30 ? zeros : r->factors + (row + columns[b]) * eights;
+                if (own == most || tap[t] == zeros) continue;
+                for (int32_t c = 0; c < eights; c++) room[c] = tap[t][c] >> (most - own);
+                tap[t] = room;
+                room += eights;
+            }
+        }
+        if (most == EXAI_NOTHING) break;
+    }
+    return most;
+}
+
+/* Scratch: pointers of taps, then int32: sums and values of a pixel, no factors, shifted factors of all taps, factors of
+ * rows; to divide, three values a unit; then int16: exponents, weights, lists, axes, weights to divide, a pixel outside. */
 void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                          void *scratch) {
     const exai_layer *const layer = way->layer;
-    const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
-    const int32_t columns = layer->in_columns, pixels = layer->out_rows * layer->out_columns;
-    pair *const tap = scratch;
-    int32_t *const s = (int32_t *)(void *)((int64_t *)scratch + 2 * taps);
-    int16_t *const own = (int16_t *)(s + out);
-    int32_t *const sums = (int32_t *)(void *)(own + out + (out & 1));
-    const int32_t places = ((layer->kernel_rows - 1) * layer->dilation_rows + 1) * columns;
-    int32_t p = 0;
-    exai_ring ring;
-    exai_ring_begin(&ring, way, sums, (int16_t *)(sums + places * in));
-    for (int32_t row = 0; row < layer->out_rows; row++) {
-        const int32_t top = row * layer->stride_rows - layer->top;
-        exai_ring_flush(&ring, top, gate, below);
-        for (int32_t column = 0; column < layer->out_columns; column++, p++) {
-            const int32_t left = column * layer->stride_columns - layer->left;
-            int32_t exponent = above[pixels * out + p], t = 0, i = top;
-            if (exponent == EXAI_NOTHING) continue;
-            for (int32_t a = 0; a < layer->kernel_rows && x; a++, i += layer->dilation_rows) {
-                int32_t j = left;
-                for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns) {
-                    if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
-                    tap[t].x = x + (i * columns + j) * in;
-                    tap[t++].w = layer->weights + (a * layer->kernel_columns + b) * out;
+    const int32_t kr = layer->kernel_rows, kc = layer->kernel_columns, taps = kr * kc, in = layer->in_channels;
+    const int32_t out = layer->out_channels, eights = exai_eights(out), all = layer->in_columns, times = out / in;
+    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1, span = exai_span(layer), divides = way->offset ? 1 : 0;
+    const int32_t **const tap = scratch;
+    int32_t *const sums = (int32_t *)(void *)((int64_t *)scratch + taps + 1), *const dense = sums + eights;
+    int32_t *const zeros = dense + eights, *const room = zeros + eights;
+    rows_of_outputs r;
+    r.tap = scratch, r.span = span, r.next = 0;
+    r.factors = room + taps * eights;
+    r.base = r.factors + span * layer->out_columns * eights;
+    r.d = r.base + divides * eights;
+    r.q = r.d + divides * eights;
+    int16_t *const wide = (int16_t *)(r.q + divides * eights);
+    r.exponents = wide + sides * taps * eights;
+    r.list = (uint16_t *)(r.exponents + span * layer->out_columns);
+    int16_t *const outs = (int16_t *)(r.list + eights), *const columns = outs + kr;
+    r.wide = columns + kc + ((span * layer->out_columns + kr + kc) & 1);
+    r.outside = (int8_t *)(r.wide + divides * taps * eights);
+    memset(zeros, 0, (size_t)eights * sizeof *zeros);
+    memset(r.factors, 0, (size_t)(span * layer->out_columns * eights) * sizeof *r.factors);
+    if (way->offset) begin_dividing(way, &r);
+    for (int side = 0; side < sides; side++) widen(way, side, wide + side * taps * eights);
+    for (int32_t i = 0; i < layer->in_rows; i++) {
+        load(way, &r, x, above, i);
+        const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs);
+        const int32_t taps_above =
+            kc * exai_taps_before((i + layer->top) % layer->stride_rows, kr, layer->stride_rows, layer->dilation_rows);
+        for (int32_t j = 0; j < all; j++) {
+            const int32_t p = i * all + j;
+            const int32_t nb = exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns);
+            const int32_t before = taps_above + na * exai_taps_before((j + layer->left) % layer->stride_columns, kc,
+                                                                      layer->stride_columns, layer->dilation_columns);
+            const int16_t *const w = wide + 4 * before;
+            int32_t n = 0, exponent = gather(&r, layer, outs, na, columns, nb, tap, zeros, room);
+            if (exponent != EXAI_NOTHING) {
+                exponent += exai_wide_exponent(way);
+                n = exai_list_kept(way->keep, p, 0, in, gate, r.list);
+                if (times == 1 && sides == 1) {
+                    exai_fours_of_factors(tap, (in + 3) / 4 * 4, na * nb, w, 4 * taps, dense);
+                    for (int32_t k = 0; k < n; k++) sums[k] = dense[r.list[k]];
+                } else {
+                    for (int32_t k = 0; k < n; k++) {
+                        const int32_t c = r.list[k], v = sides > 1 ? x[p * in + c] - layer->in_zero : 1;
+                        const int16_t *const mine = w + (v < 0 ? taps * eights : 0);
+                        sums[k] = 0;
+                        for (int32_t u = c * times; u < (c + 1) * times && v; u++) {
+                            for (int32_t t = 0; t < na * nb; t++) {
+                                sums[k] += exai_shortened(tap[t][u], mine[u / 4 * taps * 4 + 4 * t + u % 4]);
+                            }
+                        }
+                    }
                 }
             }
-            exponent = factors(way, tap, t, above + p * out, exponent, own, s);
-            t = 0, i = top;
-            for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
-                int32_t j = left;
-                for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns, t++) {
-                    if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
-                    const int32_t at = i % ring.span * columns + j;
-                    const int32_t by = exai_align(ring.sums + at * in, ring.exponents + at, in, exponent);
-                    add(way, layer->weights + t * out, s, x ? x + (i * columns + j) * in : NULL, ring.sums + at * in, by);
-                }
-            }
+            exai_keep_listed(way->keep, p, r.list, n, sums, exponent, gate, below, dense);
         }
     }
-    exai_ring_flush(&ring, layer->in_rows, gate, below);
 }

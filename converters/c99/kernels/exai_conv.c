@@ -3,13 +3,6 @@
 
 #include "exai_arithmetic.h"
 
-static inline int8_t finish(const exai_layer *layer, int32_t channel, int32_t sum) {
-    const int32_t which = channel * layer->step;
-    const int32_t low = layer->low;
-    if (sum <= 0 && low == layer->out_zero) return (int8_t)low; /* what a RELU cuts off */
-    return exai_clamp(exai_scale(sum, layer->multiplier[which], layer->shift[which]) + layer->out_zero, low, layer->high);
-}
-
 void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch) {
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
     const int32_t depth = taps * layer->in_channels, columns = layer->out_columns;
@@ -17,6 +10,8 @@ void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratc
     const int direct = taps == 1 && layer->stride_rows == 1 && layer->stride_columns == 1;
     int16_t *const v = scratch;
     int8_t *const window = (int8_t *)(v + 2 * exai_fours(depth));
+    const int32_t *const bias = layer->bias;
+    const exai_ending end = exai_ending_of(layer);
     int32_t row = 0, column = 0;
     for (int32_t p = 0; p < pixels; p += 2) {
         const int two = p + 1 < pixels;
@@ -33,16 +28,16 @@ void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratc
         int8_t *to = y + p * out;
         int32_t c = 0;
         for (; two && c + 2 <= out; c += 2, w += 2 * depth, to += 2) {
-            int32_t sums[4] = {layer->bias[c], layer->bias[c + 1], layer->bias[c], layer->bias[c + 1]};
+            int32_t sums[4] = {bias[c], bias[c + 1], bias[c], bias[c + 1]};
             exai_dot2x2(w, w + depth, v, depth, sums);
-            to[0] = finish(layer, c, sums[0]);
-            to[1] = finish(layer, c + 1, sums[1]);
-            to[out] = finish(layer, c, sums[2]);
-            to[out + 1] = finish(layer, c + 1, sums[3]);
+            to[0] = exai_finished(&end, c, sums[0]);
+            to[1] = exai_finished(&end, c + 1, sums[1]);
+            to[out] = exai_finished(&end, c, sums[2]);
+            to[out + 1] = exai_finished(&end, c + 1, sums[3]);
         }
         for (; c < out; c++, w += depth, to++) {
-            to[0] = finish(layer, c, layer->bias[c] + exai_dot(w, v, depth, 8));
-            if (two) to[out] = finish(layer, c, layer->bias[c] + exai_dot(w, v + 4, depth, 8));
+            to[0] = exai_finished(&end, c, bias[c] + exai_dot(w, v, depth, 8));
+            if (two) to[out] = exai_finished(&end, c, bias[c] + exai_dot(w, v + 4, depth, 8));
         }
     }
 }
@@ -51,11 +46,12 @@ void exai_dense(const exai_layer *layer, const int8_t *x, int8_t *y, void *scrat
     const int32_t depth = layer->in_channels, out = layer->out_channels;
     int16_t *const v = scratch;
     int32_t *const sums = (int32_t *)(void *)(v + EXAI_PIECE);
+    const exai_ending end = exai_ending_of(layer);
     memcpy(sums, layer->bias, (size_t)out * sizeof *sums);
     for (int32_t at = 0; at < depth; at += EXAI_PIECE) {
         const int32_t count = depth - at < EXAI_PIECE ? depth - at : EXAI_PIECE;
         exai_widen(x + at, count, 0, v, 4);
         for (int32_t c = 0; c < out; c++) sums[c] += exai_dot(layer->weights + c * depth + at, v, count, 4);
     }
-    for (int32_t c = 0; c < out; c++) y[c] = finish(layer, c, sums[c]);
+    for (int32_t c = 0; c < out; c++) y[c] = exai_finished(&end, c, sums[c]);
 }

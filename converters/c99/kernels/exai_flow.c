@@ -2,8 +2,23 @@
 
 #include "exai_flow.h"
 
+#if EXAI_DSP
+/* Four bits: which of four values are at least as large as `least`'s. */
+static inline uint32_t four_signs(const int8_t *x, uint32_t least) {
+    uint32_t which;
+    __asm__("ssub8 %0, %1, %2\n\tsel %0, %3, %4" : "=&r"(which) : "r"(exai_word(x)), "r"(least), "r"(0x08040201u), "r"(0u) : "cc");
+    return which * 0x01010101u >> 24;
+}
+#endif
+
 void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
     uint32_t byte = 0;
+#if EXAI_DSP
+    const uint32_t least = ((uint32_t)(zero + 1) & 0xFFu) * 0x01010101u;
+    for (; count >= 8 && zero < 127; count -= 8, x += 8) {
+        *bits++ = (uint8_t)(four_signs(x, least) | four_signs(x + 4, least) << 4);
+    }
+#endif
     for (; count >= 8; count -= 8, x += 8) { /* the sign of zero - x is at bit 31 */
         byte = (uint32_t)(zero - x[0]) >> 31 | (uint32_t)(zero - x[1]) >> 31 << 1 | (uint32_t)(zero - x[2]) >> 31 << 2 |
                (uint32_t)(zero - x[3]) >> 31 << 3 | (uint32_t)(zero - x[4]) >> 31 << 4 |
@@ -116,7 +131,7 @@ static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count,
 
 /* One pixel's values as mantissas. */
 static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, int32_t exponent, int16_t *m, int16_t *e) {
-    const int32_t count = keep->channels, by = exai_length(size) - EXAI_PRECISION;
+    const int32_t count = keep->channels, by = exai_coarse(size, exponent, EXAI_PRECISION);
     exponent = size ? exponent + by : EXAI_NOTHING;
     if (keep->adds && *e != EXAI_NOTHING) {
         if (!size) return;

@@ -11,6 +11,13 @@ static inline int32_t exai_round(int32_t x, int32_t by) {
     return by > 30 ? 0 : (x + (1 << (by - 1))) >> by;
 }
 
+/* By how much values of this size and exponent are shifted right so that they take `bits` or up to three fewer: exponents
+ * are multiples of four, so that neighbours mostly have the same. */
+static inline int32_t exai_coarse(uint32_t size, int32_t exponent, int32_t bits) {
+    const int32_t by = exai_length(size) - bits;
+    return by + (-(exponent + by) & 3);
+}
+
 static inline float exai_power_of_two(int32_t exponent) {
     const uint32_t bits = exponent < -126 ? 0u : (uint32_t)((exponent > 127 ? 127 : exponent) + 127) << 23;
     float value;
@@ -28,22 +35,19 @@ static inline int32_t exai_shifted(int32_t x, int32_t by) {
     return by >= 0 ? exai_round(x, by) : by < -31 ? 0 : (int32_t)((uint32_t)x << -by);
 }
 
-/* factor * w / 2^16, rounded down: a factor has up to 30 bits, so that small ones beside large ones are not lost. */
-static inline int32_t exai_times(int32_t factor, int32_t w) {
-    return (factor >> 16) * w + ((int32_t)((uint32_t)factor & 0xFFFFu) * w >> 16);
-}
-
 /* A unit that carries relevance: where its row of weights begins, and the factor of the row. */
 typedef struct {
     int32_t row, factor;
 } exai_entry;
 
-/* The factors of a list become what shares in each of its rows: the sum of products with v. */
-void exai_rows_dot(const int8_t *weights, exai_entry *list, int32_t n, const int16_t *v, const int16_t *negative,
-                   int32_t depth, int sharing);
+/* What shares in each listed row: the sum of its products with v, which lies as `exai_widen` writes it; under EXAI_SIGNED
+ * what is below zero lies `negative` values further. */
+void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v, int32_t negative,
+                   int sharing, int32_t *sums);
 
-/* The rows of a list, weighted and added, over 2^16; the size of the sums. A list has room for one entry more than it holds. */
-uint32_t exai_rows_sum(const int8_t *weights, exai_entry *list, int32_t n, const int16_t *negative, int32_t depth,
+/* The rows of a list, weighted and added; the size of the sums. A list has room for one entry more than it holds. Under
+ * EXAI_SIGNED the input's values say which weights share. */
+uint32_t exai_rows_sum(const int8_t *weights, exai_entry *list, int32_t n, const int8_t *x, int32_t zero, int32_t depth,
                        int sharing, int32_t *sums);
 
 /* The layer's multiplier as m / 2^15 * 2^(exponent that all channels share), for factors. */
@@ -51,16 +55,6 @@ static inline int32_t exai_multiplied(const exai_layer *layer, int32_t unit, int
     const int32_t which = unit * layer->step, by = most - layer->shift[which];
     const int32_t product = factor * (int32_t)(((uint32_t)layer->multiplier[which] + 0x8000u) >> 16);
     return product >> (by > 31 ? 31 : by);
-}
-
-/* m / d = q * 2^(exponent - 15), q in 2^14 ... 2^16; d is not zero. */
-static inline int32_t exai_quotient(int32_t m, int32_t d, int32_t *exponent) {
-    const uint32_t numerator = (uint32_t)(m < 0 ? -m : m), denominator = (uint32_t)(d < 0 ? -d : d);
-    const int32_t length = exai_length(numerator), by = exai_length(denominator) - 15;
-    const uint32_t fifteen = by > 0 ? (denominator + (1u << (by - 1))) >> by : denominator << -by;
-    const int32_t q = (int32_t)((numerator << (30 - length)) / fifteen);
-    *exponent = length - by - 15;
-    return (m ^ d) < 0 ? -q : q;
 }
 
 /* Rows of the input until no later window reaches them. */

@@ -71,7 +71,9 @@ def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
         raise low.refuse("a size beyond 65,535")
     taps = geometry["kernel_rows"] * geometry["kernel_columns"]
     if depthwise:
-        return parameters, 8 * taps + geometry["in_channels"]
+        out = geometry["out_channels"]
+        fours = out // 4 * 4 if out == geometry["in_channels"] else 0
+        return parameters, 8 * (taps + 1) + 4 * out + 2 * taps * fours + geometry["in_channels"]
     depth = -(-taps * geometry["in_channels"] // 4) * 4
     if _is_long(op, geometry):
         return parameters, 2 * PIECE + 4 * geometry["out_channels"]

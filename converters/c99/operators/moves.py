@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from converters.c99.lowering import Lowering
+from converters.c99.lowering import WIDE, Lowering
 from converters.c99.schedule import Literal, Step
-from edgexai.graph import DType, Op, OpKind
+from edgexai.graph import Op, OpKind
 
 
 def alias(low: Lowering, op: Op) -> None:
@@ -29,7 +29,7 @@ def _move(
     keeps: bool = False,
 ) -> None:
     """Copy a block of ``shape``; strides in elements of the map that is read and of the one that is written."""
-    size = 4 if low.tensor(x).dtype == DType.FLOAT32 else 1
+    size = 4 if low.tensor(x).dtype in WIDE else 1
     loops: list[tuple[int, int, int]] = []
     for n, u, v in zip(shape, from_strides, to_strides, strict=True):
         if n == 1:
@@ -82,7 +82,7 @@ def concatenation(low: Lowering, op: Op) -> None:
     axis = int(op.options.axis) % len(shape)
     to, strides = 0, strides_of(shape)
     for k, x in enumerate(op.inputs):
-        if low.scale(x) != low.scale(y):
+        if not low.floats and low.scale(x) != low.scale(y):
             raise low.refuse("its inputs must have the output's scale")
         part = low.tensor(x).shape
         _move(low, x, y, part, strides_of(part), strides, to=to, keeps=k > 0)
@@ -94,10 +94,12 @@ def pad(low: Lowering, op: Op) -> None:
     x, y = op.inputs[0], op.outputs[0]
     shape, wide = low.tensor(x).shape, low.tensor(y).shape
     before = [int(p[0]) for p in low.constant(op.inputs[1])]
-    _, zero = low.scale(y)
+    zero = 0 if low.floats else low.scale(y)[1]
     value = int(low.constant(op.inputs[2]).reshape(-1)[0]) if len(op.inputs) > 2 else zero
+    if low.floats and len(op.inputs) > 2 and low.constant(op.inputs[2]).reshape(-1)[0]:
+        raise low.refuse("padding with another number than zero")
     name = low.new(y)
-    fill = Literal(str(value)), Literal(str(prod(wide)))
+    fill = Literal(str(value)), Literal(str(low.buffers[name].size))
     low.steps.append(Step("memset", "", {}, (name, *fill), (), (name,), low.graph.describe(low.at), low.at))
     strides = strides_of(wide)
     to = sum(b * s for b, s in zip(before, strides, strict=True))
@@ -164,3 +166,13 @@ def transposition(low: Lowering, op: Op) -> None:
     strides, out = strides_of(low.tensor(x).shape), low.tensor(y).shape
     turned = [strides[int(a)] for a in low.constant(op.inputs[1])]
     _move(low, x, y, out, turned, strides_of(out))
+
+
+def depth_to_space(low: Lowering, op: Op) -> None:
+    """DEPTH_TO_SPACE."""
+    x, y = op.inputs[0], op.outputs[0]
+    block, (_, rows, columns, channels) = int(op.options.blockSize), low.tensor(y).shape
+    shape = (rows // block, block, columns // block, block * channels)
+    width = columns // block
+    _move(low, x, y, shape, (width * block * block * channels, block * channels, block * block * channels, 1),
+          strides_of(shape))  # fmt: skip

@@ -11,8 +11,8 @@ from converters.c99.lowering import Lowering
 from edgexai.graph import Op, OpKind
 
 
-def _pair(low: Lowering, op: Op) -> dict[str, Any]:
-    a, b, y = *op.inputs, op.outputs[0]
+def loops_of(low: Lowering, a: int, b: int, y: int) -> dict[str, Any]:
+    """Counts and strides of two maps along the axes of what they give."""
     shape = low.tensor(y).shape
     loops: list[tuple[int, int, int]] = []
     wide_a, wide_b = (_broadcast(low.tensor(t).shape, shape) for t in (a, b))
@@ -28,11 +28,17 @@ def _pair(low: Lowering, op: Op) -> dict[str, Any]:
     loops = [(1, 0, 0)] * (4 - len(loops)) + loops
     if any(v >= 1 << 16 for loop in loops for v in loop):
         raise low.refuse("a size beyond 65,535")
-    bottom, top = low.range(y, int(op.options.fusedActivationFunction))
     return {
         "count": [n for n, _, _ in loops],
         "stride_a": [s for _, s, _ in loops],
         "stride_b": [t for _, _, t in loops],
+    }
+
+
+def _pair(low: Lowering, op: Op) -> dict[str, Any]:
+    a, b, y = *op.inputs, op.outputs[0]
+    bottom, top = low.range(y, int(op.options.fusedActivationFunction))
+    return loops_of(low, a, b, y) | {
         "zero_a": low.scale(a)[1],
         "zero_b": low.scale(b)[1],
         "zero": low.scale(y)[1],

@@ -30,20 +30,13 @@ def pool(low: Lowering, op: Op) -> None:
 def reduction(low: Lowering, op: Op) -> None:
     """MEAN and SUM."""
     x, y = op.inputs[0], op.outputs[0]
-    shape = low.tensor(x).shape
-    axes = {int(a) % len(shape) for a in np.atleast_1d(low.constant(op.inputs[1]))}
     (in_scale, in_zero), (out_scale, out_zero) = low.scale(x), low.scale(y)
-    strides = [prod(shape[a + 1 :]) for a in range(len(shape))]
-    kept = _merged([(shape[a], strides[a]) for a in range(len(shape)) if a not in axes])
-    over = _merged([(shape[a], strides[a]) for a in range(len(shape)) if a in axes])
-    if len(kept) > 3 or len(over) > 3:
-        raise low.refuse("more than three axes that are not next to each other")
+    kept, over = axes_of(low, op)
     count = prod(n for n, _ in over)
     m, shift = fixed.multiplier(in_scale / out_scale)
     if op.kind == OpKind.MEAN:
         by = min(count.bit_length() - 1, 32, 31 + shift)
         m, shift = (m << by) // count, shift - by
-    kept, over = [(1, 0)] * (3 - len(kept)) + kept, [(1, 0)] * (3 - len(over)) + over
     parameters = {
         "count": [n for n, _ in kept],
         "stride": [s for _, s in kept],
@@ -55,6 +48,18 @@ def reduction(low: Lowering, op: Op) -> None:
         "zero": out_zero,
     }
     low.call("exai_reduce", "exai_reduction", parameters, [low.value(x)], low.new(y))
+
+
+def axes_of(low: Lowering, op: Op) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(count, stride) of three axes that stay and three that go."""
+    shape = low.tensor(op.inputs[0]).shape
+    axes = {int(a) % len(shape) for a in np.atleast_1d(low.constant(op.inputs[1]))}
+    strides = [prod(shape[a + 1 :]) for a in range(len(shape))]
+    kept = _merged([(shape[a], strides[a]) for a in range(len(shape)) if a not in axes])
+    over = _merged([(shape[a], strides[a]) for a in range(len(shape)) if a in axes])
+    if len(kept) > 3 or len(over) > 3:
+        raise low.refuse("more than three axes that are not next to each other")
+    return [(1, 0)] * (3 - len(kept)) + kept, [(1, 0)] * (3 - len(over)) + over
 
 
 def _merged(loops: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -56,7 +56,8 @@ def own(directory: Path | None) -> tuple[Path | None, int | None, str | None]:
 def _private(path: Path) -> None:
     """Nobody else reads what waits: SQLite gives its other files the mode of the first."""
     with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        # not one that is there: closing it would give up the locks of this process's connections to it (POSIX)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     for suffix in ("", "-wal", "-shm"):
         with contextlib.suppress(OSError):
             os.chmod(f"{path}{suffix}", 0o600)

@@ -106,12 +106,12 @@ def run(args: argparse.Namespace) -> int:
 def _trier(model: Path, data: Path) -> "Callable[[Finding], Outcome | None]":
     """Tries suspicions of the explainer's model; None for those of another one."""
     from edgexai.cli.fleet.confirm import Seen
-    from edgexai.fleet.analysis.analyse import SUSPECT
+    from edgexai.fleet.analysis.analyse import TRIED
 
     seen = Seen.of(model, data)
 
     def tried(finding: "Finding") -> "Outcome | None":
-        worth = finding.probe is not None and finding.model == seen.model and finding.p <= SUSPECT
+        worth = finding.probe is not None and finding.model == seen.model and finding.p <= TRIED
         return seen.tried(finding.probe) if worth and finding.probe is not None else None
 
     return tried

@@ -52,8 +52,8 @@ EXPECTED = {
 }
 """Cycles in proportion, by TERMS: a dual multiply-accumulate with operands unpacked once for many outputs (pointwise),
 gathered from a window (conv), by the tap (depthwise), with weights read once (dense), and the begin and end of each
-inner loop over channels; a co-processor makes whole products cheap and the rest not; microTVM's kernels multiply one at
-a time, and scale each output in a pass of its own."""
+inner loop over channels; a co-processor makes whole products cheap and the rest not; with microTVM all products cost
+about the same, and each output much."""
 
 PULL = 3.0
 """Weight of a deviation from EXPECTED against one from a published latency, both in logarithms."""

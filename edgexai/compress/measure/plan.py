@@ -5,7 +5,11 @@ Maps that are alive at once lie side by side: the largest first, each in the fir
 """
 
 from edgexai.compress.measure.cost import lifetimes
-from edgexai.graph import Graph
+from edgexai.graph import Graph, serialize
+from edgexai.runtime.arena import arena
+
+LARGEST_KIB = 16 * 1024
+"""Of RAM on a board that runs TFLite Micro; others plan their memory otherwise."""
 
 AN_OPERATOR = 330
 """Bytes of TFLite Micro's own tables for each operator, with its tensors, quantization and the kernel's data. With it
@@ -35,3 +39,9 @@ def planned(graph: Graph) -> int:
 def estimated_arena(graph: Graph) -> int:
     """About how much TFLite Micro's arena takes, where it cannot be asked."""
     return planned(graph) + AN_OPERATOR * len(graph.ops) + A_MODEL
+
+
+def arena_of(graph: Graph) -> tuple[int, bool]:
+    """Bytes of TFLite Micro's arena, and whether it said so itself; else they are estimated."""
+    measured = arena(serialize(graph))
+    return (estimated_arena(graph), False) if measured is None else (measured, True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgexai.fleet.alarms.alarms import Alarms, Channel
 from edgexai.fleet.alarms.announce import Announcer, Name
+from edgexai.fleet.alarms.looks import Looks
 from edgexai.fleet.alarms.webhook import Webhook
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.store.labels import labels
@@ -36,7 +37,7 @@ class Speaker:
         self._announcer = None if told.broker is None else Announcer(told.broker)
         self._view = view
         found: list[Channel] = [c for c in (told.webhook, self._announcer) if c is not None]
-        self.alarms = Alarms(watch.directory, lambda: watch.answer()["findings"], found, told.least)
+        self.alarms = Alarms(watch.directory, Looks(watch.answer).sure, found, told.least)
 
     def announce(self) -> None:
         """Say which nodes are there, and what each saw last."""

@@ -1,5 +1,6 @@
-"""Everything together: all analyses of a model's frames under one false-discovery rate, the most urgent first."""
+"""Everything together: all analyses of a model's frames, under one false-discovery rate, the most urgent first."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from edgexai.fleet.analysis.bias import biases
@@ -13,10 +14,15 @@ from edgexai.fleet.analysis.statistics import false_discovery
 
 RATE = 0.1
 """Of all findings that are reported at once, at most so many are expected to be false."""
+FIRST = 0.5
+"""Part of that which shortcuts may use up, if there are other kinds; these share the rest."""
 
 
 SUSPECT = 0.05
 """p of a shortcut from which it is worth a trial by a node, though it may not be sure enough to be reported."""
+
+TRIED = 0.2
+"""p of a shortcut up to which it is tried where samples are at hand: a trial tells better than p does."""
 
 Try = Callable[[Finding], Finding]
 
@@ -30,9 +36,11 @@ def analysed(
 ) -> list[Finding]:
     """The findings of several models' frames; ``baseline`` has earlier frames of some of them.
 
-    Every class, group, node and pair that has enough frames is one test, whatever comes of it; what remains after
-    Benjamini and Yekutieli 2001 at ``rate`` is returned. The most separated part of every class is ``tried``, where
-    there is something to try it with: what a trial confirms is returned too, with ``suspicions`` all of p ≤ SUSPECT.
+    Every class, group, node and pair that has enough frames is one test, whatever comes of it. What remains after
+    Benjamini and Yekutieli 2001 is returned, each kind at its part of ``rate``: the parts add up to a rate for all
+    (a sum of shares is not below the share of sums), and many nodes take nothing from few classes.
+    The most separated part of every class is ``tried``, where there is something to try it with: what a trial confirms
+    is returned too, with ``suspicions`` all of p ≤ SUSPECT.
     """
     earlier = {e.model: e for e in baseline}
     found = [finding for one in models for finding in tested(one, earlier.get(one.model))]
@@ -49,10 +57,13 @@ def tested(one: Evidence, earlier: Evidence | None) -> list[Finding]:
 
 def judged(found: Sequence[Finding], rate: float, tried: Try, suspicions: bool) -> list[Finding]:
     """What remains of all tests, the most urgent first."""
-    if not found:
-        return []
-    rates = false_discovery([finding.p for finding in found])
-    known = [f.judged(float(q)) for f, q in zip(found, rates, strict=True)]
+    known: list[Finding] = []
+    kinds = Counter(f.kind for f in found)
+    weights = {kind: FIRST if kind == "shortcut" else (1 - FIRST) / max(1, len(kinds) - 1) for kind in kinds}
+    for kind in kinds:
+        same = [f for f in found if f.kind == kind]
+        rates = false_discovery([f.p for f in same]) / (weights[kind] if len(kinds) > 1 else 1)
+        known += [f.judged(min(1.0, float(q))) for f, q in zip(same, rates, strict=True)]
     known = [tried(f) if f.kind == "shortcut" else f for f in known]
     weak = [f for f in known if f.kind == "shortcut" and f.q > rate]
     shown = [f for f in known if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]

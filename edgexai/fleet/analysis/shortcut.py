@@ -5,10 +5,14 @@ what the network saw and how sure it was detect it. So each class is clustered o
 
 1. Concepts are whitened by how they vary within the *other* classes: what varies everywhere says nothing, what varies
    in one class alone does (a discriminant analysis whose classes are the predicted ones). Five components are kept.
-2. k-means, k = 2 … 5, on components and logit. Every cluster of at least max(5, 2 %) frames is a suspect, and so is
-   everything outside of it: carriers may be the majority.
+2. k-means, k = 2, 3, 4, 6, on components and logit. Every cluster of at least max(3, 2 %) frames is a suspect, and so
+   is everything outside of it: carriers may be the majority.
 3. A suspect's separation is its d' along a discriminant of the components, computed on frames that the discriminant has
-   not seen (five folds), plus twice its shift of the logit in standard deviations of the other classes' (at most 6).
+   not seen (five folds), what is beyond 5 thrice, plus three times its shift of the logit in standard deviations of the
+   other classes', plus three times how much closer it lies together than the rest (half the logarithm of the ratio of
+   variances): an artefact is the same each time.
+4. What is usual depends on the network: half of how far the middle one of its other classes leaves the usual is
+   taken off.
 
 How large that becomes in classes without an artefact is known from networks that were trained clean
 (`benchmarks/findings`): its Gumbel distribution gives the p-value.
@@ -16,6 +20,7 @@ How large that becomes in classes without an artefact is known from networks tha
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,11 +37,14 @@ Mask = NDArray[np.bool_]
 
 LEAST = 40
 """Frames of a class below which nothing is said."""
-COMPONENTS, CLUSTERS, FOLDS = 5, (2, 3, 4, 5), 5
-LOGIT_WEIGHT, MOST_SHIFT, MOST_SEPARATION = 0.7, 6.0, 12.0
+COMPONENTS, CLUSTERS, FOLDS, FEWEST = 5, (2, 3, 4, 6), 5, 3
+LOGIT_WEIGHT, MOST_SHIFT, MOST_SEPARATION = 0.8, 10.0, 12.0
+SHIFT_WEIGHT, TOGETHER_WEIGHT, MOST_TOGETHER, NATURAL = 3.0, 3.0, 1.5, 5.0
 SHRINK_WITHIN, SHRINK = 0.2, 0.3
-NULL = (5.83, 0.87)
-"""Location and scale of a Gumbel distribution that has the upper tail of `Suspect.separation` in 320 clean classes."""
+NULL = (7.7, 1.56)
+"""Location and scale of a Gumbel distribution that has the upper tail of `Suspect.separation` in 419 clean classes."""
+USUAL, ENOUGH_CLASSES = 7.5, 4
+"""Median of `Suspect.separation` in clean classes, and how many other classes say what is usual in a network."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +59,25 @@ class Suspect:
     likeness: Array
     plane: tuple[Array, float, float]
 
-    @property
-    def p(self) -> float:
-        """How often a clean class has as much."""
+    def p(self, others: Sequence[float]) -> float:
+        """How often a clean class has as much, in a network whose ``others`` have such separations."""
         location, scale = NULL
+        if len(others) >= ENOUGH_CLASSES:
+            location += 0.5 * (float(np.median(others)) - USUAL)
         return float(-np.expm1(-math.exp(min(-(self.separation - location) / scale, 700.0))))
 
 
 def shortcuts(evidence: Evidence) -> list[Finding]:
     """One candidate for every class with enough frames, whatever its p; who reads them corrects for their number."""
-    channels = evidence.channels()
+    channels, suspects = evidence.channels(), dict[int, Suspect]()
+    for target in map(int, np.unique(evidence.target)):
+        if (evidence.target == target).sum() >= LEAST:
+            suspect = suspected(channels, evidence.score, evidence.target, target)
+            suspects |= {target: suspect} if suspect else {}
     found = []
-    for target in np.unique(evidence.target):
-        own = evidence.target == target
-        if own.sum() >= LEAST and (suspect := suspected(channels, evidence.score, evidence.target, int(target))):
-            found.append(_finding(evidence.where(own), int(target), suspect))
+    for target, suspect in suspects.items():
+        others = [other.separation for k, other in suspects.items() if k != target]
+        found.append(_finding(evidence.where(evidence.target == target), target, suspect, suspect.p(others)))
     return found
 
 
@@ -78,8 +90,8 @@ def suspected(channels: Array, score: Array, classes: NDArray[np.int64], target:
     mean, white = channels[own].mean(0), _whitening(channels, classes, target)
     middle, spread = float(np.median(score[own])), _usual_spread(score, classes, target)
     logit = (score[own] - middle) / spread
-    x = (channels[own] - mean) @ white
-    axes = white @ np.linalg.svd(x, full_matrices=False)[2][:COMPONENTS].T
+    white_x = (channels[own] - mean) @ white
+    axes = white @ np.linalg.svd(white_x, full_matrices=False)[2][:COMPONENTS].T
     parts = (channels[own] - mean) @ axes
     size = max(math.sqrt(float((parts**2).sum(1).mean())), 1e-12)
     parts, weight = parts / size, LOGIT_WEIGHT / max(float(logit.std()), 1e-9)
@@ -88,7 +100,9 @@ def suspected(channels: Array, score: Array, classes: NDArray[np.int64], target:
     for mask in _clusters(both):
         shift = float(logit[mask].mean()) - float(logit[~mask].mean())
         separation = min(_separation(_projected(parts, mask), mask), MOST_SEPARATION)
-        separation += 2 * min(abs(shift), MOST_SHIFT)
+        separation += 2 * max(0.0, separation - NATURAL)
+        separation += SHIFT_WEIGHT * min(abs(shift), MOST_SHIFT)
+        separation += TOGETHER_WEIGHT * _together(white_x, mask if shift > 0 else ~mask)
         if best is None or separation > best[0]:
             best = separation, shift, mask
     if best is None:
@@ -131,11 +145,11 @@ def _clusters(x: Array) -> list[Mask]:
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
 
-    least, found = max(5, math.ceil(0.02 * len(x))), []
+    least, found = max(FEWEST, math.ceil(0.02 * len(x))), []
     with warnings.catch_warnings(), threadpool_limits(1):  # so few frames make threads wait for each other
         warnings.simplefilter("ignore", ConvergenceWarning)  # frames that are all alike
         for k in CLUSTERS:
-            label = KMeans(k, n_init=3, random_state=0).fit_predict(x)
+            label = KMeans(k, n_init=2, random_state=0).fit_predict(x)
             masks = [label == j for j in range(k)]
             found += [m for m in masks if least <= m.sum() <= len(x) - least]
     return found
@@ -169,20 +183,26 @@ def _separation(projected: Array, mask: Mask) -> float:
     return float((inside.mean() - outside.mean()) / max(math.sqrt(float(spread)), 1e-12))
 
 
+def _together(x: Array, mask: Mask) -> float:
+    """How much closer those of the mask lie together than the others."""
+    inside, outside = (max(float(x[side].var(0).sum()), 1e-9) for side in (mask, ~mask))
+    return min(max(0.5 * math.log(outside / inside), -1.0), MOST_TOGETHER)
+
+
 def _shrunk(covariance: Array, share: float) -> Array:
     mean = max(float(np.trace(covariance)) / len(covariance), 1e-12)
     found: Array = (1 - share) * covariance + share * mean * np.eye(len(covariance))
     return found
 
 
-def _finding(own: Evidence, target: int, suspect: Suspect) -> Finding:
+def _finding(own: Evidence, target: int, suspect: Suspect, p: float) -> Finding:
     count, rest = int(suspect.mask.sum()), int((~suspect.mask).sum())
     where = _where(own.maps[suspect.mask], own.maps[~suspect.mask])
     nodes = tuple(sorted(set(own.node[suspect.mask].tolist())))
     text = (
         f"Class {target}: {count} of its {len(own)} frames are recognised by other channels than the rest, with a "
         f"score {suspect.shift:.1f} standard deviations higher{f', and look more at the {where}' if where else ''}. "
-        f"Of clean classes, a share of {suspect.p:.1g} shows as much."
+        f"Of clean classes, a share of {p:.1g} shows as much."
     )
     members = tuple(
         Member(int(i), str(n), int(s), round(float(v), 4))
@@ -194,7 +214,7 @@ def _finding(own: Evidence, target: int, suspect: Suspect) -> Finding:
         target,
         nodes,
         count,
-        suspect.p,
+        p,
         suspect.shift,
         text,
         interval(suspect.shift, count, rest),

@@ -76,9 +76,13 @@ def damaged(path: Path, error: Exception) -> ConfigError:
 
 
 def _private(path: Path) -> None:
-    """Nobody else reads what nodes sent: SQLite gives its other files the mode of the first."""
+    """Nobody else reads what nodes sent: SQLite gives its other files the mode of the first.
+
+    A file that is there is not opened: closing it would give up the locks of every connection that this process has to
+    it (POSIX), and the next process that ends would take it for the last one and remove the log that is written to.
+    """
     with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     for suffix in ("", "-wal", "-shm"):
         with contextlib.suppress(OSError):
             os.chmod(f"{path}{suffix}", 0o600)

@@ -40,7 +40,7 @@ def routes(watch: Watch, asked: Asked | None = None) -> list[Route]:
         for one in said["findings"]:
             names = labels(watch.directory, one["model"])
             target = one["target"]
-            one["class"] = names[target] if target is not None and target < len(names) else None
+            one["class"] = names[target] if target is not None and 0 <= target < len(names) else None
             one["decision"] = asdict(made[one["id"]]) if one["id"] in made else None
         return said
 

@@ -95,7 +95,14 @@ def application(
 
     def latest(request: Request) -> Response:
         limit, asked = _limit(request, 8, 24), request.query_params
-        return _no_number if limit is None else Answer(view.latest(asked.get("fleet"), asked.get("node"), limit))
+        if limit is None:
+            return _no_number
+        frames = view.latest(asked.get("fleet"), asked.get("node"), limit)
+        names = {model: labels(view.store.directory, model) for model in {one["model"] for one in frames}}
+        for one in frames:
+            known = names[one["model"]]
+            one["class"] = known[one["target"]] if 0 <= one["target"] < len(known) else None
+        return Answer(frames)
 
     def quarantine(request: Request) -> Response:
         refusals = view.store.journal.refusals()

@@ -5,12 +5,13 @@ scale of the output channel, so the pass computes with q itself (int8 in the fil
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.graph import DType, Op, Tensor
+from edgexai.graph import DType, Op, OpKind, Tensor
 from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.reading.questions import fused_activation
 from edgexai.relevance.rules import Array, Epsilon, Flat, Modify, Part, Rule, Share, ZPlus
@@ -141,11 +142,15 @@ def pass_through(back: Backward, layer: Linear, rule: Rule, flow: Flow) -> None:
         gated = r
         if share.where and not back.nonnegative(y):
             gated = build.mul(r, _gate(back, layer, share.where))
-        z = _denominator(back, layer, x, replace(share, parts=parts), stabilizer)
+        in_one = _in_one(back, layer, x, parts)
+        z = _denominator(back, layer, x, replace(share, parts=parts), stabilizer, in_one)
         s = build.div(gated, z)
         if share.factor != 1:
             s = build.mul(s, build.const(share.factor))
         back.took(s, _constants(layer, rule, share, stabilizer))
+        if in_one is not None:
+            others.append(_halves(back, build.mul(in_one.x, layer.transposed(s, in_one.q))))
+            continue
         for part in parts:
             g = layer.transposed(s, layer.kernel.map(part.weight))
             _deal(back, part, x, g, factors, others)
@@ -187,7 +192,42 @@ def _input(back: Backward, part: Part, x: int) -> int:
     return value
 
 
-def _denominator(back: Backward, layer: Linear, x: int, share: Share, stabilizer: float) -> int:
+@dataclass(frozen=True)
+class InOne:
+    """Both sides of an input as a map of twice the channels, and the kernels that they meet as one."""
+
+    x: int
+    q: Array
+
+
+def _in_one(back: Backward, layer: Linear, x: int, parts: tuple[Part, ...]) -> InOne | None:
+    """Two convolutions as one, where the input is smaller than the output, in integers: KWS's first layer explains in
+    two thirds of the time. Of floats, two are faster."""
+    build, y = back.build, layer.op.outputs[0]
+    if (
+        not back.integer
+        or [p.x for p in parts] != ["positive", "negative"]
+        or layer.op.kind != OpKind.CONV_2D
+        or not layer.mixes
+    ):
+        return None
+    if 2 * prod(build.shape(x)) > prod(build.shape(y)):
+        return None
+    sides = build.concat([_input(back, part, x) for part in parts], 3)
+    return InOne(sides, np.concatenate([layer.kernel.map(part.weight) for part in parts], axis=3))
+
+
+def _halves(back: Backward, r: int) -> int:
+    """(…, 2 C) -> (…, C): the first half of the channels and the second, added."""
+    build, (*places, channels) = back.build, back.build.shape(r)
+    size = (*places, channels // 2)
+    zeros = [0] * len(places)
+    return build.add(build.slice(r, (*zeros, 0), size), build.slice(r, (*zeros, channels // 2), size))
+
+
+def _denominator(
+    back: Backward, layer: Linear, x: int, share: Share, stabilizer: float, in_one: InOne | None = None
+) -> int:
     """Σ over the parts, stabilized; in units of the kernel's scale."""
     build, kernel = back.build, layer.kernel
     bias = np.zeros_like(layer.bias)
@@ -202,6 +242,9 @@ def _denominator(back: Backward, layer: Linear, x: int, share: Share, stabilizer
         offset = offset + share.sign * stabilizer / kernel.scale
     dynamic = [p for p in share.parts if not isinstance(p.x, float)]
     z: int | None = None
+    if in_one is not None:
+        z = layer.forward(in_one.x, in_one.q, np.asarray(offset, np.float32))
+        dynamic = []
     for part in dynamic:
         here = np.asarray(offset if z is None else np.zeros_like(offset), np.float32)
         z_part = layer.forward(_input(back, part, x), kernel.map(part.weight), here)

@@ -13,7 +13,7 @@ export async function driftView(place, isOld) {
     (a) => [el("h2", {}, to({ view: "class", model, target }, title(a)), " over time"), el("p", {}, "model ", modelLink(model), a && !a.error ? ` · ${number(a.frames)} frames` : "")],
     (a) => {
       const { change } = a, sure = change.p <= 0.05;
-      const caption = (f) => [el("b", {}, f.node), day(f.time)];
+      const caption = (f) => [el("b", {}, f.node), day(f.time).slice(5)];
       return [
         el("p", { class: "said" }, sure ? `The reasons changed most about ${day(change.time)} UTC, by ${number(change.effect, 1)} standard deviations (p ${chance(change.p)}): ${number(change.before)} frames before, ${number(change.after)} since.`
           : `No change stands out (p ${chance(change.p)}). The most probable moment of one would be ${day(change.time)} UTC.`),

@@ -95,7 +95,7 @@ export async function nodeView(place, isOld) {
       el("h2", {}, one.node, el("small", {}, one.fleet), badge(String(s.state ?? "unknown"))),
       el("p", { class: "about" }, about.filter(Boolean).join(" · ")),
       mine.length === 0 ? el("p", { class: "about" }, "None of its heatmaps is at hand.") : el("div", { class: long ? "strip long" : "strip" }, ...mine.map((f) => el("figure", { title: `frame ${f.sequence}, score ${number(f.score, 2)}, ${f.bytes} bytes` },
-        mapElement(f.map), el("figcaption", {}, el("b", {}, names[f.target] ?? String(f.target)), number(f.score, 1))))),
+        mapElement(f.map), el("figcaption", {}, el("b", {}, f.class ?? names[f.target] ?? String(f.target)), number(f.score, 1))))),
       el("dl", {}, pair("stored", number(one.frames)), pair("heatmap", compact(one.bytes / one.frames), "B"), pair("median", compact(m.latency_ms?.p50), "ms"),
         Number.isFinite(m.energy_uj) ? pair("energy", compact(m.energy_uj / m.explained), "µJ") : pair("95 %", compact(m.latency_ms?.p95), "ms"),
         pair("waiting", number(m.waiting?.frames))))),

@@ -1,0 +1,141 @@
+/* The way back through windows of few inputs, where relevance ends in most networks: what all of a window get is added to a
+ * ring of the input's rows. A unit that its bias drives has a far larger factor than others, which would lose their bits
+ * beside it: factors of very different sizes go in two parts.
+ */
+
+#include "exai_wide.h"
+
+enum { ROOM = 6, SPREAD = 3 }; /* bits that the upper part leaves to the lower; bits that may be lost without one */
+
+typedef struct {
+    int32_t *sums, *lower, *q, *collected;      /* (window), (window), (out), ring */
+    int16_t *v, *x, *wide, *columns, *exponents; /* factors (2, out), the window (sides), weights, the ring's exponents */
+    int32_t *places;                             /* (window) in the ring */
+    uint16_t *rows, *list;                       /* (window), (out) */
+    int8_t *window;
+} space;
+
+/* Factors of listed units, in q; 2^exponent of what they are. */
+static uint32_t factors(const exai_way *way, const space *s, const int8_t *window, const int16_t *m, int32_t n,
+                        int32_t *exponent) {
+    const exai_layer *const layer = way->layer;
+    const int32_t depth = layer->kernel_rows * layer->kernel_columns * layer->in_channels, eights = exai_eights(depth);
+    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1;
+    uint32_t size = 0;
+    if (!way->offset) {
+        for (int32_t k = 0; k < n; k++) {
+            s->q[k] = exai_multiplied(layer, s->list[k], m[s->list[k]], way->most);
+            size |= exai_size(s->q[k]);
+        }
+        *exponent += way->most - 15;
+        return size;
+    }
+    int32_t by;
+    exai_wide_vector(window, depth, layer->in_zero, way->weights, s->x);
+    if (way->wide)
+        exai_dots(s->wide, sides * eights, s->list, n, s->x, sides * eights, s->q);
+    else
+        exai_rows_dot(layer->weights, depth, s->list, n, s->x, eights, way->weights, s->q);
+    size = exai_quotients(m, s->list, n, way->offset, s->q, &by);
+    *exponent -= 16 + by;
+    return size;
+}
+
+/* The places of a window's inputs in the ring, and their columns of weights. */
+static int32_t places(const exai_way *way, const space *s, const int8_t *x, int32_t span, int32_t top, int32_t left) {
+    const exai_layer *const layer = way->layer;
+    const int32_t in = layer->in_channels, columns = layer->in_columns, zero = layer->in_zero;
+    const int32_t depth = layer->kernel_rows * layer->kernel_columns * in;
+    int32_t n = 0, t = 0, i = top;
+    for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
+        const int32_t at = i < 0 || i >= layer->in_rows ? 0 : i % span * columns, row = i * columns;
+        int32_t j = left;
+        for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns, t += in) {
+            if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
+            for (int32_t c = 0; c < in; c++) {
+                const int32_t side = way->weights == EXAI_SIGNED ? x[(row + j) * in + c] - zero : 1;
+                if (!side) continue;
+                s->rows[n] = (uint16_t)(t + c + (side < 0 ? depth : 0));
+                s->places[n++] = (at + j) * in + c;
+            }
+        }
+    }
+    return n;
+}
+
+/* Sums of q, 2^shift of them, times columns of weights; returns the shift. */
+static int32_t products(const exai_way *way, const space *s, int32_t units, uint32_t size, int32_t n, int32_t width) {
+    const int32_t length = exai_length(size), parted = length > way->bits + SPREAD;
+    const int32_t by = parted ? length - way->bits + ROOM : length > way->bits ? length - way->bits : 0;
+    const int32_t low = by > way->bits ? by - way->bits : 0;
+    memset(s->v, 0, (size_t)width * sizeof *s->v * 2);
+    for (int32_t k = 0; k < units; k++) {
+        const int32_t upper = exai_round(s->q[k], by);
+        s->v[s->list[k]] = (int16_t)upper;
+        if (parted) s->v[width + s->list[k]] = (int16_t)((s->q[k] - upper * (1 << by)) >> low);
+    }
+    exai_dots(s->columns, width, s->rows, n, s->v, width, s->sums);
+    if (!parted) return by;
+    exai_dots(s->columns, width, s->rows, n, s->v + width, width, s->lower);
+    for (int32_t k = 0; k < n; k++) s->sums[k] = s->sums[k] * (1 << ROOM) + (s->lower[k] >> (by - low - ROOM));
+    return by - ROOM;
+}
+
+static space layout(const exai_way *way, void *scratch, int32_t span) {
+    const exai_layer *const layer = way->layer;
+    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int32_t width = exai_eights(layer->out_channels), sides = way->weights == EXAI_SIGNED ? 2 : 1;
+    const int32_t x = sides * exai_eights(depth), all = span * layer->in_columns;
+    space s;
+    s.sums = scratch;
+    s.lower = s.sums + depth;
+    s.q = s.lower + depth;
+    s.places = s.q + width;
+    s.collected = s.places + depth;
+    s.v = (int16_t *)(s.collected + all * in);
+    s.columns = s.v + 2 * width;
+    s.x = s.columns + sides * depth * width;
+    s.wide = s.x + (way->offset ? x : 0); /* which is used if there is an offset */
+    s.exponents = s.wide + (way->wide ? layer->out_channels * x : 0);
+    s.rows = (uint16_t *)(s.exponents + all);
+    s.list = s.rows + depth;
+    s.window = (int8_t *)(s.list + width);
+    return s;
+}
+
+void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                      void *scratch) {
+    const exai_layer *const layer = way->layer;
+    const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
+    const int32_t depth = taps * in, width = exai_eights(out), pixels = layer->out_rows * layer->out_columns;
+    const int32_t span = (layer->kernel_rows - 1) * layer->dilation_rows + 1;
+    const space s = layout(way, scratch, span);
+    exai_ring ring;
+    exai_ring_begin(&ring, way, s.collected, s.exponents);
+    if (way->wide) exai_wide_rows(layer->weights, out, depth, way->weights, s.wide);
+    for (int32_t t = 0; t < taps; t++) {
+        exai_wide_columns(way, 0, t, 0, in, width, depth * width, s.columns + t * in * width);
+    }
+    int32_t p = 0;
+    for (int32_t row = 0; row < layer->out_rows; row++) {
+        const int32_t top = row * layer->stride_rows - layer->top;
+        exai_ring_flush(&ring, top, gate, below);
+        for (int32_t column = 0; column < layer->out_columns; column++, p++) {
+            int32_t exponent = above[pixels * out + p];
+            if (exponent == EXAI_NOTHING) continue;
+            const int32_t units = exai_list(above + p * out, out, s.list);
+            if (way->offset) exai_window(layer, x, row, column, s.window);
+            const uint32_t size = factors(way, &s, s.window, above + p * out, units, &exponent);
+            const int32_t n = places(way, &s, x, span, top, column * layer->stride_columns - layer->left);
+            if (!size) continue;
+            exponent += products(way, &s, units, size, n, width);
+            for (int32_t k = 0; k < n; k++) {
+                const int32_t at = in == 1 ? s.places[k] : s.places[k] / in;
+                int32_t by = s.exponents[at] - exponent;
+                if (by < 0) by = exai_align(s.collected + at * in, s.exponents + at, in, exponent);
+                s.collected[s.places[k]] += s.sums[k] >> (by > 31 ? 31 : by);
+            }
+        }
+    }
+    exai_ring_flush(&ring, layer->in_rows, gate, below);
+}

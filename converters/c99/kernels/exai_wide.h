@@ -1,0 +1,84 @@
+/* Weights widened to int16 in the working space, where every pixel meets them: each row is as long as a multiple of eight. */
+
+#ifndef EXAI_WIDE_H
+#define EXAI_WIDE_H
+
+#include "exai_flow.h"
+
+static inline int32_t exai_eights(int32_t count) {
+    return (count + 7) / 8 * 8;
+}
+
+/* Rows of `depth` weights as they share, in the order of `exai_widen`; under EXAI_SIGNED the positive ones of a row, then
+ * its negative ones. */
+void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide);
+
+/* The vector that meets such rows: x less zero; under EXAI_SIGNED what is positive, then what is negative. */
+void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing, int16_t *v);
+
+/* A unit's weight times the layer's multiplier, over 2^(most - 15 + fold). */
+static inline int32_t exai_folded(const exai_way *way, int32_t unit, int32_t w) {
+    const int32_t which = unit * way->layer->step, by = way->most - way->layer->shift[which];
+    const int32_t gain = by > 15 ? 0 : ((way->layer->multiplier[which] >> 15) + 1) >> (by + 1);
+    return (w * gain + (way->fold ? 1 << (way->fold - 1) : 0)) >> way->fold;
+}
+
+/* One tap's weights (out, inputs first ... last - 1) as they share, or times the layer's multipliers, a row for each input,
+ * its units in order. Under EXAI_SIGNED the rows of negative weights are `below` values
+ * further. `width` values lie between two rows. */
+void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
+                       int32_t below, int16_t *wide);
+
+/* The products of listed rows with a vector; `width` is a multiple of eight, rows and vector lie at words. */
+void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
+               int32_t *sums);
+
+/* The exponent of products with columns of weights, over that of what they meet. */
+static inline int32_t exai_wide_exponent(const exai_way *way) {
+    return way->offset ? 0 : way->most - 15 + way->fold;
+}
+
+/* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */
+uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by);
+
+/* Relevance m of listed units over d, plus their offsets if there are any, as factors in its place; their exponent. `d` is
+ * overwritten. */
+int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t bits,
+                           int32_t exponent);
+
+/* The units that carry relevance. */
+static inline int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list) {
+    uint16_t *to = list;
+    int32_t j = 0;
+    for (; j + 2 <= count; j += 2) {
+        if (!exai_word(m + j)) continue;
+        if (m[j]) *to++ = (uint16_t)j;
+        if (m[j + 1]) *to++ = (uint16_t)(j + 1);
+    }
+    if (j < count && m[j]) *to++ = (uint16_t)j;
+    return (int32_t)(to - list);
+}
+
+/* Channels from ... to - 1 of a pixel that keep what arrives, and how it is kept: `sums` are those of listed channels and are
+ * overwritten; `dense` takes one value a channel. */
+int32_t exai_list_kept(const exai_keep *keep, int32_t pixel, int32_t from, int32_t to, const void *gate, uint16_t *list);
+void exai_keep_listed(const exai_keep *keep, int32_t pixel, const uint16_t *list, int32_t n, int32_t *sums,
+                      int32_t exponent, const void *gate, void *below, int32_t *dense);
+
+/* Listed channels as rows of columns of weights: less `first`; under EXAI_SIGNED those of a value below zero are `below`
+ * rows further, and those of zero go. */
+int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int32_t n, int32_t first, int32_t below,
+                       uint16_t *rows);
+
+/* Rows of outputs that a window of the way back spans. */
+static inline int32_t exai_span(const exai_layer *layer) {
+    return (layer->kernel_rows - 1) * layer->dilation_rows / layer->stride_rows + 1;
+}
+
+/* Outputs whose windows hold position `at` (padding counted), from the first to the last, inside the map or not; each
+ * belongs to the next lower tap of those of at's class. Classes are the remainders of taps by the stride. */
+int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs);
+/* Taps of classes before this one. */
+int32_t exai_taps_before(int32_t remainder, int32_t kernel, int32_t stride, int32_t dilation);
+
+#endif
