@@ -366,6 +366,18 @@ def test_a_store_of_format_1_becomes_a_table_wherever_it_is_interrupted(tmp_path
     assert sequences(Store(tmp_path)) == list(range(6))
 
 
+def test_gaps_in_the_ids_of_a_table_are_stepped_over(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for n in range(0, 300, 100):
+        store.journal.add([arrival(i, node="n" if i % 50 == 0 else "m") for i in range(n, n + 100)])
+        store.compact()
+    assert store.erase("f", "m") == 294
+    assert sequences(store) == [0, 50, 100, 150, 200, 250]
+    assert [s.sequence for s in store.since(-1, 2)] == [0, 50]
+    assert [s.sequence for s in store.since(store.since(-1)[1].id, 3)] == [100, 150, 200]
+    assert [row[0] for row in store.table.since(-1, 120, 10)] == [1, 2, 101, 102]
+
+
 def test_quarantine_keeps_the_newest_and_counts_all(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.journal.add([], [Refusal(DAY, "t" * 1000, f"reason {n}", bytes(10_000)) for n in range(1200)])
