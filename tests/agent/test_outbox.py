@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edgexai.agent.outbox import Outbox, OutboxFull
@@ -244,6 +244,8 @@ def test_all_are_halved_once_before_any_twice_the_least_valuable_and_oldest_firs
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=6), st.booleans())
+@example([(3979, 4)], False)  # looks sound when it is opened, and is found to be damaged by what is written
+@example([(0, 1), (0, 1), (3979, 4), (6723, 1)], False)
 def test_any_damage_of_the_files_ends_in_right_frames_and_never_in_a_crash(
     tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]], log: bool
 ) -> None:

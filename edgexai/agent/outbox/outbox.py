@@ -263,11 +263,13 @@ class Outbox:
             self._db.execute("UPDATE message SET cuts = ? WHERE id = ?", (_MOST_CUTS, key))
         return 0
 
-    def _open(self) -> sqlite3.Connection:
-        """The file, repaired or in memory if it must be, and its numbers."""
+    def _open(self, is_damaged: bool = False) -> sqlite3.Connection:
+        """The file, repaired or in memory if it must be, and its numbers. ``is_damaged`` is known from use: the look at
+        opening does not see all damage."""
         try:
             if self._path is not None:
-                self._db = outbox_file.opened(self._path) or self._repair(self._path)
+                whole = None if is_damaged else outbox_file.opened(self._path)
+                self._db = whole or self._repair(self._path)
                 self._load()
                 self._reserved = outbox_file.reserve(self._path)
                 return self._db
@@ -327,5 +329,5 @@ class Outbox:
             if self._path is None or not outbox_file.is_damage(error):
                 raise
             self._db.close()
-            self._db = self._open()
+            self._db = self._open(is_damaged=True)
             return work()
