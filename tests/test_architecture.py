@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "edgexai.errors": set(),
     "edgexai.checks": {"errors"},
     "edgexai.quiet": set(),
+    "edgexai.private": set(),
     "edgexai.toml": set(),
     "edgexai.npy": {"errors"},
     "edgexai.archive": set(),
@@ -46,9 +47,9 @@ MAY_IMPORT = {
     "edgexai.runtime": {"archive", "checks", "errors", "extras", "profile", "quiet", "units"},
     "edgexai.agent": {
         *("board", "data", "errors", "firmware_profiles", "heatmap", "intervention", "messaging", "npy", "runtime"),
-        "toml",
+        *("private", "toml"),
     },
-    "edgexai.fleet": {"errors", "heatmap", "intervention", "messaging", "npy", "profile"},
+    "edgexai.fleet": {"errors", "heatmap", "intervention", "messaging", "npy", "private", "profile"},
     "edgexai.audit": {
         *("board", "compress", "data", "errors", "firmware_profiles", "fleet", "graph", "heatmap", "profile"),
         *("intervention", "messaging", "relevance", "runtime", "units"),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from edgexai.agent.outbox.format import prepare
 from edgexai.errors import ConfigError
+from edgexai.private import private_database
 
 _PAGE = 1024  # a commit writes the pages that it touches: small ones spare the flash
 CHECKPOINT = 64
@@ -49,18 +50,8 @@ def own(directory: Path | None) -> tuple[Path | None, int | None, str | None]:
     except BlockingIOError:
         os.close(owner)
         raise ConfigError(f"{directory} belongs to another agent that runs; give each its own --state") from None
-    _private(directory / "outbox.db")
+    private_database(directory / "outbox.db")
     return directory / "outbox.db", owner, None
-
-
-def _private(path: Path) -> None:
-    """Nobody else reads what waits: SQLite gives its other files the mode of the first."""
-    with contextlib.suppress(OSError):
-        # not one that is there: closing it would give up the locks of this process's connections to it (POSIX)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(OSError):
-            os.chmod(f"{path}{suffix}", 0o600)
 
 
 def reserve(path: Path) -> bool:

@@ -10,8 +10,6 @@ quarantine  payloads that were refused, cut to 4 KiB, the last 1,000
 counter     totals
 """
 
-import contextlib
-import os
 import random
 import sqlite3
 import threading
@@ -26,6 +24,7 @@ from edgexai.errors import ConfigError
 from edgexai.fleet.store.format import prepare
 from edgexai.fleet.store.ranges import Ranges, insert
 from edgexai.messaging.messages import topic
+from edgexai.private import private_database
 
 _KNOWN_BY = ("boot", "forgotten")  # where a node is, beside what it said
 _KEPT_IN_QUARANTINE = 1000
@@ -75,19 +74,6 @@ def damaged(path: Path, error: Exception) -> ConfigError:
     return ConfigError(f"{path}: {error}; `edgexai fleet repair --store {path.parent}` saves what there is")
 
 
-def _private(path: Path) -> None:
-    """Nobody else reads what nodes sent: SQLite gives its other files the mode of the first.
-
-    A file that is there is not opened: closing it would give up the locks of every connection that this process has to
-    it (POSIX), and the next process that ends would take it for the last one and remove the log that is written to.
-    """
-    with contextlib.suppress(OSError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(OSError):
-            os.chmod(f"{path}{suffix}", 0o600)
-
-
 def _connect(path: Path) -> sqlite3.Connection:
     """A connection that flushes at every commit, its tables made."""
     db = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE, isolation_level=None)
@@ -113,7 +99,7 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.path = directory / "journal.db"
-        _private(self.path)
+        private_database(self.path)
         self._lock = threading.Lock()
         try:
             self._db = _connect(self.path)
