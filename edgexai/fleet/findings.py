@@ -12,8 +12,7 @@ from typing import Any
 from edgexai.fleet.analysis.analyse import analysed
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.read import evidence, trials
-from edgexai.fleet.sampling import opened
+from edgexai.fleet.read import evidence, opened, trials
 from edgexai.fleet.store.store import Store
 
 log = logging.getLogger(__name__)

@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,52 +42,59 @@ class Span:
 def evidence(directory: Path, span: Span = Span(), newest: int | None = None) -> list[Evidence]:
     """What a store has of every model, of a span. ``newest`` leaves all but so many of the frames out that arrived
     last."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for batch in decoded(directory, span, newest):
-        for row in batch:
-            found.setdefault(row["model"], []).append(row)
-    return [gather(model, some[-MOST:]) for model, some in sorted(found.items())]
+    return gathered(row for batch in decoded(directory, span, newest) for row in batch)
 
 
 def decoded(directory: Path, span: Span = Span(), newest: int | None = None) -> Iterator[list[dict[str, Any]]]:
     """The frames of `evidence` batch by batch, as dicts of what the store says of each (the frame, too), its group,
     map and concepts. Those of a basis or a version that is not here are left out."""
-    if not directory.is_dir():
-        raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
-    store = Store(directory)
-    try:
+    with opened(directory) as store:
         known, last = Known.of(store), span.last(store)
         after = -1 if newest is None else store.last_id() - newest
         while batch := store.since(after):
             after = batch[-1].id
             rows = (known.row(one) for one in batch if span.has(one) and one.id <= last)
             yield [row for row in rows if row is not None]
+
+
+@contextmanager
+def opened(directory: Path) -> Iterator[Store]:
+    """The store of a directory; ConfigError if there is none."""
+    if not directory.is_dir():
+        raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
+    store = Store(directory)
+    try:
+        yield store
     finally:
         store.close()
+
+
+def gathered(rows: Iterable[dict[str, Any]]) -> list[Evidence]:
+    """Rows as `Known` reads them, by model; of each the newest MOST."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["model"], []).append(row)
+    return [gather(model, some[-MOST:]) for model, some in sorted(found.items())]
 
 
 def newest(directory: Path) -> float:
     """The time of the newest frame: what "an hour ago" counts from, in a store of old frames too."""
-    store, last, after = Store(directory), -float("inf"), -1
-    try:
+    last, after = -float("inf"), -1
+    with opened(directory) as store:
         while batch := store.since(after):
             after, last = batch[-1].id, max(last, *(one.time for one in batch))
-    finally:
-        store.close()
     return last
 
 
 def trials(directory: Path) -> dict[tuple[str, int], list[Outcome]]:
     """What nodes have found by the command `probe`, by model and class: the last of each node."""
-    store, found = Store(directory), dict[tuple[str, int], list[Outcome]]()
-    try:
+    found: dict[tuple[str, int], list[Outcome]] = {}
+    with opened(directory) as store:
         for _, _, kind, _, text in store.journal.nodes(limit=1_000_000):
             if kind.startswith("trial/"):
                 with suppress(FrameError):  # of another version
                     one = outcome(json.loads(text))
                     found.setdefault((kind.split("/")[1], one.target), []).append(one)
-    finally:
-        store.close()
     return found
 
 

@@ -1,15 +1,12 @@
 """Frames of a store for a view: of a time range or of some ids, and no more than it can read in a moment."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
-from edgexai.errors import ConfigError
-from edgexai.fleet.analysis.evidence import Evidence, gather
-from edgexai.fleet.read import Known
+from edgexai.fleet.analysis.evidence import Evidence
+from edgexai.fleet.read import Known, gathered, opened
 from edgexai.fleet.store.store import Store, Stored
 
 BATCH = 50_000
@@ -59,24 +56,9 @@ def of_ids(directory: Path, ids: Collection[int]) -> list[Evidence]:
         return _gathered(store, (one for one in frames if one.id in wanted))
 
 
-@contextmanager
-def opened(directory: Path) -> Iterator[Store]:
-    """The store of a directory; ConfigError if there is none."""
-    if not directory.is_dir():
-        raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
-    store = Store(directory)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def _gathered(store: Store, frames: Iterable[Stored]) -> list[Evidence]:
-    known, rows = Known.of(store), dict[str, list[dict[str, Any]]]()
-    for one in frames:
-        if (row := known.row(one)) is not None:
-            rows.setdefault(one.model, []).append(row)
-    return [gather(model, some) for model, some in sorted(rows.items())]
+    known = Known.of(store)
+    return gathered(row for row in map(known.row, frames) if row is not None)
 
 
 def _walk(store: Store, after: int, keep: Callable[[Stored], bool]) -> Iterator[Stored]:

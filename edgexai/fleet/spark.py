@@ -23,7 +23,7 @@ from edgexai.fleet.analysis.compare import compared
 from edgexai.fleet.analysis.evidence import gather
 from edgexai.fleet.analysis.finding import Finding, Member
 from edgexai.fleet.analysis.regions import flat
-from edgexai.fleet.read import MOST, Known, Span
+from edgexai.fleet.read import MOST, Known, Span, opened
 from edgexai.fleet.store.journal import COLUMNS
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.fleet.store.table import SCHEMA
@@ -37,15 +37,12 @@ _KEPT = ("id", "sequence", "node", "time", "target", "score", "conservation", "g
 
 def on_spark(master: str, directory: Path, spans: Spans, rate: float, tried: Try, suspicions: bool) -> list[Finding]:
     """The findings of `analysed` over a store. ConfigError where Spark cannot be started."""
-    store = Store(directory)
-    try:
+    with opened(directory) as store:
         session = _session(master)
         try:
             return judged(_tests(session, store, spans), rate, tried, suspicions)
         finally:
             session.stop()
-    finally:
-        store.close()
 
 
 def _session(master: str) -> Any:

@@ -6,7 +6,6 @@ against those before it; without it, changes over time), nodes that leave their 
   edgexai fleet analyse --store /srv/fleet
   edgexai fleet analyse --store /srv/fleet --since 24h --baseline 7d
   edgexai fleet analyse --store /srv/fleet --confirm explainer.tflite --samples samples.npz
-
   edgexai fleet analyse --store /srv/fleet --at 2d                   # what would have been said two days ago
   edgexai fleet analyse … --store /srv/fleet --spark local[2]
 
@@ -16,21 +15,17 @@ put into others. Nodes do the same by the command `probe`; what they found is sh
 
 import argparse
 import json
-import math
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgexai.cli.fleet.options import filled_store, moment
 from edgexai.cli.options import count_or_none
 from edgexai.errors import ConfigError
 
 if TYPE_CHECKING:
     from edgexai.fleet.analysis.finding import Finding
     from edgexai.intervention.trial import Outcome
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("--confirm and --samples belong together: an explainer file, and what it is tried on")
     if not 0 < args.rate < 1:
         raise ConfigError(f"--rate takes a share between 0 and 1, not {args.rate}")
-    if not (args.store / "journal.db").is_file():
-        raise ConfigError(f"there is no store in {args.store}; `edgexai fleet import … --store {args.store}` makes one")
+    filled_store(args.store)
     last = newest(args.store)
     since = -float("inf") if args.since is None else moment(args.since, last)
     until = float("inf") if args.until is None else moment(args.until, last)
@@ -115,19 +109,3 @@ def _trier(model: Path, data: Path) -> "Callable[[Finding], Outcome | None]":
         return seen.tried(finding.probe) if worth and finding.probe is not None else None
 
     return tried
-
-
-def moment(text: str, last: float) -> float:
-    """Unix seconds of "24h" (before the newest frame), of a date, or of a number. ConfigError for anything else."""
-    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
-        return last - float(ago[1]) * UNITS[ago[2]]
-    try:
-        if math.isfinite(seconds := float(text)):
-            return seconds
-    except ValueError:
-        pass
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{text!r} is no time: take 24h, 7d, 2026-03-01, 2026-03-01T12:00 or Unix seconds") from None
-    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edgexai.cli.fleet.options import filled_store, moment
 from edgexai.cli.options import count, new_path, new_place
 from edgexai.errors import ConfigError
 
@@ -37,12 +38,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from edgexai.cli.fleet.analyse import moment
     from edgexai.fleet.export.tables import as_csv, delta, parquet
     from edgexai.fleet.read import Span, decoded, newest
 
-    if not (args.store / "journal.db").is_file():
-        raise ConfigError(f"there is no store in {args.store}; `edgexai fleet import … --store {args.store}` makes one")
+    filled_store(args.store)
     last = newest(args.store) if args.since or args.until else time.time()
     since = -float("inf") if args.since is None else moment(args.since, last)
     until = float("inf") if args.until is None else moment(args.until, last)

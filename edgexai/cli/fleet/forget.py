@@ -11,6 +11,7 @@ import argparse
 import time
 from pathlib import Path
 
+from edgexai.cli.fleet.options import moment
 from edgexai.errors import ConfigError
 
 
@@ -23,7 +24,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from edgexai.cli.fleet.analyse import moment
     from edgexai.fleet.store.store import Store
 
     if not (args.store / "journal.db").is_file():

@@ -1,12 +1,17 @@
 """Options that several parts of `edgexai fleet` share."""
 
 import argparse
+import math
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edgexai.checks import unopened
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.messages import name
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def broker_options(parser: argparse.ArgumentParser, required: bool) -> None:
@@ -76,3 +81,25 @@ def keep_table(args: argparse.Namespace) -> None:
 def say(line: str) -> None:
     """A line that a reader of the pipe sees at once."""
     print(line, flush=True)
+
+
+def filled_store(directory: Path) -> None:
+    """ConfigError for a directory that has no store in it."""
+    if not (directory / "journal.db").is_file():
+        raise ConfigError(f"there is no store in {directory}; `edgexai fleet import … --store {directory}` makes one")
+
+
+def moment(text: str, last: float) -> float:
+    """Unix seconds of "24h" (before the newest frame), of a date, or of a number. ConfigError for anything else."""
+    if ago := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
+        return last - float(ago[1]) * UNITS[ago[2]]
+    try:
+        if math.isfinite(seconds := float(text)):
+            return seconds
+    except ValueError:
+        pass
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{text!r} is no time: take 24h, 7d, 2026-03-01, 2026-03-01T12:00 or Unix seconds") from None
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
