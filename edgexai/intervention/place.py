@@ -135,12 +135,17 @@ def spread(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]
 
 
 def _moved(box: Box, shape: tuple[int, int], random: np.random.Generator) -> Box:
-    """A box of the same size elsewhere, drawn until it overlaps by less than half."""
-    sizes = [end - start for start, end in (box.rows, box.columns)]
+    """A box of the same size elsewhere, drawn until it overlaps by less than half, or as little as one can: a box in
+    the middle may leave no room for less."""
+    ends = (box.rows, box.columns)
+    sizes = [end - start for start, end in ends]
+    furthest = [max(start, n - end) for n, (start, end) in zip(shape, ends, strict=True)]
+    least = math.prod(max(0, size - far) for size, far in zip(sizes, furthest, strict=True))
     while True:
         top, left = (int(random.integers(0, n - size + 1)) for n, size in zip(shape, sizes, strict=True))
         moved = Box((top, top + sizes[0]), (left, left + sizes[1]))
-        if 2 * (moved.mask(shape) & box.mask(shape)).sum() < sizes[0] * sizes[1]:
+        overlap = int((moved.mask(shape) & box.mask(shape)).sum())
+        if 2 * overlap < sizes[0] * sizes[1] or overlap == least:
             return moved
 
 

@@ -89,3 +89,9 @@ def test_the_densest_box_is_that_of_a_slow_search(rows: int, columns: int, data:
     else:
         inside = more[found.mask((rows, columns))]
         assert inside.sum() / np.sqrt(inside.size) == pytest.approx(best)
+
+
+def test_a_box_in_the_middle_is_moved_as_far_as_there_is_room() -> None:
+    x, _, target = three_classes(TAG)
+    for middle in (Box((0, 12), (3, 9)), Box((2, 10), (2, 10))):
+        assert tried(x, target, 2, middle, SHAPE, scores).n == 100
