@@ -16,11 +16,11 @@ from typing import Any
 from edgexai._version import VERSION
 from edgexai.agent.counts import Counts, add
 from edgexai.agent.link import Link
-from edgexai.agent.outbox import Outbox, OutboxFull
+from edgexai.agent.outbox import OutboxFull
 from edgexai.agent.policy import Every
 from edgexai.agent.privacy import Privacy
 from edgexai.agent.seldom import Seldom
-from edgexai.agent.session import Session
+from edgexai.agent.sending import counted, lies, sending
 from edgexai.agent.settings import Settings
 from edgexai.errors import ConfigError, Error, FrameError
 from edgexai.heatmap import header, renumbered, shorten
@@ -42,9 +42,8 @@ class Relay:
         self.settings, self.counts, self.stop = settings, Counts(), threading.Event()
         self.model, self.left = b"", 0
         self._started, self._due, self._seldom = time.time(), 0.0, Seldom(log)
-        self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0, shorten=shorten)
+        self.outbox, self.session = sending(settings)
         try:
-            self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
             self._link = Link(settings.broker, self.session, settings.fleet, settings.node)
         except Error:
             self.outbox.close()
@@ -106,25 +105,18 @@ class Relay:
             "labels": list(self.settings.labels),
             "context": self.settings.context,
             "commands": False,
-            "outbox": self.outbox.volatile or ("memory" if self.settings.state is None else "disk"),
+            "outbox": lies(self.outbox, self.settings),
         }
 
     def metrics(self) -> dict[str, Any]:
         """Totals since the start, as they travel; a sample is a frame of the line, refused are the damaged ones."""
-        waiting, waiting_bytes = self.outbox.depth()
         return {
             "boot": self.outbox.boot,
             "time": time.time(),
             "uptime": round(time.time() - self._started, 3),
             **self.counts.message(),
             **self.counts.content(),
-            "confirmed": self.session.confirmed,
-            "resent": self.session.resent,
-            "dropped": self.outbox.dropped,
-            "shortened": self.outbox.shortened,
-            "damaged": self.outbox.damaged,
-            "trouble": self.outbox.trouble,
-            "waiting": {"frames": waiting, "bytes": waiting_bytes},
+            **counted(self.outbox, self.session),
         }
 
     def _pass_on(self, frames: Iterable[bytes | None]) -> None:

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from edgexai._version import VERSION
+from edgexai.agent.sending import counted, lies
 from edgexai.agent.state import State
 
 
@@ -24,14 +25,13 @@ def status(state: State, takes_commands: bool) -> dict[str, Any]:
         "labels": list(state.settings.labels),
         "context": state.settings.context,
         "commands": takes_commands,
-        "outbox": state.outbox.volatile or ("memory" if state.settings.state is None else "disk"),
+        "outbox": lies(state.outbox, state.settings),
     }
 
 
 def metrics(state: State, commands_refused: int, messages_refused: int) -> dict[str, Any]:
     """Totals since the start, as they travel."""
-    counts, box, now = state.counts, state.outbox, time.monotonic()
-    waiting, waiting_bytes = box.depth()
+    counts, now = state.counts, time.monotonic()
     content: dict[str, Any] = counts.content()
     if state.settings.privacy.epsilon is not None:
         told = state.guard.histograms(now)
@@ -39,20 +39,14 @@ def metrics(state: State, commands_refused: int, messages_refused: int) -> dict[
         if told is not None:
             content["targets"], content["score"] = told
     return {
-        "boot": box.boot,
+        "boot": state.outbox.boot,
         "time": time.time(),
         "uptime": round(time.time() - state.started, 3),
         **counts.message(),
         **content,
-        "confirmed": state.session.confirmed,
-        "resent": state.session.resent,
+        **counted(state.outbox, state.session),
         "commands_refused": commands_refused,
         "messages_refused": messages_refused,
-        "dropped": box.dropped,
-        "shortened": box.shortened,
-        "damaged": box.damaged,
-        "trouble": box.trouble,
-        "waiting": {"frames": waiting, "bytes": waiting_bytes},
         "energy_uj": None if state.settings.energy is None else round(counts.energy_uj, 1),
         "privacy": state.guard.metrics(now),
     }

@@ -7,15 +7,14 @@ import numpy as np
 
 from edgexai.agent.counts import Counts
 from edgexai.agent.ledger import Ledger
-from edgexai.agent.outbox import Outbox, OutboxFull
+from edgexai.agent.outbox import OutboxFull
 from edgexai.agent.pinned import pinned
 from edgexai.agent.policy import Budget
 from edgexai.agent.privacy import Guard, pooled
 from edgexai.agent.recent import Recent
-from edgexai.agent.session import Session
+from edgexai.agent.sending import sending
 from edgexai.agent.settings import Settings
 from edgexai.errors import ConfigError, Error, FrameError
-from edgexai.heatmap import shorten
 from edgexai.heatmap.basis import Basis, load
 from edgexai.messaging.messages import name
 from edgexai.runtime.explainer import Explainer
@@ -44,9 +43,8 @@ class State:
         self.check_budget(settings.hourly)
         self.model_id = _model_id(self.explainer.metadata.source)
         self.basis = None if settings.basis is None else self._basis(settings.basis)
-        self.outbox = Outbox(settings.state, settings.state_bytes, settings.state_days * 86400.0, shorten=_shorter)
+        self.outbox, self.session = sending(settings)
         try:
-            self.session = Session(self.outbox, confirm=settings.confirm, window=settings.window)
             self.guard = Guard(settings.privacy, self.classes, self._ledger())
         except Error:
             self.outbox.close()
@@ -103,11 +101,3 @@ def _model_id(source: str) -> bytes:
         return bytes.fromhex(source)[:8]
     except ValueError:
         raise ConfigError("the explainer file names its source model wrongly; attach the pass again") from None
-
-
-def _shorter(frame: bytes, size: int) -> bytes:
-    """The frame cut to a coarser map; as it is if it was written by a version that is not known any more."""
-    try:
-        return shorten(frame, size)
-    except FrameError:
-        return frame

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from edgexai.agent import agent as agent_module
-from edgexai.agent import state
 from edgexai.agent.agent import Agent
 from edgexai.agent.policy import policy
 from edgexai.agent.privacy import Privacy, pooled
+from edgexai.agent.sending import shorter
 from edgexai.agent.settings import Settings
 from edgexai.errors import ConfigError, DataError
 from edgexai.heatmap import decode
@@ -114,7 +114,7 @@ def test_a_full_outbox_holds_shorter_frames_that_all_decode(made: Any) -> None:
 
 
 def test_a_frame_of_an_unknown_version_waits_as_it_is() -> None:
-    assert state._shorter(b"of another time", 4) == b"of another time"
+    assert shorter(b"of another time", 4) == b"of another time"
 
 
 def test_a_sample_that_does_not_fit_is_skipped_and_counted_unless_it_is_the_first(made: Any) -> None:
