@@ -14,7 +14,7 @@ import edgexai
 from edgexai.board import load_board
 from edgexai.cli import main
 from edgexai.compress.measure.calibration import TERMS, WORK, fitted, left_out
-from edgexai.compress.measure.cost import Cost, cost, loops, parts, work
+from edgexai.compress.measure.cost import Cost, amounts, cost, parts
 from edgexai.compress.measure.macs import macs
 from edgexai.compress.measure.plan import estimated_arena, planned
 from edgexai.graph import Builder, DType, Graph, Op, OpKind, Tensor
@@ -98,15 +98,8 @@ def test_a_convolution_is_the_cheaper_per_multiply_accumulate_the_more_channels_
 @pytest.mark.parametrize("model", ["kws", "ic", "ad"])
 def test_the_work_of_the_calibration_is_that_of_the_models(model: str) -> None:
     graph = edgexai.load(SHARED / f"models/{model}_int8.tflite")
-    found = dict.fromkeys(TERMS, 0)
-    for i in range(len(graph.ops)):
-        kind, count, written = work(graph, i)
-        if kind is not None:
-            found[kind] += count
-        found["element"] += written
-        found["operator"] += 1
-        found["loop"] += loops(graph, i)
-    assert tuple(found.values()) == WORK[model.upper()]
+    found = amounts(graph)
+    assert tuple(found[term] for term in TERMS) == WORK[model.upper()]
 
 
 def test_board_files_hold_the_fitted_cycles() -> None:

@@ -190,15 +190,7 @@ FLOATS: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
     **dict.fromkeys((OpKind.SUM, OpKind.MEAN, OpKind.REDUCE_MAX), reduction),
     **dict.fromkeys((OpKind.SOFTMAX, OpKind.ARG_MAX), rows),
     **dict.fromkeys((OpKind.CAST, OpKind.DEQUANTIZE), cast),
-    **dict.fromkeys((OpKind.RESHAPE, OpKind.SQUEEZE, OpKind.EXPAND_DIMS), moves.alias),
-    OpKind.CONCATENATION: moves.concatenation,
-    OpKind.PAD: moves.pad,
-    OpKind.PADV2: moves.pad,
-    OpKind.SLICE: moves.cut,
-    OpKind.STRIDED_SLICE: moves.strided_cut,
-    OpKind.SPLIT: moves.split,
-    OpKind.SPLIT_V: moves.split,
-    OpKind.TRANSPOSE: moves.transposition,
+    **moves.MOVED,
     OpKind.DEPTH_TO_SPACE: moves.depth_to_space,
 }
 """What each operator becomes in float32."""

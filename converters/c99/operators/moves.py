@@ -1,6 +1,6 @@
 """What only moves bytes: RESHAPE and its kin, CONCATENATION, PAD, SLICE, SPLIT, TRANSPOSE."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -176,3 +176,19 @@ def depth_to_space(low: Lowering, op: Op) -> None:
     width = columns // block
     _move(low, x, y, shape, (width * block * block * channels, block * channels, block * block * channels, 1),
           strides_of(shape))  # fmt: skip
+
+
+MOVED: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
+    OpKind.RESHAPE: alias,
+    OpKind.SQUEEZE: alias,
+    OpKind.EXPAND_DIMS: alias,
+    OpKind.CONCATENATION: concatenation,
+    OpKind.PAD: pad,
+    OpKind.PADV2: pad,
+    OpKind.SLICE: cut,
+    OpKind.STRIDED_SLICE: strided_cut,
+    OpKind.SPLIT: split,
+    OpKind.SPLIT_V: split,
+    OpKind.TRANSPOSE: transposition,
+}
+"""What moves values as they are, of any type."""

@@ -20,7 +20,7 @@ from edgexai.cli.bench.explain import alternate
 from edgexai.cli.options import count, number
 from edgexai.cli.table import show
 from edgexai.compress.channels.coupling import couple
-from edgexai.compress.measure.cost import work
+from edgexai.compress.measure.cost import amounts
 from edgexai.compress.prune.shrink import shrink
 from edgexai.graph import Graph, load, serialize
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         graph = load(path)
         widths = [graph, *(_cut(graph, args.lanes, random) for _ in range(args.cuts))]
         names += [Path(path).stem] * len(widths)
-        rows += [_work(one) for one in widths]
+        rows += [[amounts(one)[term] for term in TERMS] for one in widths]
         times += alternate([serialize(one) for one in widths], args.runs)
     measured = np.array(times) * args.clock * 1e3
     cycles = fitted(np.array(rows), measured)
@@ -69,18 +69,6 @@ def _cut(graph: Graph, lanes: int, random: np.random.Generator) -> Graph:
         most = max(1, len(group.labels) // lanes)
         keep[group.labels[lanes * random.integers(1, most + 1) :]] = False
     return shrink(graph, coupling, keep)
-
-
-def _work(graph: Graph) -> list[float]:
-    """How much of each of TERMS one inference is."""
-    found = dict.fromkeys(TERMS, 0.0)
-    for i in range(len(graph.ops)):
-        kind, count, written = work(graph, i)
-        if kind is not None:
-            found[kind] += count
-        found["element"] += written
-        found["operator"] += 1
-    return list(found.values())
 
 
 def fitted(terms: Vector, measured: Vector) -> Vector:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgexai.board import Board, board_of
+from edgexai.board import KINDS, Board, board_of
 from edgexai.compress.measure.macs import RECURRENT, macs
 from edgexai.errors import BoardError, ModelError
 from edgexai.graph import DType, Graph, Model, Op, OpKind, Tensor, graph_of, serialize, settled
@@ -117,6 +117,20 @@ def work(graph: Graph, index: int) -> tuple[str | None, int, int]:
     op = graph.ops[index]
     written = prod(graph.tensors[op.outputs[0]].shape) if op.outputs else 0
     return kind_of(graph, op), macs(graph, index), written
+
+
+def amounts(graph: Graph) -> dict[str, int]:
+    """What one inference is, in what a board has a price for: multiply-accumulates by KINDS, each ``element`` written,
+    each ``operator`` begun and each inner ``loop`` of `loops`."""
+    found = dict.fromkeys((*KINDS, "element", "operator", "loop"), 0)
+    for i in range(len(graph.ops)):
+        kind, count, written = work(graph, i)
+        if kind is not None:
+            found[kind] += count
+        found["element"] += written
+        found["operator"] += 1
+        found["loop"] += loops(graph, i)
+    return found
 
 
 def loops(graph: Graph, index: int) -> int:
