@@ -43,9 +43,9 @@ def test_spark_finds_the_same(store: Path, capsys: pytest.CaptureFixture[str], m
     if shutil.which("java") is None:
         pytest.skip("there is no Java (Debian package default-jre-headless)")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    alone = said(store, capsys, "--baseline", "3h")
+    alone = said(store, capsys, "--baseline", "5h")
     assert {one["kind"] for one in alone} >= {"shortcut", "compare"}
-    spark = said(store, capsys, "--baseline", "3h", "--spark", "local[2]")
+    spark = said(store, capsys, "--baseline", "5h", "--spark", "local[2]")
     assert [alike(one) for one in spark] == [alike(one) for one in alone]
 
 
