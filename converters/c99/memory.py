@@ -26,10 +26,6 @@ class Block:
     first: int
     last: int
 
-    def meets(self, other: "Block") -> bool:
-        """Whether both are alive at some step."""
-        return self.first <= other.last and other.first <= self.last
-
 
 @dataclass(frozen=True)
 class Placement:

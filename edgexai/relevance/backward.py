@@ -34,8 +34,8 @@ NEGLIGIBLE = 1e-3
 
 HUGE = 1e30
 LARGE_FLOATS, LARGE_INTEGERS = 1 << 17, 1 << 19
-"""Bytes of constants from which on a model is for processors with XNNPACK, which multiplies by a matrix as fast as by
-its transpose. Plain kernels are 2 to 15 times slower at that, and microcontrollers have no memory for it."""
+"""Bytes of constants from which on a model is for processors with XNNPACK, which multiplies by a matrix nearly as fast
+as by its transpose. Plain kernels are 2 to 21 times slower at that, and microcontrollers have no memory for it."""
 Scale = NDArray[np.float32]
 ONE: Scale = np.ones(1, np.float32)
 INTEGERS = {DType.INT8, DType.UINT8, DType.INT16}

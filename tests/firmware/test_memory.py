@@ -12,13 +12,18 @@ blocks = st.lists(st.tuples(st.integers(1, 12), st.integers(0, 6), st.integers(0
 )
 
 
+def meet(a: Block, b: Block) -> bool:
+    """Whether both are alive at some step."""
+    return a.first <= b.last and b.first <= a.last
+
+
 @given(blocks)
 def test_blocks_that_live_together_do_not_overlap(todo: list[Block]) -> None:
     found = place(todo)
     for i, a in enumerate(todo):
         assert 0 <= found.offsets[a.name] <= found.size - aligned(a.size)
         for b in todo[:i]:
-            if a.meets(b):
+            if meet(a, b):
                 u, v = found.offsets[a.name], found.offsets[b.name]
                 assert u + a.size <= v or v + b.size <= u
     assert found.size >= found.bound == lower_bound(todo)
@@ -32,10 +37,10 @@ def test_no_order_of_placement_is_smaller(todo: list[Block]) -> None:
     def top(order: tuple[Block, ...]) -> int:
         placed: list[tuple[int, Block]] = []
         for block in order:
-            starts = [0, *(start + other.size for start, other in placed if other.meets(block))]
+            starts = [0, *(start + other.size for start, other in placed if meet(other, block))]
             free = [
                 s for s in starts
-                if all(not o.meets(block) or s + block.size <= start or start + o.size <= s for start, o in placed)
+                if all(not meet(o, block) or s + block.size <= start or start + o.size <= s for start, o in placed)
             ]  # fmt: skip
             placed.append((min(free), block))
         return max(start + block.size for start, block in placed)

@@ -1,6 +1,5 @@
 """Everything together: all analyses of a model's frames, under one false-discovery rate, the most urgent first."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from edgexai.fleet.analysis.bias import biases
@@ -16,7 +15,6 @@ RATE = 0.1
 """Of all findings that are reported at once, at most so many are expected to be false."""
 FIRST = 0.5
 """Part of that which shortcuts may use up, if there are other kinds; these share the rest."""
-
 
 SUSPECT = 0.05
 """p of a shortcut from which it is worth a trial by a node, though it may not be sure enough to be reported."""
@@ -58,11 +56,11 @@ def tested(one: Evidence, earlier: Evidence | None) -> list[Finding]:
 def judged(found: Sequence[Finding], rate: float, tried: Try, suspicions: bool) -> list[Finding]:
     """What remains of all tests, the most urgent first."""
     known: list[Finding] = []
-    kinds = Counter(f.kind for f in found)
-    weights = {kind: FIRST if kind == "shortcut" else (1 - FIRST) / max(1, len(kinds) - 1) for kind in kinds}
+    kinds = dict.fromkeys(f.kind for f in found)
     for kind in kinds:
         same = [f for f in found if f.kind == kind]
-        rates = false_discovery([f.p for f in same]) / (weights[kind] if len(kinds) > 1 else 1)
+        part = 1.0 if len(kinds) == 1 else FIRST if kind == "shortcut" else (1 - FIRST) / (len(kinds) - 1)
+        rates = false_discovery([f.p for f in same]) / part
         known += [f.judged(min(1.0, float(q))) for f, q in zip(same, rates, strict=True)]
     known = [tried(f) if f.kind == "shortcut" else f for f in known]
     weak = [f for f in known if f.kind == "shortcut" and f.q > rate]

@@ -87,7 +87,7 @@ def change_point(
 ) -> ChangePoint | None:
     """The most probable moment of a change in frames of one class, in order of time; None if they are too few.
 
-        The greatest Welch t of leading components over 19 places (Hawkins 1977's likelihood ratio, on a grid); p by
+    The greatest Welch t of leading components over 19 places (Hawkins 1977's likelihood ratio, on a grid); p by
     permutations of time.
     """
     random = random or np.random.default_rng(0)

@@ -82,8 +82,13 @@ def gather(model: str, rows: Sequence[dict[str, Any]]) -> Evidence:
         column("score", np.float64),
         np.array(conservation, np.float64),
         np.stack([flat(row["map"]) for row in kept]).astype(np.float32),
-        np.array([[v for part in row["concepts"] for v in part] for row in kept], np.float32).reshape(len(kept), width),
+        np.array([channels_of(row) for row in kept], np.float32).reshape(len(kept), width),
     )
+
+
+def channels_of(row: dict[str, Any]) -> list[float]:
+    """The concepts of a decoded frame, all parts one behind the other."""
+    return [value for part in row["concepts"] for value in part]
 
 
 def joined(first: Evidence, second: Evidence) -> Evidence:

@@ -69,10 +69,8 @@ def greatest_shift(a: Array, b: Array) -> tuple[int, float, float]:
 def relabelled(first: int, second: int, permutations: int = 400, seed: int = 0) -> Array:
     """(1 + permutations, first + second) weights whose products with rows are differences of two means: the true one
     first, then those of samples that were drawn at random among all rows."""
-    signs, random = (
-        np.concatenate([np.full(first, -1 / first), np.full(second, 1 / second)]),
-        np.random.default_rng(seed),
-    )
+    signs = np.concatenate([np.full(first, -1 / first), np.full(second, 1 / second)])
+    random = np.random.default_rng(seed)
     return np.stack([signs, *(random.permutation(signs) for _ in range(permutations))])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from edgexai.fleet.analysis.evidence import channels_of
 from edgexai.fleet.analysis.regions import flat
 from edgexai.fleet.export.tables import Batches
 
@@ -40,7 +41,7 @@ def hdf5(batches: Batches, path: Path) -> int:
 def _append(group: h5py.Group, rows: list[dict[str, Any]]) -> None:
     columns: dict[str, Any] = {name: np.array([row[name] for row in rows], kind) for name, kind in _NUMBERS.items()}
     columns["map"] = np.stack([flat(row["map"]) for row in rows]).astype(np.float32)
-    concepts = [[value for part in row["concepts"] for value in part] for row in rows]
+    concepts = [channels_of(row) for row in rows]
     if concepts[0]:
         columns["concepts"] = np.array(concepts, np.float32)
     for name in ("score", "conservation"):

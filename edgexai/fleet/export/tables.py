@@ -16,6 +16,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from edgexai.errors import ConfigError
+from edgexai.fleet.analysis.evidence import channels_of
 from edgexai.fleet.analysis.regions import flat
 from edgexai.fleet.store.table import told
 
@@ -92,5 +93,5 @@ def _table(rows: Sequence[dict[str, Any]]) -> pyarrow.Table:
     columns["rows"] = [one.shape[0] for one in maps]
     columns["columns"] = [one.shape[1] for one in maps]
     columns["map"] = [one.ravel() for one in maps]
-    columns["concepts"] = [[value for part in row["concepts"] for value in part] for row in rows]
+    columns["concepts"] = [channels_of(row) for row in rows]
     return pyarrow.table(columns, schema=SCHEMA)

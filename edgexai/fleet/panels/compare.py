@@ -8,6 +8,7 @@ import numpy as np
 from edgexai.errors import DataError
 from edgexai.fleet.analysis.difference import difference, views
 from edgexai.fleet.analysis.evidence import Evidence, joined
+from edgexai.fleet.panels.counts import evenly
 from edgexai.fleet.panels.picture import side_by_side
 
 LEAST = 20
@@ -72,7 +73,7 @@ def compare(first: Evidence, second: Evidence) -> dict[str, Any]:
                 if len(rows):
                     said["maps"][name] = side_by_side(evidence.maps[rows], evidence.maps[rows])["first"]
         if seen is not None and min(len(one), len(other)) >= LEAST:
-            differs = difference(seen, _some(one), _some(other) + len(first))
+            differs = difference(seen, evenly(one, MOST), evenly(other, MOST) + len(first))
             said |= {"p": differs.p, "effect": differs.shift}
         classes.append(said)
     classes.sort(key=lambda one: (one["p"] is None, one["p"] if one["p"] is not None else 0.0))
@@ -86,7 +87,3 @@ def sides(evidence: Evidence) -> dict[str, list[str]]:
         values, counts = np.unique(column[column != ""], return_counts=True)
         found[name] = [str(v) for v in values[np.argsort(-counts, kind="stable")[:30]]]
     return found
-
-
-def _some(rows: Any) -> Any:
-    return rows[np.linspace(0, len(rows) - 1, min(MOST, len(rows))).astype(int)]

@@ -11,6 +11,12 @@ Mask = NDArray[np.bool_]
 BARS, MOST_NODES, MOST_CHANNELS = 24, 12, 10
 
 
+def evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of rows, at equal distances, the first and the last among them."""
+    found: NDArray[np.int64] = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]
+    return found
+
+
 def by_node(own: Evidence, inside: Mask) -> list[dict[str, Any]]:
     """The nodes with the most frames ``inside``: how many of how many."""
     names, places = np.unique(own.node, return_inverse=True)

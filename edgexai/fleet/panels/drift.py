@@ -8,7 +8,7 @@ from edgexai.errors import DataError
 from edgexai.fleet.analysis.difference import everything
 from edgexai.fleet.analysis.drift import LEAST, change_point
 from edgexai.fleet.analysis.evidence import Evidence
-from edgexai.fleet.panels.counts import by_node, channels, frame, over_time
+from edgexai.fleet.panels.counts import by_node, channels, evenly, frame, over_time
 from edgexai.fleet.panels.picture import picture, side_by_side
 
 SHOWN = 8
@@ -29,7 +29,7 @@ def drift(evidence: Evidence, target: int) -> dict[str, Any]:
     along = x @ (direction / max(float(np.linalg.norm(direction)), 1e-12))
     along = (along - along[~late].mean()) / max(float(along[~late].std()), 1e-12)
     before, after = np.flatnonzero(~late), np.flatnonzero(late)
-    shown = [rows[np.linspace(0, len(rows) - 1, min(SHOWN, len(rows))).astype(int)] for rows in (before, after)]
+    shown = [evenly(rows, SHOWN) for rows in (before, after)]
     return {
         "target": target,
         "frames": len(own),
