@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.c99.back.reading import Reading
+from converters.c99.back.reading import RELU, Reading
 from converters.c99.schedule import Constant, Literal, Step, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.layers.linear import RESOLVED
+from edgexai.relevance.reading.questions import fused_activation
 from edgexai.relevance.rules import Epsilon, ZPlus
 
 PRECISION = 14
@@ -58,6 +59,7 @@ def layer(
         "offset": NULL if offset is None else Constant(offset.astype(np.int32)),
         "keep": keep,
         **_widened(parameters, depthwise, offset is not None, sharing == "EXAI_SIGNED"),
+        "parts": int(offset is not None and not depthwise and fused_activation(op) != RELU),
         "weights": Literal(sharing),
         "bits": bits,
         "fold": _fold(weights, parameters, depthwise) if offset is None else 0,
@@ -147,18 +149,20 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     if divides:
         first += 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
     block = fields["block"]
+    rest = 8 * (-(-p["out_rows"] * p["out_columns"] * (out + 1) // 4)) * fields["parts"]
     if not block:
         second = 4 * (-(-inside // 4) * 4) + 8 * (out + 1)
     elif direct:
         second = 8 * inside + 2 * width * (1 + sides * inside) + 4 * _even(inside)
     elif inside < NARROW:
         places, count = ((kernel[0] - 1) * p["dilation_rows"] + 1) * p["in_columns"], taps * inside
-        first, second = 0, 14 * count + 10 * width + 4 * places * inside + 2 * width * sides * count + 2 * places
+        first, rest = 0, 0
+        second = 14 * count + 10 * width + 4 * places * inside + 2 * width * sides * count + 2 * places
         second += divides * 2 * sides * depth * (1 + out * fields["wide"]) + count
     else:
         pixels = p["in_rows"] * p["in_columns"] if block < inside else 0
         second = 8 * inside + (4 * inside + 2) * pixels + 2 * taps * width * (1 + sides * block) + rows + 4 * inside
-    return _even(max(first, second) + 3)
+    return rest + _even(max(first, second) + 3)
 
 
 def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:

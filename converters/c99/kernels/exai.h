@@ -128,8 +128,9 @@ typedef struct {
     uint16_t block; /* inputs whose columns of weights are widened at a time; 0: none, their rows are read */
     uint8_t wide;   /* whether rows of weights are widened to divide */
     uint8_t weights, bits;
-    uint8_t fold; /* weights times multipliers are divided by 2^fold */
-    int8_t most;  /* the largest of the layer's shifts */
+    uint8_t parts; /* whether what factors of a pixel leave beside its greatest one is kept, and added */
+    uint8_t fold;  /* weights times multipliers are divided by 2^fold */
+    int8_t most;   /* the largest of the layer's shifts */
 } exai_way;
 
 /* A pool's way back; `ratio` / 2^`shift` is the step of its input over that of its output. */

@@ -5,12 +5,15 @@
 
 #include "exai_wide.h"
 
+enum { SPREAD = 3 }; /* bits that factors may lose beside a pixel's greatest one */
+
 static inline int32_t even(int32_t count) {
     return count + (count & 1);
 }
 
-/* Relevance over what shares in each unit, in its place. */
-static void divide(const exai_way *way, const int8_t *x, int16_t *above, void *scratch) {
+/* Relevance over what shares in each unit, in its place; what 14 bits leave of it goes to `rest`, a map of the same kind, if
+ * that is not NULL. Whether something did. */
+static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t *rest, void *scratch) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
     const int32_t depth = taps * in, eights = exai_eights(depth), columns = layer->out_columns;
@@ -20,12 +23,15 @@ static void divide(const exai_way *way, const int8_t *x, int16_t *above, void *s
     int16_t *const v = (int16_t *)(d + out), *const wide = v + sides * eights;
     uint16_t *const list = (uint16_t *)(wide + (way->wide ? out * sides * eights : 0));
     int8_t *const window = (int8_t *)(list + even(out));
+    int leaves = 0;
     if (way->wide) exai_wide_rows(layer->weights, out, depth, way->weights, wide);
     for (int32_t p = 0; p < pixels; p++) {
         int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
+        if (rest) rest[pixels * out + p] = EXAI_NOTHING;
         if (*exponent == EXAI_NOTHING) continue;
         const int32_t n = exai_list(m, out, list);
         const int8_t *from = x + p * in;
+        int32_t by;
         if (!direct) {
             exai_window(layer, x, p / columns, p % columns, window);
             from = window;
@@ -35,8 +41,15 @@ static void divide(const exai_way *way, const int8_t *x, int16_t *above, void *s
             exai_dots(wide, sides * eights, list, n, v, sides * eights, d);
         else
             exai_rows_dot(layer->weights, depth, list, n, v, eights, way->weights, d);
-        *exponent = (int16_t)exai_divide_listed(m, list, n, way->offset, d, way->bits, *exponent);
+        const uint32_t size = exai_quotients(m, list, n, way->offset, d, &by);
+        const int32_t before = *exponent - 16 - by, after = exai_as_factors(d, list, n, size, before, way->bits, m);
+        *exponent = (int16_t)after;
+        if (!rest || after == EXAI_NOTHING || after - before <= SPREAD) continue;
+        memset(rest + p * out, 0, (size_t)out * sizeof *rest);
+        rest[pixels * out + p] = (int16_t)exai_as_factors(d, list, n, exai_sizes(d, n), before, way->bits, rest + p * out);
+        leaves = 1;
     }
+    return leaves;
 }
 
 /* Factors times the layer's multiplier, in their place. */
@@ -91,31 +104,47 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
         int32_t exponent = above[pixels * out + p], n = 0;
         const int16_t *m = above + p * out;
         if (exponent != EXAI_NOTHING) {
-            n = exai_list_kept(way->keep, p, 0, in, gate, list);
+            n = exai_list_kept(way->keep, p * in, 0, in, gate, list);
             if (sides > 1) n = exai_list_rows(way, x + p * in, list, n, 0, in, rows);
             if (out < width) m = memcpy(v, m, (size_t)out * sizeof *v);
             exai_dots(wide, width, sides > 1 ? rows : list, n, m, width, sums);
             exponent += exai_wide_exponent(way);
         }
-        exai_keep_listed(way->keep, p, list, n, sums, exponent, gate, below, dense);
+        exai_keep_listed(way->keep, p, in, list, n, sums, exponent, gate, below, dense);
     }
+}
+
+static void meet(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below, void *scratch) {
+    const exai_layer *const layer = way->layer;
+    if (!way->block)
+        add_rows(way, x, above, gate, below, scratch);
+    else if (layer->kernel_rows * layer->kernel_columns * layer->stride_rows * layer->stride_columns == 1)
+        directly(way, x, above, gate, below, scratch);
+    else
+        exai_back_windows(way, x, above, gate, below, scratch);
 }
 
 void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
     const exai_layer *const layer = way->layer;
+    const int32_t units = layer->out_rows * layer->out_columns * (layer->out_channels + 1);
     const int windows = layer->kernel_rows * layer->kernel_columns > 1 || layer->stride_rows > 1 || layer->stride_columns > 1;
     if (windows && layer->in_channels < EXAI_NARROW) {
         exai_back_narrow(way, x, above, gate, below, scratch);
         return;
     }
+    int16_t *const rest = way->parts ? scratch : NULL;
+    int leaves = 0;
+    if (way->parts) scratch = (int64_t *)scratch + (units + 3) / 4;
     if (way->offset)
-        divide(way, x, above, scratch);
+        leaves = divide(way, x, above, rest, scratch);
     else if (!way->block)
         multiply(way, above, scratch);
-    if (!way->block)
-        add_rows(way, x, above, gate, below, scratch);
-    else if (!windows)
-        directly(way, x, above, gate, below, scratch);
-    else
-        exai_back_windows(way, x, above, gate, below, scratch);
+    meet(way, x, above, gate, below, scratch);
+    if (leaves) { /* added to what the greater ones gave */
+        exai_keep adding = *way->keep;
+        exai_way second = *way;
+        adding.adds = 1;
+        second.keep = &adding;
+        meet(&second, x, rest, gate, below, scratch);
+    }
 }

@@ -183,19 +183,18 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     for (int side = 0; side < sides; side++) widen(way, side, wide + side * taps * eights);
     for (int32_t i = 0; i < layer->in_rows; i++) {
         load(way, &r, x, above, i);
-        const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs);
-        const int32_t taps_above =
-            kc * exai_taps_before((i + layer->top) % layer->stride_rows, kr, layer->stride_rows, layer->dilation_rows);
+        int32_t above_taps, left_taps;
+        const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs, &above_taps);
         for (int32_t j = 0; j < all; j++) {
             const int32_t p = i * all + j;
-            const int32_t nb = exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns);
-            const int32_t before = taps_above + na * exai_taps_before((j + layer->left) % layer->stride_columns, kc,
-                                                                      layer->stride_columns, layer->dilation_columns);
+            const int32_t nb =
+                exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns, &left_taps);
+            const int32_t before = kc * above_taps + na * left_taps;
             const int16_t *const w = wide + 4 * before;
             int32_t n = 0, exponent = gather(&r, layer, outs, na, columns, nb, tap, zeros, room);
             if (exponent != EXAI_NOTHING) {
                 exponent += exai_wide_exponent(way);
-                n = exai_list_kept(way->keep, p, 0, in, gate, r.list);
+                n = exai_list_kept(way->keep, p * in, 0, in, gate, r.list);
                 if (times == 1 && sides == 1) {
                     exai_fours_of_factors(tap, (in + 3) / 4 * 4, na * nb, w, 4 * taps, dense);
                     for (int32_t k = 0; k < n; k++) sums[k] = dense[r.list[k]];
@@ -212,7 +211,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
                     }
                 }
             }
-            exai_keep_listed(way->keep, p, r.list, n, sums, exponent, gate, below, dense);
+            exai_keep_listed(way->keep, p, in, r.list, n, sums, exponent, gate, below, dense);
         }
     }
 }

@@ -109,15 +109,14 @@ void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *abov
         r.next = 0;
         for (int32_t i = 0; i < layer->in_rows; i++) {
             load(&r, i);
-            const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs);
-            const int32_t taps_above =
-                kc * exai_taps_before((i + layer->top) % layer->stride_rows, kr, layer->stride_rows, layer->dilation_rows);
+            int32_t above_taps, left_taps;
+            const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs, &above_taps);
             for (int32_t j = 0; j < all; j++) {
                 const int32_t p = i * all + j;
-                const int32_t nb = exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns);
-                const int32_t before = taps_above + na * exai_taps_before((j + layer->left) % layer->stride_columns, kc,
-                                                                          layer->stride_columns, layer->dilation_columns);
-                int32_t n = exai_list_kept(keep, p, first, last, gate, list);
+                const int32_t nb =
+                    exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns, &left_taps);
+                const int32_t before = kc * above_taps + na * left_taps;
+                int32_t n = exai_list_kept(keep, p * in, first, last, gate, list);
                 n = exai_list_rows(way, x + p * in, list, n, first, block, rows);
                 int32_t exponent = n && na && nb ? gather(&r, outs, na, columns, nb, v) : EXAI_NOTHING;
                 if (exponent != EXAI_NOTHING) {
@@ -125,7 +124,7 @@ void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *abov
                     exai_dots(wide + before * width, stride, rows, n, v, na * nb * width, sums);
                 }
                 if (block == in) {
-                    exai_keep_listed(keep, p, list, n, sums, exponent, gate, below, dense);
+                    exai_keep_listed(keep, p, in, list, n, sums, exponent, gate, below, dense);
                 } else {
                     if (exponent == EXAI_NOTHING) n = 0;
                     if (n || !first) exponents[p] = (int16_t)exponent;

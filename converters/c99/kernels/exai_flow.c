@@ -180,7 +180,9 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
         for (int32_t i = 0; i < count; i += keep->run) {
             int64_t sum = 0;
             for (int32_t k = 0; k < keep->run; k++) sum += values[i + k];
-            *to++ = sum ? (float)sum * exai_power_of_two(exponent) : 0.0f;
+            const float value = sum ? (float)sum * exai_power_of_two(exponent) : 0.0f;
+            *to = keep->adds ? *to + value : value;
+            to++;
         }
         return;
     }

@@ -11,11 +11,11 @@ static inline int32_t exai_round(int32_t x, int32_t by) {
     return by > 30 ? 0 : (x + (1 << (by - 1))) >> by;
 }
 
-/* By how much values of this size and exponent are shifted right so that they take `bits` or up to three fewer: exponents
- * are multiples of four, so that neighbours mostly have the same. */
+/* By how much values of this size and exponent are shifted right so that they take `bits` or one fewer: exponents are
+ * even, so that neighbours often have the same. */
 static inline int32_t exai_coarse(uint32_t size, int32_t exponent, int32_t bits) {
     const int32_t by = exai_length(size) - bits;
-    return by + (-(exponent + by) & 3);
+    return by + (-(exponent + by) & 1);
 }
 
 static inline float exai_power_of_two(int32_t exponent) {

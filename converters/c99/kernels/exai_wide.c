@@ -134,19 +134,20 @@ uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const
     return size;
 }
 
-int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t bits,
-                           int32_t exponent) {
-    int32_t by;
-    const uint32_t size = exai_quotients(m, list, n, offset, d, &by);
-    exponent -= 16 + by;
+int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
+                        int16_t *m) {
     const int32_t up = exai_coarse(size, exponent, bits);
+    if (!size) return EXAI_NOTHING;
     if (up > 0) {
         const int32_t round = 1 << (up - 1);
-        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)((d[k] + round) >> up);
+        for (int32_t k = 0; k < n; k++) {
+            m[list[k]] = (int16_t)((d[k] + round) >> up);
+            d[k] -= m[list[k]] * (1 << up);
+        }
     } else {
-        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(d[k] * (1 << -up));
+        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(d[k] * (1 << -up)), d[k] = 0;
     }
-    return size ? exponent + up : EXAI_NOTHING;
+    return exponent + up;
 }
 
 /* Four more of a list, where bits are set. */
@@ -156,10 +157,9 @@ int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, const in
     if ((bits) & 4u) *end++ = (uint16_t)((i) + 2);      \
     if ((bits) & 8u) *end++ = (uint16_t)((i) + 3)
 
-int32_t exai_list_kept(const exai_keep *keep, int32_t pixel, int32_t from, int32_t to, const void *gate, uint16_t *list) {
+int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
     uint16_t *end = list;
     int32_t i = from;
-    const int32_t first = pixel * keep->channels;
     if (keep->gate == EXAI_OPEN) {
         for (; i < to; i++) *end++ = (uint16_t)i;
     } else if (keep->gate == EXAI_BITS) {
@@ -193,11 +193,11 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t pixel, int32_t from, int32
     return (int32_t)(end - list);
 }
 
-void exai_keep_listed(const exai_keep *keep, int32_t pixel, const uint16_t *list, int32_t n, int32_t *sums,
+void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, const uint16_t *list, int32_t n, int32_t *sums,
                       int32_t exponent, const void *gate, void *below, int32_t *dense) {
-    const int32_t channels = keep->channels, first = pixel * channels;
+    const int32_t first = pixel * channels;
     uint32_t size = 0;
-    if (keep->form == EXAI_MAP || keep->adds) {
+    if (keep->form == EXAI_MAP || keep->adds || keep->channels != channels) {
         memset(dense, 0, (size_t)channels * sizeof *dense);
         for (int32_t k = 0; k < n; k++) dense[list[k]] = sums[k];
         exai_store(keep, pixel, channels, dense, exai_sizes(sums, n), exponent, gate, below);
@@ -209,11 +209,13 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, const uint16_t *list
     if (exponent == EXAI_NOTHING) return;
     if (keep->form == EXAI_RELEVANCE) {
         const int8_t *const v = (const int8_t *)gate + first;
+        const int32_t small = exai_length(exai_sizes(sums, n)) <= 22; /* a value's steps have eight bits and a sign */
         for (int32_t k = 0; k < n; k++) {
-            sums[k] = exai_shortened(sums[k], (v[list[k]] - keep->zero) * 128);
+            const int32_t steps = v[list[k]] - keep->zero;
+            sums[k] = small ? sums[k] * steps : exai_shortened(sums[k], steps * 128);
             size |= exai_size(sums[k]);
         }
-        exponent += 9;
+        exponent += small ? 0 : 9;
     } else {
         size = exai_sizes(sums, n);
     }
@@ -241,17 +243,13 @@ int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int
     return left;
 }
 
-int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs) {
+int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs, int32_t *before) {
     int32_t n = 0;
+    *before = 0;
     for (int32_t a = kernel - 1; a >= 0; a--) {
         const int32_t left = at - a * dilation;
         if (left % stride == 0) outputs[n++] = (int16_t)(left / stride);
+        *before += a * dilation % stride < at % stride;
     }
-    return n;
-}
-
-int32_t exai_taps_before(int32_t remainder, int32_t kernel, int32_t stride, int32_t dilation) {
-    int32_t n = 0;
-    for (int32_t a = 0; a < kernel; a++) n += a * dilation % stride < remainder;
     return n;
 }

@@ -41,10 +41,10 @@ static inline int32_t exai_wide_exponent(const exai_way *way) {
 /* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */
 uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by);
 
-/* Relevance m of listed units over d, plus their offsets if there are any, as factors in its place; their exponent. `d` is
- * overwritten. */
-int32_t exai_divide_listed(int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t bits,
-                           int32_t exponent);
+/* Numbers d * 2^exponent of listed units as factors m of so many bits, the OR of their sizes being `size`; what that leaves
+ * of them stays in d. The factors' exponent. */
+int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
+                        int16_t *m);
 
 /* The units that carry relevance. */
 static inline int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list) {
@@ -59,10 +59,12 @@ static inline int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list)
     return (int32_t)(to - list);
 }
 
-/* Channels from ... to - 1 of a pixel that keep what arrives, and how it is kept: `sums` are those of listed channels and are
+/* Channels from ... to - 1 of the pixel whose values begin at `first` that keep what arrives. */
+int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list);
+
+/* A pixel of so many channels is kept, which the map below may hold as several: `sums` are those of listed channels and are
  * overwritten; `dense` takes one value a channel. */
-int32_t exai_list_kept(const exai_keep *keep, int32_t pixel, int32_t from, int32_t to, const void *gate, uint16_t *list);
-void exai_keep_listed(const exai_keep *keep, int32_t pixel, const uint16_t *list, int32_t n, int32_t *sums,
+void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, const uint16_t *list, int32_t n, int32_t *sums,
                       int32_t exponent, const void *gate, void *below, int32_t *dense);
 
 /* Listed channels as rows of columns of weights: less `first`; under EXAI_SIGNED those of a value below zero are `below`
@@ -76,9 +78,8 @@ static inline int32_t exai_span(const exai_layer *layer) {
 }
 
 /* Outputs whose windows hold position `at` (padding counted), from the first to the last, inside the map or not; each
- * belongs to the next lower tap of those of at's class. Classes are the remainders of taps by the stride. */
-int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs);
-/* Taps of classes before this one. */
-int32_t exai_taps_before(int32_t remainder, int32_t kernel, int32_t stride, int32_t dilation);
+ * belongs to the next lower tap of those of at's class. Classes are the remainders of taps by the stride; `before` is how
+ * many taps are of classes before this one. */
+int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs, int32_t *before);
 
 #endif
