@@ -21,8 +21,11 @@ def kind(step: Step) -> str:
     way = "" if "offset" not in step.parameters else ", shares" if _divides(step) else ", factors"
     if _is_depthwise(step):
         return f"{step.function}, depthwise{way}"
+    if p["kernel_rows"] * p["kernel_columns"] > 1 and p["in_channels"] < 4:
+        return f"{step.function}, narrow{way}"
+    way += " in parts" if step.parameters.get("parts") else ""
     if p["kernel_rows"] * p["kernel_columns"] > 1:
-        return f"{step.function}, {'narrow' if p['in_channels'] < 4 else 'window'}{way}"
+        return f"{step.function}, window{way}"
     return f"{step.function}, {'dense' if p['out_rows'] * p['out_columns'] == 1 else 'pointwise'}{way}"
 
 
