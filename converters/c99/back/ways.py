@@ -149,7 +149,8 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     if divides:
         first += 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
     block = fields["block"]
-    rest = 8 * (-(-p["out_rows"] * p["out_columns"] * (out + 1) // 4)) * fields["parts"]
+    units = p["out_rows"] * p["out_columns"] * (out + 1) if fields["parts"] else 0
+    rest = 8 * -(-units // 4)
     if not block:
         second = 4 * (-(-inside // 4) * 4) + 8 * (out + 1)
     elif direct:
