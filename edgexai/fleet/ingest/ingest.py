@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from edgexai.errors import Error, FrameError
 from edgexai.fleet.ingest.metrics import Meter
 from edgexai.fleet.ingest.subscription import Message, Subscription
-from edgexai.fleet.store.journal import Arrival, Journal, Refusal, damaged
+from edgexai.fleet.store.database import damaged
+from edgexai.fleet.store.journal import Arrival, Journal, Refusal
 from edgexai.fleet.store.ranges import insert
 from edgexai.heatmap import header
 from edgexai.messaging.broker import Broker

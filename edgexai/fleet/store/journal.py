@@ -10,25 +10,21 @@ quarantine  payloads that were refused, cut to 4 KiB, the last 1,000
 counter     totals
 """
 
-import random
 import sqlite3
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgexai.errors import ConfigError
-from edgexai.fleet.store.format import prepare
+from edgexai.fleet.store.database import Transaction, connect, damaged
 from edgexai.fleet.store.ranges import Ranges, insert
 from edgexai.messaging.messages import topic
 from edgexai.private import private_database
 
 _KNOWN_BY = ("boot", "forgotten")  # where a node is, beside what it said
 _KEPT_IN_QUARANTINE = 1000
-_PATIENCE = 30.0  # seconds that one process waits for another's lock
 
 COLUMNS = "id, fleet, node, boot, sequence, received, time, model, target, score, conservation, frame"
 
@@ -69,30 +65,6 @@ Saying = tuple[str, str, str, float, str | None]
 """The same as it arrives; a text of None takes back what was said."""
 
 
-def damaged(path: Path, error: Exception) -> ConfigError:
-    """What to do about a journal that cannot be read."""
-    return ConfigError(f"{path}: {error}; `edgexai fleet repair --store {path.parent}` saves what there is")
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """A connection that flushes at every commit, its tables made."""
-    db = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE, isolation_level=None)
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            prepare(db, path)
-            return db
-        except sqlite3.OperationalError as error:
-            # two that open a new file at once stand in each other's way while it becomes a WAL; SQLite does not wait
-            # there, since neither would let go
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                db.close()
-                raise
-            time.sleep(random.uniform(0.01, 0.05))
-
-
 class Journal:
     """The journal of one store directory; several processes may have it open."""
 
@@ -102,7 +74,7 @@ class Journal:
         private_database(self.path)
         self._lock = threading.Lock()
         try:
-            self._db = _connect(self.path)
+            self._db = connect(self.path)
             if self._db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("pages are damaged")
         except sqlite3.DatabaseError as error:
@@ -123,7 +95,7 @@ class Journal:
         for a in arrivals:
             by_boot[a.fleet, a.node, a.boot].setdefault(a.sequence, a)
         new = 0
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             for key, group in by_boot.items():
                 boot = self._boot_id(*key)
                 fresh = [group[n] for n in self._insert_seen(boot, group)]
@@ -157,7 +129,7 @@ class Journal:
 
         Its frames stay, and which of them are stored.
         """
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             gone = self._db.execute("DELETE FROM node WHERE fleet = ? AND node = ?", (fleet, node)).rowcount
             asked = "SELECT 1 FROM {} WHERE fleet = ? AND node = ?"
             known = gone or any(self._db.execute(asked.format(of), (fleet, node)).fetchone() for of in _KNOWN_BY)
@@ -235,7 +207,7 @@ class Journal:
 
     def snapshot(self, after: int, limit: int) -> tuple[int, list[Row]]:
         """The last id that is in the table, and the rows here beyond an id, of the same moment."""
-        with self._lock, _Transaction(self._db, "DEFERRED"):
+        with self._lock, Transaction(self._db, "DEFERRED"):
             return self._mark("id"), self._rows("f.id > ?", after, limit)
 
     def oldest(self, limit: int) -> list[Row]:
@@ -258,21 +230,21 @@ class Journal:
 
     def moved(self, last: int, version: int) -> None:
         """The frames up to an id are in the table, and on the disk, by this commit."""
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             self._db.execute("DELETE FROM frame WHERE id <= ?", (last,))
             self._set_mark("id", last)
             self._set_mark("version", version)
 
     def flushed(self, version: int) -> None:
         """The table is on the disk up to a commit that brought no frames."""
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             self._set_mark("version", version)
 
     def catch_up(self, boots: Iterable[Held], last: int, version: int) -> None:
         """What the table holds beyond what was known of it, up to an id: frames that a crash left here as well, that
         another host brought, or that an old copy of the journal has forgotten. Each counts once from here on; frames
         that only the journal has keep their order, beyond that id."""
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             waiting = {row[:2]: row[2] for row in self._db.execute("SELECT boot, sequence, id FROM frame")}
             for fleet, node, boot, sequences, sizes in boots:
                 row, size = self._boot_id(fleet, node, boot), dict(zip(sequences, sizes, strict=True))
@@ -301,7 +273,7 @@ class Journal:
     def erase(self, where: str, values: Sequence[Any]) -> int:
         """Delete the waiting frames that a condition on fleet, node and received names; how many. Their numbers stay
         known, so that what is sent again does not come back. `scrub` then removes the bytes themselves."""
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             rows = self._db.execute(
                 "DELETE FROM frame WHERE id IN"
                 f" (SELECT f.id FROM frame f JOIN boot b ON b.id = f.boot WHERE {where})"
@@ -317,7 +289,7 @@ class Journal:
     def forget_refused(self, fleet: str, node: str | None) -> None:
         """Delete what was refused of a fleet, or of a node."""
         begin = topic(fleet, node, "") if node is not None else topic(fleet, "", "").rstrip("/") + "/"
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             self._db.execute("DELETE FROM quarantine WHERE substr(topic, 1, ?) = ?", (len(begin), begin))
 
     def scrub(self) -> None:
@@ -328,7 +300,7 @@ class Journal:
 
     def erased(self, boots: Iterable[tuple[str, str, str, int, int]]) -> None:
         """So many frames and bytes of boots (fleet, node, boot) are in the table no more."""
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             self._db.executemany(
                 "UPDATE boot SET frames = max(0, frames - ?), bytes = max(0, bytes - ?)"
                 " WHERE fleet = ? AND node = ? AND boot = ?",
@@ -342,7 +314,7 @@ class Journal:
 
     def taken(self, last: int, version: int) -> None:
         """What format 1 had in Parquet files is in the table now, up to an id."""
-        with self._lock, _Transaction(self._db):
+        with self._lock, Transaction(self._db):
             self._db.execute("DROP TABLE IF EXISTS part")
             self._set_mark("id", last)
             self._set_mark("version", version)
@@ -409,22 +381,3 @@ class Journal:
                 "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
                 (name, by),
             )
-
-
-class _Transaction:
-    """BEGIN … COMMIT, or ROLLBACK if the block raises. IMMEDIATE takes the writer's lock at once, so that a worker
-    waits for another instead of failing halfway."""
-
-    def __init__(self, db: sqlite3.Connection, kind: str = "IMMEDIATE") -> None:
-        self._db, self._kind = db, kind
-
-    def __enter__(self) -> None:
-        self._db.execute(f"BEGIN {self._kind}")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._db.execute("COMMIT")
-        finally:
-            if self._db.in_transaction:  # a full disk has rolled back by itself
-                self._db.execute("ROLLBACK")

@@ -15,7 +15,8 @@ import duckdb
 import pyarrow
 
 from edgexai.errors import ConfigError
-from edgexai.fleet.store.journal import Journal, damaged
+from edgexai.fleet.store.database import damaged
+from edgexai.fleet.store.journal import Journal
 from edgexai.fleet.store.table import SCHEMA, Table
 
 ASIDE = "aside"
