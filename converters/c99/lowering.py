@@ -19,6 +19,8 @@ OUT_TYPES = C_TYPES | {DType.UINT8: "uint8_t", DType.INT32: "int32_t"}
 """A QUANTIZE at the end may also give uint8, an ARG_MAX int32."""
 WIDE = (DType.FLOAT32, DType.INT32)
 """What takes four bytes."""
+FLOAT = "quantize the model, or write it in float32 (--float)"
+"""A hint."""
 
 
 @dataclass
@@ -41,10 +43,9 @@ class Lowering:
     def op(self) -> Op:
         return self.graph.ops[self.at]
 
-    def refuse(self, why: str) -> UnsupportedOperator:
+    def refuse(self, why: str, hint: str = "take the layer out or run the .tflite") -> UnsupportedOperator:
         """The refusal of the operator that is being lowered."""
-        where = self.graph.describe(self.at)
-        return UnsupportedOperator(f"firmware does not cover {where}: {why}; take the layer out or run the .tflite")
+        return UnsupportedOperator(f"firmware does not cover {self.graph.describe(self.at)}: {why}; {hint}")
 
     def tensor(self, t: int) -> Tensor:
         return self.graph.tensors[t]
@@ -53,7 +54,8 @@ class Lowering:
         """Scale and zero point of an int8 tensor."""
         tensor = self.tensor(t)
         if tensor.dtype != DType.INT8 or tensor.quantization is None or tensor.quantization.scale.size != 1:
-            raise self.refuse(f"{tensor.name!r} is {tensor.dtype.name}, not int8 with one scale")
+            why = f"{tensor.name!r} is {tensor.dtype.name}, not int8 with one scale"
+            raise self.refuse(why, FLOAT) if tensor.dtype == DType.FLOAT32 else self.refuse(why)
         return float(tensor.quantization.scale[0]), int(tensor.quantization.zero_point[0])
 
     def constant(self, t: int) -> Any:

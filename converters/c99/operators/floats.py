@@ -54,7 +54,8 @@ def _fused(low: Lowering, op: Op) -> dict[str, Any]:
 def _only_float(low: Lowering, *tensors: int) -> None:
     for t in tensors:
         if low.tensor(t).dtype != DType.FLOAT32:
-            raise low.refuse(f"{low.tensor(t).name!r} is {low.tensor(t).dtype.name}, not float32")
+            why = f"{low.tensor(t).name!r} is {low.tensor(t).dtype.name}, not float32"
+            raise low.refuse(why, "an int8 model is written without --float")
 
 
 def layer(low: Lowering, op: Op) -> None:
