@@ -107,7 +107,10 @@ def row(path: Path, asked: Explaining, ram: str | None = None) -> Row:
 
 def shown(rows: list[Row]) -> str:
     """The table of docs/firmware.md."""
-    head = ["model, composite", *(f"{what}, {core}" for core in rows[0]["cores"] for what in ("predict", "explain", "ratio"))]
+    head = [
+        "model, composite",
+        *(f"{what}, {core}" for core in rows[0]["cores"] for what in ("predict", "explain", "ratio")),
+    ]
     head += ["RAM, B", "to explain", "constants, B", "to explain", "code, B"]
     cells = []
     for r in rows:
