@@ -11,6 +11,9 @@ from edgexai.audit.report import Section
 from edgexai.audit.sections.asked import begun
 from edgexai.compress.measure.cost import cost
 
+MOST_LISTED = 20
+"""Different labels beyond which they are not listed one by one."""
+
 
 def identity(evidence: Evidence) -> Section:
     """2: which file this is."""
@@ -41,17 +44,19 @@ def data(evidence: Evidence) -> Section:
             page.lack(f"{name}: no labels")
         else:
             counts = np.unique(np.asarray(y), return_counts=True)
-            page.figure(
-                f"{name}, classes", ", ".join(f"{k}: {n}" for k, n in zip(*counts, strict=True)), "counted", len(x)
-            )
-        flat = np.ascontiguousarray(x.reshape(len(x), -1))
-        same = len(x) - len(np.unique(flat, axis=0))
+            if len(counts[0]) <= MOST_LISTED:
+                said = ", ".join(f"{k}: {n}" for k, n in zip(*counts, strict=True))
+            else:
+                said = f"{len(counts[0]):,} different values, {counts[0].min()} to {counts[0].max()}"
+            page.figure(f"{name}, labels", said, "counted", len(x))
+        same = len(x) - len({np.ascontiguousarray(v).tobytes() for v in x})
         page.figure(f"{name}, samples that occur twice", f"{same}", "compared bit by bit", len(x))
     if evidence.data is not None and evidence.test is not None:
-        one = {np.ascontiguousarray(v).tobytes() for v in evidence.data[0]}
-        both = sum(np.ascontiguousarray(v).tobytes() in one for v in evidence.test[0])
+        assert evidence.learnt is not None
+        one = {np.ascontiguousarray(v).tobytes() for v in evidence.learnt}
+        both = sum(np.ascontiguousarray(v).tobytes() in one for v in evidence.x)
         page.figure(
-            "test samples that are in the other data too", f"{both}", "compared bit by bit", len(evidence.test[0])
+            "test samples that are in the other data too", f"{both}", "compared in the model's type", len(evidence.x)
         )
     return page.done()
 
