@@ -13,7 +13,12 @@ static inline uint32_t four_signs(const int8_t *x, uint32_t least) {
 
 void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
     uint32_t byte = 0;
-#if EXAI_DSP
+#if EXAI_MVE
+    for (; count >= 16; count -= 16, x += 16, bits += 2) { /* a bit for each byte */
+        const mve_pred16_t p = vcmpgtq_n_s8(vldrbq_s8(x), (int8_t)zero);
+        memcpy(bits, &p, 2);
+    }
+#elif EXAI_DSP
     const uint32_t least = ((uint32_t)(zero + 1) & 0xFFu) * 0x01010101u;
     for (; count >= 8 && zero < 127; count -= 8, x += 8) {
         *bits++ = (uint8_t)(four_signs(x, least) | four_signs(x + 4, least) << 4);
@@ -61,6 +66,14 @@ void exai_accumulate(int32_t *sums, int16_t *sums_exponent, const int32_t *value
 
 uint32_t exai_sizes(const int32_t *values, int32_t count) {
     uint32_t size = 0;
+#if EXAI_MVE
+    int32x4_t sizes = vdupq_n_s32(0);
+    for (; count >= 4; count -= 4, values += 4) {
+        const int32x4_t four = vldrwq_s32(values);
+        sizes = vorrq_s32(sizes, veorq_s32(four, vshrq_n_s32(four, 31)));
+    }
+    size = (uint32_t)(vgetq_lane_s32(sizes, 0) | vgetq_lane_s32(sizes, 1) | vgetq_lane_s32(sizes, 2) | vgetq_lane_s32(sizes, 3));
+#endif
     for (int32_t i = 0; i < count; i++) size |= exai_size(values[i]);
     return size;
 }
