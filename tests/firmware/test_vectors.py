@@ -1,4 +1,4 @@
-"""Kernels with vectors (a Cortex-M55 in QEMU) have the same bytes as portable ones: many random networks in one program."""
+"""Kernels with vectors (a Cortex-M55 in QEMU) have the same bytes as those of this machine, on many random networks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +52,9 @@ def program(folder: Path, nets: list[tuple[str, str, np.ndarray, np.ndarray]]) -
             rows = rows.reshape(len(xs), -1)
             values = ",\n".join("{" + ",".join(map(str, row)) + "}" for row in rows)
             head.append(f"static const {kind} {name}_{what}[{len(xs)}][{rows.shape[1]}] = {{{values}}};")
-        body.append(f"for (int i = 0; i < {len(xs)}; i++) {{ memset(arena, 0x5A, sizeof arena); {call.format(name=name)}")
+        body.append(
+            f"for (int i = 0; i < {len(xs)}; i++) {{ memset(arena, 0x5A, sizeof arena); {call.format(name=name)}"
+        )
         body.append(f'if (memcmp(found, {name}_y[i], sizeof *{name}_y)) wrong++, printf("{name}\\n"); }}')
     assert len({net[3].tobytes() for net in nets}) == len(nets)  # a program that can fail
     head += ["int main(void) {", "(void)y, (void)target, (void)score;", "int wrong = 0;"]
@@ -65,7 +67,9 @@ def on_m55(folder: Path, nets: list[tuple[str, str, np.ndarray, np.ndarray]]) ->
     headers = [f"-I{model.parent}" for model in models]
     kernels = sorted((models[0].parent / "src").glob("exai_*.c"))
     for options in (("-O2",), ("-O1",)):
-        run("mps3-an547", folder, [folder / "main.c", *models, *kernels], [*options, *headers, f"-I{kernels[0].parent}"])
+        run(
+            "mps3-an547", folder, [folder / "main.c", *models, *kernels], [*options, *headers, f"-I{kernels[0].parent}"]
+        )
 
 
 def test_predictions_of_random_layers(tmp_path: Path) -> None:

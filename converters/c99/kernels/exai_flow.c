@@ -2,7 +2,7 @@
 
 #include "exai_flow.h"
 
-#if EXAI_DSP
+#if EXAI_DSP && !EXAI_MVE
 /* Four bits: which of four values are at least as large as `least`'s. */
 static inline uint32_t four_signs(const int8_t *x, uint32_t least) {
     uint32_t which;
@@ -128,6 +128,20 @@ static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count,
     uint32_t size = 0;
     bits += first >> 3;
     if (!((first | count) & 7)) {
+#if EXAI_MVE
+        const uint32x4_t one = vshlq_u32(vdupq_n_u32(1), vreinterpretq_s32_u32(vidupq_n_u32(0, 1)));
+        const int32x4_t zeros = vdupq_n_s32(0);
+        int32x4_t sizes = zeros;
+        for (int32_t i = 0; i < count; i += 4) {
+            const uint32x4_t mine = vandq_u32(one, vdupq_n_u32((uint32_t)(bits[i >> 3] >> (i & 4))));
+            const int32x4_t four = vpselq_s32(vldrwq_s32(t + i), zeros, vcmpneq_n_u32(mine, 0));
+            vstrwq_s32(t + i, four);
+            sizes = vorrq_s32(sizes, veorq_s32(four, vshrq_n_s32(four, 31)));
+        }
+        int32_t four[4];
+        vstrwq_s32(four, sizes);
+        return (uint32_t)(four[0] | four[1] | four[2] | four[3]);
+#endif
         for (; count; count -= 8, t += 8) {
             const uint32_t byte = *bits++;
             GATE(0), GATE(1), GATE(2), GATE(3), GATE(4), GATE(5), GATE(6), GATE(7);
@@ -156,13 +170,17 @@ static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, i
         *e = (int16_t)both;
         return;
     }
+    int32_t i = 0;
+#if EXAI_MVE
+    for (; i + 4 <= count && size; i += 4) vstrhq_s32(m + i, vrshlq_n_s32(vldrwq_s32(t + i), -by));
+#endif
     if (!size) {
         memset(m, 0, (size_t)count * sizeof *m);
     } else if (by > 0) {
         const int32_t half = (int32_t)(1u << (by - 1));
-        for (int32_t i = 0; i < count; i++) m[i] = (int16_t)((t[i] + half) >> by);
+        for (; i < count; i++) m[i] = (int16_t)((t[i] + half) >> by);
     } else {
-        for (int32_t i = 0; i < count; i++) m[i] = (int16_t)(t[i] * (1 << -by));
+        for (; i < count; i++) m[i] = (int16_t)(t[i] * (1 << -by));
     }
     *e = (int16_t)exponent;
 }

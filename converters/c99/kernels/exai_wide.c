@@ -29,6 +29,25 @@ void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing,
     }
 }
 
+#if EXAI_MVE
+/* One unit's weights of a tap, `width` values between two. */
+static void column(const exai_way *way, int folded, int32_t unit, const int8_t *row, int32_t count, int32_t width,
+                   int32_t below, int16_t *to) {
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)width);
+    const int32x4_t zeros = vdupq_n_s32(0);
+    const int32_t gain = folded ? exai_gain(way, unit) : 1, fold = folded ? way->fold : 0;
+    const int all = folded || way->weights == EXAI_ALL;
+    for (int32_t i = 0; i < count; i += 4, to += 4 * width) {
+        const mve_pred16_t p = vctp32q((uint32_t)(count - i));
+        const int32x4_t w = vrshlq_n_s32(vmulq_n_s32(vldrbq_z_s32(row + i, p), gain), -fold);
+        vstrhq_scatter_shifted_offset_p_s32(to, places, all ? w : vmaxq_s32(w, zeros), p);
+        if (!folded && way->weights == EXAI_SIGNED) {
+            vstrhq_scatter_shifted_offset_p_s32(to + below, places, vminq_s32(w, zeros), p);
+        }
+    }
+}
+#endif
+
 void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
                        int32_t below, int16_t *wide) {
     const exai_layer *const layer = way->layer;
@@ -37,6 +56,12 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
     int32_t j = 0;
     for (; j < layer->out_channels; j++, row += depth) {
         int16_t *to = wide + j;
+#if EXAI_MVE
+        if (last - first >= 4) {
+            column(way, folded, j, row, last - first, width, below, to);
+            continue;
+        }
+#endif
         if (folded) {
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)exai_folded(way, j, row[i]);
         } else {
@@ -147,14 +172,17 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 #endif
 
 uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
-    uint32_t size = 0;
-    if (offset) {
-        for (int32_t k = 0; k < n; k++) size |= exai_size(d[k] += offset[list[k]]);
-    } else {
-        size = exai_sizes(d, n);
+#if EXAI_MVE
+    for (int32_t k = 0; k < n && offset; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        const int32x4_t added = vldrwq_gather_shifted_offset_z_s32(offset, vldrhq_z_u32(list + k, p), p);
+        vstrwq_p_s32(d + k, vaddq_s32(vldrwq_z_s32(d + k, p), added), p);
     }
+#else
+    for (int32_t k = 0; k < n && offset; k++) d[k] += offset[list[k]];
+#endif
+    const uint32_t size = exai_sizes(d, n);
     int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
-    size = 0;
     for (int32_t k = 0; k < n; k++) {
         const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
         int32_t q = 0;
@@ -164,15 +192,14 @@ uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const
             q = r / d[k];
             if (exai_size(q) >> (30 - by)) { /* it is so small that there is no room for others' last bits */
                 for (int32_t j = 0; j < k; j++) d[j] >>= by;
-                size >>= by, by = 0, half = 0;
+                by = 0, half = 0;
             }
             q *= 1 << by;
         }
         d[k] = q;
-        size |= exai_size(q);
     }
     *shift = by;
-    return size;
+    return exai_sizes(d, n);
 }
 
 int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
@@ -180,8 +207,16 @@ int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t si
     const int32_t up = exai_coarse(size, exponent, bits);
     if (!size) return EXAI_NOTHING;
     if (up > 0) {
+        int32_t k = 0;
         const int32_t round = 1 << (up - 1);
-        for (int32_t k = 0; k < n; k++) {
+#if EXAI_MVE
+        for (; k + 4 <= n; k += 4) {
+            const int32x4_t four = vldrwq_s32(d + k), upper = vrshlq_n_s32(four, -up);
+            vstrhq_scatter_shifted_offset_s32(m, vldrhq_u32(list + k), upper);
+            vstrwq_s32(d + k, vsubq_s32(four, vshlq_r_s32(upper, up)));
+        }
+#endif
+        for (; k < n; k++) {
             m[list[k]] = (int16_t)((d[k] + round) >> up);
             d[k] -= m[list[k]] * (1 << up);
         }

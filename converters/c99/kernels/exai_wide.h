@@ -16,11 +16,15 @@ void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int shar
 /* The vector that meets such rows: x less zero; under EXAI_SIGNED what is positive, then what is negative. */
 void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing, int16_t *v);
 
+/* A unit's multiplier over 2^(most - 15). */
+static inline int32_t exai_gain(const exai_way *way, int32_t unit) {
+    const int32_t which = unit * way->layer->step, by = way->most - way->layer->shift[which];
+    return by > 15 ? 0 : ((way->layer->multiplier[which] >> 15) + 1) >> (by + 1);
+}
+
 /* A unit's weight times the layer's multiplier, over 2^(most - 15 + fold). */
 static inline int32_t exai_folded(const exai_way *way, int32_t unit, int32_t w) {
-    const int32_t which = unit * way->layer->step, by = way->most - way->layer->shift[which];
-    const int32_t gain = by > 15 ? 0 : ((way->layer->multiplier[which] >> 15) + 1) >> (by + 1);
-    return (w * gain + (way->fold ? 1 << (way->fold - 1) : 0)) >> way->fold;
+    return (w * exai_gain(way, unit) + (way->fold ? 1 << (way->fold - 1) : 0)) >> way->fold;
 }
 
 /* One tap's weights (out, inputs first ... last - 1) as they share, or times the layer's multipliers, a row for each input,
