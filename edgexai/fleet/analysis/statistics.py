@@ -61,7 +61,8 @@ def greatest_shift(a: Array, b: Array) -> tuple[int, float, float]:
     if not usable.any():
         return 0, 0.0, 1.0
     shift = np.where(usable, (b.mean(0) - a.mean(0)) / np.where(usable, spread, 1), 0.0)
-    p = np.where(usable, ttest_ind(a, b, equal_var=False).pvalue, 1.0)
+    p = np.ones(a.shape[1])
+    p[usable] = ttest_ind(a[:, usable], b[:, usable], equal_var=False).pvalue  # what hardly varies makes it warn
     best = int(np.nanargmin(p))
     return best, float(shift[best]), float(-np.expm1(int(usable.sum()) * np.log1p(-min(float(p[best]), 1 - 1e-12))))
 
