@@ -137,7 +137,7 @@ def ingest_only(
 ) -> None:
     """A worker that fills a store until SIGTERM or Ctrl-C; start as many as the stream needs.
 
-    With ``metrics_port`` (0: any) it answers /metrics, and ``ready`` is told where.
+    With ``metrics_port`` (0: any) it answers /metrics. ``ready`` is told what it does, and where it answers.
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -151,9 +151,11 @@ def ingest_only(
             server = listen(host, metrics_port, ingest.meter.text)
             stack.callback(server.shutdown)
             if ready is not None:
-                ready(f"http://{host}:{server.server_address[1]}/metrics")
+                ready(f"metrics http://{host}:{server.server_address[1]}/metrics")
         ingest.start()
         stack.callback(ingest.stop)
+        if ready is not None:
+            ready(f"worker {worker} fills {store} from {broker.url}")
         while not (stop.wait(0.2) or ingest.ended.is_set()):
             pass
     if ingest.error is not None:

@@ -7,11 +7,14 @@ temporary ones. EDGEXAI_SERVER and EDGEXAI_NODE name interpreters of the install
 
 import io
 import os
+import pty
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,7 +23,7 @@ import numpy as np
 import pytest
 from findings import frames_file
 from mosquitto import free_port, needs_mosquitto, plain_configuration, running
-from printed import Command, furnish, placed, printed, runs_alone
+from printed import Command, furnish, is_furnished, placed, printed, runs_alone
 
 from edgexai.cli import main
 from edgexai.fleet.orders.command import NoReply, send
@@ -32,8 +35,11 @@ DATA = Path(__file__).parents[1] / "runtime" / "data"
 SECONDS = 20.0
 """So long a program that stays may take to say that it is ready."""
 COMMANDS = [
-    c for c in printed() if c.words[0] in ("fleet", "agent") and not runs_alone(c, True) and "PART" not in c.words
+    c
+    for c in printed()
+    if c.words[0] in ("fleet", "agent") and not runs_alone(c, True) and is_furnished(c) and "PART" not in c.words
 ]
+SERIAL = "/dev/ttyACM0"
 PASSWORD = "correct horse battery"
 TLS = "--ca ca.pem --certificate {0}.pem --key {0}.key"
 
@@ -83,7 +89,7 @@ class Line3:
 
     def start(self, words: tuple[str, ...]) -> "subprocess.Popen[bytes]":
         install = "EDGEXAI_SERVER" if words[0] == "fleet" else "EDGEXAI_NODE"
-        here = os.environ.get(install, sys.executable)
+        here = sys.executable if "--spark" in words else os.environ.get(install, sys.executable)  # an extra of its own
         command = [here, "-m", "edgexai", *self.argv(words)]
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=self.folder, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
@@ -155,9 +161,16 @@ def test_it_runs(command: Command, line3: Line3) -> None:
             add(line3.folder / "srv" / "fleet", "ada", "operator", PASSWORD)
         else:
             words, given = (*words, "--password-stdin"), io.BytesIO(PASSWORD.encode())
+    if SERIAL in str(command):
+        line, device = pty.openpty()
+        words = tuple(word.replace(SERIAL, os.ttyname(device)) for word in words)
+        os.close(device)
     process = line3.start(words)
     if _stays(command):
-        _told_that_it_is_ready(process)
+        if SERIAL in str(command):
+            _opened_by_another(line)
+        else:
+            _told_that_it_is_ready(process)
         process.send_signal(signal.SIGTERM)
     told, _ = process.communicate(given.getvalue(), timeout=60)
     assert process.returncode == 0, told.decode()
@@ -171,8 +184,19 @@ def _told_that_it_is_ready(process: "subprocess.Popen[bytes]") -> None:
     waiting.join(SECONDS)
 
 
+def _opened_by_another(line: int) -> None:
+    """Wait until somebody has opened a pseudo-terminal's device: it hangs up until then."""
+    hung_up = select.poll()
+    hung_up.register(line, select.POLLHUP)
+    for _ in range(200):
+        if not hung_up.poll(0):
+            return
+        time.sleep(0.1)
+    raise AssertionError("nobody opened the serial line")
+
+
 def _stays(command: Command) -> bool:
     """A service, a worker, or a node that waits for more."""
     if command.words[0] == "agent":
-        return any(word.startswith("watch:") for word in command.words)
+        return any(word.startswith(("watch:", "serial:")) for word in command.words)
     return len(command.words) == 1 or command.words[1].startswith("-") or command.words[1] == "ingest"

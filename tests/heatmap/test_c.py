@@ -85,7 +85,7 @@ def test_a_basis_gives_the_vectors_and_the_bytes_of_python(
 ) -> None:
     """Python takes the basis where it is better; here it always does."""
     check_vectors_of_a_basis(host_with_basis)
-    monkeypatch.setattr("edgexai.heatmap.frame._likeness", lambda frame, *_: unpack(Reader(frame)).basis > b"")
+    monkeypatch.setattr("edgexai.heatmap.encoding._likeness", lambda frame, *_: unpack(Reader(frame)).basis > b"")
     for i, shape in enumerate([(9,), (40,), (16, 16), (28, 31), (3, 8, 7), (1, 1), (96, 96)]):
         maps = [values(shape, 10 * i + k, kind) for k, kind in enumerate((0, 1, 2, 3, 1))]
         some = learn(np.stack(maps[:4]), 3)

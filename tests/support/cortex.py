@@ -11,11 +11,17 @@ CORTEX = {
     "mps2-an386": ("-mcpu=cortex-m4", "-mfloat-abi=soft"),
     "mps2-an500": ("-mcpu=cortex-m7", "-mfloat-abi=soft"),
     "mps2-an505": ("-mcpu=cortex-m33", "-mfloat-abi=soft"),
+    "mps3-an547": ("-mcpu=cortex-m55", "-mfloat-abi=hard"),
 }
 STARTUP = """
 typedef void (*word)(void);
 extern void _start(void);
-__attribute__((section(".vectors"), used)) const word vectors[2] = {(word)0x%08x, _start};
+static void reset(void) {
+    *(volatile unsigned *)0xE000ED88 |= 0xFu << 20; /* the floating-point and vector units are off after a reset */
+    __asm__ volatile("dsb\\n\\tisb");
+    _start();
+}
+__attribute__((section(".vectors"), used)) const word vectors[2] = {(word)0x%08x, reset};
 """
 
 
@@ -25,7 +31,8 @@ def run(machine: str, folder: Path, sources: Sequence[Path | str], options: Sequ
         if (why := needs(tool)) is not None:
             pytest.skip(why)
     base, ram = (0x10000000, 0x38000000) if machine == "mps2-an505" else (0, 0x20000000)
-    (folder / "startup.c").write_text(STARTUP % (ram + 0x100000))
+    size = 0x80000 if machine == "mps3-an547" else 0x100000  # bytes of RAM that the stack begins behind
+    (folder / "startup.c").write_text(STARTUP % (ram + size))
     memory = ["-ffunction-sections", "-Wl,--gc-sections", "-Wl,--undefined=vectors"]
     memory += [f"-Wl,--section-start=.vectors={base:#x}", f"-Wl,--section-start=.init={base + 0x8000:#x}"]
     memory += [f"-Wl,-Ttext={base + 0x10000:#x}", f"-Wl,-Tdata={ram:#x}"]

@@ -191,7 +191,13 @@ ELSEWHERE = {
     "--store store": "tests/audit fills a store first",
     "x86_64_vnni": "the small network has fewer channels than lanes; tests/compress prunes larger ones to them",
 }
-WANTS = {"--pdf": "weasyprint", "--sign": "cryptography", "verify": "cryptography", "convert": "tensorflow"}
+WANTS = {
+    "--pdf": "weasyprint",
+    "--sign": "cryptography",
+    "verify": "cryptography",
+    "convert": "tensorflow",
+    "--spark": "pyspark",
+}
 """What a command needs that not every workstation has."""
 SLOW = {"--distill", "--calibration", "--keep-explanations", "--int4", "--rivals"}
 
@@ -210,6 +216,12 @@ def install_of(command: Command) -> str:
     return "node" if verb in ("agent", "explain", "restore") else "server" if verb == "fleet" else "workstation"
 
 
+def is_furnished(command: Command) -> bool:
+    """Whether this machine has what it wants beside an install."""
+    wanted = [package for word, package in WANTS.items() if word in command.words]
+    return all(map(find_spec, wanted)) and ("pyspark" not in wanted or shutil.which("java") is not None)
+
+
 def runs_alone(command: Command, slow: bool = False) -> bool:
     """Without a broker, a page that stays, a training; ``slow`` also what takes more than some seconds.
 
@@ -218,7 +230,7 @@ def runs_alone(command: Command, slow: bool = False) -> bool:
     verb, words = command.words[0], command.words
     if command.shortened or verb not in ALONE or any(known in str(command) for known in ELSEWHERE):
         return False
-    if any(word in words and find_spec(package) is None for word, package in WANTS.items()):
+    if not is_furnished(command):
         return False
     if verb == "fleet":
         return words[1:2] == ("enrol",) and ".csr" not in str(command)

@@ -28,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
     broker, fleet = known_broker(args), fleet_of(args)
     keep_table(args)
     where = (args.host, args.metrics_port)
-    ingest_only(args.store, broker, args.worker, args.share, args.mqtt, fleet, *where, lambda m: say(f"metrics {m}"))
+    ingest_only(args.store, broker, args.worker, args.share, args.mqtt, fleet, *where, say)
     return 0

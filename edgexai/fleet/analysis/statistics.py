@@ -64,7 +64,8 @@ def greatest_shift(a: Array, b: Array) -> tuple[int, float, float]:
         return 0, 0.0, 1.0
     floor = np.maximum(spread, SILENT * float(spread.max(initial=0)))  # what is silent in one sample has no deviation
     shift = np.where(usable, (b.mean(0) - a.mean(0)) / np.where(usable, floor, 1), 0.0)
-    p = np.where(usable, ttest_ind(a, b, equal_var=False).pvalue, 1.0)
+    p = np.ones(a.shape[1])
+    p[usable] = ttest_ind(a[:, usable], b[:, usable], equal_var=False).pvalue  # what hardly varies makes it warn
     best = int(np.nanargmin(p))
     return best, float(shift[best]), float(-np.expm1(int(usable.sum()) * np.log1p(-min(float(p[best]), 1 - 1e-12))))
 
