@@ -137,7 +137,7 @@ def clever_hans(evidence: Evidence) -> Section:
     if not confirmed and (every is None or not every.confirmed):
         page.say(
             "No shortcut was confirmed. That does not prove that there is none: "
-            "only what varies within a class is seen."
+            "only what varies within a class is seen, and only what these samples carry."
         )
     return page.done()
 
