@@ -46,17 +46,30 @@ static int32_t places(const exai_way *way, const space *s, const int8_t *x, int3
     const exai_layer *const layer = way->layer;
     const int32_t in = layer->in_channels, columns = layer->in_columns, zero = layer->in_zero;
     const int32_t depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int32_t taps = layer->kernel_columns;
+    const int plain = in == 1 && way->weights != EXAI_SIGNED;
+    uint16_t *const rows = s->rows;
+    int32_t *const to = s->places;
     int32_t n = 0, t = 0, i = top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
-        const int32_t at = i < 0 || i >= layer->in_rows ? 0 : i % span * columns, row = i * columns;
+        if (i < 0 || i >= layer->in_rows) {
+            t += taps * in;
+            continue;
+        }
+        const int32_t at = i % span * columns, row = i * columns, dilation = layer->dilation_columns;
         int32_t j = left;
-        for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns, t += in) {
-            if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
+        for (int32_t b = 0; b < taps; b++, j += dilation, t += in) {
+            if (j < 0 || j >= columns) continue;
+            if (plain) {
+                rows[n] = (uint16_t)t;
+                to[n++] = at + j;
+                continue;
+            }
             for (int32_t c = 0; c < in; c++) {
                 const int32_t side = way->weights == EXAI_SIGNED ? x[(row + j) * in + c] - zero : 1;
                 if (!side) continue;
-                s->rows[n] = (uint16_t)(t + c + (side < 0 ? depth : 0));
-                s->places[n++] = (at + j) * in + c;
+                rows[n] = (uint16_t)(t + c + (side < 0 ? depth : 0));
+                to[n++] = (at + j) * in + c;
             }
         }
     }

@@ -11,6 +11,19 @@
 
 #if EXAI_MVE
 
+static inline void exai_mve_copy(const int32_t *from, int32_t count, int32_t *to) {
+    __asm__ volatile(
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrw.32 q0, [%[from]], #16\n\t"
+        "vstrw.32 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [from] "+r"(from), [to] "+r"(to)
+        : [n] "r"(count)
+        : "q0", "lr", "cc", "memory");
+}
+
 /* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, added to sums. */
 void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, int32_t *sums);
 

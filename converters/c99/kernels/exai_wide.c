@@ -233,6 +233,18 @@ int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t si
     if ((bits) & 4u) *end++ = (uint16_t)((i) + 2);      \
     if ((bits) & 8u) *end++ = (uint16_t)((i) + 3)
 
+#if EXAI_MVE
+/* Where bits of four are set, and how many; what lies behind them is written over by those that follow. */
+static const uint8_t set[16][4] = {{0}, {0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}, {3}, {0, 3}, {1, 3}, {0, 1, 3},
+                                   {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}};
+static const uint8_t sets[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+
+static inline uint16_t *listed(uint32_t four, int32_t i, uint16_t *end) {
+    vstrhq_u32(end, vaddq_n_u32(vldrbq_u32(set[four]), (uint32_t)i));
+    return end + sets[four];
+}
+#endif
+
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
     uint16_t *end = list;
     int32_t i = from;
@@ -242,8 +254,13 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32
         const uint8_t *const bits = gate;
         for (; i + 8 <= to && !((first | i) & 7); i += 8) {
             const uint32_t byte = bits[(first + i) >> 3];
+#if EXAI_MVE
+            end = listed(byte & 15u, i, end);
+            end = listed(byte >> 4, i + 4, end);
+#else
             FOUR(byte, i);
             FOUR(byte >> 4, i + 4);
+#endif
         }
         for (; i < to; i++) {
             if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
@@ -280,7 +297,11 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
         return;
     }
     int16_t *const m = (int16_t *)below + first, *const e = (int16_t *)below + keep->pixels * channels + pixel;
+#if EXAI_MVE
+    for (int32_t i = 0; i < channels; i += 8) vstrhq_p_s16(m + i, vdupq_n_s16(0), vctp16q((uint32_t)(channels - i)));
+#else
     memset(m, 0, (size_t)channels * sizeof *m);
+#endif
     *e = EXAI_NOTHING;
     if (exponent == EXAI_NOTHING) return;
     if (keep->form == EXAI_RELEVANCE) {
