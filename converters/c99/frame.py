@@ -7,6 +7,15 @@ from math import prod
 from edgexai.errors import ConfigError
 
 ENCODER = files("edgexai.heatmap").joinpath("c")
+PARTS = (
+    "edgexai_heatmap.c",
+    "edgexai_heatmap.h",
+    *(
+        f"edgexai_heatmap_{part}.h"
+        for part in ("coder", "head", "map", "numbers", "stream", "tables", "tree", "wavelet")
+    ),
+)
+"""All but the basis, which generated firmware does not use."""
 LONGEST = 512
 LEAST, MOST = 40, 1 << 16
 """Bytes of a frame: what comes before a stream takes up to 39."""
@@ -32,7 +41,8 @@ class Frame:
     @property
     def memory(self) -> int:
         """Bytes of RAM while it encodes: a word a value, and the encoder's state where pointers have eight bytes."""
-        return 4 * prod(self.shape) + 4 * max(*self.shape, 100) + 376
+        levels = max((max(self.shape) - 1).bit_length(), 6) + 2
+        return 4 * prod(self.shape) + max(4 * max(self.shape), 400 + 152 * levels) + 80
 
     def prototype(self, name: str) -> str:
         """The function's head."""
@@ -92,8 +102,7 @@ class Frame:
 
     def sources(self) -> dict[str, bytes]:
         """The encoder's own files, its memory cut to the map's longest axis."""
-        found = {name: ENCODER.joinpath(name).read_bytes() for name in
-                 ("edgexai_heatmap.c", "edgexai_heatmap.h", "edgexai_heatmap_tables.h")}  # fmt: skip
+        found = {name: ENCODER.joinpath(name).read_bytes() for name in PARTS}
         usual = b"#define EDGEXAI_HEATMAP_LONGEST 512"
         header = found["edgexai_heatmap.h"]
         assert header.count(usual) == 1

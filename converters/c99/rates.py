@@ -60,5 +60,5 @@ CODE = {
     "exai_rows.c": 1132,
     "exai_softmax.c": 564,
     "exai_wide.c": 2628,
-    "edgexai_heatmap.c": 8725,
+    "edgexai_heatmap.c": 8458,
 }

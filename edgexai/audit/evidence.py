@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgexai.audit.outputs import Kind, chances, classes, kind_of, numbers, values
 from edgexai.audit.quality import FILLS, Fill
 from edgexai.board import Board
 from edgexai.compress.measure.execute import quantized
-from edgexai.compress.measure.faithfulness import probabilities
-from edgexai.errors import DataError
+from edgexai.errors import ConfigError, DataError
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach
 from edgexai.runtime.explainer import Explainer
@@ -54,10 +54,33 @@ class Evidence:
         return quantized(self.graph, given[0])
 
     @cached_property
+    def learnt(self) -> Array | None:
+        """The samples that the model was trained or calibrated with, in its own type, if they are known."""
+        return None if self.data is None else quantized(self.graph, self.data[0])
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What the model's first output is."""
+        return kind_of(self.graph)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether a sample is predicted as a class."""
+        return self.kind in (Kind.CLASSES, Kind.YES_OR_NO)
+
+    @cached_property
     def y(self) -> NDArray[np.int64] | None:
-        """Their labels, if known."""
+        """Their classes, if known."""
         given = self.test or self.data
-        return None if given is None or given[1] is None else np.asarray(given[1]).astype(np.int64)
+        if given is None or given[1] is None or not self.has_classes:
+            return None
+        return classes(given[1], len(self.x), self.probabilities.shape[1])
+
+    @cached_property
+    def truth(self) -> NDArray[np.float64] | None:
+        """What a model of one number should give for them, if that is known."""
+        given = self.test or self.data
+        return None if given is None or given[1] is None else numbers(given[1], len(self.x))
 
     @property
     def measured_on(self) -> str:
@@ -66,8 +89,13 @@ class Evidence:
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
-        """The first output (N, classes)."""
-        return probabilities(self.graph, self.x)
+        """Of each class (N, classes)."""
+        return chances(self.graph, self.x)
+
+    @cached_property
+    def values(self) -> NDArray[np.float64]:
+        """The first output as it is (N, values)."""
+        return values(self.graph, self.x)
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:
@@ -83,13 +111,30 @@ class Evidence:
     @cached_property
     def explanations(self) -> list[Explanation]:
         """Of the chosen samples, by the composite ``edge``, with concepts."""
-        explainer = Explainer(serialize(attach(self.graph, "edge", concepts="auto")))
+        try:
+            attached = attach(self.graph, "edge", concepts="auto")
+        except ConfigError:  # a model without a layer between its input and its output has no concepts
+            attached = attach(self.graph, "edge")
+        explainer = Explainer(serialize(attached))
         return [explainer(one, unit="by type") for one in self.x[self.chosen]]
 
     @cached_property
+    def targets(self) -> NDArray[np.int64]:
+        """What is explained of each chosen sample (N,): the predicted class, else the output's place."""
+        if self.has_classes:
+            return self.predicted[self.chosen]
+        return np.array([e.target for e in self.explanations], np.int64)
+
+    @cached_property
+    def signs(self) -> NDArray[np.float32]:
+        """-1 where a model of yes or no says no, else 1 (N,): what speaks against yes is what speaks for no."""
+        no = (self.kind is Kind.YES_OR_NO) & (self.targets == 0)
+        return np.where(no, -1, 1).astype(np.float32)
+
+    @cached_property
     def maps(self) -> NDArray[np.float32]:
-        """Relevance of the chosen samples (N, …)."""
-        return np.stack([e.relevance for e in self.explanations])
+        """Relevance of the chosen samples (N, …), for their targets."""
+        return np.stack([e.relevance * s for e, s in zip(self.explanations, self.signs, strict=True)])
 
     @cached_property
     def fill(self) -> Fill:
@@ -98,7 +143,7 @@ class Evidence:
 
     def called(self, target: int) -> str:
         """The name of a class."""
-        return f"class {target}" + (f" ({self.labels[target]})" if target < len(self.labels) else "")
+        return f"class {target}" + (f" ({self.labels[target]})" if 0 <= target < len(self.labels) else "")
 
 
 def maps_of(graph: Graph, x: Array, target: str | int = "predicted") -> NDArray[np.float32]:

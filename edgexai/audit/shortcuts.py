@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgexai.audit.evidence import Evidence
+from edgexai.audit.outputs import Kind
 from edgexai.fleet.analysis.analyse import RATE, SUSPECT
 from edgexai.fleet.analysis.evidence import Evidence as Frames
 from edgexai.fleet.analysis.finding import Finding
@@ -38,11 +39,11 @@ def frames(evidence: Evidence, groups: NDArray[Any] | None = None) -> Frames:
         np.full(n, "audit"),
         np.full(n, "") if groups is None else groups.astype(str),
         np.arange(n, dtype=np.float64),
-        np.array([e.target for e in said]),
-        np.array([e.score for e in said], np.float64),
+        evidence.targets,
+        np.array([e.score for e in said], np.float64) * evidence.signs,
         np.array([e.conservation for e in said], np.float64),
-        np.stack([flat(e.relevance) for e in said]).astype(np.float32),
-        np.maximum(np.stack(concepts), 0).astype(np.float32),
+        np.stack([flat(m) for m in evidence.maps]).astype(np.float32),
+        np.maximum(np.stack(concepts) * evidence.signs[:, None], 0).astype(np.float32),
     )
 
 
@@ -71,7 +72,8 @@ def placed(evidence: Evidence, target: int) -> tuple[Place, NDArray[np.float64]]
     predicted = evidence.predicted[evidence.chosen]
     explainer = Explainer(serialize(attach(evidence.graph, "epsilon")))
     chosen = evidence.x[evidence.chosen]
-    maps = np.stack([flat(explainer(one, unit="by type").relevance) for one in chosen])
+    found = [explainer(one, unit="by type").relevance for one in chosen]
+    maps = np.stack([flat(m * s) for m, s in zip(found, evidence.signs, strict=True)])
     more = excess(maps, predicted, target)
     box = densest(more)
     if box is None:
@@ -81,7 +83,15 @@ def placed(evidence: Evidence, target: int) -> tuple[Place, NDArray[np.float64]]
 
 def _scores(evidence: Evidence) -> Callable[[NDArray[Any]], NDArray[Any]]:
     model = Interpreter(serialize(evidence.graph))
-    return lambda x: model.outputs[0].real(model.run(x)[0])
+
+    def scores(x: NDArray[Any]) -> NDArray[Any]:
+        found = model.outputs[0].real(model.run(x)[0])
+        if evidence.kind is not Kind.YES_OR_NO:
+            return found
+        yes = float(np.clip(found.reshape(-1)[0], 0, 1))
+        return np.array([1 - yes, yes])
+
+    return scores
 
 
 def _tried(evidence: Evidence, finding: Finding, scores: Callable[[NDArray[Any]], NDArray[Any]]) -> Finding:

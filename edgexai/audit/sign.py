@@ -20,12 +20,18 @@ def signature_of(path: Path) -> Path:
     return path.with_name(path.name + ".sig")
 
 
-def sign(path: Path, key: Path) -> Path:
-    """Writes the signature of a file by a private key (PEM) and returns its path; ConfigError for what is no key."""
+def usable(key: Path) -> None:
+    """ConfigError for what is no private key (PEM) that only its owner can read."""
     if not key.is_file():
         raise ConfigError(
             f"{key} is not there; make a key: openssl genpkey -algorithm ed25519 -out {key.name}, then chmod 600"
         )
+    load_private(key)
+
+
+def sign(path: Path, key: Path) -> Path:
+    """Writes the signature of a file by a private key (PEM) and returns its path; ConfigError for what is no key."""
+    usable(key)
     made = signature_of(path)
     made.write_bytes(base64.b64encode(load_private(key).sign(CONTEXT + path.read_bytes())) + b"\n")
     return made

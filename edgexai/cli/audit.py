@@ -14,6 +14,7 @@ examples:
 import argparse
 import json
 import shlex
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,23 @@ from numpy.typing import NDArray
 
 from edgexai import npy
 from edgexai.audit.evidence import Evidence
+from edgexai.audit.outputs import Kind
 from edgexai.audit.page import html
 from edgexai.audit.questions import answers, blank
 from edgexai.audit.report import Report, unassessed
 from edgexai.audit.sections import report
-from edgexai.audit.sign import sign, verify
+from edgexai.audit.sign import sign, usable, verify
 from edgexai.board import load_board
 from edgexai.cli.options import known_file, known_path, known_store, new_path
-from edgexai.cli.samples import GraphInput, data_options, prepared
+from edgexai.cli.samples import data_options, input_of, prepared
+from edgexai.compress.measure.execute import quantized, real
 from edgexai.data import read
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import load
-from edgexai.graph.ir import NUMPY
+
+ANSWERS = "audit.toml"
+NO_PART = ("help", "output", "json", "pdf", "sign", "key")
+"""Options that change where the report goes, and nothing in it."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--board", help="a board's name, or a .toml file of one")
     parser.add_argument("--store", type=known_store, help="the fleet's store")
     parser.add_argument("--against", type=known_path, help="the model before compression, or trained otherwise")
-    parser.add_argument("--answers", default="audit.toml", metavar="TOML", help="answered questions (%(default)s)")
+    parser.add_argument("--answers", metavar="TOML", help=f"answered questions ({ANSWERS}, if it is there)")
     parser.add_argument("-o", "--output", type=new_path, default="audit.html", help="the report (%(default)s)")
     parser.add_argument(
         "--json", metavar="FILE", type=new_path, help="the same for machines, with the bill of materials"
@@ -60,13 +66,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.model == "init":
-        return _init(Path(args.answers))
+        return _init(Path(args.answers or ANSWERS))
     if args.model == "verify":
         return _verify(args.signed, args.key)
     if args.signed is not None:
         raise ConfigError(f"one model at a time; {args.signed} is one too many")
     if not (args.data or args.test):
         raise ConfigError("there are no samples; give --test, --data or both")
+    if args.sign:
+        usable(args.sign)
+    if args.pdf is not None:
+        import_module("weasyprint")  # what is missing is told before anything is measured
     found = report(_evidence(args))
     write(found, args.output, args.json, args.pdf)
     for path in (args.output, args.json, args.pdf) if args.sign else ():
@@ -107,10 +117,9 @@ def _verify(path: Path | None, key: Path | None) -> int:
 def _evidence(args: argparse.Namespace) -> Evidence:
     prepare = prepared(args, args.model)
     graph = load(args.model)
-    tensor = graph.tensors[graph.inputs[0]]
-    q = tensor.quantization
-    scale, zero = (0.0, 0) if q is None else (float(q.scale[0]), int(q.zero_point[0]))
-    port = GraphInput(tensor.shape, np.dtype(NUMPY[tensor.dtype]), scale, zero)
+    if len(graph.inputs) != 1:
+        raise ConfigError(f"{args.model} has {len(graph.inputs)} inputs; only models with one are audited")
+    port = input_of(graph)
 
     def samples(path: str | None) -> tuple[NDArray[Any], NDArray[Any] | None] | None:
         found = None if path is None else read(path, port, prepare)
@@ -120,11 +129,27 @@ def _evidence(args: argparse.Namespace) -> Evidence:
     given = test or data
     assert given is not None
     groups = _groups(args.groups, len(given[0])) if args.groups else None
-    said = answers(args.answers) if Path(args.answers).exists() else {}
+    said = answers(args.answers or ANSWERS) if args.answers or Path(ANSWERS).exists() else {}
     board = load_board(args.board) if args.board else None
-    return Evidence(
+    found = Evidence(
         Path(args.model), data, test, groups, board, args.store, args.against, said, prepare.labels, _command(args)
     )
+    _comparable(found)
+    return found
+
+
+def _comparable(evidence: Evidence) -> None:
+    """DataError, before anything is measured, for labels that are none of this model or another model's samples."""
+    if evidence.has_classes:
+        assert evidence.y is None or len(evidence.y)
+    elif evidence.kind is Kind.NUMBER:
+        assert evidence.truth is None or len(evidence.truth)
+    if evidence.against is None:
+        return
+    try:
+        quantized(load(evidence.against), real(evidence.graph, evidence.graph.inputs[0], evidence.x[:1]))
+    except DataError as error:
+        raise DataError(f"{evidence.against} is no model for these samples: {error}") from None
 
 
 def _groups(path: str, count: int) -> NDArray[np.str_]:
@@ -138,9 +163,14 @@ def _groups(path: str, count: int) -> NDArray[np.str_]:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """What makes the report again; the output's name is not part of it."""
+    """What makes the report again: every option that its figures and sentences depend on."""
     words = ["edgexai", "audit", args.model]
-    for option in ("data", "test", "groups", "board", "store", "against"):
-        if getattr(args, option):
-            words += [f"--{option}", str(getattr(args, option))]
+    usual = argparse.ArgumentParser()
+    arguments(usual)
+    for action in usual._actions:
+        value = getattr(args, action.dest, None)
+        if action.dest == "answers" and value is None and Path(ANSWERS).exists():
+            value = ANSWERS
+        if action.option_strings and action.dest not in NO_PART and value not in (None, action.default):
+            words += [action.option_strings[-1], str(value)]
     return shlex.join(words)

@@ -24,7 +24,8 @@ def intended_use(evidence: Evidence) -> Section:
 def scope(evidence: Evidence) -> Section:
     """4: what it is not for; what could not be checked stands in the summary."""
     page = begun(evidence, 4, "Scope, and what could not be checked", "scope")
-    page.say("Everything that was not assessed is listed in the summary of this report, section by section.")
+    if "scope" in evidence.answers:
+        page.say("Everything that was not assessed is listed in the summary of this report, section by section.")
     return page.done()
 
 

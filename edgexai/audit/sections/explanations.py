@@ -4,12 +4,12 @@ import numpy as np
 
 from edgexai.audit import quality
 from edgexai.audit.evidence import MOST_JUDGED, Evidence, maps_of
+from edgexai.audit.outputs import Kind, chances, values
 from edgexai.audit.picture import Panel, svg
 from edgexai.audit.report import Page, Section
 from edgexai.audit.sections.asked import begun
 from edgexai.audit.sections.robustness import noise
 from edgexai.audit.shortcuts import ENOUGH, LEAST, SUSPECT, as_a_whole, placed, tested
-from edgexai.compress.measure.faithfulness import probabilities
 from edgexai.errors import Error
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.graph import serialize
@@ -18,40 +18,48 @@ from edgexai.intervention.whole import ENOUGH as ENOUGH_WHOLE
 from edgexai.relevance import attach
 from edgexai.runtime.explainer import Explainer
 
+MOST_NAMED = 8
+"""Classes of too few samples beyond which they are told in one line."""
+
 
 def explanations(evidence: Evidence) -> Section:
     """8: whether the heatmaps say what the model does."""
     page = begun(evidence, 8, "Quality of explanations")
+    page.say(
+        "A heatmap gives each value of the input its relevance: how much it spoke for the prediction, or against it. "
+        "Here heatmaps are tested. Faithfulness: does the prediction fall if what is relevant is taken away? "
+        "Randomization: does a network whose weights were shuffled, which knows nothing, give other heatmaps? "
+        "Stability: does a heatmap stay if the input hardly changes? Class sensitivity: does it differ from class to "
+        "class?"
+    )
     pick = np.arange(len(evidence.maps))[:MOST_JUDGED]
     x, maps = evidence.x[evidence.chosen[pick]], evidence.maps[pick]
-    targets = np.array([evidence.explanations[i].target for i in pick])
-    where = f"{evidence.measured_on}, composite edge"
-
-    def predict(v: np.ndarray) -> np.ndarray:
-        return probabilities(evidence.graph, v)
-
-    gain = quality.symmetric_gain(predict, x, maps, targets, evidence.fill)
-    page.interval("faithfulness: symmetric relevance gain", quality.mean(gain), f"realistic fill; chance 0; {where}")
-    level = quality.FILLS["mean"](evidence.x)
-    gain = quality.symmetric_gain(predict, x, maps, targets, level)
-    page.interval("faithfulness: the same with the mean as fill", quality.mean(gain), f"chance 0; {where}")
-    random = maps_of(quality.randomized(evidence.graph), x)
+    _faithfulness(page, evidence, x, maps, evidence.targets[pick])
+    signs = evidence.signs[pick].reshape(-1, *[1] * (maps.ndim - 1))
+    random = maps_of(quality.randomized(evidence.graph), x) * signs
     page.interval(
         "randomization: efficient MPRT", quality.mean(quality.efficient_mprt(maps, random)),
-        "rise of the histogram's entropy when all weights are shuffled",
+        "rise of a map's disorder (entropy) when all weights are shuffled; above 0 is right",
     )  # fmt: skip
     page.interval(
         "randomization: correlation with maps of shuffled weights", quality.mean(quality.correlation(maps, random)),
         "near 0 is right",
     )  # fmt: skip
     noisy = noise(x, 0.02, np.random.default_rng(1))
-    same = probabilities(evidence.graph, noisy).argmax(1) == evidence.predicted[evidence.chosen[pick]]
-    moved = quality.max_sensitivity(maps, maps_of(evidence.graph, noisy)[None], same[None])
+    again = maps_of(evidence.graph, noisy)
+    same = np.ones(len(x), np.bool_)
+    if evidence.has_classes:
+        same = chances(evidence.graph, noisy).argmax(1) == evidence.predicted[evidence.chosen[pick]]
+    moved = quality.max_sensitivity(maps, (again * signs)[None], same[None])
     page.interval("stability: change of maps under 2 % of noise", quality.mean(moved), "‖ΔR‖ / ‖R‖; 0 is stable")
-    page.interval("sparseness", quality.mean(quality.sparseness(maps)), "Gini coefficient of |relevance|")
+    page.interval(
+        "sparseness",
+        quality.mean(quality.sparseness(maps)),
+        "Gini coefficient of |relevance|: 0 all alike, 1 all in one place",
+    )
     said = [evidence.explanations[i].conservation for i in pick]
     page.interval("completeness: Σ relevance / score", quality.mean(said), "1 where nothing is lost to biases")
-    other = _runners_up(evidence, x, evidence.probabilities[evidence.chosen[pick]])
+    other = _runners_up(evidence, x, evidence.chosen[pick])
     if other is None:
         page.lack("class sensitivity: the model has one output, or takes no weights for its classes")
     else:
@@ -59,20 +67,54 @@ def explanations(evidence: Evidence) -> Section:
             "class sensitivity: correlation with the runner-up's map",
             quality.mean(quality.class_sensitivity(maps, other)), "the lower, the more a map says of its class",
         )  # fmt: skip
+    if evidence.against is None:
+        page.lack("int8 against float: whether compression changes the reasons; give the other model with --against")
+    else:
+        page.say("How the maps of this model and the other agree, mostly int8 against float, stands in section 10.")
     return page.done()
+
+
+def _faithfulness(page: Page, evidence: Evidence, x: np.ndarray, maps: np.ndarray, targets: np.ndarray) -> None:
+    """Whether what is relevant moves the output: probabilities, or of a number the output in standard deviations."""
+    if evidence.kind is Kind.OTHER:
+        page.lack(f"faithfulness: the model's output is {evidence.kind.value}")
+        return
+    spread = float(evidence.values.std()) or 1.0
+    unit = "in standard deviations of the output; " if evidence.kind is Kind.NUMBER else ""
+    where = f"{unit}chance 0; {evidence.measured_on}, composite edge"
+
+    def predict(v: np.ndarray) -> np.ndarray:
+        return chances(evidence.graph, v) if evidence.has_classes else values(evidence.graph, v) / spread
+
+    gain = quality.symmetric_gain(predict, x, maps, targets, evidence.fill)
+    page.interval("faithfulness: symmetric relevance gain", quality.mean(gain), f"realistic fill; {where}")
+    gain = quality.symmetric_gain(predict, x, maps, targets, quality.FILLS["mean"](evidence.x))
+    page.interval("faithfulness: the same with the mean as fill", quality.mean(gain), where)
 
 
 def clever_hans(evidence: Evidence) -> Section:
     """9: right for the wrong reason?"""
     page = begun(evidence, 9, "Clever-Hans findings")
-    targets = np.array([e.target for e in evidence.explanations])
+    if not evidence.has_classes:
+        page.lack(f"shortcuts: they are looked for within classes, and the model's output is {evidence.kind.value}")
+        return page.done()
+    targets = evidence.targets
     classes, counts = np.unique(targets, return_counts=True)
     enough = classes[counts >= LEAST]
     if not len(enough):
         page.lack(f"shortcuts: no predicted class has {LEAST} explained samples")
         return page.done()
-    for k in classes[counts < LEAST]:
-        page.lack(f"shortcuts of {evidence.called(int(k))}: fewer than {LEAST} explained samples")
+    rare = classes[counts < LEAST]
+    if len(rare) > MOST_NAMED:
+        page.lack(f"shortcuts of {len(rare)} classes: fewer than {LEAST} explained samples each")
+    else:
+        page.lack(*(f"shortcuts of {evidence.called(int(k))}: fewer than {LEAST} explained samples" for k in rare))
+    page.say(
+        "A model is a Clever Hans if it is right for a wrong reason, as by a label that the photographer left in the "
+        "picture. Members of a class whose heatmaps stand out are suspected, and each suspicion is put to a trial: "
+        "what they are recognised by is put into samples of other classes, and if the model then takes those for the "
+        "class far more often than by parts of ordinary members, it is confirmed."
+    )
     found = tested(evidence)
     confirmed = [f for f in found if f.verdict == "confirmed"]
     page.figure("classes that were searched", str(len(enough)), "clusters of concepts and logit", len(targets))
@@ -95,7 +137,7 @@ def clever_hans(evidence: Evidence) -> Section:
     if not confirmed and (every is None or not every.confirmed):
         page.say(
             "No shortcut was confirmed. That does not prove that there is none: "
-            "only what varies within a class is seen."
+            "only what varies within a class is seen, and only what these samples carry."
         )
     return page.done()
 
@@ -126,9 +168,10 @@ def _trial(finding: Finding) -> str:
     return "" if finding.trial is None else finding.trial.text("this class")
 
 
-def _runners_up(evidence: Evidence, x: np.ndarray, p: np.ndarray) -> np.ndarray | None:
-    if p.shape[1] < 2:
+def _runners_up(evidence: Evidence, x: np.ndarray, which: np.ndarray) -> np.ndarray | None:
+    if evidence.kind is not Kind.CLASSES:
         return None
+    p = evidence.probabilities[which]
     try:
         explainer = Explainer(serialize(attach(evidence.graph, "edge", target="input")))
         second = np.argsort(-p, axis=1)[:, 1]

@@ -11,6 +11,9 @@ from edgexai.audit.report import Section
 from edgexai.audit.sections.asked import begun
 from edgexai.compress.measure.cost import cost
 
+MOST_LISTED = 20
+"""Different labels beyond which they are not listed one by one."""
+
 
 def identity(evidence: Evidence) -> Section:
     """2: which file this is."""
@@ -37,21 +40,25 @@ def data(evidence: Evidence) -> Section:
             continue
         x, y = given
         page.figure(f"{name}, samples", f"{len(x):,}", "counted", len(x))
+        content = hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
+        page.figure(f"{name}, SHA-256", content, f"of the values, {x.dtype} in C order, as they were read", len(x))
         if y is None:
             page.lack(f"{name}: no labels")
         else:
             counts = np.unique(np.asarray(y), return_counts=True)
-            page.figure(
-                f"{name}, classes", ", ".join(f"{k}: {n}" for k, n in zip(*counts, strict=True)), "counted", len(x)
-            )
-        flat = np.ascontiguousarray(x.reshape(len(x), -1))
-        same = len(x) - len(np.unique(flat, axis=0))
+            if len(counts[0]) <= MOST_LISTED:
+                said = ", ".join(f"{k}: {n}" for k, n in zip(*counts, strict=True))
+            else:
+                said = f"{len(counts[0]):,} different values, {counts[0].min()} to {counts[0].max()}"
+            page.figure(f"{name}, labels", said, "counted", len(x))
+        same = len(x) - len({np.ascontiguousarray(v).tobytes() for v in x})
         page.figure(f"{name}, samples that occur twice", f"{same}", "compared bit by bit", len(x))
     if evidence.data is not None and evidence.test is not None:
-        one = {np.ascontiguousarray(v).tobytes() for v in evidence.data[0]}
-        both = sum(np.ascontiguousarray(v).tobytes() in one for v in evidence.test[0])
+        assert evidence.learnt is not None
+        one = {np.ascontiguousarray(v).tobytes() for v in evidence.learnt}
+        both = sum(np.ascontiguousarray(v).tobytes() in one for v in evidence.x)
         page.figure(
-            "test samples that are in the other data too", f"{both}", "compared bit by bit", len(evidence.test[0])
+            "test samples that are in the other data too", f"{both}", "compared in the model's type", len(evidence.x)
         )
     return page.done()
 
@@ -61,8 +68,8 @@ def energy(evidence: Evidence) -> Section:
     page = begun(evidence, 11, "Energy, latency, memory")
     found = cost(evidence.graph, evidence.board)
     page.figure("multiply-accumulates", f"{found.macs:,}", "counted in the graph")
-    page.figure("file", f"{found.bytes:,} bytes", "counted")
     page.figure("peak memory of maps", f"{found.ram:,} bytes", "counted: all maps alive at once")
+    page.lack(*found.notes)
     if evidence.board is None:
         page.lack("latency and energy: give --board")
         return page.done()

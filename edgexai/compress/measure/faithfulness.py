@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgexai.compress.measure.execute import forward, real
 from edgexai.graph import Graph
+from edgexai.relevance.targets.start import logits_of
 
 STEPS = 20
 Array = NDArray[Any]
@@ -45,7 +46,8 @@ def probabilities(graph: Graph, x: Array) -> NDArray[np.float64]:
     """The model's first output (N, classes), as real numbers; softmax is applied if they are none yet."""
     raw = real(graph, graph.outputs[0], forward(graph, x, graph.outputs[:1])[0])
     out = np.asarray(raw.reshape(len(x), -1), np.float64)
-    if np.all(out >= 0) and np.all(np.abs(out.sum(1) - 1) < 0.1):
+    squashed = logits_of(graph, graph.outputs[0]) != graph.outputs[0]  # an int8 softmax of 1000 classes sums to less
+    if np.all(out >= 0) and (np.all(np.abs(out.sum(1) - 1) < 0.1) or (squashed and np.all(out <= 1))):
         return out
     powers = np.exp(out - out.max(1, keepdims=True))
     return np.asarray(powers / powers.sum(1, keepdims=True))

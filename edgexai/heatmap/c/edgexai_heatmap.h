@@ -30,6 +30,10 @@ extern "C" {
 #define EDGEXAI_HEATMAP_LONGEST 512
 #endif
 
+/* Levels of the tree, and one above the root. */
+#define EDGEXAI_HEATMAP_LEVELS \
+    (EDGEXAI_HEATMAP_LONGEST > 256 ? 11 : EDGEXAI_HEATMAP_LONGEST > 128 ? 10 : EDGEXAI_HEATMAP_LONGEST > 64 ? 9 : 8)
+
 /* With -DEDGEXAI_HEATMAP_BASIS frames can be coded in a basis of components (section 7 of the format). */
 #ifdef EDGEXAI_HEATMAP_BASIS
 #define EDGEXAI_HEATMAP_CONTEXTS 161
@@ -97,8 +101,9 @@ typedef struct {
 } edgexai_heatmap_interval;
 
 typedef struct {
-    edgexai_heatmap_interval box[3];
-    uint8_t next, visited, busy, fresh, height;
+    const edgexai_heatmap_interval *box[3]; /* what is beside it stands beside it */
+    edgexai_heatmap_interval beside[3][4], coarser[3];
+    uint8_t last, next, done, visited, busy, fresh, height;
 } edgexai_heatmap_node;
 
 typedef struct {
@@ -107,15 +112,15 @@ typedef struct {
 
 typedef struct {
     union {
-        int32_t line[EDGEXAI_HEATMAP_LONGEST + 2];
+        int32_t line[EDGEXAI_HEATMAP_LONGEST];
         struct {
             uint16_t chance[EDGEXAI_HEATMAP_CONTEXTS];
             uint8_t seen[EDGEXAI_HEATMAP_CONTEXTS];
-        } contexts;
+            edgexai_heatmap_node path[EDGEXAI_HEATMAP_LEVELS];
+        } coding;
     } now;
-    edgexai_heatmap_node path[10];
     int32_t *cells;
-    uint16_t shape[3];
+    uint16_t shape[3], longest;
     edgexai_heatmap_pattern pattern;
     uint8_t axes, period, all_ones, full;
     uint8_t *out;

@@ -56,6 +56,7 @@ static uint32_t size_context(uint32_t size, int plane) {
 /* The components in a plane; returns whether the tree has begun, or begins. */
 static int tell_components(State *s, int plane) {
     uint32_t k;
+    const Interval *const *root = s->now.coding.path[1].box;
     int height;
     for (k = 0; k < components_of(s); k++) {
         uint32_t cell = (uint32_t)s->components[k], above = (cell & MAGNITUDE) >> (plane + 1);
@@ -68,7 +69,7 @@ static int tell_components(State *s, int plane) {
         if (bit) tell(s, EDGEXAI_CONTEXT_COMPONENT_SIGN + (k > 0), (cell & NEGATIVE) != 0);
     }
     if (!s->basis) return 1;
-    height = height_of(s, root_of_tree(s)->box);
+    height = height_in(cell_of(s, root), root);
     if (height <= plane + 1) tell(s, EDGEXAI_CONTEXT_REST + size_context(s->basis[5], plane), height > plane);
     return height > plane;
 }
