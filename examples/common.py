@@ -215,6 +215,20 @@ def heat(ax: Any, relevance: Array) -> None:
     ax.imshow(relevance, cmap="seismic", vmin=-limit, vmax=limit, aspect="auto")
 
 
+def scalp(ax: Any, places: dict[str, tuple[float, float]], values: Array, view: tuple[float, float]) -> None:
+    """A head from above, nose up, between two heights of ``view``, with each electrode's share of relevance."""
+    turn = np.linspace(0, 2 * np.pi, 200)
+    ax.plot(np.cos(turn), np.sin(turn), color="0.5")
+    ax.plot([-0.1, 0, 0.1], [0.99, 1.1, 0.99], color="0.5")
+    share = values / values.sum()
+    ax.scatter(*np.array(list(places.values())).T, c=share, s=200, cmap="Reds", vmin=0, edgecolors="0.4")
+    for (name, (a, b)), one in zip(places.items(), share, strict=True):
+        ink = "white" if one > 0.6 * share.max() else "black"
+        ax.text(a, b, name, fontsize=6, ha="center", va="center", color=ink)
+    ax.set(xlim=(-1.1, 1.1), ylim=view)
+    ax.set_title("relevance on the scalp", fontsize=9)
+
+
 def _plane(m: NDArray[np.float32]) -> NDArray[np.float32]:
     """A map of at most three axes, as frames take it."""
     return m if m.ndim <= 3 else m.reshape(*m.shape[:2], -1)

@@ -169,6 +169,8 @@ def _command(args: argparse.Namespace) -> str:
     arguments(usual)
     for action in usual._actions:
         value = getattr(args, action.dest, None)
+        if action.dest == "answers" and value is None and Path(ANSWERS).exists():
+            value = ANSWERS
         if action.option_strings and action.dest not in NO_PART and value not in (None, action.default):
             words += [action.option_strings[-1], str(value)]
     return shlex.join(words)

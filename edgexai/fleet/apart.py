@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from edgexai.errors import Error
@@ -61,7 +63,9 @@ class Apart:
     def _asked(self, work: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         while True:
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_step_back)
+                self._pool = ProcessPoolExecutor(
+                    1, multiprocessing.get_context("spawn"), initializer=_step_back, initargs=(self.name,)
+                )
             try:
                 answer = self._pool.submit(work, *arguments)
             except BrokenProcessPool:
@@ -98,7 +102,9 @@ def _how(code: int) -> str:
     return f"was killed ({name}{': out of memory?' if name == 'SIGKILL' else ''})"
 
 
-def _step_back() -> None:
+def _step_back(name: str) -> None:
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name)  # what `ps` and `top` call it
     os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -79,7 +79,7 @@ def _described(finding: Finding, frames: dict[int, bytes], fleets: dict[str, lis
 
 
 def _frames(store: Store, ids: set[int]) -> dict[int, bytes]:
-    return {one.id: one.frame for wanted in sorted(ids) for one in store.since(wanted - 1, 1)}
+    return {one.id: one.frame for one in store.of(ids)}
 
 
 def without_members(finding: Answer) -> Answer:

@@ -11,6 +11,7 @@ from typing import Any
 from edgexai.errors import ConfigError, FrameError
 from edgexai.fleet.analysis.evidence import Evidence, gather
 from edgexai.fleet.store.bases import FOLDER, at_hand
+from edgexai.fleet.store.selection import Selection
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.heatmap import decode
 from edgexai.heatmap.basis import Basis
@@ -21,22 +22,14 @@ MOST = 200_000
 
 
 @dataclass(frozen=True)
-class Span:
-    """Which frames: explained from ``since`` up to ``until`` (the nodes' clocks, Unix seconds), arrived before
-    ``arrived`` (this side's clock), and in the table by its ``version``, if that is given."""
+class Span(Selection):
+    """Which frames: those of a selection that were in the table by its ``version``, if that is given."""
 
-    since: float = -float("inf")
-    until: float = float("inf")
-    arrived: float = float("inf")
     version: int | None = None
 
     def last(self, store: Store) -> int:
         """The last id that is meant; ConfigError for a version that the table does not know."""
         return sys.maxsize if self.version is None else store.table.last_id_at(self.version)
-
-    def has(self, one: Stored) -> bool:
-        """Whether a frame is meant, but for the version."""
-        return self.since <= one.time < self.until and one.received < self.arrived
 
 
 def evidence(directory: Path, span: Span = Span(), newest: int | None = None) -> list[Evidence]:
@@ -51,9 +44,9 @@ def decoded(directory: Path, span: Span = Span(), newest: int | None = None) -> 
     with opened(directory) as store:
         known, last = Known.of(store), span.last(store)
         after = -1 if newest is None else store.last_id() - newest
-        while batch := store.since(after):
+        while after < last and (batch := store.since(after, chosen=span)):
             after = batch[-1].id
-            rows = (known.row(one) for one in batch if span.has(one) and one.id <= last)
+            rows = (known.row(one) for one in batch if one.id <= last)
             yield [row for row in rows if row is not None]
 
 
@@ -79,11 +72,8 @@ def gathered(rows: Iterable[dict[str, Any]]) -> list[Evidence]:
 
 def newest(directory: Path) -> float:
     """The time of the newest frame: what "an hour ago" counts from, in a store of old frames too."""
-    last, after = -float("inf"), -1
     with opened(directory) as store:
-        while batch := store.since(after):
-            after, last = batch[-1].id, max(last, *(one.time for one in batch))
-    return last
+        return store.last_time()
 
 
 def trials(directory: Path) -> dict[tuple[str, int], list[Outcome]]:

@@ -1,15 +1,19 @@
 """Frames of a store for a view: of a time range or of some ids, and no more than it can read in a moment."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.read import Known, gathered, opened
-from edgexai.fleet.store.store import Store, Stored
+from edgexai.fleet.store.selection import Selection
+from edgexai.fleet.store.store import Store
 
-BATCH = 50_000
+TAIL = 1000
+"""Frames that arrived last, by which it is judged what "now" is."""
 
 
 @dataclass(frozen=True)
@@ -31,49 +35,37 @@ def sample(directory: Path, asked: Range, most: int, models: Sequence[str] = ())
     """At most ``most`` frames of a range, evenly over their arrivals; of everything, the newest. ``models`` leaves
     others out."""
     with opened(directory) as store:
+        kept: list[int] = []
         if asked.is_open:
-            kept: list[Stored] = []
             for after in dict.fromkeys((max(-1, store.last_id() - most), -1)):
-                kept = _thinned(_walk(store, after, lambda one: not models or one.model in models), most)
+                kept = _thinned(store.ids(after, Selection(models=tuple(models))), most)
                 if not models or len(kept) * 10 >= most:  # a model of few nodes is not among the newest
                     break
             return _gathered(store, kept)
         begin = -float("inf") if asked.since is None else asked.since
         if asked.last is not None:
-            begin = max((one.time for one in store.since(store.last_id() - 1000)), default=0.0) - asked.last
+            begin = max((one.time for one in store.since(store.last_id() - TAIL)), default=0.0) - asked.last
         end = float("inf") if asked.until is None else asked.until
-        chosen = _walk(store, -1, lambda one: begin <= one.time < end and (not models or one.model in models))
-        return _gathered(store, _thinned(chosen, most))
+        return _gathered(store, _thinned(store.ids(-1, Selection(begin, end, models=tuple(models))), most))
 
 
 def of_ids(directory: Path, ids: Collection[int]) -> list[Evidence]:
     """The frames of these ids."""
-    wanted = set(ids)
     with opened(directory) as store:
-        if not wanted:
-            return []
-        frames = takewhile(lambda one: one.id <= max(wanted), _walk(store, min(wanted) - 1, lambda one: True))
-        return _gathered(store, (one for one in frames if one.id in wanted))
+        return _gathered(store, ids)
 
 
-def _gathered(store: Store, frames: Iterable[Stored]) -> list[Evidence]:
+def _gathered(store: Store, ids: Collection[int]) -> list[Evidence]:
     known = Known.of(store)
-    return gathered(row for row in map(known.row, frames) if row is not None)
+    return gathered(row for row in map(known.row, store.of(ids)) if row is not None)
 
 
-def _walk(store: Store, after: int, keep: Callable[[Stored], bool]) -> Iterator[Stored]:
-    while batch := store.since(after, BATCH):
-        after = batch[-1].id
-        yield from (one for one in batch if keep(one))
-
-
-def _thinned(frames: Iterable[Stored], most: int) -> list[Stored]:
-    """Every frame, every second, every fourth …, so that they are at most so many and memory is bounded too."""
-    kept: list[Stored] = []
-    step = 1
-    for count, one in enumerate(frames):
-        if count % step == 0:
-            kept.append(one)
-        if len(kept) > most:
+def _thinned(ids: Iterable[NDArray[np.int64]], most: int) -> list[int]:
+    """Every id, every second, every fourth …, so that they are at most so many and memory is bounded too."""
+    kept, step, count = np.zeros(0, np.int64), 1, 0
+    for some in ids:
+        kept, count = np.concatenate([kept, some[-count % step :: step]]), count + len(some)
+        while len(kept) > most:
             kept, step = kept[::2], 2 * step
-    return kept
+    found: list[int] = kept.tolist()
+    return found

@@ -25,6 +25,7 @@ from edgexai.fleet.analysis.finding import Finding, Member
 from edgexai.fleet.analysis.regions import flat
 from edgexai.fleet.read import MOST, Known, Span, opened
 from edgexai.fleet.store.journal import COLUMNS
+from edgexai.fleet.store.selection import Selection
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.fleet.store.table import SCHEMA
 from edgexai.intervention.suspicion import Suspicion
@@ -64,7 +65,7 @@ def _session(master: str) -> Any:
 
 
 def _tests(session: Any, store: Store, spans: Spans) -> list[Finding]:
-    frames = _frames(session, store)
+    frames = _frames(session, store, spans)
     models = sorted(row.model for row in frames.select("model").distinct().collect())
     keys = [*models, *(f"{a} {b}" for a, b in combinations(models, 2))]
     rows = frames.mapInArrow(_Decode(Known.of(store), spans, spans[0].last(store), tuple(keys)), _ROW)
@@ -73,17 +74,23 @@ def _tests(session: Any, store: Store, spans: Spans) -> list[Finding]:
     return [_finding(one) for key in keys for one in said.get(key, ())]
 
 
-def _frames(session: Any, store: Store) -> Any:
-    """All frames of the table and the journal."""
-    known, waiting = store.journal.snapshot(-1, sys.maxsize)
+def _frames(session: Any, store: Store, spans: Spans) -> Any:
+    """The frames of the table and the journal, but for those that lie before or behind all spans."""
+    given = [span for span in spans if span is not None]
+    ends = {"since": min, "until": max, "arrived": max}
+    hull = Selection(**{name: most(getattr(span, name) for span in given) for name, most in ends.items()})
+    known, waiting = store.journal.snapshot(-1, sys.maxsize, hull)
     columns = [name.strip() for name in COLUMNS.split(",")]
     schema = SCHEMA.remove(SCHEMA.get_field_index("day"))
     waits = [] if store.shared else waiting
     late = pyarrow.table([[row[i] for row in waits] for i in range(len(columns))], schema=schema)
     frames = session.createDataFrame(late)
     place = store.table.url.replace("s3://", "s3a://")
-    if files := [f"{place}/{file.path}" for file in store.table.files()]:
+    held = [file for file in store.table.files() if hull.may_be_in(file.time, file.received)]
+    if files := [f"{place}/{file.path}" for file in held]:
         old = session.read.parquet(*files).select(*columns)
+        for column, how, value in hull.bounds:
+            old = old.where(f"{column} {how} {value!r}D")
         frames = frames.unionByName(old if store.shared else old.where(f"id <= {known}"))
     return frames
 

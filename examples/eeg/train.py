@@ -1,7 +1,5 @@
 """Left or right hand, half a second before a finger presses a key: where and when does the network look?"""
 
-from typing import Any
-
 import numpy as np
 
 from examples import common
@@ -95,22 +93,8 @@ def picture(d: common.Deployed, maps: Array) -> None:
         axes[row][1].bar(np.arange(25) * 20 - 620, share / share.sum(), width=18, color="#b33")
         axes[row][1].set_xticks([-600, -400, -200])
         axes[row][1].set_title("relevance, ms before the key", fontsize=9)
-        scalp(axes[row][2], np.maximum(maps[own], 0).sum((0, 1)))
+        common.scalp(axes[row][2], PLACES, np.maximum(maps[own], 0).sum((0, 1)), (-0.5, 1.15))
     drawn.savefig(common.ROOT / "examples" / "eeg" / "heatmaps.png", dpi=110)
-
-
-def scalp(ax: Any, values: Array) -> None:
-    """A head from above, nose up, with each electrode's share of relevance."""
-    turn = np.linspace(0, 2 * np.pi, 200)
-    ax.plot(np.cos(turn), np.sin(turn), color="0.5")
-    ax.plot([-0.1, 0, 0.1], [0.99, 1.1, 0.99], color="0.5")
-    ax.scatter(
-        *np.array(list(PLACES.values())).T, c=values / values.sum(), s=150, cmap="Reds", vmin=0, edgecolors="0.4"
-    )
-    for name, (a, b) in PLACES.items():
-        ax.text(a, b, name, fontsize=5, ha="center", va="center")
-    ax.set(xlim=(-1.1, 1.1), ylim=(-0.5, 1.15))
-    ax.set_title("relevance on the scalp", fontsize=9)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """At which of three flickering lights does a person look? The other person's recordings are held out."""
 
-from typing import Any
-
 import numpy as np
 
 from examples import common
@@ -117,21 +115,8 @@ def picture(d: common.Deployed, maps: Array, weighted: Array) -> None:
         for f in (hz, 2 * hz):
             axes[row][1].axvspan(f - 0.5, f + 0.5, color="0.85", zorder=0)
         axes[row][1].set_title("spectrum of the relevant signal", fontsize=9)
-        scalp(axes[row][2], np.abs(maps[own]).sum(1).mean(0))
+        common.scalp(axes[row][2], PLACES, np.abs(maps[own]).sum(1).mean(0), (-1.08, -0.4))
     drawn.savefig(common.ROOT / "examples" / "ssvep" / "heatmaps.png", dpi=110)
-
-
-def scalp(ax: Any, values: Array) -> None:
-    """The back of a head from above, with each electrode's share of relevance."""
-    turn = np.linspace(0, 2 * np.pi, 200)
-    ax.plot(np.cos(turn), np.sin(turn), color="0.5")
-    where = np.array(list(PLACES.values()))
-    share = values / values.sum()
-    ax.scatter(*where.T, c=share, s=260, cmap="Reds", vmin=0, edgecolors="0.4")
-    for name, (a, b) in PLACES.items():
-        ax.text(a, b, name, fontsize=6, ha="center", va="center")
-    ax.set(xlim=(-1.05, 1.05), ylim=(-1.08, -0.4))
-    ax.set_title("relevance on the scalp", fontsize=9)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from edgexai.audit.sections import SECTIONS, report
 from edgexai.audit.sections.robustness import _harms, monitoring, robustness
 from edgexai.board import load_board
 from edgexai.cli import main
-from edgexai.compress import quantize
+from edgexai.compress import cost, quantize
 from edgexai.compress.measure.execute import quantized
 from edgexai.errors import ConfigError
 from edgexai.fleet.ingest.ingest import read
@@ -114,7 +114,7 @@ def test_a_report_on_samples_alone_claims_nothing_of_the_rest(whole: Evidence) -
     for number, section in by_number.items():
         assert (number, section.assessed) == (number, "not assessed")
     energy = SECTIONS[10](bare)
-    assert {f.how for f in energy.figures} == {"counted in the graph", "counted", "counted: all maps alive at once"}
+    assert {f.how for f in energy.figures} == {"counted in the graph", "counted: all maps alive at once"}
     assert energy.assessed == "partly"
 
 
@@ -236,3 +236,17 @@ def test_the_command_of_a_report_makes_it_again(tmp_path: Path) -> None:
     assert main([*shlex.split(command)[1:], "-o", str(page)]) == 0
     assert page.read_text() == first
     assert "not for children" in first
+
+
+def test_answers_that_lie_here_are_named_in_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("d.npz", x=np.random.default_rng(0).normal(size=(30, 12, 12, 3)).astype(np.float32))
+    Path("audit.toml").write_text('scope = "not for children"')
+    assert main(["audit", str(MODEL), "--data", "d.npz"]) == 0
+    assert "--answers audit.toml" in Path("audit.html").read_text()
+
+
+def test_what_a_cost_could_not_count_is_not_assessed(whole: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = cost(whole.graph)
+    monkeypatch.setitem(SECTIONS[10].__globals__, "cost", lambda *_: replace(counted, notes=("a loop",)))
+    assert "a loop" in SECTIONS[10](whole).missing

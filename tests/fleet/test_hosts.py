@@ -1,5 +1,6 @@
 """Several hosts fill one table: each frame is in it once, whoever is killed, in a folder and in an object store."""
 
+import logging
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ from edgexai.fleet.store.store import Store
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """A place in an object store of the S3 protocol on this machine."""
     server = pytest.importorskip("moto.server", reason="moto is not installed").ThreadedMotoServer(port=0)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it would write a line a request, also after the test
     server.start()
     host, port = server.get_host_and_port()
     settings = {"ENDPOINT_URL": f"http://{host}:{port}", "ALLOW_HTTP": "true", "REGION": "us-east-1"}

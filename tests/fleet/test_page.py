@@ -12,7 +12,7 @@ from edgexai.fleet.ingest.ingest import read
 from edgexai.fleet.store.journal import Arrival
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web.page import STATIC, application
-from edgexai.fleet.web.view import View
+from edgexai.fleet.web.view import OWN, View
 from edgexai.heatmap import decode, encode
 from edgexai.messaging.messages import pack_heatmap, topic
 
@@ -135,6 +135,17 @@ def test_thousands_of_nodes_leave_page_and_memory_bounded(tmp_path: Path) -> Non
     assert len(view.recent) == 80
     assert len(client.get("/api/frames/latest").json()) == 50
     assert client.get("/api/classes").json()[0]["classes"][0]["count"] == 120
+    # a node's own sums go with its frames: with more nodes than are at hand, they would fill memory for hours
+    assert [len(client.get(f"/api/classes?node=f/n{n}").json()) for n in (0, 39, 40, 119)] == [0, 0, 1, 1]
+
+
+def test_ever_new_classes_of_one_node_leave_its_own_sums_bounded(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.journal.add([arrival("a", n, n, False) for n in range(OWN + 30)])
+    view = View(store)
+    view.catch_up()
+    assert [c["target"] for m in view.classes("f/a") for c in m["classes"]] == list(range(30, OWN + 30))
+    assert len(view.classes()[0]["classes"]) == OWN + 30
 
 
 def test_what_a_node_calls_its_state_breaks_no_answer(tmp_path: Path) -> None:

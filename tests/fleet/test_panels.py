@@ -56,6 +56,7 @@ def test_a_class_is_told_from_the_others() -> None:
     assert sum(node["count"] for node in said["nodes"]) == 120
     assert [f["id"] for f in said["newest"]] == sorted(evidence.id[own], reverse=True)[:24]
     assert sum(said["scores"]["inside"]) == 120
+    assert sum(p["stands_for"] for p in said["prototypes"]) == 120
     with pytest.raises(DataError, match="no frame of model 0000"):
         one_class(evidence, 77)
 
@@ -76,6 +77,18 @@ def test_a_clusters_members_come_first_and_its_prototypes_are_members() -> None:
     assert len(cluster(evidence, finding, 10_000)["members"]) == 1
     with pytest.raises(DataError, match="no such part"):
         cluster(evidence, replace(finding, target=1))
+
+
+def test_a_frame_unlike_all_others_of_its_class_is_the_most_unusual_one() -> None:
+    evidence = clean(3)
+    rows = np.flatnonzero(evidence.target == 2)
+    concepts = evidence.concepts.copy()
+    concepts[rows[17]] = np.roll(concepts[rows[17]], 5)
+    said = one_class(replace(evidence, concepts=concepts), 2)
+    json.dumps(said, allow_nan=False)
+    assert said["unusual"][0]["id"] == evidence.id[rows[17]]
+    assert [p["times"] for p in said["unusual"]] == sorted((p["times"] for p in said["unusual"]), reverse=True)
+    assert all(p["id"] != evidence.id[rows[17]] for p in said["prototypes"])
 
 
 def test_a_drift_says_when_and_what_has_changed_since() -> None:

@@ -49,6 +49,10 @@ class Browser:
             assert time.monotonic() < deadline, (condition, self.run("return document.body.innerText"))
             time.sleep(0.05)
 
+    def devtools(self, command: str, **parameters: Any) -> Any:
+        """What Chromium answers to a command of its DevTools protocol."""
+        return self._send("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
+
     def console(self) -> list[str]:
         """Errors and warnings since the last call."""
         said = self._send("POST", "/se/log", {"type": "browser"})

@@ -25,6 +25,13 @@ MOST_NAMED = 8
 def explanations(evidence: Evidence) -> Section:
     """8: whether the heatmaps say what the model does."""
     page = begun(evidence, 8, "Quality of explanations")
+    page.say(
+        "A heatmap gives each value of the input its relevance: how much it spoke for the prediction, or against it. "
+        "Here heatmaps are tested. Faithfulness: does the prediction fall if what is relevant is taken away? "
+        "Randomization: does a network whose weights were shuffled, which knows nothing, give other heatmaps? "
+        "Stability: does a heatmap stay if the input hardly changes? Class sensitivity: does it differ from class to "
+        "class?"
+    )
     pick = np.arange(len(evidence.maps))[:MOST_JUDGED]
     x, maps = evidence.x[evidence.chosen[pick]], evidence.maps[pick]
     _faithfulness(page, evidence, x, maps, evidence.targets[pick])
@@ -32,7 +39,7 @@ def explanations(evidence: Evidence) -> Section:
     random = maps_of(quality.randomized(evidence.graph), x) * signs
     page.interval(
         "randomization: efficient MPRT", quality.mean(quality.efficient_mprt(maps, random)),
-        "rise of the histogram's entropy when all weights are shuffled",
+        "rise of a map's disorder (entropy) when all weights are shuffled; above 0 is right",
     )  # fmt: skip
     page.interval(
         "randomization: correlation with maps of shuffled weights", quality.mean(quality.correlation(maps, random)),
@@ -45,7 +52,11 @@ def explanations(evidence: Evidence) -> Section:
         same = chances(evidence.graph, noisy).argmax(1) == evidence.predicted[evidence.chosen[pick]]
     moved = quality.max_sensitivity(maps, (again * signs)[None], same[None])
     page.interval("stability: change of maps under 2 % of noise", quality.mean(moved), "‖ΔR‖ / ‖R‖; 0 is stable")
-    page.interval("sparseness", quality.mean(quality.sparseness(maps)), "Gini coefficient of |relevance|")
+    page.interval(
+        "sparseness",
+        quality.mean(quality.sparseness(maps)),
+        "Gini coefficient of |relevance|: 0 all alike, 1 all in one place",
+    )
     said = [evidence.explanations[i].conservation for i in pick]
     page.interval("completeness: Σ relevance / score", quality.mean(said), "1 where nothing is lost to biases")
     other = _runners_up(evidence, x, evidence.chosen[pick])
@@ -98,6 +109,12 @@ def clever_hans(evidence: Evidence) -> Section:
         page.lack(f"shortcuts of {len(rare)} classes: fewer than {LEAST} explained samples each")
     else:
         page.lack(*(f"shortcuts of {evidence.called(int(k))}: fewer than {LEAST} explained samples" for k in rare))
+    page.say(
+        "A model is a Clever Hans if it is right for a wrong reason, as by a label that the photographer left in the "
+        "picture. Members of a class whose heatmaps stand out are suspected, and each suspicion is put to a trial: "
+        "what they are recognised by is put into samples of other classes, and if the model then takes those for the "
+        "class far more often than by parts of ordinary members, it is confirmed."
+    )
     found = tested(evidence)
     confirmed = [f for f in found if f.verdict == "confirmed"]
     page.figure("classes that were searched", str(len(enough)), "clusters of concepts and logit", len(targets))
@@ -120,7 +137,7 @@ def clever_hans(evidence: Evidence) -> Section:
     if not confirmed and (every is None or not every.confirmed):
         page.say(
             "No shortcut was confirmed. That does not prove that there is none: "
-            "only what varies within a class is seen."
+            "only what varies within a class is seen, and only what these samples carry."
         )
     return page.done()
 

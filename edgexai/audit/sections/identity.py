@@ -40,6 +40,8 @@ def data(evidence: Evidence) -> Section:
             continue
         x, y = given
         page.figure(f"{name}, samples", f"{len(x):,}", "counted", len(x))
+        content = hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest()
+        page.figure(f"{name}, SHA-256", content, f"of the values, {x.dtype} in C order, as they were read", len(x))
         if y is None:
             page.lack(f"{name}: no labels")
         else:
@@ -66,8 +68,8 @@ def energy(evidence: Evidence) -> Section:
     page = begun(evidence, 11, "Energy, latency, memory")
     found = cost(evidence.graph, evidence.board)
     page.figure("multiply-accumulates", f"{found.macs:,}", "counted in the graph")
-    page.figure("file", f"{found.bytes:,} bytes", "counted")
     page.figure("peak memory of maps", f"{found.ram:,} bytes", "counted: all maps alive at once")
+    page.lack(*found.notes)
     if evidence.board is None:
         page.lack("latency and energy: give --board")
         return page.done()

@@ -77,7 +77,11 @@ def subgroups(evidence: Evidence) -> Section:
     else:
         rates = false_discovery([c.p for c in candidates])
         found = [c for c, q in zip(candidates, rates, strict=True) if q <= RATE]
-        page.figure("group and class pairs whose maps were compared", str(len(candidates)), "MMD and Welch's t")
+        page.figure(
+            "group and class pairs whose maps were compared",
+            str(len(candidates)),
+            "tests whether two sets of maps differ: MMD, Welch's t",
+        )
         page.figure("of which differ", str(len(found)), f"false-discovery rate {RATE:.0%}")
         page.say(*(c.text for c in found))
     return page.done()

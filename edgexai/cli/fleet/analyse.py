@@ -68,8 +68,8 @@ def run(args: argparse.Namespace) -> int:
             end = since = moment(first, last)
         else:
             begin = moment(first, last)
-    now = Span(since, until, arrived, args.version)
-    before = None if args.baseline is None else Span(begin, end, arrived, args.version)
+    now = Span(since, until, arrived, version=args.version)
+    before = None if args.baseline is None else Span(begin, end, arrived, version=args.version)
     answers = trials(args.store)
     trier = None if args.confirm is None else _trier(args.confirm, args.samples)
 

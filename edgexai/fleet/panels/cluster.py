@@ -3,16 +3,15 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgexai.errors import DataError
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.panels.counts import by_node, channels, frame, histogram
 from edgexai.fleet.panels.picture import picture, side_by_side
+from edgexai.fleet.panels.prototypes import prototypes
 
 PAGE = 48
-PROTOTYPES, STRONGEST = 3, 6
 
 
 def cluster(evidence: Evidence, finding: Finding, offset: int = 0) -> dict[str, Any]:
@@ -32,7 +31,7 @@ def cluster(evidence: Evidence, finding: Finding, offset: int = 0) -> dict[str, 
         "carriers": int(inside.sum()),
         "frames": len(own),
         "maps": side_by_side(own.maps[~inside], own.maps[inside]),
-        "prototypes": prototypes(own, inside),
+        "prototypes": prototypes(own.where(np.flatnonzero(inside)))["prototypes"],
         "channels": channels(own, inside),
         "scores": histogram(own.score, inside),
         "nodes": by_node(own, inside),
@@ -42,26 +41,3 @@ def cluster(evidence: Evidence, finding: Finding, offset: int = 0) -> dict[str, 
             for i in order[offset : offset + PAGE]
         ],
     }
-
-
-def prototypes(own: Evidence, inside: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """The carriers nearest to the centres of up to three groups of them, in channels (prototypes as in Dreyer et al.
-    2024, *Understanding the (Extra-)Ordinary*, PCX, with k-means for the mixture), with their strongest channels."""
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
-
-    rows = np.flatnonzero(inside)
-    x = own.channels()[rows]
-    with threadpool_limits(1):
-        groups = KMeans(min(PROTOTYPES, len(np.unique(x.round(9), axis=0))), n_init=3, random_state=0).fit(x)
-    found = []
-    for k, centre in enumerate(groups.cluster_centers_):
-        mine = np.flatnonzero(groups.labels_ == k)
-        best = rows[mine[np.argmin(((x[mine] - centre) ** 2).sum(1))]]
-        strongest = []
-        if own.concepts.shape[1]:
-            share = own.concepts[best] / max(float(own.concepts[best].sum()), 1e-30)
-            strongest = [{"channel": int(i), "share": float(share[i])} for i in np.argsort(-share)[:STRONGEST]]
-        stands_for = {"stands_for": len(mine), "channels": strongest, "map": picture(own.maps[best])}
-        found.append(frame(own, int(best)) | stands_for)
-    return sorted(found, key=lambda one: -int(one["stands_for"]))

@@ -9,6 +9,7 @@ from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.regions import areas, names, shares
 from edgexai.fleet.panels.counts import by_node, channels, frame, histogram, over_time
 from edgexai.fleet.panels.picture import picture, side_by_side
+from edgexai.fleet.panels.prototypes import prototypes
 
 NEWEST = 24
 
@@ -31,6 +32,7 @@ def one_class(evidence: Evidence, target: int) -> dict[str, Any]:
             {"name": name, "area": float(area), "share": float(means[0][i]), "others": float(means[1][i])}
             for i, (name, area) in enumerate(zip(names(shape[0]), areas((shape[0], shape[1])), strict=True))
         ],
+        **prototypes(evidence.where(rows)),
         "nodes": by_node(evidence, own),
         "scores": histogram(evidence.score, own),
         "channels": channels(evidence, own),

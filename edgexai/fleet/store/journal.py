@@ -20,6 +20,7 @@ from typing import Any
 
 from edgexai.fleet.store.database import Transaction, connect, damaged
 from edgexai.fleet.store.ranges import Ranges, insert
+from edgexai.fleet.store.selection import EVERYTHING, Selection
 from edgexai.messaging.messages import topic
 from edgexai.private import private_database
 
@@ -205,15 +206,20 @@ class Journal:
         rows = self._all("SELECT received, topic, reason, payload FROM quarantine ORDER BY id DESC LIMIT ?", limit)
         return [Refusal(*row) for row in rows]
 
-    def snapshot(self, after: int, limit: int) -> tuple[int, list[Row]]:
-        """The last id that is in the table, and the rows here beyond an id, of the same moment."""
+    def snapshot(self, after: int, limit: int, chosen: Selection = EVERYTHING) -> tuple[int, list[Row]]:
+        """The last id that is in the table, and the chosen rows here beyond an id, of the same moment."""
+        said, values = chosen.sql()
         with self._lock, Transaction(self._db, "DEFERRED"):
-            return self._mark("id"), self._rows("f.id > ?", after, limit)
+            return self._mark("id"), self._rows(f"f.id > ? AND {said}", [after, *values], limit)
+
+    def last_time(self) -> float:
+        """The greatest time of explanation of the rows here (Unix seconds), -inf if there are none."""
+        return float(self._all("SELECT coalesce(max(time), -9e999) FROM frame")[0][0])
 
     def oldest(self, limit: int) -> list[Row]:
         """The rows that go to the table next."""
         with self._lock:
-            return self._rows("f.id > ?", -1, limit)
+            return self._rows("f.id > ?", [-1], limit)
 
     def waiting(self) -> int:
         """How many frames are not in the table."""
@@ -335,11 +341,11 @@ class Journal:
     def _set_mark(self, name: str, value: int) -> None:
         self._db.execute("REPLACE INTO mark VALUES (?, ?)", (name, value))
 
-    def _rows(self, where: str, value: int, limit: int) -> list[Row]:
+    def _rows(self, where: str, values: Sequence[Any], limit: int) -> list[Row]:
         return self._db.execute(
             f"SELECT f.id, fleet, node, b.boot, sequence, received, time, model, target, score, conservation, frame"
             f" FROM frame f JOIN boot b ON b.id = f.boot WHERE {where} ORDER BY f.id LIMIT ?",
-            (value, limit),
+            (*values, limit),
         ).fetchall()
 
     def _boot_id(self, fleet: str, node: str, boot: str) -> int:

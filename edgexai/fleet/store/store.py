@@ -10,17 +10,21 @@ crash left in both places, and what another host has brought, counts once.
 
 import fcntl
 import logging
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
-import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from edgexai.errors import ConfigError
-from edgexai.fleet.store.journal import Journal
+from edgexai.fleet.store.journal import Journal, Row
 from edgexai.fleet.store.migrate import migrate
+from edgexai.fleet.store.selection import EVERYTHING, Selection
 from edgexai.fleet.store.table import Table
 
 log = logging.getLogger(__name__)
@@ -86,25 +90,35 @@ class Store:
             self.close()
             raise
 
-    def since(self, after: int, limit: int = 10_000) -> list[Stored]:
-        """Frames beyond an id, oldest first, at most ``limit``."""
+    def since(self, after: int, limit: int = 10_000, chosen: Selection = EVERYTHING) -> list[Stored]:
+        """The chosen frames beyond an id, oldest first, at most ``limit``."""
         if self.shared and after >= self._seen[0] and time.monotonic() < self._seen[1] + LOOK_EVERY:
             return []
-        while True:
-            moved, rows = self.journal.snapshot(after, limit)
-            if self.shared:
-                moved, rows = self.table.last_id(), []
-                self._seen = moved, time.monotonic()
-            if after >= moved:
-                return [Stored(*row) for row in rows]
-            version = self.table.version()
-            try:
-                old = self.table.since(after, moved, limit)
-            except (OSError, duckdb.Error):
-                if self.table.version() == version:
-                    raise
-                continue  # frames have been deleted meanwhile, and their files with them
-            return [Stored(*row) for row in [*old, *rows][:limit]]
+        moved, rows = self._snapshot(after, limit, chosen)
+        if self.shared:
+            self._seen = moved, time.monotonic()
+        old = self.table.since(after, moved, limit, chosen) if after < moved else []
+        return [Stored(*row) for row in [*old, *rows][:limit]]
+
+    def ids(self, after: int = -1, chosen: Selection = EVERYTHING) -> Iterator[NDArray[np.int64]]:
+        """The ids of the chosen frames beyond an id, oldest first, many at a time."""
+        moved, rows = self._snapshot(after, sys.maxsize, chosen)
+        yield from self.table.ids(after, moved, chosen)
+        yield np.array([row[0] for row in rows], np.int64)
+
+    def of(self, ids: Collection[int]) -> list[Stored]:
+        """The frames of these ids, oldest first; what has been deleted is left out."""
+        wanted = set(ids)
+        if not wanted:
+            return []
+        moved, rows = self._snapshot(min(wanted) - 1, sys.maxsize)
+        old = self.table.of([one for one in wanted if one <= moved])
+        return [Stored(*row) for row in [*old, *(row for row in rows if row[0] in wanted)]]
+
+    def last_time(self) -> float:
+        """The greatest time of explanation of all frames (Unix seconds), -inf if there are none."""
+        waiting = -inf if self.shared else self.journal.last_time()  # first: what moves meanwhile is seen there or here
+        return max(waiting, self.table.last_time())
 
     def last_id(self) -> int:
         """The id of the newest frame, -1 if there is none."""
@@ -164,6 +178,11 @@ class Store:
         """Give the files back."""
         self.journal.close()
         self._open.close()
+
+    def _snapshot(self, after: int, limit: int, chosen: Selection = EVERYTHING) -> tuple[int, list[Row]]:
+        """The last id that is in the table, and the chosen rows that are not, of the same moment."""
+        moved, rows = self.journal.snapshot(after, limit, chosen)
+        return (self.table.last_id(), []) if self.shared else (moved, rows)
 
     def _take_back(self) -> None:
         if torn := self.table.take_back(self.journal.known()[1]):

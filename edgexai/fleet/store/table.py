@@ -12,7 +12,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,16 +20,20 @@ from typing import Any
 from urllib.parse import unquote
 
 import duckdb
+import numpy as np
 import pyarrow
 import pyarrow.dataset
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from numpy.typing import NDArray
 
 from edgexai.errors import ConfigError
 from edgexai.fleet.store.journal import COLUMNS, Held, Row
+from edgexai.fleet.store.selection import EVERYTHING, Reach, Selection
 
 SMALL, MERGED = 250_000, 16  # files of fewer rows are small; so many of a day become one
 FILE_SIZE = 128 << 20
+WINDOW = 1_000_000  # ids that are read at once
 KEPT_HOURS = 24
 """How long files that a merge has replaced stay for readers and for looks at an earlier version."""
 SCHEMA = pyarrow.schema(
@@ -53,19 +57,22 @@ _SETTINGS = {
     "delta.dataSkippingStatsColumns": "id,received,time",  # no names in the log: a deleted node leaves none
     "delta.logRetentionDuration": "interval 2 days",  # a busy fleet commits ten thousand times a day
 }
+_id, _COLUMNS = pyarrow.dataset.field("id"), [name.strip() for name in COLUMNS.split(",")]
 _LAST = "edgexai"  # the transaction whose version is the id of the last frame
 _FINE = WriterProperties(compression="ZSTD", max_row_group_size=65_536)  # `since` reads no more than it must
 
 
 @dataclass(frozen=True)
 class File:
-    """A Parquet file of the table, with the first and last id in it."""
+    """A Parquet file of the table, with the first and last id in it, and the reach of its times."""
 
     path: str
     first: int
     last: int
     rows: int
     day: str
+    time: Reach
+    received: Reach
 
 
 class Table:
@@ -133,17 +140,57 @@ class Table:
             raise
         return True
 
-    def since(self, after: int, upto: int, limit: int) -> list[Row]:
-        """Rows beyond an id up to another, in order, at most ``limit``."""
+    def since(self, after: int, upto: int, limit: int, chosen: Selection = EVERYTHING) -> list[Row]:
+        """The chosen rows beyond an id up to another, in order, at most ``limit``."""
         rows: list[Row] = []
-        reach, files = limit, self.files()
+        reach = limit
         while len(rows) < limit and after < upto:
-            first = min((max(after + 1, file.first) for file in files if file.last > after), default=upto + 1)
-            end = min(upto, first - 1 + reach)  # a file may hold a million rows beyond; ids are dense but for deletes
-            query = f"SELECT {COLUMNS} FROM data WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
-            rows += self.query(query, [after, end, limit - len(rows)]) if first <= end else []
-            after, reach = end, 4 * reach
+            # a file may hold a million rows beyond; ids are dense but for deletes, and for what is not chosen
+            after, end = self._window(after, upto, reach, chosen)
+            found = self._found(chosen.arrow((_id > after) & (_id <= end)), _COLUMNS) if after < end else None
+            rows += [] if found is None else _rows(found.slice(0, limit - len(rows)))
+            after, reach = end, min(4 * reach, WINDOW)
         return rows
+
+    def ids(self, after: int, upto: int, chosen: Selection = EVERYTHING) -> Iterator[NDArray[np.int64]]:
+        """The ids of the chosen rows beyond an id up to another, in order, so many at a time."""
+        while after < upto:
+            after, end = self._window(after, upto, WINDOW, chosen)
+            if after < end:
+                yield self._found(chosen.arrow((_id > after) & (_id <= end)), ["id"]).column("id").to_numpy()
+            after = end
+
+    def of(self, ids: Collection[int]) -> list[Row]:
+        """The rows of these ids, in order."""
+        if not ids or not self.files():
+            return []
+        wanted = pyarrow.array(sorted(ids), pyarrow.int64())
+        return _rows(self._found((_id >= min(ids)) & (_id <= max(ids)) & _id.isin(wanted), _COLUMNS))
+
+    def last_time(self) -> float:
+        """The greatest time of explanation (Unix seconds), -inf if there are no rows; read from the log where that
+        says it."""
+        files = self.files()
+        said = [file.time.greatest for file in files if file.time.greatest is not None]
+        if len(said) < len(files):
+            return float(self.query("SELECT max(time) FROM data")[0][0])
+        return max(said, default=-float("inf"))
+
+    def _window(self, after: int, upto: int, reach: int, chosen: Selection) -> tuple[int, int]:
+        """From where, and up to which id, is read next: beyond all files that have nothing of what is chosen."""
+        files = (file for file in self.files() if file.last > after and chosen.may_be_in(file.time, file.received))
+        begin = min((max(after, file.first - 1) for file in files), default=upto)
+        return begin, min(upto, begin + reach)
+
+    def _found(self, where: pyarrow.dataset.Expression, columns: list[str]) -> pyarrow.Table:
+        """What a condition leaves, by id. Arrow reads the files and row groups whose statistics allow it, no others."""
+        while True:
+            version, _, data = self._snapshot()
+            try:
+                return data.to_table(columns=columns, filter=where).sort_by("id")
+            except (OSError, pyarrow.ArrowException):
+                if self.version() == version:
+                    raise  # else frames have been deleted meanwhile, and their files with them
 
     def held(self, after: int, upto: int) -> list[Held]:
         """The numbers and sizes of all frames beyond an id up to another."""
@@ -253,8 +300,10 @@ class Table:
             if self._read[0] != table.version() or self._read[2] is None:
                 said = pyarrow.table(table.get_add_actions(flatten=True))
                 names = ("path", "min.id", "max.id", "num_records", "partition.day")
-                rows = zip(*(said.column(name).to_pylist() for name in names), strict=True)
-                files = sorted((File(*row) for row in rows), key=lambda file: file.first)
+                columns = [said.column(name).to_pylist() for name in names]
+                columns += [_reaches(said, "time"), _reaches(said, "received")]
+                files = [File(*row) for row in zip(*columns, strict=True)]
+                files.sort(key=lambda file: file.first)
                 self._read = (int(table.version()), files, table.to_pyarrow_dataset())
             return self._read
 
@@ -271,6 +320,19 @@ class Table:
                 what = "" if self.folder is None else f"; `edgexai fleet repair --store {self.folder.parent}` mends it"
                 raise ConfigError(f"{self.url} cannot be read as a Delta table: {told(error)}{what}") from None
             return self._table
+
+
+def _reaches(said: pyarrow.Table, column: str) -> list[Reach]:
+    """Of a column in each file."""
+    ends = [f"{end}.{column}" for end in ("min", "max")]
+    both = [said.column(e).to_pylist() if e in said.column_names else [None] * len(said) for e in ends]
+    return [Reach(*pair) for pair in zip(*both, strict=True)]
+
+
+def _rows(found: pyarrow.Table) -> list[Row]:
+    # by way of numpy, which is faster, where nothing is null
+    columns = (c.to_pylist() if c.null_count else c.to_numpy().tolist() for c in found.columns)
+    return list(zip(*columns, strict=True))
 
 
 def _actions(commit: Path, kind: str) -> list[dict[str, Any]]:

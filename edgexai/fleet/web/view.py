@@ -21,11 +21,12 @@ from edgexai.heatmap import decode
 from edgexai.heatmap.basis import Basis
 
 RECENT = 24  # frames of a node that are at hand
-RECENT_BYTES = 64 * 2**20  # of these frames, of all nodes together
+RECENT_BYTES = 64 * 2**20  # of these frames and of the nodes' own sums, of all nodes together
 NODES = 500  # nodes whose own sums and frames are at hand: those that were heard last
 SLICE = 500  # frames that are decoded at a time
-CELLS = 24 * 2**20  # values of maps that all tallies hold together
-TALLIES = 20_000  # classes of models, on all nodes and on each, that are at hand
+CELLS = 24 * 2**20  # values of maps that the sums of all nodes together hold
+TALLIES = 20_000  # classes of models of all nodes together, and
+OWN = 64  # of a node, that are at hand
 LOOK_BACK = 5_000  # frames that are read at most to catch up: at a start, or when more arrive than can be decoded
 
 
@@ -75,12 +76,26 @@ Key = tuple[str, tuple[int, int], int]
 """Model, shape of the map, target."""
 
 
-Scope = str | None
-"""A node, as FLEET/NODE, or None for all nodes together."""
-
-
 def _cells(tally: Tally) -> int:
     return 64 + (0 if tally.map is None else tally.map.size)
+
+
+@dataclass
+class Heard:
+    """What is at hand of a node: its last frames, and its own sums. Both go when others were heard later."""
+
+    frames: deque[Stored] = field(default_factory=lambda: deque(maxlen=RECENT))
+    tallies: Bounded[Key, Tally] = field(default_factory=lambda: Bounded(_cells, CELLS // 16, OWN))
+
+    @property
+    def size(self) -> int:
+        """Bytes of frames and maps."""
+        return sum(len(one.frame) for one in self.frames) + 4 * self.tallies.held
+
+    def add(self, stored: Stored, key: Key, count: Callable[[Tally], None]) -> None:
+        """A frame of the node, which ``count`` counts."""
+        self.frames.append(stored)
+        self.tallies.use(key, Tally, count)
 
 
 @dataclass
@@ -92,14 +107,14 @@ class View:
     cursor: int = -1
     nodes: int = NODES
     decode: Callable[[list[bytes], Path], list[Decoded]] = decoded
-    tallies: Bounded[tuple[Scope, Key], Tally] = field(default_factory=lambda: Bounded(_cells, CELLS, TALLIES))
-    recent: Bounded[str, deque[Stored]] = field(init=False)
+    tallies: Bounded[Key, Tally] = field(default_factory=lambda: Bounded(_cells, CELLS, TALLIES))
+    recent: Bounded[str, Heard] = field(init=False)
     shown: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.recent = Bounded(lambda frames: sum(len(s.frame) for s in frames), RECENT_BYTES, self.nodes)
+        self.recent = Bounded(lambda heard: heard.size, RECENT_BYTES, self.nodes)
 
     @property
     def bases(self) -> Path:
@@ -133,12 +148,13 @@ class View:
             kept = dict(self.recent.items())
             names = [tuple(name.split("/")) for name in reversed(kept)]
             wanted = [(f, n) for f, n in names if fleet in (None, f) and node in (None, n)][:50]
-            return [described(stored) for f, n in sorted(wanted) for stored in list(kept[f"{f}/{n}"])[::-1][:limit]]
+            last = (list(kept[f"{f}/{n}"].frames)[::-1][:limit] for f, n in sorted(wanted))
+            return [described(stored) for frames in last for stored in frames]
 
     def last_frames(self) -> list[Stored]:
         """The newest frame of every node whose frames are at hand."""
         with self._lock:
-            return [frames[-1] for _, frames in self.recent.items() if frames]
+            return [heard.frames[-1] for _, heard in self.recent.items()]
 
     def classes(self, node: str | None = None) -> list[dict[str, Any]]:
         """Per model: its classes with mean map and shares by region.
@@ -147,7 +163,8 @@ class View:
         """
         with self._lock:
             groups: dict[tuple[str, tuple[int, int]], dict[int, Tally]] = defaultdict(dict)
-            asked = {key: tally for (scope, key), tally in self.tallies.items() if scope == node}
+            heard = None if node is None else dict(self.recent.items()).get(node)
+            asked = self.tallies if node is None else Heard().tallies if heard is None else heard.tallies
             for (model, shape, target), tally in sorted(asked.items(), key=lambda item: item[0]):
                 groups[model, shape][target] = tally
             return [_model(model, shape, tallies) for (model, shape), tallies in groups.items()]
@@ -155,11 +172,12 @@ class View:
     def _take(self, stored: Stored, relevance: Map, share: Shares) -> None:
         shape = (relevance.shape[0], relevance.shape[1])
         name, key = f"{stored.fleet}/{stored.node}", (stored.model, shape, stored.target)
-        self.recent.use(name, lambda: deque(maxlen=RECENT), lambda frames: frames.append(stored))
-        for scope in (None, name):
-            self.tallies.use(
-                (scope, key), Tally, lambda tally: tally.add(relevance, share, stored.score, len(stored.frame))
-            )
+
+        def count(tally: Tally) -> None:
+            tally.add(relevance, share, stored.score, len(stored.frame))
+
+        self.tallies.use(key, Tally, count)
+        self.recent.use(name, Heard, lambda heard: heard.add(stored, key, count))
         self.shown += 1
 
 

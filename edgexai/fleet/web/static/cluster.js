@@ -3,16 +3,10 @@ import { asked, go } from "./address.js";
 import { histogram } from "./charts.js";
 import { el, number } from "./dom.js";
 import { className } from "./names.js";
-import { card, channelTable, frames, modelLink, nodeTable, panel, percent1, threeMaps, to } from "./panel.js";
+import { card, channelTable, frames, modelLink, nodeTable, panel, prototypes, threeMaps, to } from "./panel.js";
 import { rangeQuery } from "./range.js";
-import { mapElement } from "./map.js";
 
 const PAGE = 48;
-
-function prototype(p) {
-  return el("figure", {}, mapElement(p.map), el("figcaption", {}, el("b", {}, `stands for ${number(p.stands_for)}`), ` ${p.node}`),
-    p.channels.length ? el("ul", {}, ...p.channels.map((c) => el("li", {}, el("span", {}, `channel ${c.channel}`), el("meter", { min: 0, max: 1, value: c.share, "aria-label": `channel ${c.channel}` }), percent1(c.share)))) : null);
-}
 
 function pager(a) {
   const last = a.offset + a.members.length;
@@ -31,7 +25,7 @@ export async function clusterView(place, isOld) {
     (a) => [
       el("p", { class: "said" }, a.text),
       card("Mean heatmaps", "On one scale; red in the difference is what the members look at more.", threeMaps(a.maps, "the rest of the class", "members")),
-      card("Prototypes", "The members that stand for the others, with their strongest inner channels.", el("div", { class: "prototypes" }, ...a.prototypes.map(prototype))),
+      card("Prototypes", "The members that stand for the others, with their strongest inner channels.", prototypes(a.prototypes, (p) => `stands for ${number(p.stands_for)}`)),
       channelTable(a.channels, "members", "the rest"),
       el("div", { class: "pair" }, card("Score", "Orange: members; grey: the rest.", histogram(a.scores, "scores of members and of the rest")), nodeTable(a.nodes, "members")),
       card("All frames of the class", "By how much speaks for each being a member (1: all).", frames(a.members, (f) => [el("b", {}, number(f.carries, 2)), f.node]), pager(a)),

@@ -46,6 +46,13 @@ export function frames(list, caption) {
   return el("div", { class: "frames" }, ...list.map((f) => el("figure", { title: `frame ${f.sequence} of ${f.node}` }, mapElement(f.map), el("figcaption", {}, ...caption(f)))));
 }
 
+// Frames that stand for others, or that nothing stands for, with their strongest inner channels.
+export function prototypes(list, about) {
+  const bar = (c) => el("li", {}, el("span", {}, `channel ${c.channel}`), el("meter", { min: 0, max: 1, value: c.share, "aria-label": `channel ${c.channel}` }), percent1(c.share));
+  return el("div", { class: "prototypes" }, ...list.map((p) => el("figure", {}, mapElement(p.map), el("figcaption", {}, el("b", {}, about(p)), ` ${p.node}`),
+    p.channels.length ? el("ul", {}, ...p.channels.map(bar)) : null)));
+}
+
 export const card = (title, about, ...content) => el("article", { class: "card" }, el("h3", {}, title), about ? el("p", { class: "about" }, about) : null, ...content);
 
 export function table(caption, columns, rows) {
