@@ -223,14 +223,14 @@ def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any
     return {"pool": Struct("exai_pool", parameters), "keep": keep, "ratio": ratio >> room, "shift": shift - room}
 
 
-def _room(pool: dict[str, Any]) -> int:
+def _room(pool: Mapping[str, int]) -> int:
     """By how many bits factors must be shorter so that what one input gets from all its windows fits into 32 bits.
 
     The largest input of every window that covers it gets all of each. Its scales are equal, the ratio is 2^14 and a
     mantissa is below 2^15: four windows fit. Of a mean each window gives its share alone, at most 2.25 in all.
     """
     windows = prod(-(-pool[f"kernel_{axis}"] // pool[f"stride_{axis}"]) for axis in ("rows", "columns"))
-    return max(0, (windows - 1).bit_length() - 2)
+    return max(0, int(windows - 1).bit_length() - 2)
 
 
 def of_all_positions(reading: Reading, op: Op) -> bool:
