@@ -7,6 +7,7 @@ examples:
   python -m benchmarks findings --data mnist --data digits --seed 10 --seed 11 -o findings
   python -m benchmarks findings --data mnist --data digits --data cifar --seed 20 --trials -o findings
   python -m benchmarks findings --measure sick --data mnist --seed 20 -o findings
+  python -m benchmarks findings --measure sick --data mnist --seed 10 --teach sickness.csv -o findings
 """
 
 import argparse
@@ -22,7 +23,7 @@ from benchmarks.findings.shortcuts import USED
 Table = Callable[[list[dict[str, Any]]], str]
 TABLES: dict[str, tuple[Table, ...]] = {
     "shortcuts": (shortcuts.overall, shortcuts.by_artefact),
-    "sick": (sick.table,),
+    "sick": (sick.table, sick.confused),
     "drift": (drift.table,),
     "bias": (bias.table,),
 }
@@ -32,8 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measure", choices=tuple(TABLES), default="shortcuts", help="(%(default)s)")
     parser.add_argument("--data", action="append", choices=("mnist", "digits", "cifar", "kws"), help="(mnist)")
     parser.add_argument("--seed", action="append", type=int, help="of network, split and class (10, 11, 12)")
+    parser.add_argument("--artefact", action="append", help="only these, or `clean` (clean and all that the data have)")
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where data/cifar10_*.npz lie")
     parser.add_argument("--trials", action="store_true", help="try what is found by intervention, too (long)")
+    parser.add_argument("--teach", type=Path, help="of `sick`: cases that are not measured, their signs to this file")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line, no table")
     parser.add_argument("-o", "--output", type=Path, required=True, help="directory of networks and results")
 
@@ -45,14 +48,17 @@ def run(args: argparse.Namespace) -> int:
     with (args.output / f"{name}.jsonl").open("w") as file:
         for data in args.data or ["mnist"]:
             for seed in args.seed or [10, 11, 12]:
-                for artefact in ["clean"] if args.measure == "sick" else ["clean", *artefacts(data)]:
-                    for row in measured(
-                        args.measure, make(data, artefact, seed, args.output, args.shared), args.trials
-                    ):
+                all_of = ["clean"] if args.measure == "sick" else ["clean", *artefacts(data)]
+                for artefact in args.artefact or all_of:
+                    path = make(data, artefact, seed, args.output, args.shared)
+                    which = sick.cases(path, sick.TAUGHT) if args.teach else measured(args.measure, path, args.trials)
+                    for row in which:
                         rows.append(row)
                         print(json.dumps(row), file=file, flush=True)
                         if args.json:
                             print(json.dumps(row), flush=True)
+    if args.teach:
+        args.teach.write_text(sick.taught(rows), "utf-8")
     if args.json:
         return 0
     print("\n\n".join(table(rows) for table in (*TABLES[args.measure], *[trials.table] * args.trials)))
@@ -62,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
 def measured(what: str, path: Path, tried: bool) -> Iterator[dict[str, Any]]:
     """The rows of one network."""
     if what == "sick":
-        yield from sick.cases(path)
+        for row in sick.cases(path):
+            yield {key: value for key, value in row.items() if key != "signs"}  # they are for `--teach`
     elif what == "drift":
         yield from drift.streams(path, USED)
     elif what == "shortcuts":

@@ -1,8 +1,9 @@
 """Power of the bias analysis: two groups of 500 maps of one class, which differ by a known effect.
 
-Real frames of one class are drawn with repetition. *One*: one channel of the concepts is moved by so many standard
-deviations in one group; *direction*: all are, along the direction in which carriers of an artefact differ; *share*:
-such a share of the group carries the artefact.
+Real frames of one class are drawn with repetition. *One*: one channel of the concepts that is not silent is moved by so
+many of its own standard deviations (Cohen's d) in one group; *direction*: all are moved along the direction in which
+carriers of an artefact differ, the shifts in standard deviations having that length (the root of their squares' sum);
+*share*: such a share of the group carries the artefact. *None* is drawn more often: it is the rate of false alarms.
 """
 
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ import numpy as np
 from benchmarks.findings.cases import gathered, read
 from edgexai.cli import table as text
 
-EACH, DRAWS, LEVEL = 500, 20, 0.05
+EACH, DRAWS, CLEAN_DRAWS, LEVEL = 500, 40, 200, 0.05
+SILENT = 0.05
+"""Share of the greatest deviation of a channel below which one is silent."""
 DIFFERS = {
     "none": "nothing",
-    "one": "one channel moved by {} standard deviations",
+    "one": "one channel moved by {} of its standard deviations",
     "direction": "all moved by {} along the artefact's direction",
     "share": "a share of {} carries the artefact",
 }
@@ -39,7 +42,7 @@ def draws(path: Path) -> Iterator[dict[str, Any]]:
     spread = roots[plain].std(0) + 1e-9
     apart = (roots[carriers].mean(0) - roots[plain].mean(0)) / spread
     for kind, effect in EFFECTS:
-        for draw in range(DRAWS):
+        for draw in range(DRAWS if effect else CLEAN_DRAWS):
             random = np.random.default_rng([draw, round(100 * effect), len(kind)])
             rows = random.choice(plain, 2 * EACH)
             if kind == "share":
@@ -47,7 +50,8 @@ def draws(path: Path) -> Iterator[dict[str, Any]]:
             one = both.where(rows)
             moved = np.sqrt(one.concepts)
             if kind == "one":
-                moved[EACH:, int(random.integers(len(spread)))] += effect * np.median(spread)
+                channel = int(random.choice(np.flatnonzero(spread > SILENT * spread.max())))
+                moved[EACH:, channel] += effect * spread[channel]
             if kind == "direction":
                 moved[EACH:] += effect * apart / np.linalg.norm(apart) * spread
             one = replace(one, concepts=(np.maximum(moved, 0) ** 2).astype(np.float32))

@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 from findings import clean, planted
-from scipy import stats
+from scipy import ndimage, stats
 
 from edgexai.errors import DataError
 from edgexai.fleet.analysis import statistics
@@ -19,6 +19,8 @@ from edgexai.fleet.analysis.evidence import Evidence, gather, joined
 from edgexai.fleet.analysis.health import health
 from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.analysis.sickness import diagnosis
+from edgexai.fleet.analysis.signs import signs
+from edgexai.fleet.analysis.statistics import greatest_shift
 
 
 def auroc(carrier: np.ndarray, score: np.ndarray) -> float:
@@ -135,11 +137,51 @@ def sick(evidence: Evidence, kind: str) -> Evidence:
     return replace(evidence, maps=maps, score=score)
 
 
-@pytest.mark.parametrize("kind", ["rotated", "dead", "frozen", "saturated", "blurred"])
+@pytest.mark.parametrize("kind", ["rotated", "dead", "frozen"])
 def test_what_ails_a_sensor_is_named(kind: str) -> None:
     evidence = sick(clean(9, nodes=6), kind)
     own = evidence.node == "n1"
     assert diagnosis(evidence, own, np.flatnonzero(~own)).startswith(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "least", "most"),
+    [
+        ("saturated", "energy", 0.5, 0.7),  # log 1.8 is 0.59
+        ("saturated", "rough", -0.1, 0.1),
+        ("smooth", "rough", -3, -0.2),
+        ("smooth", "fine", -9, -0.5),
+        ("rotated", "turned", 0.5, 9),
+        ("healthy", "turned", -9, 0),
+        ("rotated", "variety", -0.1, 0.1),
+        ("frozen", "variety", -3, -3),
+        ("frozen", "score spread", -3, -3),
+    ],
+)
+def test_a_sign_shows_what_changed_and_nothing_else(kind: str, name: str, least: float, most: float) -> None:
+    evidence = sick(clean(9, nodes=6), kind)
+    own = evidence.node == "n1"
+    if kind == "smooth":
+        maps = evidence.maps.copy()
+        maps[own] = ndimage.gaussian_filter(maps[own], (0, 1, 1))
+        evidence = replace(evidence, maps=maps)
+    assert least <= signs(evidence, own, np.flatnonzero(~own))[name] <= most
+
+
+def test_signs_are_finite_where_all_frames_are_alike_and_no_class_is_shared() -> None:
+    evidence = clean(9, nodes=6)
+    evidence = replace(evidence, maps=np.zeros_like(evidence.maps), concepts=np.zeros_like(evidence.concepts))
+    own = evidence.target == 0
+    assert np.isfinite(list(signs(evidence, own, np.flatnonzero(~own)).values())).all()
+
+
+def test_what_is_silent_in_both_samples_moves_by_no_million_of_deviations() -> None:
+    random = np.random.default_rng(0)
+    one, other = (np.column_stack([random.normal(size=50), random.normal(0, 1e-8, 50)]) for _ in range(2))
+    other[:, 1] += 0.1
+    column, shift, p = greatest_shift(one, other)
+    assert (column, p < 1e-9) == (1, True)
+    assert 1 < shift < 10
 
 
 def test_a_sick_node_leaves_its_peers_and_the_others_do_not() -> None:

@@ -19,17 +19,17 @@ from edgexai.runtime.explanation import Explanation
 class Both:
     """A model's C and its explainer."""
 
-    def __init__(self, model: Graph | Path, asked: Explaining, folder: Path) -> None:
+    def __init__(self, model: Graph | Path, asked: Explaining, folder: Path, name: str = "model") -> None:
         graph = model if isinstance(model, Graph) else load(model)
         attached = edgexai.attach(graph, asked.composite, asked.target, asked.grid)
         self.explainer = edgexai.Explainer(serialize(attached), runtime="micro")
-        self.firmware: Firmware = write(graph, folder, explains=asked)
+        self.firmware: Firmware = write(graph, folder, name, explains=asked)
         library = folder / "model.so"
         options = ["-O1", "-shared", "-fPIC", *STRICT, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
-        options += [f"-I{folder}", f"-I{folder / 'src'}", str(folder / "model.c")]
+        options += [f"-I{folder}", f"-I{folder / 'src'}", str(folder / f"{name}.c")]
         objects = kernels("gcc", ("-fsanitize=undefined", "-fno-sanitize-recover=all"))
         subprocess.run(["gcc", *options, *objects, "-o", str(library)], check=True)
-        self._call = ctypes.CDLL(str(library)).model_explain
+        self._call = getattr(ctypes.CDLL(str(library)), f"{name}_explain")
 
     def __call__(self, x: NDArray) -> "Pair":
         x = np.ascontiguousarray(x.reshape(self.explainer.input.shape))

@@ -35,13 +35,15 @@ def kernels(compiler: str, flags: tuple[str, ...]) -> list[str]:
 class Native:
     """A model compiled with the host's compiler."""
 
-    def __init__(self, graph: Graph | Path, folder: Path, compiler: str = "gcc", *flags: str) -> None:
-        self.firmware: Firmware = write(graph, folder)
+    def __init__(
+        self, graph: Graph | Path, folder: Path, compiler: str = "gcc", *flags: str, name: str = "model"
+    ) -> None:
+        self.firmware: Firmware = write(graph, folder, name)
         library = folder / "model.so"
         options = [*STRICT, "-O1", "-fPIC", "-shared", *flags, f"-I{folder}", f"-I{folder / 'src'}"]
         objects = kernels(compiler, flags)
-        subprocess.run([compiler, *options, "-o", str(library), str(folder / "model.c"), *objects], check=True)
-        self._call = ctypes.CDLL(str(library)).model_predict
+        subprocess.run([compiler, *options, "-o", str(library), str(folder / f"{name}.c"), *objects], check=True)
+        self._call = getattr(ctypes.CDLL(str(library)), f"{name}_predict")
         self._arena = np.zeros(max(self.firmware.arena, 8) // 8 + 1, np.int64)
 
     def __call__(self, x: NDArray, shape: tuple[int, ...], dtype: type = np.int8) -> NDArray:

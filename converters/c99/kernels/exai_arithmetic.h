@@ -12,6 +12,13 @@
 #define EXAI_DSP 0
 #endif
 
+#if EXAI_DSP && defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE & 1
+#define EXAI_MVE 1 /* vectors of M-profile, beside the DSP instructions */
+#include <arm_mve.h>
+#else
+#define EXAI_MVE 0
+#endif
+
 /* a * b / 2^31, rounded, halves up; never called with two factors of -2^31. */
 static inline int32_t exai_high(int32_t a, int32_t b) {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);

@@ -63,6 +63,10 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
     }
     memcpy(r->d, r->base, (size_t)fours * sizeof *r->d);
     exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->d);
+    if (fours == out) {
+        exai_pick(r->d, r->list, n, r->q);
+        return;
+    }
     for (; k < n && r->list[k] < fours; k++) r->q[k] = r->d[r->list[k]];
     for (; k < n; k++) {
         const int32_t unit = r->list[k];
@@ -86,7 +90,11 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             int32_t *const to = r->factors + place * eights, by;
             int32_t exponent = above[layer->out_rows * columns * out + p];
             if (exponent != EXAI_NOTHING && !way->offset) {
-                for (int32_t c = 0; c < out; c++) to[c] = m[c] * (1 << EXAI_PRECISION);
+                int32_t c = 0;
+#if EXAI_MVE
+                for (; c + 4 <= out; c += 4) vstrwq_s32(to + c, vshlq_n_s32(vldrhq_s32(m + c), EXAI_PRECISION));
+#endif
+                for (; c < out; c++) to[c] = m[c] * (1 << EXAI_PRECISION);
                 exponent -= EXAI_PRECISION - 16;
             } else if (exponent != EXAI_NOTHING) {
                 const int32_t n = exai_list(m, out, r->list);
@@ -94,12 +102,7 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
                 const uint32_t size = exai_quotients(m, r->list, n, NULL, r->q, &by);
                 const int32_t up = exai_coarse(size, exponent - by - UP, way->bits + 14);
                 memset(to, 0, (size_t)eights * sizeof *to);
-                if (up > 0) {
-                    const int32_t half = 1 << (up - 1);
-                    for (int32_t k = 0; k < n; k++) to[r->list[k]] = (r->q[k] + half) >> up;
-                } else {
-                    for (int32_t k = 0; k < n; k++) to[r->list[k]] = r->q[k] * (1 << -up);
-                }
+                exai_place(r->q, r->list, n, up, to);
                 exponent = size ? exponent - by + up - UP : EXAI_NOTHING;
             }
             r->exponents[place] = (int16_t)exponent;
@@ -144,7 +147,11 @@ static int32_t gather(const rows_of_outputs *r, const exai_layer *layer, const i
                 }
                 tap[t] = own < most - 30 ? zeros : r->factors + (row + columns[b]) * eights;
                 if (own == most || tap[t] == zeros) continue;
+#if EXAI_MVE
+                for (int32_t c = 0; c < eights; c += 4) vstrwq_s32(room + c, vshlq_r_s32(vldrwq_s32(tap[t] + c), own - most));
+#else
                 for (int32_t c = 0; c < eights; c++) room[c] = tap[t][c] >> (most - own);
+#endif
                 tap[t] = room;
                 room += eights;
             }
@@ -197,7 +204,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
                 n = exai_list_kept(way->keep, p * in, 0, in, gate, r.list);
                 if (times == 1 && sides == 1) {
                     exai_fours_of_factors(tap, (in + 3) / 4 * 4, na * nb, w, 4 * taps, dense);
-                    for (int32_t k = 0; k < n; k++) sums[k] = dense[r.list[k]];
+                    exai_pick(dense, r.list, n, sums);
                 } else {
                     for (int32_t k = 0; k < n; k++) {
                         const int32_t c = r.list[k], v = sides > 1 ? x[p * in + c] - layer->in_zero : 1;

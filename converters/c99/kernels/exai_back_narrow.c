@@ -46,17 +46,30 @@ static int32_t places(const exai_way *way, const space *s, const int8_t *x, int3
     const exai_layer *const layer = way->layer;
     const int32_t in = layer->in_channels, columns = layer->in_columns, zero = layer->in_zero;
     const int32_t depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int32_t taps = layer->kernel_columns;
+    const int plain = in == 1 && way->weights != EXAI_SIGNED;
+    uint16_t *const rows = s->rows;
+    int32_t *const to = s->places;
     int32_t n = 0, t = 0, i = top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
-        const int32_t at = i < 0 || i >= layer->in_rows ? 0 : i % span * columns, row = i * columns;
+        if (i < 0 || i >= layer->in_rows) {
+            t += taps * in;
+            continue;
+        }
+        const int32_t at = i % span * columns, row = i * columns, dilation = layer->dilation_columns;
         int32_t j = left;
-        for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns, t += in) {
-            if (i < 0 || i >= layer->in_rows || j < 0 || j >= columns) continue;
+        for (int32_t b = 0; b < taps; b++, j += dilation, t += in) {
+            if (j < 0 || j >= columns) continue;
+            if (plain) {
+                rows[n] = (uint16_t)t;
+                to[n++] = at + j;
+                continue;
+            }
             for (int32_t c = 0; c < in; c++) {
                 const int32_t side = way->weights == EXAI_SIGNED ? x[(row + j) * in + c] - zero : 1;
                 if (!side) continue;
-                s->rows[n] = (uint16_t)(t + c + (side < 0 ? depth : 0));
-                s->places[n++] = (at + j) * in + c;
+                rows[n] = (uint16_t)(t + c + (side < 0 ? depth : 0));
+                to[n++] = (at + j) * in + c;
             }
         }
     }
@@ -103,6 +116,22 @@ static space layout(const exai_way *way, void *scratch, int32_t span) {
     return s;
 }
 
+#if EXAI_MVE
+/* Sums from k on are added to the ring, four by four, as long as no exponent has to rise; how many were. */
+static int32_t added_together(const space *s, int32_t k, int32_t n, int32_t exponent) {
+    const int32_t from = k;
+    for (; k + 4 <= n; k += 4) {
+        const uint32x4_t places = vldrwq_u32((const uint32_t *)s->places + k);
+        const int32x4_t by = vsubq_n_s32(vldrhq_gather_shifted_offset_s32(s->exponents, places), exponent);
+        if (vcmpltq_n_s32(by, 0)) break;
+        const int32x4_t sums = vshlq_s32(vldrwq_s32(s->sums + k), vnegq_s32(vminq_s32(by, vdupq_n_s32(31))));
+        const int32x4_t before = vldrwq_gather_shifted_offset_s32(s->collected, places);
+        vstrwq_scatter_shifted_offset_s32(s->collected, places, vaddq_s32(before, sums));
+    }
+    return k - from;
+}
+#endif
+
 void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                       void *scratch) {
     const exai_layer *const layer = way->layer;
@@ -130,6 +159,10 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
             if (!size) continue;
             exponent += products(way, &s, units, size, n, width);
             for (int32_t k = 0; k < n; k++) {
+#if EXAI_MVE
+                if (in == 1 && k % 4 == 0) k += added_together(&s, k, n, exponent);
+                if (k >= n) break;
+#endif
                 const int32_t at = in == 1 ? s.places[k] : s.places[k] / in;
                 int32_t by = s.exponents[at] - exponent;
                 if (by < 0) by = exai_align(s.collected + at * in, s.exponents + at, in, exponent);

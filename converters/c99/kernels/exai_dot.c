@@ -15,6 +15,7 @@ void exai_widen(const int8_t *x, int32_t count, int32_t zero, int16_t *out, int3
     for (int32_t i = 0; i < count; i++) out[i] = (int16_t)(x[i] - zero);
 }
 
+#if !EXAI_MVE /* whose convolutions do without */
 void exai_dot2x2(const int8_t *row0, const int8_t *row1, const int16_t *v, int32_t count, int32_t sums[4]) {
     int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
     int32_t fours = count >> 2;
@@ -53,6 +54,7 @@ void exai_dot2x2(const int8_t *row0, const int8_t *row1, const int16_t *v, int32
     }
     sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
+#endif
 
 int32_t exai_dot(const int8_t *row, const int16_t *v, int32_t count, int32_t step) {
     int32_t sum = 0;
@@ -96,6 +98,17 @@ int32_t exai_dot(const int8_t *row, const int16_t *v, int32_t count, int32_t ste
 
 #endif
 
+static inline void copy(const int8_t *from, int32_t count, int8_t *to) {
+#if EXAI_MVE
+    for (; count > 0; count -= 16, from += 16, to += 16) {
+        const mve_pred16_t p = vctp8q((uint32_t)count);
+        vstrbq_p_s8(to, vldrbq_z_s8(from, p), p);
+    }
+#else
+    memcpy(to, from, (size_t)count);
+#endif
+}
+
 void exai_window(const exai_layer *layer, const int8_t *x, int32_t row, int32_t column, int8_t *out) {
     const int32_t channels = layer->in_channels, columns = layer->in_columns, span = layer->kernel_columns;
     const int32_t left = column * layer->stride_columns - layer->left, step = layer->dilation_columns;
@@ -104,14 +117,14 @@ void exai_window(const exai_layer *layer, const int8_t *x, int32_t row, int32_t 
         if (y < 0 || y >= layer->in_rows) {
             memset(out, layer->in_zero, (size_t)(span * channels));
         } else if (step == 1 && left >= 0 && left + span <= columns) {
-            memcpy(out, x + (y * columns + left) * channels, (size_t)(span * channels));
+            copy(x + (y * columns + left) * channels, span * channels, out);
         } else {
             for (int32_t j = 0, z = left; j < span; j++, z += step) {
                 int8_t *const to = out + j * channels;
                 if (z < 0 || z >= columns)
                     memset(to, layer->in_zero, (size_t)channels);
                 else
-                    memcpy(to, x + (y * columns + z) * channels, (size_t)channels);
+                    copy(x + (y * columns + z) * channels, channels, to);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 #include "exai_flow.h"
 
-#if EXAI_DSP
+#if EXAI_DSP && !EXAI_MVE
 /* Four bits: which of four values are at least as large as `least`'s. */
 static inline uint32_t four_signs(const int8_t *x, uint32_t least) {
     uint32_t which;
@@ -13,7 +13,12 @@ static inline uint32_t four_signs(const int8_t *x, uint32_t least) {
 
 void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
     uint32_t byte = 0;
-#if EXAI_DSP
+#if EXAI_MVE
+    for (; count >= 16; count -= 16, x += 16, bits += 2) { /* a bit for each byte */
+        const mve_pred16_t p = vcmpgtq_n_s8(vldrbq_s8(x), (int8_t)zero);
+        memcpy(bits, &p, 2);
+    }
+#elif EXAI_DSP
     const uint32_t least = ((uint32_t)(zero + 1) & 0xFFu) * 0x01010101u;
     for (; count >= 8 && zero < 127; count -= 8, x += 8) {
         *bits++ = (uint8_t)(four_signs(x, least) | four_signs(x + 4, least) << 4);
@@ -61,6 +66,14 @@ void exai_accumulate(int32_t *sums, int16_t *sums_exponent, const int32_t *value
 
 uint32_t exai_sizes(const int32_t *values, int32_t count) {
     uint32_t size = 0;
+#if EXAI_MVE
+    int32x4_t sizes = vdupq_n_s32(0);
+    for (; count >= 4; count -= 4, values += 4) {
+        const int32x4_t four = vldrwq_s32(values);
+        sizes = vorrq_s32(sizes, veorq_s32(four, vshrq_n_s32(four, 31)));
+    }
+    size = (uint32_t)(vgetq_lane_s32(sizes, 0) | vgetq_lane_s32(sizes, 1) | vgetq_lane_s32(sizes, 2) | vgetq_lane_s32(sizes, 3));
+#endif
     for (int32_t i = 0; i < count; i++) size |= exai_size(values[i]);
     return size;
 }
@@ -115,6 +128,20 @@ static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count,
     uint32_t size = 0;
     bits += first >> 3;
     if (!((first | count) & 7)) {
+#if EXAI_MVE
+        const uint32x4_t one = vshlq_u32(vdupq_n_u32(1), vreinterpretq_s32_u32(vidupq_n_u32(0, 1)));
+        const int32x4_t zeros = vdupq_n_s32(0);
+        int32x4_t sizes = zeros;
+        for (int32_t i = 0; i < count; i += 4) {
+            const uint32x4_t mine = vandq_u32(one, vdupq_n_u32((uint32_t)(bits[i >> 3] >> (i & 4))));
+            const int32x4_t four = vpselq_s32(vldrwq_s32(t + i), zeros, vcmpneq_n_u32(mine, 0));
+            vstrwq_s32(t + i, four);
+            sizes = vorrq_s32(sizes, veorq_s32(four, vshrq_n_s32(four, 31)));
+        }
+        int32_t four[4];
+        vstrwq_s32(four, sizes);
+        return (uint32_t)(four[0] | four[1] | four[2] | four[3]);
+#endif
         for (; count; count -= 8, t += 8) {
             const uint32_t byte = *bits++;
             GATE(0), GATE(1), GATE(2), GATE(3), GATE(4), GATE(5), GATE(6), GATE(7);
@@ -143,13 +170,17 @@ static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, i
         *e = (int16_t)both;
         return;
     }
+    int32_t i = 0;
+#if EXAI_MVE
+    for (; i + 4 <= count && size; i += 4) vstrhq_s32(m + i, vrshlq_n_s32(vldrwq_s32(t + i), -by));
+#endif
     if (!size) {
         memset(m, 0, (size_t)count * sizeof *m);
     } else if (by > 0) {
         const int32_t half = (int32_t)(1u << (by - 1));
-        for (int32_t i = 0; i < count; i++) m[i] = (int16_t)((t[i] + half) >> by);
+        for (; i < count; i++) m[i] = (int16_t)((t[i] + half) >> by);
     } else {
-        for (int32_t i = 0; i < count; i++) m[i] = (int16_t)(t[i] * (1 << -by));
+        for (; i < count; i++) m[i] = (int16_t)(t[i] * (1 << -by));
     }
     *e = (int16_t)exponent;
 }
@@ -180,7 +211,9 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
         for (int32_t i = 0; i < count; i += keep->run) {
             int64_t sum = 0;
             for (int32_t k = 0; k < keep->run; k++) sum += values[i + k];
-            const float value = sum ? (float)sum * exai_power_of_two(exponent) : 0.0f;
+            const uint32_t over = (uint32_t)((sum ^ (sum >> 63)) >> 31); /* a float of 64 bits takes more flash */
+            const int32_t by = over ? exai_length(over) : 0;
+            const float value = sum ? (float)(int32_t)(sum >> by) * exai_power_of_two(exponent + by) : 0.0f;
             *to = keep->adds ? *to + value : value;
             to++;
         }

@@ -6,7 +6,26 @@
 
 #include "exai_arithmetic.h"
 
-#if EXAI_DSP
+#if EXAI_MVE
+
+/* Eight channels, any number of taps but none; `load` and `times` say what a tap is. */
+#define EXAI_EIGHT(s0, s1, at, load, step, times)                                                                 \
+    __asm__ volatile("dls lr, %[n]\n"                                                                             \
+                     "1:\n\t"                                                                                     \
+                     "ldr %[p], [%[taps]], #4\n\t"                                                                \
+                     "vldrh.s32 q2, [%[w0]], #8\n\t"                                                              \
+                     "add %[p], %[p], %[from]\n\t" load " q3, [%[p]]\n\t" times("q2")                            \
+                     "vldrh.s32 q1, [%[w1]], #8\n\t"                                                              \
+                     "vadd.i32 %q[a], %q[a], q2\n\t" load " q3, [%[p], #" step "]\n\t" times("q1")               \
+                     "vadd.i32 %q[b], %q[b], q1\n\t"                                                              \
+                     "le lr, 1b"                                                                                  \
+                     : [a] "+w"(s0), [b] "+w"(s1), [taps] "+r"(tap), [w0] "+l"(w0), [w1] "+l"(w1), [p] "=&l"(p)   \
+                     : [n] "r"(tap_count), [from] "r"(at)                                                         \
+                     : "q1", "q2", "q3", "lr", "cc", "memory")
+#define EXAI_PLAIN(q) "vmul.i32 " q ", " q ", q3\n\t"
+#define EXAI_UPPER(q) "vshl.i32 " q ", " q ", #16\n\tvmulh.s32 " q ", " q ", q3\n\t"
+
+#elif EXAI_DSP
 
 /* Four channels of one tap. */
 #define EXAI_VALUES(p)                \
@@ -59,7 +78,20 @@
 /* Values times weights, added to the sums of `count` channels, a multiple of four; `stride` weights lie between fours. */
 static inline void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
                                         int32_t stride, int32_t *sums) {
-#if EXAI_DSP
+#if EXAI_MVE
+    for (int32_t at = 0; at < count; at += 8, w += 2 * stride, sums += 8) {
+        const int more = at + 4 < count; /* else the same four again */
+        const int16_t *w0 = w, *w1 = more ? w + stride : w;
+        const int8_t **tap = taps, *p;
+        int32x4_t a = vldrwq_s32(sums), b = more ? vldrwq_s32(sums + 4) : a;
+        if (more)
+            EXAI_EIGHT(a, b, at, "vldrb.s32", "4", EXAI_PLAIN);
+        else
+            EXAI_EIGHT(a, b, at, "vldrb.s32", "0", EXAI_PLAIN);
+        vstrwq_s32(sums, a);
+        if (more) vstrwq_s32(sums + 4, b);
+    }
+#elif EXAI_DSP
     int32_t s0, s1, s2, s3, at = 0;
     const int8_t **from = taps;
     if (count && tap_count == 9 && stride == 36) {
@@ -86,7 +118,20 @@ static inline void exai_fours_of_values(const int8_t **taps, int32_t count, int3
 /* Factors times weights over 2^16, each rounded down: the sums of `count` channels. */
 static inline void exai_fours_of_factors(const int32_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
                                          int32_t stride, int32_t *sums) {
-#if EXAI_DSP
+#if EXAI_MVE
+    for (int32_t at = 0; at < count; at += 8, w += 2 * stride, sums += 8) {
+        const int more = at + 4 < count;
+        const int16_t *w0 = w, *w1 = more ? w + stride : w;
+        const int32_t **tap = taps, *p;
+        int32x4_t a = vdupq_n_s32(0), b = a;
+        if (more)
+            EXAI_EIGHT(a, b, 4 * at, "vldrw.32", "16", EXAI_UPPER);
+        else
+            EXAI_EIGHT(a, b, 4 * at, "vldrw.32", "0", EXAI_UPPER);
+        vstrwq_s32(sums, a);
+        if (more) vstrwq_s32(sums + 4, b);
+    }
+#elif EXAI_DSP
     int32_t s0, s1, s2, s3, at = 0;
     const int32_t **from = taps;
     if (tap_count == 9 && stride == 36) {

@@ -29,6 +29,25 @@ void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing,
     }
 }
 
+#if EXAI_MVE
+/* One unit's weights of a tap, `width` values between two. */
+static void column(const exai_way *way, int folded, int32_t unit, const int8_t *row, int32_t count, int32_t width,
+                   int32_t below, int16_t *to) {
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)width);
+    const int32x4_t zeros = vdupq_n_s32(0);
+    const int32_t gain = folded ? exai_gain(way, unit) : 1, fold = folded ? way->fold : 0;
+    const int all = folded || way->weights == EXAI_ALL;
+    for (int32_t i = 0; i < count; i += 4, to += 4 * width) {
+        const mve_pred16_t p = vctp32q((uint32_t)(count - i));
+        const int32x4_t w = vrshlq_n_s32(vmulq_n_s32(vldrbq_z_s32(row + i, p), gain), -fold);
+        vstrhq_scatter_shifted_offset_p_s32(to, places, all ? w : vmaxq_s32(w, zeros), p);
+        if (!folded && way->weights == EXAI_SIGNED) {
+            vstrhq_scatter_shifted_offset_p_s32(to + below, places, vminq_s32(w, zeros), p);
+        }
+    }
+}
+#endif
+
 void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
                        int32_t below, int16_t *wide) {
     const exai_layer *const layer = way->layer;
@@ -37,6 +56,12 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
     int32_t j = 0;
     for (; j < layer->out_channels; j++, row += depth) {
         int16_t *to = wide + j;
+#if EXAI_MVE
+        if (last - first >= 4) {
+            column(way, folded, j, row, last - first, width, below, to);
+            continue;
+        }
+#endif
         if (folded) {
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)exai_folded(way, j, row[i]);
         } else {
@@ -56,7 +81,48 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
     }
 }
 
-#if EXAI_DSP
+#if EXAI_MVE
+
+/* Four rows with one vector, eight columns at a time: ten instructions for 32 products. */
+static void four_rows(const int16_t *r0, const int16_t *r1, const int16_t *r2, const int16_t *r3, const int16_t *v,
+                      int32_t width, int32_t *sums) {
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    __asm__ volatile(
+        "dls lr, %[n]\n"
+        "1:\n\t"
+        "vldrh.16 q0, [%[v]], #16\n\t"
+        "vldrh.16 q1, [%[r0]], #16\n\t"
+        "vmladava.s16 %[s0], q0, q1\n\t"
+        "vldrh.16 q2, [%[r1]], #16\n\t"
+        "vmladava.s16 %[s1], q0, q2\n\t"
+        "vldrh.16 q1, [%[r2]], #16\n\t"
+        "vmladava.s16 %[s2], q0, q1\n\t"
+        "vldrh.16 q2, [%[r3]], #16\n\t"
+        "vmladava.s16 %[s3], q0, q2\n\t"
+        "le lr, 1b"
+        : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [r0] "+r"(r0), [r1] "+r"(r1), [r2] "+r"(r2),
+          [r3] "+r"(r3), [v] "+r"(v)
+        : [n] "r"(width / 8)
+        : "q0", "q1", "q2", "lr", "cc", "memory");
+    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+}
+
+void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
+               int32_t *sums) {
+    int32_t k = 0;
+    for (; k + 4 <= n; k += 4) {
+        four_rows(rows + list[k] * stride, rows + list[k + 1] * stride, rows + list[k + 2] * stride,
+                  rows + list[k + 3] * stride, v, width, sums + k);
+    }
+    for (; k < n; k++) {
+        const int16_t *const row = rows + list[k] * stride;
+        int32_t sum = 0;
+        for (int32_t i = 0; i < width; i += 8) sum = vmladavaq_s16(sum, vldrhq_s16(row + i), vldrhq_s16(v + i));
+        sums[k] = sum;
+    }
+}
+
+#elif EXAI_DSP
 
 /* Two rows with one vector, eight columns at a time: thirteen instructions for sixteen products. */
 static void two_rows(const int16_t *r0, const int16_t *r1, const int16_t *v, uint32_t eights, int32_t *sum0, int32_t *sum1) {
@@ -106,14 +172,17 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 #endif
 
 uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
-    uint32_t size = 0;
-    if (offset) {
-        for (int32_t k = 0; k < n; k++) size |= exai_size(d[k] += offset[list[k]]);
-    } else {
-        size = exai_sizes(d, n);
+#if EXAI_MVE
+    for (int32_t k = 0; k < n && offset; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        const int32x4_t added = vldrwq_gather_shifted_offset_z_s32(offset, vldrhq_z_u32(list + k, p), p);
+        vstrwq_p_s32(d + k, vaddq_s32(vldrwq_z_s32(d + k, p), added), p);
     }
+#else
+    for (int32_t k = 0; k < n && offset; k++) d[k] += offset[list[k]];
+#endif
+    const uint32_t size = exai_sizes(d, n);
     int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
-    size = 0;
     for (int32_t k = 0; k < n; k++) {
         const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
         int32_t q = 0;
@@ -123,15 +192,14 @@ uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const
             q = r / d[k];
             if (exai_size(q) >> (30 - by)) { /* it is so small that there is no room for others' last bits */
                 for (int32_t j = 0; j < k; j++) d[j] >>= by;
-                size >>= by, by = 0, half = 0;
+                by = 0, half = 0;
             }
             q *= 1 << by;
         }
         d[k] = q;
-        size |= exai_size(q);
     }
     *shift = by;
-    return size;
+    return exai_sizes(d, n);
 }
 
 int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
@@ -139,8 +207,16 @@ int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t si
     const int32_t up = exai_coarse(size, exponent, bits);
     if (!size) return EXAI_NOTHING;
     if (up > 0) {
+        int32_t k = 0;
         const int32_t round = 1 << (up - 1);
-        for (int32_t k = 0; k < n; k++) {
+#if EXAI_MVE
+        for (; k + 4 <= n; k += 4) {
+            const int32x4_t four = vldrwq_s32(d + k), upper = vrshlq_n_s32(four, -up);
+            vstrhq_scatter_shifted_offset_s32(m, vldrhq_u32(list + k), upper);
+            vstrwq_s32(d + k, vsubq_s32(four, vshlq_r_s32(upper, up)));
+        }
+#endif
+        for (; k < n; k++) {
             m[list[k]] = (int16_t)((d[k] + round) >> up);
             d[k] -= m[list[k]] * (1 << up);
         }
@@ -157,6 +233,18 @@ int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t si
     if ((bits) & 4u) *end++ = (uint16_t)((i) + 2);      \
     if ((bits) & 8u) *end++ = (uint16_t)((i) + 3)
 
+#if EXAI_MVE
+/* Where bits of four are set, and how many; what lies behind them is written over by those that follow. */
+static const uint8_t set[16][4] = {{0}, {0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}, {3}, {0, 3}, {1, 3}, {0, 1, 3},
+                                   {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}};
+static const uint8_t sets[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+
+static inline uint16_t *listed(uint32_t four, int32_t i, uint16_t *end) {
+    vstrhq_u32(end, vaddq_n_u32(vldrbq_u32(set[four]), (uint32_t)i));
+    return end + sets[four];
+}
+#endif
+
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
     uint16_t *end = list;
     int32_t i = from;
@@ -166,8 +254,13 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32
         const uint8_t *const bits = gate;
         for (; i + 8 <= to && !((first | i) & 7); i += 8) {
             const uint32_t byte = bits[(first + i) >> 3];
+#if EXAI_MVE
+            end = listed(byte & 15u, i, end);
+            end = listed(byte >> 4, i + 4, end);
+#else
             FOUR(byte, i);
             FOUR(byte >> 4, i + 4);
+#endif
         }
         for (; i < to; i++) {
             if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
@@ -204,29 +297,41 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
         return;
     }
     int16_t *const m = (int16_t *)below + first, *const e = (int16_t *)below + keep->pixels * channels + pixel;
+#if EXAI_MVE
+    for (int32_t i = 0; i < channels; i += 8) vstrhq_p_s16(m + i, vdupq_n_s16(0), vctp16q((uint32_t)(channels - i)));
+#else
     memset(m, 0, (size_t)channels * sizeof *m);
+#endif
     *e = EXAI_NOTHING;
     if (exponent == EXAI_NOTHING) return;
     if (keep->form == EXAI_RELEVANCE) {
         const int8_t *const v = (const int8_t *)gate + first;
         const int32_t small = exai_length(exai_sizes(sums, n)) <= 22; /* a value's steps have eight bits and a sign */
+#if EXAI_MVE
+        uint32x4_t sizes = vdupq_n_u32(0);
+        for (int32_t k = 0; k < n; k += 4) {
+            const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+            int32x4_t four = vldrbq_gather_offset_z_s32(v, vldrhq_z_u32(list + k, p), p);
+            const int32x4_t factor = vldrwq_z_s32(sums + k, p), steps = vsubq_n_s32(four, keep->zero);
+            four = small ? vmulq_s32(factor, steps) : vmulhq_s32(factor, vshlq_n_s32(steps, 23));
+            vstrwq_p_s32(sums + k, four, p);
+            sizes = vorrq_u32(sizes, vreinterpretq_u32_s32(veorq_s32(four, vshrq_n_s32(four, 31))));
+        }
+        size = vgetq_lane_u32(sizes, 0) | vgetq_lane_u32(sizes, 1) | vgetq_lane_u32(sizes, 2) | vgetq_lane_u32(sizes, 3);
+#else
         for (int32_t k = 0; k < n; k++) {
             const int32_t steps = v[list[k]] - keep->zero;
             sums[k] = small ? sums[k] * steps : exai_shortened(sums[k], steps * 128);
             size |= exai_size(sums[k]);
         }
+#endif
         exponent += small ? 0 : 9;
     } else {
         size = exai_sizes(sums, n);
     }
     if (!size) return;
     const int32_t by = exai_coarse(size, exponent, EXAI_PRECISION);
-    if (by > 0) {
-        const int32_t half = 1 << (by - 1);
-        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)((sums[k] + half) >> by);
-    } else {
-        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(sums[k] * (1 << -by));
-    }
+    exai_place_short(sums, list, n, by, m);
     *e = (int16_t)(exponent + by);
 }
 

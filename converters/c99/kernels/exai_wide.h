@@ -16,11 +16,15 @@ void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int shar
 /* The vector that meets such rows: x less zero; under EXAI_SIGNED what is positive, then what is negative. */
 void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing, int16_t *v);
 
+/* A unit's multiplier over 2^(most - 15). */
+static inline int32_t exai_gain(const exai_way *way, int32_t unit) {
+    const int32_t which = unit * way->layer->step, by = way->most - way->layer->shift[which];
+    return by > 15 ? 0 : ((way->layer->multiplier[which] >> 15) + 1) >> (by + 1);
+}
+
 /* A unit's weight times the layer's multiplier, over 2^(most - 15 + fold). */
 static inline int32_t exai_folded(const exai_way *way, int32_t unit, int32_t w) {
-    const int32_t which = unit * way->layer->step, by = way->most - way->layer->shift[which];
-    const int32_t gain = by > 15 ? 0 : ((way->layer->multiplier[which] >> 15) + 1) >> (by + 1);
-    return (w * gain + (way->fold ? 1 << (way->fold - 1) : 0)) >> way->fold;
+    return (w * exai_gain(way, unit) + (way->fold ? 1 << (way->fold - 1) : 0)) >> way->fold;
 }
 
 /* One tap's weights (out, inputs first ... last - 1) as they share, or times the layer's multipliers, a row for each input,
@@ -72,6 +76,50 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
 int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int32_t n, int32_t first, int32_t below,
                        uint16_t *rows);
 
+/* Values of listed units: to[k] = from[list[k]]. */
+static inline void exai_pick(const int32_t *from, const uint16_t *list, int32_t n, int32_t *to) {
+#if EXAI_MVE
+    for (int32_t k = 0; k < n; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        vstrwq_p_s32(to + k, vldrwq_gather_shifted_offset_z_s32(from, vldrhq_z_u32(list + k, p), p), p);
+    }
+#else
+    for (int32_t k = 0; k < n; k++) to[k] = from[list[k]];
+#endif
+}
+
+/* The other way, divided by 2^by and rounded; by < 0 multiplies. */
+static inline void exai_place(const int32_t *from, const uint16_t *list, int32_t n, int32_t by, int32_t *to) {
+#if EXAI_MVE
+    for (int32_t k = 0; k < n; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        const int32x4_t four = vrshlq_n_s32(vldrwq_z_s32(from + k, p), -by);
+        vstrwq_scatter_shifted_offset_p_s32(to, vldrhq_z_u32(list + k, p), four, p);
+    }
+#else
+    const int32_t half = by > 0 ? 1 << (by - 1) : 0;
+    for (int32_t k = 0; k < n; k++) to[list[k]] = by > 0 ? (from[k] + half) >> by : from[k] * (1 << -by);
+#endif
+}
+
+/* The same as mantissas. */
+static inline void exai_place_short(const int32_t *from, const uint16_t *list, int32_t n, int32_t by, int16_t *to) {
+#if EXAI_MVE
+    for (int32_t k = 0; k < n; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        const int32x4_t four = vrshlq_n_s32(vldrwq_z_s32(from + k, p), -by);
+        vstrhq_scatter_shifted_offset_p_s32(to, vldrhq_z_u32(list + k, p), four, p);
+    }
+#else
+    if (by > 0) {
+        const int32_t half = 1 << (by - 1);
+        for (int32_t k = 0; k < n; k++) to[list[k]] = (int16_t)((from[k] + half) >> by);
+    } else {
+        for (int32_t k = 0; k < n; k++) to[list[k]] = (int16_t)(from[k] * (1 << -by));
+    }
+#endif
+}
+
 /* Rows of outputs that a window of the way back spans. */
 static inline int32_t exai_span(const exai_layer *layer) {
     return (layer->kernel_rows - 1) * layer->dilation_rows / layer->stride_rows + 1;
@@ -81,5 +129,11 @@ static inline int32_t exai_span(const exai_layer *layer) {
  * belongs to the next lower tap of those of at's class. Classes are the remainders of taps by the stride; `before` is how
  * many taps are of classes before this one. */
 int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs, int32_t *before);
+
+/* Relevance becomes factors, which `meet` a layer's weights; where they are of very different sizes, in two runs. */
+typedef void exai_meet(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
+void exai_back_by(exai_meet *meet, const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below,
+                  void *scratch);
 
 #endif

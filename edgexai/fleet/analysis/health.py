@@ -6,10 +6,13 @@ from numpy.typing import NDArray
 from edgexai.fleet.analysis.difference import difference, unit, views
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.analysis.sickness import diagnosis, variety
+from edgexai.fleet.analysis.sickness import diagnosis
+from edgexai.fleet.analysis.signs import variety
 from edgexai.fleet.analysis.statistics import Array, interval
 
 LEAST_FRAMES, LEAST_NODES = 30, 3
+WORTH = 0.1
+"""p above which nothing is reported at a rate of a tenth, so that no sickness is named."""
 
 
 def health(evidence: Evidence) -> list[Finding]:
@@ -22,17 +25,18 @@ def health(evidence: Evidence) -> list[Finding]:
     if len(names) < LEAST_NODES:
         return []
     seen, found = views(evidence), []
-    strange = _strangest(evidence, _features(evidence))
+    strange = strangest(evidence)
     for name in names:
         own = evidence.node == name
         if own.sum() < LEAST_FRAMES:
             continue
-        peers = _peers(evidence, own, strange)
+        peers = peers_of(evidence, own, strange)
         if len(peers) < LEAST_FRAMES:
             found += _alone(evidence, own, str(name))
             continue
         differs = difference(seen, peers, own)
-        p, shift, sickness = differs.p, differs.shift, diagnosis(evidence, own, peers)
+        p, shift = differs.p, differs.shift
+        sickness = diagnosis(evidence, own, peers) if p <= WORTH else "nothing that has a name"
         text = (
             f"Node {name}: its explanations leave those of its peers for the same classes (p = {p:.1g}, "
             f"{abs(shift):.1f} standard deviations); {sickness}."
@@ -49,9 +53,9 @@ def _features(evidence: Evidence) -> Array:
     return np.concatenate([unit(part) for part in (evidence.channels(), *(c[:, None] for c in columns))], 1)
 
 
-def _strangest(evidence: Evidence, x: Array) -> NDArray[np.bool_]:
+def strangest(evidence: Evidence) -> NDArray[np.bool_]:
     """Frames of the quarter of nodes whose class means lie farthest from the middle node: no peers to be judged by."""
-    centred = x.copy()
+    centred = _features(evidence)
     for target in np.unique(evidence.target):
         own = evidence.target == target
         centred[own] -= np.median(centred[own], axis=0)
@@ -62,7 +66,7 @@ def _strangest(evidence: Evidence, x: Array) -> NDArray[np.bool_]:
     return np.isin(evidence.node, far)
 
 
-def _peers(evidence: Evidence, own: NDArray[np.bool_], strange: NDArray[np.bool_]) -> NDArray[np.int64]:
+def peers_of(evidence: Evidence, own: NDArray[np.bool_], strange: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Frames of other nodes that are not strange, each class in the node's own proportion, at most thrice as many."""
     random, chosen = np.random.default_rng(0), []
     for target in np.unique(evidence.target[own]):

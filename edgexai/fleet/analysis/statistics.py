@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 MOST = 1000
 """Samples of a side that a kernel is computed of; more are drawn at random."""
+SILENT = 0.02
+"""Share of the greatest standard deviation of a column by which every shift is measured at least."""
 
 
 def mmd(a: Array, b: Array, permutations: int = 400, seed: int = 0) -> tuple[float, float]:
@@ -60,7 +62,8 @@ def greatest_shift(a: Array, b: Array) -> tuple[int, float, float]:
     usable = spread > 1e-9 * max(float(spread.max(initial=0)), 1e-12)
     if not usable.any():
         return 0, 0.0, 1.0
-    shift = np.where(usable, (b.mean(0) - a.mean(0)) / np.where(usable, spread, 1), 0.0)
+    floor = np.maximum(spread, SILENT * float(spread.max(initial=0)))  # what is silent in one sample has no deviation
+    shift = np.where(usable, (b.mean(0) - a.mean(0)) / np.where(usable, floor, 1), 0.0)
     p = np.ones(a.shape[1])
     p[usable] = ttest_ind(a[:, usable], b[:, usable], equal_var=False).pvalue  # what hardly varies makes it warn
     best = int(np.nanargmin(p))
