@@ -93,7 +93,7 @@ class Port:
 class Interpreter:
     """A loaded model: ``run(x, …)`` gives its outputs, in the order of the file, as fresh arrays.
 
-    A sample begins without the state that another left in a fused operator (LSTM, SVDF); streams in variables go on.
+    A sequence begins without the state that another left in a fused LSTM; streams (variables, SVDF) go on.
 
     ``plain`` keeps to the runtime's plain kernels, without XNNPACK.
     """
@@ -105,6 +105,8 @@ class Interpreter:
             self._inner = _loaded(content, threads, plain)
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"the runtime cannot load {where}: {_first_line(error)}") from error
+        names = {str(op["op_name"]) for op in self._inner._get_ops_details()}
+        self._takes_sequences = "SVDF" not in names and any(name.endswith("SEQUENCE_LSTM") for name in names)
         self.inputs = tuple(_port(d) for d in self._inner.get_input_details())
         self.outputs = tuple(_port(d) for d in self._inner.get_output_details())
 
@@ -119,9 +121,10 @@ class Interpreter:
         return tuple(self._inner.get_tensor(port.index) for port in self.outputs)
 
     def _forget(self) -> None:
-        """Fused operators begin anew; a second subgraph that has not run yet has no state, and says so."""
-        with suppress(RuntimeError):
-            self._inner.reset_all_variables()
+        """Sequences begin anew; a second subgraph that has not run yet has no state, and says so."""
+        if self._takes_sequences:
+            with suppress(RuntimeError):
+                self._inner.reset_all_variables()
 
     def signature(self, key: str) -> Callable[..., tuple[NDArray[Any], ...]]:
         """What runs one signature of a file that has several: one array an input -> its outputs.
