@@ -18,6 +18,7 @@ from benchmarks.results import Row
 from converters.c99 import Explaining, write
 from edgexai.cli.sizes import bytes_of, rows_by_columns
 from edgexai.cli.table import table
+from edgexai.graph import DType, load
 
 CORES = {
     "M4F": ("mps2-an386", ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
@@ -89,14 +90,16 @@ def row(path: Path, asked: Explaining, ram: str | None = None) -> Row:
     """Instructions on each core, bytes of RAM, of constants and of code, of predicting and explaining."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = write(path, folder, explains=asked, ram=bytes_of(ram))
+        graph = load(path)
+        floats = graph.tensors[graph.inputs[0]].dtype == DType.FLOAT32
+        made = write(graph, folder, explains=asked, ram=bytes_of(ram), floats=floats)
         header = (folder / "model.h").read_text()
         kinds = {side: "float" if f"float *{side}0" in header else "int8_t" for side in "xy"}
         (folder / "main.c").write_text(HARNESS % kinds)
         (folder / "startup.c").write_text(STARTUP)
         found = {name: measure(folder, *core) for name, core in CORES.items()}
         with tempfile.TemporaryDirectory() as other:
-            alone = write(path, other).constants
+            alone = write(graph, other, floats=floats).constants
     cores = {name: {"predict": p, "explain": e, "code": c} for name, (p, e, c) in found.items()}
     grid = "" if asked.grid is None else "{}×{}".format(*asked.grid)
     told: Row = {"model": path.stem, "composite": asked.composite, "target": asked.target, "grid": grid}

@@ -1,7 +1,8 @@
 """What each step of generated firmware takes on a Cortex-M4F: instructions by QEMU for a unit of its work.
 
     python -m benchmarks firmware_steps kws_int8.tflite:kws01.npz ic_int8.tflite:cifar10_test.npz ad_int8.tflite \
-        wake_word_streaming.tflite:predict
+        wake_word_streaming.tflite:predict wake_word_streaming.tflite:predicted speech_lstm_int8.tflite:predicted \
+        kws_float.tflite:predicted ad_float.tflite tcn_float.tflite:predicted
 
 writes `converters/c99/rates.py`: of each kind of step, instructions over work, all models together (the mean of real
 inputs where an .npz is given: explaining skips units that were zero), and the bytes of code of each kernel file. Prints
@@ -47,8 +48,9 @@ int main(void) {
 }
 """
 EXPLAINING = {
-    "memory": "static model_explain_arena arena;static float relevance[MODEL_RELEVANCE], score;static int32_t target;",
-    "call": "model_explain(&arena, samples + i * MODEL_X0, y, relevance, &target, &score);",
+    "memory": "static model_explain_arena arena;static float relevance[MODEL_RELEVANCE], score, state;"
+    "static int32_t target;",
+    "call": "model_explain(&arena, samples + i * MODEL_X0, y, relevance, &target, &score%(state)s);",
 }
 PREDICTING = {
     "memory": "static model_arena arena;",
@@ -70,7 +72,7 @@ def counts(path: Path, samples: NDArray[np.generic] | None, asked: Explaining | 
         samples = drawn.astype(np.float32) if is_float else drawn
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = write(graph, folder, explains=asked)
+        made = write(graph, folder, explains=asked, floats=is_float)
         plan = made.explanation or made.schedule
         function = "model_predict(" if asked is None else "model_explain("
         words = ",".join(str(v) for v in samples[:SAMPLES].reshape(-1))
@@ -79,13 +81,15 @@ def counts(path: Path, samples: NDArray[np.generic] | None, asked: Explaining | 
             f"#define SAMPLES {SAMPLES}\nstatic const {kind_of_x} samples[{SAMPLES * count}] = {{{words}}};\n"
         )
         kind_of_y = {DType.FLOAT32: "float", DType.UINT8: "uint8_t"}.get(out.dtype, "int8_t")
-        (folder / "main.c").write_text(MARK % {"y": kind_of_y, **(PREDICTING if asked is None else EXPLAINING)})
+        text = MARK % {"y": kind_of_y, **(PREDICTING if asked is None else EXPLAINING)}
+        state = ", &state" if "float *state" in (folder / "model.h").read_text() else ""
+        (folder / "main.c").write_text(text.replace("%(state)s", state))
         (folder / "startup.c").write_text(STARTUP)
         head, _, body = (folder / "model.c").read_text().partition(f"void {function}")
         lines = [line + (" mark();" if line.endswith("*/") else "") for line in body.splitlines()]
         (folder / "model.c").write_text("extern void mark(void);\n" + head + f"void {function}" + "\n".join(lines))
         build = [*OPTIONS, "-I.", "-Isrc", "--specs=rdimon.specs", "-Wl,--section-start=.vectors=0", "-o", "t.elf"]
-        sources = ["main.c", "startup.c", "model.c", *(f"src/{p.name}" for p in (folder / "src").glob("*.c"))]
+        sources = ["main.c", "startup.c", "model.c", *(f"src/{p.name}" for p in (folder / "src").glob("*.c")), "-lm"]
         subprocess.run([*build, "-Wl,--undefined=vectors", "-Wl,-Tdata=0x20000000", *sources], check=True, cwd=folder)
         run = ["qemu-system-arm", "-M", MACHINE, "-nographic", "-monitor", "none", "-serial", "none", "-icount"]
         run += ["shift=0", "-semihosting-config", "enable=on,target=native", "-kernel", "t.elf"]
@@ -108,7 +112,7 @@ def code() -> dict[str, int]:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", nargs="+", help="int8 .tflite; behind it :DATA.npz, or :predict for predicting alone")
+    parser.add_argument("model", nargs="+", help=".tflite; behind it :DATA.npz, :predicted, or :predict alone")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -119,12 +123,14 @@ def run(args: argparse.Namespace) -> int:
     for argument in args.model:
         model, _, data = argument.partition(":")
         samples = None
-        if data and data != "predict":
+        if data not in ("", "predict", "predicted"):
             samples = np.load(data)["x"][:: 97 if "kws" in data else 1]
             samples = samples.astype(np.int16) - 128 if samples.dtype == np.uint8 else samples.astype(np.int16)
         ways: list[Explaining | None] = [None]
         if data != "predict":
             ways = [Explaining(composite, "predicted" if data else "error") for composite in ("edge", "epsilon")]
+        if load(model).tensors[load(model).inputs[0]].dtype == DType.FLOAT32:
+            ways = ways[:1]  # the explainer graph itself, whose operators are the same
         for way in ways:
             plan, found = counts(Path(model), samples, way)
             runs.append((f"{Path(model).stem}, {'predicting' if way is None else way.composite}", plan, found))

@@ -33,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measure", choices=tuple(TABLES), default="shortcuts", help="(%(default)s)")
     parser.add_argument("--data", action="append", choices=("mnist", "digits", "cifar", "kws"), help="(mnist)")
     parser.add_argument("--seed", action="append", type=int, help="of network, split and class (10, 11, 12)")
+    parser.add_argument("--artefact", action="append", help="only these, or `clean` (clean and all that the data have)")
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="where data/cifar10_*.npz lie")
     parser.add_argument("--trials", action="store_true", help="try what is found by intervention, too (long)")
     parser.add_argument("--teach", type=Path, help="of `sick`: cases that are not measured, their signs to this file")
@@ -47,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     with (args.output / f"{name}.jsonl").open("w") as file:
         for data in args.data or ["mnist"]:
             for seed in args.seed or [10, 11, 12]:
-                for artefact in ["clean"] if args.measure == "sick" else ["clean", *artefacts(data)]:
+                all_of = ["clean"] if args.measure == "sick" else ["clean", *artefacts(data)]
+                for artefact in args.artefact or all_of:
                     path = make(data, artefact, seed, args.output, args.shared)
                     which = sick.cases(path, sick.TAUGHT) if args.teach else measured(args.measure, path, args.trials)
                     for row in which:
@@ -66,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
 def measured(what: str, path: Path, tried: bool) -> Iterator[dict[str, Any]]:
     """The rows of one network."""
     if what == "sick":
-        yield from sick.cases(path)
+        for row in sick.cases(path):
+            yield {key: value for key, value in row.items() if key != "signs"}  # they are for `--teach`
     elif what == "drift":
         yield from drift.streams(path, USED)
     elif what == "shortcuts":

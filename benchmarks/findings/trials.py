@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+SUSPECTED = (0.0034, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -63,9 +65,32 @@ def table(rows: list[dict[str, Any]]) -> str:
     ):
         suspected = [r for r in some if r["p"] <= SUSPECT]
         confirmed = sum(r["trial"] == "confirmed" for r in some if r["p"] <= TRIED)
-        cells.append([name, target, f"{len(suspected)} of {len(some)}", f"{confirmed} of {len(some)}"])
+        printed = sum(r["p"] <= LEVELS[1] or (r["p"] <= TRIED and r["trial"] == "confirmed") for r in some)
+        cells.append([name, target, *(f"{n} of {len(some)}" for n in (len(suspected), confirmed, printed))])
     for share in (0.2, 0.05):
         sure = [r for r in used(tried, share) if r["p"] <= LEVELS[0]]
         confirmed = sum(r["trial"] == "confirmed" for r in sure)
-        cells.append([f"true suspicions of p ≤ {LEVELS[0]}, at {share:.0%}", "90 %", "", f"{confirmed} of {len(sure)}"])
-    return text.table(["", "target", f"p ≤ {SUSPECT}, frames alone", f"p ≤ {TRIED}, confirmed by a trial"], cells)
+        cells.append(
+            [f"true suspicions of p ≤ {LEVELS[0]}, at {share:.0%}", "90 %", "", f"{confirmed} of {len(sure)}", ""]
+        )
+    heads = [f"p ≤ {SUSPECT}, frames alone", f"p ≤ {TRIED}, confirmed by a trial", f"confirmed, or p ≤ {LEVELS[1]}"]
+    return text.table(["", "target", *heads], cells)
+
+
+def possible(rows: list[dict[str, Any]]) -> str:
+    """What is found, and what is flagged, if more is suspected: frames alone beside trials."""
+    from benchmarks.findings.shortcuts import used
+    from edgexai.cli import table as text
+
+    tried, cells = [r for r in rows if "trial" in r], []
+    true = [used(tried, share) for share in (0.2, 0.05)]
+    clean = [r for r in tried if not r["planted"]]
+    for level in SUSPECTED:
+        for some in (*true, clean):
+            suspected = [r for r in some if r["p"] <= level]
+            cells.append(f"{len(suspected)} of {len(some)}")
+            cells.append(f"{sum(r['trial'] == 'confirmed' for r in suspected)} of {len(some)}")
+    width = 2 * (len(true) + 1)
+    lines = [[f"p ≤ {level}", *cells[width * i : width * (i + 1)]] for i, level in enumerate(SUSPECTED)]
+    heads = [f"{what}, {how}" for what in ("at 20 %", "at 5 %", "clean") for how in ("alone", "confirmed")]
+    return text.table(["suspected", *heads], lines)

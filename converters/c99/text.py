@@ -114,4 +114,5 @@ def _is_float(name: str, step: Step) -> bool:
         return False
     if name[0] in "cgs" or step.function.startswith("exai_float"):  # flows of relevance, signs of maps, working space
         return True
-    return (step.function, step.arguments.index(name)) in {("exai_quantize", 0), ("exai_dequantize", 4)}
+    others = {("exai_quantize", 0), ("exai_dequantize", 4), ("exai_total", 0)}
+    return (step.function, step.arguments.index(name)) in others

@@ -9,6 +9,8 @@ from typing import Any
 from converters.c99.rates import RATES
 from converters.c99.schedule import Literal, Schedule, Step, Struct
 
+BACK = ("exai_back_rows", "exai_back_pointwise", "exai_back_windows", "exai_back_narrow")
+"""One family: their rates go by the form of the layer."""
 UNCOUNTED = 4
 """Instructions for a unit of work of a kernel without a rate, where plans are compared."""
 
@@ -16,17 +18,20 @@ UNCOUNTED = 4
 def kind(step: Step) -> str:
     """What the rates tell apart: the kernel, and for a layer its form."""
     p = _layer(step)
+    if step.function == "exai_back_mean":
+        return "exai_back_pool"
     if p is None or step.function in ("exai_depthwise", "exai_back_flat", "exai_dense"):
         return step.function
     way = "" if "offset" not in step.parameters else ", shares" if _divides(step) else ", factors"
     if _is_depthwise(step):
         return f"{step.function}, depthwise{way}"
+    family = "exai_back" if step.function in BACK else step.function
     if p["kernel_rows"] * p["kernel_columns"] > 1 and p["in_channels"] < 4:
-        return f"{step.function}, narrow{way}"
+        return f"{family}, narrow{way}"
     way += " in parts" if step.parameters.get("parts") else ""
     if p["kernel_rows"] * p["kernel_columns"] > 1:
-        return f"{step.function}, window{way}"
-    return f"{step.function}, {'dense' if p['out_rows'] * p['out_columns'] == 1 else 'pointwise'}{way}"
+        return f"{family}, window{way}"
+    return f"{family}, {'dense' if p['out_rows'] * p['out_columns'] == 1 else 'pointwise'}{way}"
 
 
 def _is_depthwise(step: Step) -> bool:
@@ -39,11 +44,13 @@ def _divides(step: Step) -> bool:
 
 
 def macs(step: Step) -> int:
-    """Multiply-accumulates of a layer, of its way back too; 0 of anything else."""
-    p = _layer(step)
+    """Multiply-accumulates of a layer or an LSTM, of its way back too; 0 of anything else."""
+    p = _layer(step) or _inner(step, "exai_float_layer")
     if p is None:
-        return 0
-    taps: int = p["kernel_rows"] * p["kernel_columns"] * p["out_rows"] * p["out_columns"] * p["out_channels"]
+        p = _inner(step, "exai_lstm_layer")
+        return 0 if p is None else int(4 * p["steps"] * p["units"] * (p["units"] + p["features"]))
+    side = "in" if step.function.endswith("transposed") else "out"
+    taps: int = p["kernel_rows"] * p["kernel_columns"] * p[f"{side}_rows"] * p[f"{side}_columns"] * p["out_channels"]
     return taps if _is_depthwise(step) else taps * p["in_channels"]
 
 
@@ -70,17 +77,19 @@ def price(step: Step, plan: Schedule) -> float:
 
 
 def _layer(step: Step) -> Mapping[str, Any] | None:
-    if step.type == "exai_layer":
-        return step.parameters
-    inner = step.parameters.get("layer")
-    return inner.fields if isinstance(inner, Struct) else None
+    return _inner(step, "exai_layer")
 
 
 def _pool(step: Step) -> Mapping[str, Any] | None:
-    if step.type == "exai_pool":
+    return _inner(step, "exai_pool")
+
+
+def _inner(step: Step, type: str) -> Mapping[str, Any] | None:
+    """The fields of a step's own structure of a type, or of the one that its way back names."""
+    if step.type == type:
         return step.parameters
-    inner = step.parameters.get("pool")
-    return inner.fields if isinstance(inner, Struct) else None
+    inner = step.parameters.get(type.split("_")[-1])
+    return inner.fields if isinstance(inner, Struct) and inner.type == type else None
 
 
 def arena_use(plan: Schedule) -> list[int]:

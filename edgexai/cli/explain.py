@@ -34,7 +34,7 @@ KINDS = ("auto", "image", "spectrogram", "series")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("explainer", help="a file that `edgexai attach` made")
-    parser.add_argument("--data", required=True, help=f"{TAKEN}; x_1, … of further inputs")
+    parser.add_argument("--data", required=True, help=f"{TAKEN}; of several inputs .npz by name")
     parser.add_argument("--samples", type=count, default=8, help="how many, from the first (%(default)s)")
     parser.add_argument("--picture", type=new_picture, help="write a PNG of inputs and heatmaps")
     parser.add_argument("--show", default="auto", choices=KINDS, help="how a picture shows inputs (%(default)s)")
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     explainer = _opened(args)
     if args.concepts and not explainer.metadata.concepts:
         raise ConfigError(f"{args.explainer} holds no concepts; attach it with --concepts auto")
-    given = read(args.data, explainer.input, prepared(args, args.explainer), len(explainer.inputs))
+    given = read(args.data, explainer.input, prepared(args, args.explainer), [p.name for p in explainer.inputs])
     explainer.labels = given.names
     y = given.y if given.y is not None and given.y.ndim == 1 else None
     count = min(args.samples, len(given))

@@ -7,6 +7,8 @@ examples:
       int16 maps where int8 disturbs the heatmaps most, until they correlate 0.999 with the float model's
   edgexai quantize ic_float.tflite -o ic_int4.tflite --data train.npz --int4
       weights of -7 … 7, two a byte
+  edgexai quantize siamese.tflite -o siamese_int8.tflite --data pairs.npz
+      a model of several inputs: the .npz holds each by its name, or x, x_1, …
 
 Operators without an int8 form stay in float32 between DEQUANTIZE and QUANTIZE, and are named. The runtime has loaded
 and run what is written. Needs no TensorFlow. For Keras models and SavedModels there is `edgexai convert`.
@@ -22,14 +24,14 @@ from edgexai.cli.progress import bar
 from edgexai.cli.samples import TAKEN, data_options, labelled, samples_of
 from edgexai.compress.measure.accuracy import accuracy, agreement
 from edgexai.compress.measure.cost import cost
-from edgexai.compress.measure.execute import quantized, real, try_out
+from edgexai.compress.measure.execute import COUNTED, Samples, fed, real, try_out
 from edgexai.compress.quantize.cluster import cluster
 from edgexai.compress.quantize.dequantize import dequantize
 from edgexai.compress.quantize.int4 import narrow
 from edgexai.compress.quantize.int8 import in_float, quantize
 from edgexai.compress.quantize.mixed_precision import mixed
 from edgexai.errors import ConfigError
-from edgexai.graph import load, save, serialize
+from edgexai.graph import Graph, load, save, serialize
 
 COMPARED = 40
 """Samples whose heatmaps decide about int16."""
@@ -53,11 +55,12 @@ def run(args: argparse.Namespace) -> int:
     if args.int4 and args.keep_explanations is not None:
         raise ConfigError("no runtime computes int16 maps with int4 weights; give --int4 or --keep-explanations")
     graph = load(args.model)
-    given = samples_of(args, graph).x
+    if len(graph.inputs) > 1 and (args.int4 or args.keep_explanations is not None):
+        raise ConfigError("--int4 and --keep-explanations take models of one input; quantize this one without them")
+    given = samples_of(args, graph).inputs
     test = labelled(args, graph) if args.test else None
     exact = dequantize(graph)
-    # an integer model's codes are no real numbers: what calibrates is what they stand for
-    x = real(graph, graph.inputs[0], quantized(graph, given))
+    x = _values(graph, given)
     small = quantize(exact, x)
     board = load_board(args.board) if args.board else None
     report: dict[str, Any] = {"output": args.output}
@@ -81,11 +84,19 @@ def run(args: argparse.Namespace) -> int:
     if board is not None:
         report["latency_ms"] = [cost(graph, board).latency_ms, cost(small, board).latency_ms]
     if test is not None:
-        values = real(graph, graph.inputs[0], quantized(graph, test[0]))
-        report["accuracy"] = [accuracy(graph, *test), accuracy(small, values, test[1])]
+        report["accuracy"] = [accuracy(graph, *test), accuracy(small, _values(graph, test[0]), test[1])]
     report["agreement"] = agreement(graph, small, x)
     print(json.dumps(report) if args.json else _text(report))
     return 0
+
+
+def _values(graph: Graph, given: Samples) -> Any:
+    """What samples stand for: an integer model's codes are no real numbers, and what is counted stays as it is."""
+    found = [
+        one if graph.tensors[t].dtype in COUNTED else real(graph, t, one)
+        for t, one in zip(graph.inputs, fed(graph, given), strict=True)
+    ]
+    return found if len(found) > 1 else found[0]
 
 
 def _text(report: dict[str, Any]) -> str:

@@ -63,15 +63,16 @@ def prepared(args: argparse.Namespace, model: str | Path | None) -> Preprocessin
 def samples_of(args: argparse.Namespace, graph: Any, path: str | None = None, model: str | None = None) -> Samples:
     """The samples of ``path`` (default: --data) for a graph read from ``model`` (default: the verb's)."""
     prepare = prepared(args, args.model if model is None else model)
-    return read(args.data if path is None else path, input_of(graph), prepare)
+    inputs = [graph.tensors[t].name for t in graph.inputs]
+    return read(args.data if path is None else path, input_of(graph), prepare, inputs)
 
 
-def labelled(args: argparse.Namespace, graph: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Samples and classes of --test; ConfigError where it says no classes."""
+def labelled(args: argparse.Namespace, graph: Any) -> tuple[Any, NDArray[Any]]:
+    """Samples (of several inputs a list) and classes of --test; ConfigError where it says no classes."""
     found = samples_of(args, graph, args.test)
     if found.y is None:
         raise ConfigError(f"--test measures accuracy, and {args.test} has no classes (y); give labelled samples")
-    return found.x, found.y
+    return found.inputs, found.y
 
 
 def input_of(graph: Any) -> GraphInput | None:

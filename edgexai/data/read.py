@@ -18,6 +18,7 @@ from edgexai import npy
 from edgexai.data.front_end import spectrogram
 from edgexai.data.media import IMAGES, SOUNDS, image, sound
 from edgexai.errors import DataError
+from edgexai.named import by_input, short
 from edgexai.runtime.preprocessing import Preprocessing
 from edgexai.units import refuse_misfit
 
@@ -61,15 +62,22 @@ class Samples:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def inputs(self) -> Array | list[Array]:
+        """What a model runs on: ``x``, or of several inputs one array each."""
+        return [self.x, *self.more] if self.more else self.x
+
 
 def read(
     path: str | Path,
     port: Input | None = None,
     prepare: Preprocessing | None = None,
-    inputs: int = 1,
+    inputs: Sequence[str] = (),
     most: int = MOST_BYTES,
 ) -> Samples:
     """All samples of a file or folder, for an input of a model (without one: as they are), of at most so many bytes.
+
+    ``inputs`` names all inputs of a model with several: a ``.npz`` holds each by its name, or ``x``, ``x_1``, ….
 
     Raises DataError if they cannot be read, do not fit, or are in another unit than the model's.
     """
@@ -217,17 +225,24 @@ def _said(prepare: Preprocessing) -> str | None:
     return f"the model's metadata says --mean {mean} --std {std}"
 
 
-def _arrays(path: Path, inputs: int, prepare: Preprocessing, most: int) -> Samples:
+def _arrays(path: Path, inputs: Sequence[str], prepare: Preprocessing, most: int) -> Samples:
     if path.suffix == ".npy":
         return Samples(np.asarray(_open(path)))
     if path.suffix != ".npz":
         raise DataError(f"{path}: samples come from .npz, .npy or .csv files, or a folder of images or sounds")
-    found = npy.members(path, ["x", "y", *(f"x_{i}" for i in range(1, inputs))], most)
-    if "x" not in found:
-        raise DataError(f"{path} has no array x; save it with numpy.savez({path.name!r}, x=…, y=…)")
-    x, y = found["x"], found.get("y")
+    keys = ["x", *(f"x_{i}" for i in range(1, len(inputs)))]
+    names = [*map(short, inputs)] if len(inputs) > 1 else []
+    found = npy.members(path, dict.fromkeys([*keys, *inputs, *names, "y"]), most)
+    y = found.pop("y") if "y" in found and "y" not in names else None
+    if len(inputs) > 1 and "x" not in found.keys() - {*names, *inputs}:
+        x, *further = by_input(found, inputs)
+        more = tuple(_further(one, name, len(x), path) for one, name in zip(further, names[1:], strict=True))
+    else:
+        if "x" not in found:
+            raise DataError(f"{path} has no array x; save it with numpy.savez({path.name!r}, x=…, y=…)")
+        x = found["x"]
+        more = tuple(_further(found.get(key), key, len(x), path) for key in keys[1:])
     _numbers(x, path)
-    more = tuple(_further(found, f"x_{i}", inputs, len(x), path) for i in range(1, inputs))
     if y is not None and (y.ndim == 0 or len(y) != len(x)):
         raise DataError(f"{path} has {len(x)} samples and {y.size} labels; they must be as many")
     if y is not None and y.dtype.kind in "US":
@@ -236,10 +251,10 @@ def _arrays(path: Path, inputs: int, prepare: Preprocessing, most: int) -> Sampl
     return Samples(x, y, (), more)
 
 
-def _further(found: dict[str, Array], name: str, inputs: int, count: int, path: Path) -> Array:
-    if name not in found or found[name].ndim == 0 or len(found[name]) != count:
-        raise DataError(f"the model takes {inputs} inputs; {path} needs {name} of {count} samples, too")
-    return found[name]
+def _further(found: Array | None, name: str, count: int, path: Path) -> Array:
+    if found is None or found.ndim == 0 or len(found) != count:
+        raise DataError(f"the model takes several inputs; {path} needs {name} of {count} samples, too")
+    return found
 
 
 def _open(path: Path) -> Array:

@@ -172,11 +172,15 @@ class Trial:
 
 
 def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
-    """A model's scores (classes,) as probabilities; softmax where they are none yet."""
+    """A model's scores (classes,) as probabilities; softmax where they are none yet.
+
+    Probabilities of many classes in 8 bits are rounded to a sum far below 1, and stay what they are.
+    """
     p = np.asarray(scores, np.float64).reshape(-1)
-    if p.min() < 0 or abs(p.sum() - 1) > 0.1:
-        p = np.exp(p - p.max())
-    return np.asarray(p / max(float(p.sum()), 1e-30))
+    if p.min() >= 0 and 0 < p.sum() < 1.1:
+        return p
+    powers = np.exp(p - p.max())
+    return np.asarray(powers / powers.sum())
 
 
 def together(outcomes: Sequence[Outcome]) -> Outcome:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgexai.checks import file_content, one_of, real_array, told, true_or_false, whole_number
 from edgexai.errors import DataError, ModelError
+from edgexai.named import by_input
 from edgexai.runtime.about import About, Map, about, read_about
 from edgexai.runtime.compiled import Compiled
 from edgexai.runtime.explanation import Explanation
@@ -163,18 +164,10 @@ class Explainer:
 
     def _parts(self, x: Sample, unit: Unit | None) -> list[NDArray[Any]]:
         """One array an input, each in a type that says its unit."""
-        given: Sequence[Any]
-        if isinstance(x, Mapping):
-            names = [port.name for port in self.inputs]
-            if set(x) != set(names):
-                raise DataError(f"the model takes inputs {', '.join(map(repr, names))}, not {', '.join(map(repr, x))}")
-            given = [x[name] for name in names]
-        elif len(self.inputs) == 1:
+        if len(self.inputs) == 1 and not isinstance(x, Mapping):
             given = [x[0] if isinstance(x, list) and len(x) == 1 else x]
-        elif not isinstance(x, list | tuple) or len(x) != len(self.inputs):
-            raise DataError(f"the model takes {len(self.inputs)} inputs; give a list of {len(self.inputs)} arrays")
         else:
-            given = x
+            given = by_input(x, [port.name for port in self.inputs])
         if unit is not None:
             one_of("unit", unit, ("codes", "real", "by type"))
         return [port.in_unit(one, unit) for port, one in zip(self.inputs, given, strict=True)]

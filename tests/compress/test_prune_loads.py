@@ -19,6 +19,7 @@ from edgexai.compress.channels.labels import FROZEN
 from edgexai.compress.measure.cost import cost
 from edgexai.compress.measure.execute import forward
 from edgexai.compress.prune import pruning
+from edgexai.compress.prune.dead_groups import without_dead_groups
 from edgexai.compress.prune.pruning import prune
 from edgexai.compress.prune.shrink import shrink
 from edgexai.compress.repair.bias import fold_means
@@ -229,6 +230,41 @@ def test_a_shufflenet_loses_dead_channels_first_and_moves_only_beyond_them() -> 
     np.testing.assert_allclose(forward(prune(graph, profile, lowest + 0.01, repair="none"), x)[0], wanted, rtol=1e-4)
     less = forward(prune(graph, profile, lowest - 0.1, repair="none"), x)[0]  # channels that live have to go
     assert np.abs(less - wanted).max() > 1e-3 * np.abs(wanted).max()
+
+
+def in_groups(net: Network, x: int, groups: int, outs: int, dead: tuple[int, ...]) -> int:
+    """A convolution of which some groups are dead: weights and bias are zero."""
+    b, random = net.build, net.random
+    kernel = random.normal(size=(groups * outs, 3, 3, b.shape(x)[3] // groups)).astype(np.float32) / 3
+    bias = random.normal(size=groups * outs).astype(np.float32)
+    for group in dead:
+        kernel[group * outs : (group + 1) * outs], bias[group * outs : (group + 1) * outs] = 0, 0
+    return b.conv(x, b.const(kernel), b.const(bias), activation="RELU")
+
+
+@pytest.mark.parametrize("repair", ["none", "bias", "least_squares"])
+@pytest.mark.parametrize("chain", [1, 2])
+def test_dead_groups_of_several_channels_go_whole_and_move_nothing(chain: int, repair: str) -> None:
+    net = Network(6, dead=False)
+    y = net.conv(net.x, 16)
+    for outs in (3, 6)[:chain]:
+        y = in_groups(net, y, 4, outs, (1, 3))
+    graph, x = net.finish(y), samples()
+    profile, wanted = edgexai.profile_relevance(graph, x), forward(graph, x)[0]
+    lowest = cost(without_dead_groups(graph, profile)[0])
+    assert [graph.tensors[op.inputs[1]].shape[0] for op in graph.ops[: 1 + chain]] == [16, 12, 24][: 1 + chain]
+    small = prune(graph, profile, (lowest.macs + 1) / cost(graph).macs, x, repair=repair)
+    assert [small.tensors[op.inputs[1]].shape[0] for op in small.ops[: 1 + chain]] == [8, 6, 12][: 1 + chain]
+    np.testing.assert_allclose(forward(small, x)[0], wanted, rtol=1e-4, atol=1e-4)
+    less = prune(graph, profile, 0.8 * lowest.macs / cost(graph).macs, x, repair=repair)
+    assert cost(less).macs <= 0.8 * lowest.macs
+
+
+def test_a_dead_group_that_is_read_beside_its_convolution_stays() -> None:
+    net = Network(6, dead=False)
+    y = net.conv(net.x, 8)
+    graph = net.finish(net.build.add(y, in_groups(net, y, 2, 4, (1,))))
+    assert without_dead_groups(graph, edgexai.profile_relevance(graph, samples()))[0] is graph
 
 
 @pytest.mark.parametrize("name", ["grouped", "transposed"])

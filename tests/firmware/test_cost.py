@@ -7,9 +7,11 @@ import pytest
 from explained_networks import network
 from models import golden
 from networks_int8 import classifier
+from shared import SHARED, needs_shared
 
 import edgexai
 from converters.c99 import Explaining, write
+from converters.c99.work import macs
 from edgexai.board import load_board
 from edgexai.cli import main
 from edgexai.compress.measure.cost import cost
@@ -70,7 +72,7 @@ def test_a_limit_in_bytes_is_planned_for_and_costs_work(tmp_path: Path) -> None:
     small = price(board, "edge", ram)(graph)
     assert small.ram <= ram
     assert small.macs > whole.macs
-    assert price(board, "edge", 100)(graph).ram == whole.ram
+    assert price(board, "edge", 100)(graph).ram <= small.ram
 
 
 def test_a_limit_of_ram_is_the_arena_of_tflite_micro_on_a_microcontroller() -> None:
@@ -80,3 +82,23 @@ def test_a_limit_of_ram_is_the_arena_of_tflite_micro_on_a_microcontroller() -> N
     assert found(graph).ram == arena_of(graph)[0] > cost(graph).ram
     assert price_of("tflite", edgexai.Budget(ram="64K"), None) is None
     assert price_of("tflite", edgexai.Budget(macs=0.5, board=BOARD), None) is None
+
+
+def test_where_no_plan_is_small_enough_the_cost_is_that_of_the_smallest(tmp_path: Path) -> None:
+    graph = classifier()
+    ram = write(graph, tmp_path).arena  # predicting fits, explaining does not
+    with pytest.raises(ConfigError, match=f"bytes at least, and {ram:,} are allowed") as refused:
+        write(graph, tmp_path, explains=Explaining("edge"), ram=ram)
+    found = price(None, "edge", ram)(graph).ram
+    assert f"takes an arena of {found:,} bytes at least" in str(refused.value)
+    assert ram < found <= price(None, "edge")(graph).ram
+
+
+@needs_shared
+def test_what_an_lstm_and_its_way_back_multiply_is_counted(tmp_path: Path) -> None:
+    made = write(SHARED / "cases" / "models" / "speech_lstm_int8.tflite", tmp_path, explains=Explaining("edge"))
+    assert made.explanation is not None
+    steps = {step.function: step for step in made.explanation.steps}
+    there, back = steps["exai_lstm"], steps["exai_back_lstm"]
+    p = there.parameters
+    assert macs(there) == macs(back) == 4 * p["steps"] * p["units"] * (p["units"] + p["features"])

@@ -1,17 +1,20 @@
 """Every operator that firmware predicts is explained as the explainer file does in float on the same kernels."""
 
+import subprocess
 from pathlib import Path
 
+import networks_int8 as layers
 import numpy as np
 import pytest
 from explaining import Both
-from native import needs
-from operator_networks import PARTS, network
+from native import STRICT, needs
+from networks_int8 import Net
+from operator_networks import PARTS, flat, mean, network
 from shared import SHARED, needs_shared
 
 import edgexai
 from converters.c99 import Explaining, write
-from edgexai.graph import load, serialize
+from edgexai.graph import OpKind, load, serialize
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
@@ -33,6 +36,23 @@ def test_an_operator_is_explained(name: str, tmp_path: Path) -> None:
         least = 0.9999 if composite == "epsilon" else ROUNDED.get(name, 0.9999)
         assert min(p.correlation for p in pairs) >= least, [p.correlation for p in pairs]
         assert np.median([p.size for p in pairs]) == pytest.approx(1, abs=0.01 if least > 0.99 else 0.05)
+
+
+@pytest.mark.parametrize("size", [3, 5, 9])
+def test_a_peak_that_is_the_largest_of_many_windows_gets_the_sum_of_what_they_carry(size: int, tmp_path: Path) -> None:
+    """One pixel of 9, 25 and 81 windows, all with the largest factor there is: their sum was beyond 32 bits."""
+    net = Net(np.random.default_rng(2))
+    x = net.map((1, 11, 11, 1), 0.05, -128)
+    inner = layers.convolution(net, x, 3, (1, 1), (1, 1), 1, 0, 1)
+    pooled = layers.pool(net, inner, OpKind.MAX_POOL_2D, (size, size), 1, 0, 0)
+    graph = net.finish(x, layers.dense(net, flat(net, mean(net, pooled, [1, 2])), 4, 0))
+    both = Both(graph, Explaining("epsilon"), tmp_path)
+    peak = np.full((1, 11, 11, 1), -128, np.int8)
+    peak[0, 5, 5, 0] = 127
+    pair = both(peak)
+    assert np.abs(pair.theirs.relevance).max() > 0
+    assert pair.correlation >= 0.9999
+    assert pair.size == pytest.approx(1, abs=0.01)
 
 
 @needs_shared
@@ -57,6 +77,13 @@ def test_a_stream_is_explained_and_what_states_got_is_said(
     assert np.corrcoef(np.transpose(maps))[0, 1] >= 0.9999
     np.testing.assert_allclose(*np.transpose(states), atol=2e-3)
     assert np.abs(states).max() > 5  # most of what such a model says is about the steps before
+
+
+@needs_shared
+def test_sources_that_explain_a_stream_compile_without_a_warning(tmp_path: Path) -> None:
+    write(WAKE, tmp_path, "wake", explains=Explaining())
+    command = ["gcc", *STRICT, "-O1", f"-I{tmp_path}", f"-I{tmp_path / 'src'}", "-c", str(tmp_path / "wake.c")]
+    subprocess.run([*command, "-o", str(tmp_path / "wake.o")], check=True)
 
 
 @needs_shared

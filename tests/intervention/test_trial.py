@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgexai.errors import FrameError
-from edgexai.intervention.trial import FEWEST, Donor, Outcome, Trial, Way, outcome, together
+from edgexai.intervention.trial import FEWEST, Donor, Outcome, Trial, Way, outcome, probabilities, together
 from edgexai.intervention.tried import ORDINARY, SUSPECTED, Given, roles, tried
 
 random = np.random.default_rng(0)
@@ -139,3 +139,13 @@ def test_counts_that_cannot_be_are_refused(counts: list[float]) -> None:
 def test_roles() -> None:
     found = roles(np.array([1, 1, 0]), 1, np.array([-0.1, 0.1, 5.0]))
     assert found.tolist()[:2] == [ORDINARY, SUSPECTED]
+
+
+def test_probabilities_that_were_rounded_stay_and_scores_become_some() -> None:
+    softmax = np.r_[0.5, np.full(1000, 0.0005)]
+    eight_bits = np.rint(softmax * 256) / 256
+    assert eight_bits.sum() == 0.5
+    assert probabilities(eight_bits) == pytest.approx(eight_bits)
+    assert probabilities(np.array([2.0, 1.0])) == pytest.approx([0.7311, 0.2689], abs=1e-4)
+    assert probabilities(np.array([0.9, 0.8, 0.7])).sum() == pytest.approx(1)  # of a sigmoid each: none of a choice
+    assert probabilities(np.zeros(4)) == pytest.approx([0.25] * 4)

@@ -13,6 +13,11 @@ CORTEX = {
     "mps2-an505": ("-mcpu=cortex-m33", "-mfloat-abi=soft"),
     "mps3-an547": ("-mcpu=cortex-m55", "-mfloat-abi=hard"),
 }
+FLOATING = {
+    "mps2-an386": ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+    "mps2-an500": ("-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
+}
+"""With the floating-point unit."""
 STARTUP = """
 typedef void (*word)(void);
 extern void _start(void);
@@ -25,8 +30,17 @@ __attribute__((section(".vectors"), used)) const word vectors[2] = {(word)0x%08x
 """
 
 
-def run(machine: str, folder: Path, sources: Sequence[Path | str], options: Sequence[str]) -> None:
-    """Build the sources strictly and run them; they have to end with 0. ``folder`` takes what is built."""
+def run(
+    machine: str,
+    folder: Path,
+    sources: Sequence[Path | str],
+    options: Sequence[str],
+    core: Sequence[str] | None = None,
+) -> None:
+    """Build the sources strictly, for another ``core`` if one is given, and run them; they have to end with 0.
+
+    ``folder`` takes what is built.
+    """
     for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
         if (why := needs(tool)) is not None:
             pytest.skip(why)
@@ -36,7 +50,15 @@ def run(machine: str, folder: Path, sources: Sequence[Path | str], options: Sequ
     memory = ["-ffunction-sections", "-Wl,--gc-sections", "-Wl,--undefined=vectors"]
     memory += [f"-Wl,--section-start=.vectors={base:#x}", f"-Wl,--section-start=.init={base + 0x8000:#x}"]
     memory += [f"-Wl,-Ttext={base + 0x10000:#x}", f"-Wl,-Tdata={ram:#x}"]
-    command = ["arm-none-eabi-gcc", *STRICT, *options, *CORTEX[machine], "-mthumb", "--specs=rdimon.specs", *memory]
+    command = [
+        "arm-none-eabi-gcc",
+        *STRICT,
+        *options,
+        *(core or CORTEX[machine]),
+        "-mthumb",
+        "--specs=rdimon.specs",
+        *memory,
+    ]
     command += ["-o", str(folder / "t.elf"), *map(str, sources), str(folder / "startup.c")]
     subprocess.run(command, check=True)
     board = ["qemu-system-arm", "-M", machine, "-nographic", "-monitor", "none", "-serial", "none"]

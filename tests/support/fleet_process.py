@@ -43,7 +43,7 @@ class Fleet:
         with urllib.request.urlopen(self.page + path, timeout=10) as answer:
             return json.load(answer)
 
-    def wait(self, until: Callable[[], bool], seconds: float = 30.0) -> None:
+    def wait(self, until: Callable[[], bool], seconds: float = 90.0) -> None:
         deadline = time.monotonic() + seconds
         while not until():
             assert time.monotonic() < deadline, self.ask("/api/health")

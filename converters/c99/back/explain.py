@@ -120,7 +120,7 @@ class Back(Flows):
             keep, gate = self.keep(x, "factor")
             fields = ways.pool(reading, op, self._forward(op)[0], keep)
             value = [self.values(x)] if op.kind == OpKind.MAX_POOL_2D else []
-            function = "exai_back_max" if value else "exai_back_pool"
+            function = "exai_back_max" if value else ways.pool_function(fields)
             size = 8 * reading.low.tensor(x).shape[-1]
             self._call(
                 op, (function, "exai_pool_way", fields), value, (self.flow(op.outputs[0]), gate, self.flow(x)), size
@@ -196,7 +196,7 @@ class Back(Flows):
         over = p["stride_rows"] == p["stride_columns"] == 1 and p["in_channels"] == p["out_channels"]
         below = self.over(op.outputs[0], x) if over else self.flow(x)
         depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
-        function, size = "exai_back_depthwise" if depthwise else "exai_back", ways.scratch(fields, depthwise)
+        function, size = ways.function(fields, depthwise), ways.scratch(fields, depthwise)
         self._call(op, (function, "exai_way", fields), value, (above, gate, below), size)
 
     def _lstm(self, op: Op) -> None:
@@ -238,7 +238,8 @@ class Back(Flows):
                 self.steps.append(
                     Step("exai_shift", "exai_move", move, (source, value), (source,), (value,), "a group")
                 )
-            self._call(op, ("exai_back", "exai_way", fields), [value], (taken, None, made), ways.scratch(fields, False))
+            kernel = (ways.function(fields, False), "exai_way", fields)
+            self._call(op, kernel, [value], (taken, None, made), ways.scratch(fields, False))
             keep, gate = self.keep(x, "factor")
             fields = gathers.group(pixels, channels, mine, keep, inside=True)
             self._call(

@@ -131,8 +131,29 @@ def _even(count: int) -> int:
     return count + count % 2
 
 
+def function(fields: Mapping[str, Any], depthwise: bool) -> str:
+    """The kernel of a layer's way back."""
+    p: dict[str, int] = fields["layer"].fields
+    windows = p["kernel_rows"] * p["kernel_columns"] > 1 or max(p["stride_rows"], p["stride_columns"]) > 1
+    if depthwise:
+        return "exai_back_depthwise"
+    if windows and p["in_channels"] < NARROW:
+        return "exai_back_narrow"
+    if not fields["block"]:
+        return "exai_back_rows"
+    return "exai_back_windows" if windows else "exai_back_pointwise"
+
+
+def pool_function(fields: Mapping[str, Any]) -> str:
+    """The kernel of a mean's way back: of one window over the whole map, or of many."""
+    p: dict[str, int] = fields["pool"].fields
+    whole = p["kernel_rows"] >= p["in_rows"] and p["kernel_columns"] >= p["in_columns"]
+    single = p["out_rows"] * p["out_columns"] == 1 and p["top"] == p["left"] == 0
+    return "exai_back_mean" if single and whole else "exai_back_pool"
+
+
 def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
-    """Bytes of the working space of `exai_back` and `exai_back_depthwise`."""
+    """Bytes of the working space of `function`."""
     p: dict[str, int] = fields["layer"].fields
     kernel = p["kernel_rows"], p["kernel_columns"]
     taps, inside, out = kernel[0] * kernel[1], p["in_channels"], p["out_channels"]
@@ -198,7 +219,18 @@ def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any
         parameters = sizes | {"kernel_rows": rows, "kernel_columns": columns, "stride_rows": 1, "stride_columns": 1}
         parameters |= {"top": 0, "left": 0, "low": -128, "high": 127}
     ratio, shift = short(reading.low.scale(x)[0] / reading.low.scale(y)[0])
-    return {"pool": Struct("exai_pool", parameters), "keep": keep, "ratio": ratio, "shift": shift}
+    room = _room(parameters) if op.kind == OpKind.MAX_POOL_2D else 0
+    return {"pool": Struct("exai_pool", parameters), "keep": keep, "ratio": ratio >> room, "shift": shift - room}
+
+
+def _room(pool: Mapping[str, int]) -> int:
+    """By how many bits factors must be shorter so that what one input gets from all its windows fits into 32 bits.
+
+    The largest input of every window that covers it gets all of each. Its scales are equal, the ratio is 2^14 and a
+    mantissa is below 2^15: four windows fit. Of a mean each window gives its share alone, at most 2.25 in all.
+    """
+    windows = prod(-(-pool[f"kernel_{axis}"] // pool[f"stride_{axis}"]) for axis in ("rows", "columns"))
+    return max(0, int(windows - 1).bit_length() - 2)
 
 
 def of_all_positions(reading: Reading, op: Op) -> bool:

@@ -192,16 +192,17 @@ void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32
 void exai_start_error(const exai_error *e, const int8_t *x, const int8_t *y, int16_t *flow, int32_t *target, float *score);
 void exai_finish(float scale, int32_t count, float *relevance);
 void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, const int16_t *flow, float *relevance);
-/* A layer's relevance becomes factors in its place. Inputs fewer than EXAI_NARROW are not listed. */
-enum { EXAI_NARROW = 4 };
-void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
+/* A layer's relevance becomes factors in its place. Which function a layer needs is known when the sources are written, so
+ * that a linker leaves the others out: rows of few pixels, a pointwise layer, windows, windows of fewer than 4 inputs. */
+void exai_back_rows(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
+void exai_back_pointwise(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
+void exai_back_windows(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                       void *scratch);
-void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
-                       void *scratch);
 void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                          void *scratch);
 void exai_back_flat(const exai_way *way, const int16_t *above, float *relevance, void *scratch);
+void exai_back_mean(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                    void *scratch);

@@ -114,24 +114,10 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
     }
 }
 
-static void meet(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below, void *scratch) {
-    const exai_layer *const layer = way->layer;
-    if (!way->block)
-        add_rows(way, x, above, gate, below, scratch);
-    else if (layer->kernel_rows * layer->kernel_columns * layer->stride_rows * layer->stride_columns == 1)
-        directly(way, x, above, gate, below, scratch);
-    else
-        exai_back_windows(way, x, above, gate, below, scratch);
-}
-
-void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
+void exai_back_by(exai_meet *meet, const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below,
+                  void *scratch) {
     const exai_layer *const layer = way->layer;
     const int32_t units = layer->out_rows * layer->out_columns * (layer->out_channels + 1);
-    const int windows = layer->kernel_rows * layer->kernel_columns > 1 || layer->stride_rows > 1 || layer->stride_columns > 1;
-    if (windows && layer->in_channels < EXAI_NARROW) {
-        exai_back_narrow(way, x, above, gate, below, scratch);
-        return;
-    }
     int16_t *const rest = way->parts ? scratch : NULL;
     int leaves = 0;
     if (way->parts) scratch = (int64_t *)scratch + (units + 3) / 4;
@@ -147,4 +133,12 @@ void exai_back(const exai_way *way, const int8_t *x, int16_t *above, const void 
         second.keep = &adding;
         meet(&second, x, rest, gate, below, scratch);
     }
+}
+
+void exai_back_rows(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
+    exai_back_by(add_rows, way, x, above, gate, below, scratch);
+}
+
+void exai_back_pointwise(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
+    exai_back_by(directly, way, x, above, gate, below, scratch);
 }

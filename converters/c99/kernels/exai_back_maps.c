@@ -17,8 +17,9 @@ static int32_t inside(int32_t out, int32_t pad, int32_t kernel, int32_t stride, 
 }
 
 /* One window over the whole map: every pixel gets the same factors. */
-static void spread(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, int32_t *sums) {
+void exai_back_mean(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch) {
     const exai_pool *const p = way->pool;
+    int32_t *const sums = scratch;
     const int32_t channels = p->channels, pixels = p->in_rows * p->in_columns, exponent = above[channels];
     int32_t *const values = sums + channels;
     for (int32_t c = 0; c < channels; c++) values[c] = above[c] * way->ratio / pixels;
@@ -74,12 +75,7 @@ static void through(const exai_pool_way *way, const int8_t *x, const int16_t *ab
 }
 
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch) {
-    const exai_pool *const p = way->pool;
-    if (p->out_rows * p->out_columns == 1 && !p->top && !p->left && p->kernel_rows >= p->in_rows &&
-        p->kernel_columns >= p->in_columns)
-        spread(way, above, gate, below, scratch);
-    else
-        through(way, NULL, above, gate, below, scratch);
+    through(way, NULL, above, gate, below, scratch);
 }
 
 void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,

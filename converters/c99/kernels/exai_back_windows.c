@@ -89,8 +89,8 @@ static int32_t gather(const rows_of_outputs *r, const int16_t *rows, int32_t na,
 
 /* Scratch: sums and values of a pixel, two windows and what they take, columns of `block` inputs, rows of outputs, lists;
  * for more than one block, sums and exponents of all pixels, too. */
-void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
-                       void *scratch) {
+static void through(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                    void *scratch) {
     const exai_layer *const layer = way->layer;
     const exai_keep *const keep = way->keep;
     const int32_t kr = layer->kernel_rows, kc = layer->kernel_columns, taps = kr * kc, in = layer->in_channels;
@@ -137,4 +137,8 @@ void exai_back_windows(const exai_way *way, const int8_t *x, const int16_t *abov
     for (int32_t p = 0; p < pixels && block < in; p++) {
         exai_store(keep, p, in, map + p * in, exai_sizes(map + p * in, in), exponents[p], gate, below);
     }
+}
+
+void exai_back_windows(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
+    exai_back_by(through, way, x, above, gate, below, scratch);
 }

@@ -130,4 +130,10 @@ static inline int32_t exai_span(const exai_layer *layer) {
  * many taps are of classes before this one. */
 int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs, int32_t *before);
 
+/* Relevance becomes factors, which `meet` a layer's weights; where they are of very different sizes, in two runs. */
+typedef void exai_meet(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
+void exai_back_by(exai_meet *meet, const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below,
+                  void *scratch);
+
 #endif

@@ -44,9 +44,9 @@ class Coupling:
         return 1 + max((int(g.labels.max()) for g in self.groups), default=0)
 
 
-def couple(graph: Graph) -> Coupling:
-    """Find the coupled channels of a graph."""
-    known = Labelling(graph)
+def couple(graph: Graph, whole_groups: bool = False) -> Coupling:
+    """Find the coupled channels of a graph; of grouped convolutions the same ones of every group, or whole groups."""
+    known = Labelling(graph, whole_groups)
     for i, op in enumerate(graph.ops):
         is_counted = bool(op.outputs) and graph.tensors[op.outputs[0]].dtype in COUNTED
         if is_counted and op.kind == OpKind.SHAPE:  # asked when the model runs: it may say another length then

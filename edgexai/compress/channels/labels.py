@@ -25,8 +25,9 @@ class Line:
 class Labelling:
     """One label for each element of each computed tensor, and which labels are the same."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, whole_groups: bool = False) -> None:
         self.graph = graph
+        self.whole_groups = whole_groups
         self.labels: dict[int, Labels] = {}
         self.reads: dict[int, Labels] = {}
         self.parent = np.zeros(1, np.int64)

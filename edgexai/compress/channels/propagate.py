@@ -202,7 +202,7 @@ def _grouped(known: Labelling, i: int, op: Op) -> None:
     ins = line.reshape(-1, kernel.shape[3])
     groups = len(ins)
     outs = kernel.shape[0] // groups
-    if min(ins.shape[1], outs) == 1:
+    if known.whole_groups or min(ins.shape[1], outs) == 1:
         known.unite(ins, np.broadcast_to(ins[:, :1], ins.shape))
         return known.spread(op.outputs[0], np.repeat(known.roots(ins[:, 0]), outs))
     known.unite(ins, np.broadcast_to(ins[:1], ins.shape))

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from edgexai.checks import real_array, told
 from edgexai.compress.prune.shrink import compact
 from edgexai.errors import DataError, ModelError
-from edgexai.graph import DType, Graph, Op, OpKind, Quantization, serialize
+from edgexai.graph import DType, Graph, Op, OpKind, Quantization, Tensor, serialize
 from edgexai.graph.ir import NUMPY
+from edgexai.named import by_input
 from edgexai.quiet import ungreeted
 from edgexai.units import refuse_ambiguous, refuse_foreign
 
@@ -21,24 +22,26 @@ BATCH = 32
 COUNTED = (DType.INT32, DType.INT64, DType.BOOL)
 
 Array = NDArray[Any]
+Samples = Array | Sequence[Array] | Mapping[str, Array]
+"""(N, …) of a model's input; of several inputs a list in their order, or a dict by their names."""
 
 
-def forward(graph: Graph, x: Array, tensors: Sequence[int] | None = None, batch: int = BATCH) -> list[Array]:
-    """Values (N, …) of ``tensors`` (default: the outputs), in their own type, for samples x (N, …) of the input.
+def forward(graph: Graph, x: Samples, tensors: Sequence[int] | None = None, batch: int = BATCH) -> list[Array]:
+    """Values (N, …) of ``tensors`` (default: the outputs), in their own type, for samples x (N, …), see `Samples`.
 
     Raises DataError if x does not fit, ModelError if the runtime refuses the graph.
     """
     wanted = list(graph.outputs if tensors is None else tensors)
-    x = quantized(graph, x)
+    xs = fed(graph, x)
     small = compact(replace(graph, outputs=tuple(wanted), signatures=()))
     batch = batch if _has_batch_axis(small) else 1
     parts: list[list[Array]] = []
     runners: dict[int, _Runner] = {}
-    for start in range(0, len(x), batch):
-        piece = x[start : start + batch]
-        if len(piece) not in runners:
-            runners[len(piece)] = _Runner(small, len(piece))
-        parts.append(runners[len(piece)](piece))
+    for start in range(0, len(xs[0]), batch):
+        pieces = [x[start : start + batch] for x in xs]
+        if len(pieces[0]) not in runners:
+            runners[len(pieces[0])] = _Runner(small, len(pieces[0]))
+        parts.append(runners[len(pieces[0])](*pieces))
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
@@ -53,7 +56,10 @@ def opened(graph: Graph) -> Interpreter:
 def try_out(graph: Graph) -> None:
     """Load a graph as its file would be and run it once, on zeros; ModelError if the runtime refuses it."""
     try:
-        opened(graph).invoke()
+        inner = opened(graph)
+        for port in inner.get_input_details():  # what it holds before is whatever memory held: no index, say
+            inner.set_tensor(port["index"], np.zeros(port["shape"], port["dtype"]))
+        inner.invoke()
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ModelError(
@@ -95,13 +101,26 @@ def as_labels(y: Any, count: int) -> Array:
     return found
 
 
+def fed(graph: Graph, x: Samples) -> list[Array]:
+    """One array (N, …) an input, in the inputs' order and type."""
+    if len(graph.inputs) == 1 and not isinstance(x, Mapping):
+        return [_typed(graph.tensors[graph.inputs[0]], as_samples(x))]
+    given = by_input(x, [graph.tensors[t].name for t in graph.inputs])
+    found = [_typed(graph.tensors[t], as_samples(one)) for t, one in zip(graph.inputs, given, strict=True)]
+    if len({len(one) for one in found}) > 1:
+        raise DataError(f"inputs have {', '.join(str(len(one)) for one in found)} samples; give as many for each")
+    return found
+
+
 def quantized(graph: Graph, x: Array) -> Array:
-    """Samples (N, …) in the type of the graph's input: as they are if they have it, any other number by scale and
+    """Samples (N, …) in the type of the graph's one input: as they are if they have it, any other number by scale and
     zero point. Axes of length one may be missing."""
-    x = as_samples(x)
-    port = graph.tensors[graph.inputs[0]]
     if len(graph.inputs) != 1:
-        raise DataError(f"the model has {len(graph.inputs)} inputs; only models with one can be run on samples")
+        raise DataError(f"the model has {len(graph.inputs)} inputs; this takes models with one")
+    return fed(graph, x)[0]
+
+
+def _typed(port: Tensor, x: Array) -> Array:
     if [n for n in x.shape[1:] if n != 1] != [n for n in port.shape[1:] if n != 1]:
         raise DataError(f"the model takes samples (N, {', '.join(map(str, port.shape[1:]))}), not {x.shape}")
     x = x.reshape(-1, *port.shape[1:])
@@ -111,6 +130,8 @@ def quantized(graph: Graph, x: Array) -> Array:
         return x
     if port.dtype == DType.FLOAT32 and x.dtype.kind in "iuf":
         return x.astype(np.float32)
+    if port.quantization is None and x.dtype.kind in "iu" and np.dtype(NUMPY[port.dtype]).kind in "iu":
+        return _counted(port, x)
     if port.quantization is None or x.dtype.kind not in "iuf":
         raise DataError(f"the model takes {port.dtype.name.lower()} or real numbers, not {x.dtype}; convert them")
     scale, zero_point = float(port.quantization.scale[0]), int(port.quantization.zero_point[0])
@@ -118,6 +139,14 @@ def quantized(graph: Graph, x: Array) -> Array:
         refuse_ambiguous(x, scale, zero_point, np.dtype(NUMPY[port.dtype]), "the array of samples")
     refuse_foreign(x, scale, zero_point, np.dtype(NUMPY[port.dtype]), "the array of samples")
     return to_integers(x, port.quantization, NUMPY[port.dtype])
+
+
+def _counted(port: Tensor, x: Array) -> Array:
+    """Whole numbers without a scale, such as tokens, in the input's type."""
+    found = x.astype(NUMPY[port.dtype])
+    if not np.array_equal(found, x):
+        raise DataError(f"samples of {port.name!r} hold whole numbers that {port.dtype.name.lower()} does not")
+    return found
 
 
 def to_integers(x: Array, quantization: Quantization, dtype: np.dtype[Any]) -> Array:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from tempfile import TemporaryDirectory
 
 from converters.c99 import Explaining, Firmware, write
-from converters.c99.recompute import fitted
+from converters.c99.recompute import fitted, least
 from converters.c99.report import Line, report
+from converters.c99.schedule import Step
 from converters.c99.work import arena_use, macs
 from converters.c99.work import price as instructions
 from edgexai.board import Board
@@ -55,12 +56,16 @@ def cost_of(made: Firmware, board: Board | None) -> Cost:
 
 
 def _within(made: Firmware, board: Board | None, ram: float) -> Firmware:
-    """The same with explaining planned for so many bytes; as it is where that does not do."""
+    """The same with explaining planned for so many bytes; for the fewest that it runs in where that does not do."""
     beside = 0 if board is None else made.port_bytes + 4 * made.relevance
     whole = made.explanation
     if whole is None or (made.explain_arena or 0) + beside <= ram:
         return made
-    found = fitted(whole, int(ram) - beside, lambda step: instructions(step, whole))
+
+    def cost(step: Step) -> float:
+        return instructions(step, whole)
+
+    found = fitted(whole, int(ram) - beside, cost) or fitted(whole, least(whole, cost), cost)
     if found is None:
         return made
     return replace(made, explanation=found[0], room=found[1], explain_arena=max(found[1].size, 8))

@@ -19,6 +19,7 @@ from edgexai.compress.measure.profile import Profile, load_profile, profile_rele
 from edgexai.compress.prune.criteria import CRITERIA
 from edgexai.compress.prune.criteria.maps import normalized
 from edgexai.compress.prune.criteria.relevance import shifts
+from edgexai.compress.prune.dead_groups import without_dead_groups
 from edgexai.compress.prune.exhaustive import exactly, is_small
 from edgexai.compress.prune.explanations import hold
 from edgexai.compress.prune.greedy import Price, cheapest, price
@@ -98,6 +99,9 @@ def prune(
     graph = settled(graph)
     share, board = _share(graph, budget)
     choice = Choice(criterion, board, (board.lanes if board else 1) if multiple is None else multiple)
+    before = choice.price(graph, couple(graph)).whole.sum()
+    graph, profile = without_dead_groups(graph, profile)
+    share = min(1.0, share * float(before / choice.price(graph, couple(graph)).whole.sum()))
     if samples is None and (repair.method == "least_squares" or repair.distillation or budget.explanations):
         raise ConfigError(
             "repair by least squares or distillation, and explanations kept, need unlabelled samples; give samples=, "

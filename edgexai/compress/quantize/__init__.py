@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from edgexai.compress.room import callable_room
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from edgexai.compress.measure.execute import Samples
     from edgexai.compress.quantize.scales import Ports
     from edgexai.graph import Graph, Model
 
 
-def quantize(graph: Model, samples: NDArray[Any], ports: Ports | None = None) -> Graph:
+def quantize(graph: Model, samples: Samples, ports: Ports | None = None) -> Graph:
     """The float32 graph in int8; see `edgexai.compress.quantize.int8.quantize`."""
     from edgexai.compress.quantize.int8 import quantize as made
 

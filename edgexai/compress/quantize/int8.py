@@ -5,7 +5,7 @@ int32 with the product of both scales. Operators without an int8 form (`forms.py
 refuses, stay in float between DEQUANTIZE and QUANTIZE.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from edgexai.checks import of_type
-from edgexai.compress.measure.execute import as_samples, forward, quantized, try_out
+from edgexai.compress.measure.execute import Samples, fed, forward, try_out
 from edgexai.compress.prune.shrink import compact
 from edgexai.compress.quantize.forms import LAYERS, SAME_SCALE, has_integers, version
 from edgexai.compress.quantize.scales import Ports, Range, Scales, asymmetric
@@ -28,14 +28,15 @@ SHARE = 0.9999
 for all others is worth more. A model that gives a map back (a decoder, a mask) is asked for every value: there, all."""
 
 
-def quantize(graph: Model, samples: NDArray[Any], ports: Ports | None = None) -> Graph:
+def quantize(graph: Model, samples: Samples, ports: Ports | None = None) -> Graph:
     """The float32 graph in int8, input and output included; `in_float` says what of it stays in float.
 
-    ``samples`` (N, …) set the ranges; ``ports`` gives inputs and outputs the quantization that they must have. The
+    ``samples`` (N, …) set the ranges: one array, or of several inputs a list in their order or a dict by their
+    names. ``ports`` gives inputs and outputs the quantization that they must have. The
     result was loaded and run by the runtime once. Raises DataError if the samples do not fit, ModelError if the runtime
     refuses the result, UnsupportedOperator if the model computes in integers already.
     """
-    graph, samples = plain_of(graph), as_samples(samples)
+    graph = plain_of(graph)
     if ports is not None:
         of_type("ports", ports, Ports, "Ports.of(graph), or None")
     maps = _maps(graph)
@@ -67,20 +68,26 @@ def in_float(graph: Graph) -> list[str]:
     ]
 
 
-def ranges(graph: Graph, samples: NDArray[Any], tensors: list[int]) -> dict[int, Range]:
+def ranges(graph: Graph, samples: Samples, tensors: list[int]) -> dict[int, Range]:
     """Smallest and largest value of each tensor on the samples; of inner maps without the rarest (`SHARE`)."""
     ends = {*graph.inputs, *graph.outputs}
     share = SHARE if all(len(graph.tensors[t].shape) <= 2 for t in graph.outputs) else 1.0
     shares = [1.0 if t in ends else share for t in tensors]
-    x = quantized(graph, samples)
+    xs = fed(graph, samples)
     low, high = np.full(len(tensors), np.inf), np.full(len(tensors), -np.inf)
-    for start in range(0, len(x), CHUNK):
-        values = forward(graph, x[start : start + CHUNK], tensors)
+    for start in range(0, len(xs[0]), CHUNK):
+        values = forward(graph, _rows(xs, start), tensors)
         low = np.minimum(low, [np.quantile(v, 1 - p, method="lower") for v, p in zip(values, shares, strict=True)])
         high = np.maximum(high, [np.quantile(v, p, method="higher") for v, p in zip(values, shares, strict=True)])
     if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):
         raise DataError("the model computes values that are not finite on these samples; they set no ranges")
     return {t: (float(a), float(b)) for t, a, b in zip(tensors, low, high, strict=True)}
+
+
+def _rows(xs: Sequence[NDArray[Any]], start: int) -> Samples:
+    """One chunk of the samples of every input."""
+    rows = [x[start : start + CHUNK] for x in xs]
+    return rows[0] if len(rows) == 1 else rows
 
 
 def _maps(graph: Graph) -> set[int]:

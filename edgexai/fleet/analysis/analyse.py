@@ -19,8 +19,9 @@ FIRST = 0.5
 SUSPECT = 0.05
 """p of a shortcut from which it is worth a trial by a node, though it may not be sure enough to be reported."""
 
-TRIED = 0.2
-"""p of a shortcut up to which it is tried where samples are at hand: a trial tells better than p does."""
+TRIED = 0.5
+"""p of a shortcut up to which it is tried where samples are at hand: a trial tells better than p does, and what was
+missed at 0.2 had not been tried."""
 
 Try = Callable[[Finding], Finding]
 
