@@ -16,7 +16,10 @@ PAGE = Page(
     measures={
         "shortcuts": tuple(f"{COMMAND} {which}" for which in UNTOUCHED),
         "trials": tuple(f"{COMMAND} --trials {which}" for which in TRIED),
-        "sick": (f"{COMMAND} --measure sick --data mnist --data digits --seed 40 --seed 41 --seed 42",),
+        "sick": (
+            f"{COMMAND} --measure sick --data mnist --data digits --seed 40 --seed 41 --seed 42",
+            f"{COMMAND} --measure sick --data cifar --seed 40",
+        ),
         "drift": (f"{COMMAND} --measure drift --data digits --seed 31",),
         "bias": (f"{COMMAND} --measure bias --data digits --seed 40 --artefact cast",),
     },

@@ -147,7 +147,7 @@ static {name}_arena arena;
 {more}
 ## Bare metal
 Compile `{name}.c` and `src/*.c` with `-O2` and the options of your core (`-mcpu=cortex-m4 -mfloat-abi=hard
--mfpu=fpv4-sp-d16`), and add this folder and `src` to the include paths. Cores with DSP instructions use them by
+-mfpu=fpv4-sp-d16`), and add this folder and `src` to the include paths. Cores with DSP or MVE use it by
 themselves. Nothing of a C library is called but `memcpy` and `memset`; a linker with `--gc-sections` leaves out the
 kernels that the model does not need.
 

@@ -71,19 +71,39 @@ def attach(
     if precisions.asked(precision):
 
         def make(chosen_precision: str) -> Graph:
-            return attach(graph, composite, target, grid, channels, output, chosen_precision, concepts, absorbed)
+            shares = precisions.shares(precision)
+            return _attached(
+                graph, chosen, target, grid, channels, output, chosen_precision, concepts, absorbed, shares
+            )
 
         explainer, table = precisions.fastest(graph, precision, make)
         said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
         return replace(explainer, metadata={**explainer.metadata, METADATA: json.dumps(said).encode()})
     one_of("precision", precision, ("float32", "int8", "auto"))
+    return _attached(graph, chosen, target, grid, channels, output, precision, concepts, absorbed)
+
+
+def _attached(
+    graph: Graph,
+    chosen: Composite,
+    target: str | int,
+    grid: tuple[int, int] | None,
+    channels: str,
+    output: str | int,
+    precision: str,
+    concepts: str | list[str] | None,
+    absorbed: bool,
+    shares: bool = True,
+) -> Graph:
+    """What `attach` gives for one precision; ``shares`` lets large models hold a matrix once for both ways."""
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
     graph = builtin(graph, build)
     begin = start(graph, build, target, output, chosen.start == "less mean")
     layers = canonical(graph, build, [begin.logits])
     stops = stop_tensors(layers, begin.logits, grid)
-    back = propagate(layers, build, chosen, begin, None if grid is None else stops[0], precision == "int8", absorbed)
+    stop = None if grid is None else stops[0]
+    back = propagate(layers, build, chosen, begin, stop, precision == "int8", absorbed, shares)
     if begin.deviation is not None:
         _from_reconstruction(back, stops[0], grid, begin.deviation)
     added = {
@@ -152,9 +172,11 @@ def propagate(
     stop: int | None,
     integer: bool = False,
     absorbed: bool = False,
+    shares: bool = True,
 ) -> Backward:
     """Append the pass from the logits down to ``stop`` (or to every input): `Backward` then knows all relevance."""
     back = Backward(graph, build, RELEVANCE, rules_of(graph, build.graph, chosen, begin.logits), integer)
+    back.shares_weights &= shares
     back.taken = [] if absorbed else None
     back.give(begin.logits, begin.flow)
     last = -1 if stop is None else graph.producers().get(stop, -1)

@@ -3,6 +3,10 @@
 "auto", "auto(litert)"     float32 and int8 are timed with the LiteRT that is installed, on this processor
 "auto(tflite-runtime)"     float32: its kernels of mixed types are slower than floats
 "auto(micro)"              float32: TFLite Micro refuses such operators
+
+Both of the latter get a matrix for each way, also of large models. Multiplying by a stored matrix from the other side
+(BATCH_MATMUL) takes tflite-runtime longer, and TFLite Micro turns the matrix around in its arena first: of a layer of
+256x256 floats 274,528 bytes of RAM instead of 9,376, in the same time (`Explainer(…, runtime="micro").arena`).
 """
 
 import re
@@ -39,6 +43,12 @@ class Measured:
 
 def asked(precision: str) -> bool:
     return precision.startswith("auto")
+
+
+def shares(precision: str) -> bool:
+    """Whether the runtime multiplies by a shared matrix from both sides nearly as cheaply as by two."""
+    match = GRAMMAR.fullmatch(precision)
+    return match is None or match[1] not in ("tflite-runtime", "micro")
 
 
 def fastest(source: Graph, precision: str, make: Callable[[str], Graph]) -> tuple[Graph, tuple[Measured, ...]]:

@@ -1,6 +1,7 @@
 """One door to the TFLite runtime, whichever of the two is installed: `ai-edge-litert` or `tflite-runtime`."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -92,6 +93,8 @@ class Port:
 class Interpreter:
     """A loaded model: ``run(x, …)`` gives its outputs, in the order of the file, as fresh arrays.
 
+    A sequence begins without the state that another left in a fused LSTM; streams (variables, SVDF) go on.
+
     ``plain`` keeps to the runtime's plain kernels, without XNNPACK.
     """
 
@@ -102,6 +105,8 @@ class Interpreter:
             self._inner = _loaded(content, threads, plain)
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"the runtime cannot load {where}: {_first_line(error)}") from error
+        names = {str(op["op_name"]) for op in self._inner._get_ops_details()}
+        self._takes_sequences = "SVDF" not in names and any(name.endswith("SEQUENCE_LSTM") for name in names)
         self.inputs = tuple(_port(d) for d in self._inner.get_input_details())
         self.outputs = tuple(_port(d) for d in self._inner.get_output_details())
 
@@ -111,8 +116,15 @@ class Interpreter:
             raise DataError(f"the model takes {len(self.inputs)} inputs, not {len(xs)}")
         for port, x in zip(self.inputs, xs, strict=True):
             self._inner.set_tensor(port.index, port.quantized(x))
+        self._forget()
         self._inner.invoke()
         return tuple(self._inner.get_tensor(port.index) for port in self.outputs)
+
+    def _forget(self) -> None:
+        """Sequences begin anew; a second subgraph that has not run yet has no state, and says so."""
+        if self._takes_sequences:
+            with suppress(RuntimeError):
+                self._inner.reset_all_variables()
 
     def signature(self, key: str) -> Callable[..., tuple[NDArray[Any], ...]]:
         """What runs one signature of a file that has several: one array an input -> its outputs.
@@ -126,6 +138,7 @@ class Interpreter:
 
         def run(*xs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
             given = {f"input_{i}": port.quantized(x) for i, (port, x) in enumerate(zip(self.inputs, xs, strict=False))}
+            self._forget()
             # A runner that is kept keeps the interpreter itself from running
             found = self._inner.get_signature_runner(key)(**given)
             return tuple(np.array(found[f"output_{i}"]) for i in range(len(found)))

@@ -10,7 +10,7 @@ from models import golden, single
 import edgexai
 from edgexai.cli import main
 from edgexai.errors import ConfigError
-from edgexai.graph import Builder, Graph, serialize
+from edgexai.graph import Builder, Graph, OpKind, serialize
 from edgexai.relevance import precision
 from edgexai.relevance.attach import METADATA
 
@@ -51,6 +51,22 @@ def test_integers_that_say_something_else_are_not_taken(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("runtime", ["tflite-runtime", "micro"])
+def test_runtimes_that_pay_for_the_other_side_of_a_matrix_get_two(runtime: str) -> None:
+    w = RANDOM.normal(size=(256, 256)).astype(np.float32)
+    graph = single(
+        (1, 256), lambda build, x: build.dense(build.dense(x, build.const(w), activation="RELU"), build.const(w[:3]))
+    )
+    shared = edgexai.attach(graph, "epsilon")
+    apart = edgexai.attach(graph, "epsilon", precision=f"auto({runtime})")
+    assert OpKind.BATCH_MATMUL in {op.kind for op in shared.ops}
+    assert OpKind.BATCH_MATMUL not in {op.kind for op in apart.ops}
+    assert len(serialize(apart)) > 1.5 * len(serialize(shared))
+    x = RANDOM.normal(size=(1, 256)).astype(np.float32)
+    maps = [edgexai.Explainer(serialize(one))(x).relevance for one in (shared, apart)]
+    np.testing.assert_allclose(*maps, rtol=1e-4, atol=1e-4 * np.abs(maps[0]).max())
+
+
+@pytest.mark.parametrize("runtime", ["tflite-runtime", "micro"])
 def test_runtimes_without_such_kernels_get_floats(runtime: str) -> None:
     explain = edgexai.attach(wide(), "epsilon", precision=f"auto({runtime})")
     assert json.loads(explain.metadata[METADATA])["precision"] == "float32"
@@ -65,3 +81,15 @@ def test_the_command_prints_what_it_measured(tmp_path: Path, capsys: pytest.Capt
     assert "(taken)" in capsys.readouterr().out
     assert main(["attach", str(path), "-o", out, "--for", "micro"]) != 0
     assert "--precision auto" in capsys.readouterr().err
+
+
+def test_two_matrices_spare_the_arena_of_tflite_micro() -> None:
+    pytest.importorskip("tflite_micro")
+    w = RANDOM.normal(size=(256, 256)).astype(np.float32)
+    graph = single((1, 256), lambda build, x: build.dense(build.dense(x, build.const(w)), build.const(w[:3])))
+    arenas = []
+    for precision_ in ("float32", "auto(micro)"):
+        made = edgexai.Explainer(serialize(edgexai.attach(graph, "epsilon", precision=precision_)), runtime="micro")
+        made(RANDOM.normal(size=(1, 256)).astype(np.float32))
+        arenas.append(made.arena or 0)
+    assert arenas[0] > w.nbytes > 10 * arenas[1]

@@ -11,7 +11,8 @@ from sequence_lstm import FEATURES, TIME, UNITS, sequence_lstm
 
 import edgexai
 from edgexai.errors import UnsupportedOperator
-from edgexai.graph import Graph, Op, OpKind
+from edgexai.graph import Graph, Op, OpKind, serialize
+from edgexai.graph.signatures import with_predict
 
 keras = pytest.importorskip("keras", reason="Keras makes the recurrent models")
 Array = NDArray[np.float64]
@@ -139,6 +140,24 @@ def test_the_fused_operator_is_the_twins() -> None:
     _, expected = twin_lstm(x, w, u, b, h * np.eye(UNITS)[target[0]])
     assert np.abs(logits[0] - h).max() < 1e-5
     assert np.abs(relevance[0] - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_a_second_sequence_begins_without_the_state_of_the_first() -> None:
+    random = np.random.default_rng(0)
+    w, u, b = (random.normal(size=shape) for shape in ((FEATURES, 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,)))
+    graph = sequence_lstm(w, u, b)
+    content = serialize(with_predict(edgexai.attach(graph, "epsilon(1e-9)"), graph))
+    x, other = random.normal(size=(2, TIME, FEATURES)).astype(np.float32)
+    explainer = edgexai.Explainer(content)
+    first = explainer(x)
+    explainer(other)
+    again = edgexai.Explainer(content)
+    again.predict(other)
+    for e in (explainer(x), again(x)):
+        assert np.array_equal(e.outputs[0], first.outputs[0])
+        assert np.array_equal(e.relevance, first.relevance)
+    explainer.predict(other)
+    assert np.array_equal(explainer.predict(x)[0], first.outputs[0])
 
 
 @pytest.mark.parametrize("clip", [0.4, 10.0])

@@ -172,17 +172,22 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 #endif
 
 uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
+    uint32_t size = 0;
 #if EXAI_MVE
     for (int32_t k = 0; k < n && offset; k += 4) {
         const mve_pred16_t p = vctp32q((uint32_t)(n - k));
         const int32x4_t added = vldrwq_gather_shifted_offset_z_s32(offset, vldrhq_z_u32(list + k, p), p);
         vstrwq_p_s32(d + k, vaddq_s32(vldrwq_z_s32(d + k, p), added), p);
     }
+    size = exai_sizes(d, n);
 #else
-    for (int32_t k = 0; k < n && offset; k++) d[k] += offset[list[k]];
+    for (int32_t k = 0; k < n; k++) {
+        if (offset) d[k] += offset[list[k]];
+        size |= exai_size(d[k]);
+    }
 #endif
-    const uint32_t size = exai_sizes(d, n);
     int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
+    size = 0;
     for (int32_t k = 0; k < n; k++) {
         const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
         int32_t q = 0;
@@ -192,14 +197,15 @@ uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const
             q = r / d[k];
             if (exai_size(q) >> (30 - by)) { /* it is so small that there is no room for others' last bits */
                 for (int32_t j = 0; j < k; j++) d[j] >>= by;
-                by = 0, half = 0;
+                size >>= by, by = 0, half = 0;
             }
             q *= 1 << by;
         }
         d[k] = q;
+        size |= exai_size(q);
     }
     *shift = by;
-    return exai_sizes(d, n);
+    return size;
 }
 
 int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
