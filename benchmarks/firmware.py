@@ -25,6 +25,8 @@ CORES = {
     "M7": ("mps2-an500", ("-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
     "M55": ("mps3-an547", ("-mcpu=cortex-m55", "-mfloat-abi=hard")),
 }
+SMALL = ("M55",)
+"""Boards of QEMU with 512 KiB for a program and as much for its data: float32 models do not go in."""
 CLOCKS = {"mps2-an386": 25e6, "mps2-an500": 25e6, "mps3-an547": 32e6}
 STARTUP = """
 typedef void (*word)(void);
@@ -97,22 +99,24 @@ def row(path: Path, asked: Explaining, ram: str | None = None) -> Row:
         kinds = {side: "float" if f"float *{side}0" in header else "int8_t" for side in "xy"}
         (folder / "main.c").write_text(HARNESS % kinds)
         (folder / "startup.c").write_text(STARTUP)
-        found = {name: measure(folder, *core) for name, core in CORES.items()}
+        cores = {name: core for name, core in CORES.items() if not floats or name not in SMALL}
+        found = {name: measure(folder, *core) for name, core in cores.items()}
         with tempfile.TemporaryDirectory() as other:
             alone = write(graph, other, floats=floats).constants
-    cores = {name: {"predict": p, "explain": e, "code": c} for name, (p, e, c) in found.items()}
+    counts = {name: {"predict": p, "explain": e, "code": c} for name, (p, e, c) in found.items()}
     grid = "" if asked.grid is None else "{}×{}".format(*asked.grid)
     told: Row = {"model": path.stem, "composite": asked.composite, "target": asked.target, "grid": grid}
     told |= {} if ram is None else {"limit": ram}
-    told |= {"cores": cores, "ram": made.arena, "ram_explain": made.explain_arena, "constants": alone}
+    told |= {"cores": counts, "ram": made.arena, "ram_explain": made.explain_arena, "constants": alone}
     return told | {"constants_explain": made.constants - alone}
 
 
 def shown(rows: list[Row]) -> str:
     """The table of docs/firmware.md."""
+    names = [name for name in CORES if any(name in r["cores"] for r in rows)]
     head = [
         "model, composite",
-        *(f"{what}, {core}" for core in rows[0]["cores"] for what in ("predict", "explain", "ratio")),
+        *(f"{what}, {core}" for core in names for what in ("predict", "explain", "ratio")),
     ]
     head += ["RAM, B", "to explain", "constants, B", "to explain", "code, B"]
     cells = []
@@ -120,18 +124,17 @@ def shown(rows: list[Row]) -> str:
         what = ", ".join(
             filter(None, [r["composite"], r["grid"], r["target"].removeprefix("predicted"), r.get("limit")])
         )
-        counts = [
-            text
-            for core in r["cores"].values()
-            for text in (
-                f"{core['predict'] / 1e6:.2f} M",
-                f"{core['explain'] / 1e6:.2f} M",
-                f"{core['explain'] / core['predict']:.2f}",
-            )
-        ]
+        counts = [text for name in names for text in _counted(r["cores"].get(name))]
         sizes = [r["ram"], r["ram_explain"], r["constants"], r["constants_explain"], r["cores"]["M4F"]["code"]]
         cells.append([f"{r['model']}, {what}", *counts, *(f"{size:,}" for size in sizes)])
     return table(head, cells)
+
+
+def _counted(core: dict[str, int] | None) -> tuple[str, str, str]:
+    if core is None:
+        return "–", "–", "–"
+    predict, explain = core["predict"], core["explain"]
+    return f"{predict / 1e6:.2f} M", f"{explain / 1e6:.2f} M", f"{explain / predict:.2f}"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
