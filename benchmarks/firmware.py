@@ -25,6 +25,8 @@ CORES = {
     "M7": ("mps2-an500", ("-mcpu=cortex-m7", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
     "M55": ("mps3-an547", ("-mcpu=cortex-m55", "-mfloat-abi=hard")),
 }
+ALIKE = ("M7",)
+"""Within a percent of the core before: in the lines, not in the table."""
 SMALL = ("M55",)
 """Boards of QEMU with 512 KiB for a program and as much for its data: float32 models do not go in."""
 CLOCKS = {"mps2-an386": 25e6, "mps2-an500": 25e6, "mps3-an547": 32e6}
@@ -113,7 +115,7 @@ def row(path: Path, asked: Explaining, ram: str | None = None) -> Row:
 
 def shown(rows: list[Row]) -> str:
     """The table of docs/firmware.md."""
-    names = [name for name in CORES if any(name in r["cores"] for r in rows)]
+    names = [name for name in CORES if name not in ALIKE and any(name in r["cores"] for r in rows)]
     head = [
         "model, composite",
         *(f"{what}, {core}" for core in names for what in ("predict", "explain", "ratio")),
