@@ -9,6 +9,8 @@ examples:
 
 import argparse
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,32 +27,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    import keras
-    from keras import layers
-
     from converters.keras import from_keras
 
-    keras.utils.set_random_seed(0)
-    random = np.random.default_rng(0)
-    x = random.normal(0, 0.3, (600, 40, 3)).astype(np.float32)
-    y, at = random.integers(0, 3, 600), random.integers(2, 35, 600)
-    for i in range(600):
-        x[i, at[i] : at[i] + 4, y[i]] += 2
-    first = layers.Conv1D(8, 3, activation="relu", padding="same")
-    networks: dict[str, list[Any]] = {"GRU": [first, layers.GRU(16), layers.Dropout(0.2)], "LSTM": [layers.LSTM(16)]}
     rows = []
-    for name, body in networks.items():
-        model = keras.Sequential([keras.Input((40, 3)), *body, layers.Dense(3, activation="softmax")])
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-        model.fit(x[:500], y[:500], epochs=args.epochs, verbose=0)
-        right = model.evaluate(x[500:], y[500:], verbose=0)[1]
-        graphs = [load(from_keras(model)), load(from_keras(model, x[:200], int8=True))]
+    for name, model, data in trained(args.epochs):
+        right = model.evaluate(data.x[500:], data.y[500:], verbose=0)[1]
+        graphs = [load(from_keras(model)), load(from_keras(model, data.x[:200], int8=True))]
         for composite in args.composite:
-            maps = [explained(g, x[540:], composite).maps.reshape(60, 40, -1).sum(-1) for g in graphs]
-            shares = [np.median([_share(m, a) for m, a in zip(found, at[540:], strict=True)]) for found in maps]
-            alike = np.median([np.corrcoef(a, b)[0, 1] for a, b in zip(*maps, strict=True)])
-            row = {"network": name, "right": right, "composite": composite, "correlation": float(alike)}
-            rows.append(row | {"float": float(shares[0]), "int8": float(shares[1])})
+            maps = [explained(g, data.x[TRIED], composite).maps.reshape(60, 40, -1).sum(-1) for g in graphs]
+            row = {"network": name, "right": right, "composite": composite, "correlation": alike(*maps)}
+            rows.append(row | {k: at_the_bump(m, data.at[TRIED]) for k, m in zip(("float", "int8"), maps, strict=True)})
     if args.json:
         for row in rows:
             print(json.dumps(row))
@@ -60,6 +46,49 @@ def run(args: argparse.Namespace) -> int:
     head = ["network, composite", "at the bump, float", "int8", "correlation"]
     show(head, [[n, *f] for n, f in zip(names, figures, strict=True)])
     return 0
+
+
+@dataclass(frozen=True)
+class Bumps:
+    """Series x (600, 40, 3), the channel y of their bumps and the step at which these begin."""
+
+    x: Any
+    y: Any
+    at: Any
+
+
+TRIED = slice(540, 600)
+"""What is explained; the first 500 are learnt from."""
+
+
+def trained(epochs: int) -> Iterator[tuple[str, Any, Bumps]]:
+    """Names, trained networks and their data."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    random = np.random.default_rng(0)
+    x = random.normal(0, 0.3, (600, 40, 3)).astype(np.float32)
+    y, at = random.integers(0, 3, 600), random.integers(2, 35, 600)
+    for i in range(600):
+        x[i, at[i] : at[i] + 4, y[i]] += 2
+    first = layers.Conv1D(8, 3, activation="relu", padding="same")
+    networks: dict[str, list[Any]] = {"GRU": [first, layers.GRU(16), layers.Dropout(0.2)], "LSTM": [layers.LSTM(16)]}
+    for name, body in networks.items():
+        model = keras.Sequential([keras.Input((40, 3)), *body, layers.Dense(3, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x[:500], y[:500], epochs=epochs, verbose=0)
+        yield name, model, Bumps(x, y, at)
+
+
+def at_the_bump(maps: Any, at: Any) -> float:
+    """The share of positive relevance within a step of the bump, median over maps (N, steps)."""
+    return float(np.median([_share(m, a) for m, a in zip(maps, at, strict=True)]))
+
+
+def alike(maps: Any, others: Any) -> float:
+    """The median correlation of maps (N, steps)."""
+    return float(np.median([np.corrcoef(a, b)[0, 1] for a, b in zip(maps, others, strict=True)]))
 
 
 def _share(heatmap: Any, at: int) -> float:

@@ -74,6 +74,16 @@ def recurrence(lines: Lines) -> str:
     return table(["network, composite", "at the bump, float", "int8", "correlation"], cells)
 
 
+def rules(lines: Lines) -> str:
+    """What other rules and other methods put at the bump: float / int8, and Σ relevance / score."""
+    found: dict[str, list[str]] = {}
+    for r in lines["rules"]:
+        shares = " / ".join(f"{r[k]:.2f}" for k in ("float", "int8") if k in r)
+        found.setdefault(r["what"], []).extend([shares, f"{r['conservation']:.2f}" if "conservation" in r else ""])
+    head = ["in the cells", "GRU, float / int8", "adds up to", "LSTM, float / int8", "adds up to"]
+    return table(head, [[what, *cells] for what, cells in found.items()])
+
+
 def picture(lines: Lines, path: Path) -> None:
     """Gain over time, a panel a model."""
     plot({name: [r for r in lines["edge"] if r["model"] == model] for model, name in NAMES.items()}, path)
@@ -86,7 +96,14 @@ PAGE = Page(
             f"python -m benchmarks edge {' '.join(DATA.values())} -o edge --samples 120 --no-rivals --runs 100 --json",
         ),
         "recurrence": ("python -m benchmarks recurrence --json",),
+        "rules": ("python -m benchmarks recurrence_rules --json",),
     },
-    tables={"gains": gains, "intervals": intervals, "conservation": conservation, "recurrence": recurrence},
+    tables={
+        "gains": gains,
+        "intervals": intervals,
+        "conservation": conservation,
+        "recurrence": recurrence,
+        "rules": rules,
+    },
     pictures={"edge-composite.png": picture},
 )
