@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     graph = load(args.model)
     graph = settled(graph, [_shape(text) for text in args.shape]) if args.shape else graph
     graph = graph if args.steps is None else unrolled(graph, args.steps)
-    target = int(args.target) if args.target.isdecimal() else args.target
+    target = int(args.target) if args.target.removeprefix("-").isdecimal() else args.target
     head = int(args.head) if args.head.isdecimal() else args.head
     precision = _precision(args)
     if args.list_grids:

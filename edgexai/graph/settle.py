@@ -148,6 +148,15 @@ def _of_shapes(graph: Graph) -> set[Op]:
     return found
 
 
+def _resized(inner: Any, port: Any, shape: list[int]) -> None:
+    try:
+        inner.resize_tensor_input(port["index"], shape, strict=True)
+    except (ValueError, RuntimeError) as error:
+        takes = "x".join("?" if n < 0 else str(n) for n in port["shape_signature"])
+        asked = "x".join(map(str, shape))
+        raise ModelError(f"input {port['name']!r} takes {takes}, not {asked}; only a ? can be chosen") from error
+
+
 def _run(graph: Graph, inputs: Sequence[Sequence[int]] | None) -> Any:
     """The runtime after one run on zeros."""
     try:
@@ -159,7 +168,7 @@ def _run(graph: Graph, inputs: Sequence[Sequence[int]] | None) -> Any:
         for port, shape in zip(inner.get_input_details(), inputs or (), strict=False):
             if prod(shape) > MOST or any(n < 1 for n in shape):
                 raise ModelError(f"an input of shape {tuple(shape)} makes no sense; name a smaller one")
-            inner.resize_tensor_input(port["index"], [int(n) for n in shape], strict=True)
+            _resized(inner, port, [int(n) for n in shape])
         inner.allocate_tensors()
         inner.invoke()
     except (ValueError, RuntimeError) as error:

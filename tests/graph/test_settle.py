@@ -87,7 +87,15 @@ def test_a_shape_that_is_named_settles_an_input_of_open_size() -> None:
     assert np.allclose(e.outputs[0], right, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(1, 9, 7), (1, 9, 7, 4), (1, 1 << 20, 1 << 20, 3), (1, 0, 7, 3)])
-def test_a_shape_that_cannot_be_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ModelError):
+@pytest.mark.parametrize(
+    ("shape", "why"),
+    [
+        ((1, 9, 7), "takes .*, not 1x9x7; only a . can be chosen"),
+        ((1, 9, 7, 4), "takes .*, not 1x9x7x4; only a . can be chosen"),
+        ((1, 1 << 20, 1 << 20, 3), "makes no sense"),
+        ((1, 0, 7, 3), "makes no sense"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_refused(shape: tuple[int, ...], why: str) -> None:
+    with pytest.raises(ModelError, match=why):
         settled(open_size(), [shape])
