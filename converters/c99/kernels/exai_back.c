@@ -24,7 +24,7 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
     uint16_t *const list = (uint16_t *)(wide + (way->wide ? out * sides * eights : 0));
     int8_t *const window = (int8_t *)(list + even(out));
     int leaves = 0;
-    if (way->wide) exai_wide_rows(layer->weights, out, depth, way->weights, wide);
+    exai_shares_begin(way, depth, wide);
     for (int32_t p = 0; p < pixels; p++) {
         int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
         if (rest) rest[pixels * out + p] = EXAI_NOTHING;
@@ -36,11 +36,7 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
             exai_window(layer, x, p / columns, p % columns, window);
             from = window;
         }
-        exai_wide_vector(from, depth, layer->in_zero, way->weights, v);
-        if (way->wide)
-            exai_dots(wide, sides * eights, list, n, v, sides * eights, d);
-        else
-            exai_rows_dot(layer->weights, depth, list, n, v, eights, way->weights, d);
+        exai_shares(way, from, depth, list, n, wide, v, d);
         const uint32_t size = exai_quotients(m, list, n, way->offset, d, &by);
         const int32_t before = *exponent - 16 - by, after = exai_as_factors(d, list, n, size, before, way->bits, m);
         *exponent = (int16_t)after;

@@ -19,8 +19,7 @@ typedef struct {
 static uint32_t factors(const exai_way *way, const space *s, const int8_t *window, const int16_t *m, int32_t n,
                         int32_t *exponent) {
     const exai_layer *const layer = way->layer;
-    const int32_t depth = layer->kernel_rows * layer->kernel_columns * layer->in_channels, eights = exai_eights(depth);
-    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1;
+    const int32_t depth = layer->kernel_rows * layer->kernel_columns * layer->in_channels;
     uint32_t size = 0;
     if (!way->offset) {
         for (int32_t k = 0; k < n; k++) {
@@ -31,11 +30,7 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
         return size;
     }
     int32_t by;
-    exai_wide_vector(window, depth, layer->in_zero, way->weights, s->x);
-    if (way->wide)
-        exai_dots(s->wide, sides * eights, s->list, n, s->x, sides * eights, s->q);
-    else
-        exai_rows_dot(layer->weights, depth, s->list, n, s->x, eights, way->weights, s->q);
+    exai_shares(way, window, depth, s->list, n, s->wide, s->x, s->q);
     size = exai_quotients(m, s->list, n, way->offset, s->q, &by);
     *exponent -= 16 + by;
     return size;
@@ -141,10 +136,8 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
     const space s = layout(way, scratch, span);
     exai_ring ring;
     exai_ring_begin(&ring, way, s.collected, s.exponents);
-    if (way->wide) exai_wide_rows(layer->weights, out, depth, way->weights, s.wide);
-    for (int32_t t = 0; t < taps; t++) {
-        exai_wide_columns(way, 0, t, 0, in, width, depth * width, s.columns + t * in * width);
-    }
+    exai_shares_begin(way, depth, s.wide);
+    exai_wide_columns(way, 0, 0, 0, depth, width, depth * width, s.columns); /* of all taps: they lie side by side */
     int32_t p = 0;
     for (int32_t row = 0; row < layer->out_rows; row++) {
         const int32_t top = row * layer->stride_rows - layer->top;

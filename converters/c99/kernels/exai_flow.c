@@ -64,19 +64,13 @@ void exai_accumulate(int32_t *sums, int16_t *sums_exponent, const int32_t *value
     }
 }
 
+#if !EXAI_MVE
 uint32_t exai_sizes(const int32_t *values, int32_t count) {
     uint32_t size = 0;
-#if EXAI_MVE
-    int32x4_t sizes = vdupq_n_s32(0);
-    for (; count >= 4; count -= 4, values += 4) {
-        const int32x4_t four = vldrwq_s32(values);
-        sizes = vorrq_s32(sizes, veorq_s32(four, vshrq_n_s32(four, 31)));
-    }
-    size = (uint32_t)(vgetq_lane_s32(sizes, 0) | vgetq_lane_s32(sizes, 1) | vgetq_lane_s32(sizes, 2) | vgetq_lane_s32(sizes, 3));
-#endif
     for (int32_t i = 0; i < count; i++) size |= exai_size(values[i]);
     return size;
 }
+#endif
 
 void exai_ring_begin(exai_ring *ring, const exai_way *way, int32_t *sums, int16_t *exponents) {
     ring->layer = way->layer, ring->keep = way->keep, ring->sums = sums, ring->exponents = exponents, ring->next = 0;

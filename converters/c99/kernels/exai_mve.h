@@ -24,6 +24,19 @@ static inline void exai_mve_copy(const int32_t *from, int32_t count, int32_t *to
         : "q0", "lr", "cc", "memory");
 }
 
+static inline void exai_mve_clear(void *to, int32_t bytes) {
+    __asm__ volatile(
+        "vmov.i32 q0, #0\n\t"
+        "wlstp.8 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vstrb.8 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [to] "+r"(to)
+        : [n] "r"(bytes)
+        : "q0", "lr", "cc", "memory");
+}
+
 /* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, added to sums. */
 void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, int32_t *sums);
 

@@ -10,6 +10,7 @@ static inline int32_t positive(int32_t w) {
 
 #define POSITIVE(a, b) "usat16 %[" #a "], #8, %[" #a "]\n\tusat16 %[" #b "], #8, %[" #b "]\n\t"
 
+#if !EXAI_MVE
 /* Two rows with one vector, four columns at a time. */
 #define TWO_ROWS(take)                                                                                              \
     __asm__ volatile("1:\n\t"                                                                                       \
@@ -40,6 +41,7 @@ static void dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t *from, 
         TWO_ROWS(POSITIVE(a, b) POSITIVE(c, d));
     *sum0 = s0, *sum1 = s1;
 }
+#endif
 
 /* One listed row, four columns. */
 #define ROW(take)                          \
@@ -78,6 +80,7 @@ static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t 
 
 #endif
 
+#if !EXAI_MVE
 void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v, int32_t negative,
                    int sharing, int32_t *sums) {
     int32_t k = 0, done = 0;
@@ -109,6 +112,7 @@ void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, i
         sums[k] = sum;
     }
 }
+#endif
 
 uint32_t exai_rows_sum(const int8_t *weights, exai_entry *list, int32_t n, const int8_t *x, int32_t zero, int32_t depth,
                        int sharing, int32_t *sums) {

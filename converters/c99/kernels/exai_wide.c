@@ -2,6 +2,8 @@
 
 #include "exai_wide.h"
 
+#if !EXAI_MVE
+
 void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide) {
     const int32_t width = exai_eights(depth);
     for (; rows > 0; rows--, weights += depth, wide += width) {
@@ -29,25 +31,6 @@ void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing,
     }
 }
 
-#if EXAI_MVE
-/* One unit's weights of a tap, `width` values between two. */
-static void column(const exai_way *way, int folded, int32_t unit, const int8_t *row, int32_t count, int32_t width,
-                   int32_t below, int16_t *to) {
-    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)width);
-    const int32x4_t zeros = vdupq_n_s32(0);
-    const int32_t gain = folded ? exai_gain(way, unit) : 1, fold = folded ? way->fold : 0;
-    const int all = folded || way->weights == EXAI_ALL;
-    for (int32_t i = 0; i < count; i += 4, to += 4 * width) {
-        const mve_pred16_t p = vctp32q((uint32_t)(count - i));
-        const int32x4_t w = vrshlq_n_s32(vmulq_n_s32(vldrbq_z_s32(row + i, p), gain), -fold);
-        vstrhq_scatter_shifted_offset_p_s32(to, places, all ? w : vmaxq_s32(w, zeros), p);
-        if (!folded && way->weights == EXAI_SIGNED) {
-            vstrhq_scatter_shifted_offset_p_s32(to + below, places, vminq_s32(w, zeros), p);
-        }
-    }
-}
-#endif
-
 void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
                        int32_t below, int16_t *wide) {
     const exai_layer *const layer = way->layer;
@@ -56,12 +39,6 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
     int32_t j = 0;
     for (; j < layer->out_channels; j++, row += depth) {
         int16_t *to = wide + j;
-#if EXAI_MVE
-        if (last - first >= 4) {
-            column(way, folded, j, row, last - first, width, below, to);
-            continue;
-        }
-#endif
         if (folded) {
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)exai_folded(way, j, row[i]);
         } else {
@@ -81,48 +58,21 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
     }
 }
 
-#if EXAI_MVE
-
-/* Four rows with one vector, eight columns at a time: ten instructions for 32 products. */
-static void four_rows(const int16_t *r0, const int16_t *r1, const int16_t *r2, const int16_t *r3, const int16_t *v,
-                      int32_t width, int32_t *sums) {
-    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-    __asm__ volatile(
-        "dls lr, %[n]\n"
-        "1:\n\t"
-        "vldrh.16 q0, [%[v]], #16\n\t"
-        "vldrh.16 q1, [%[r0]], #16\n\t"
-        "vmladava.s16 %[s0], q0, q1\n\t"
-        "vldrh.16 q2, [%[r1]], #16\n\t"
-        "vmladava.s16 %[s1], q0, q2\n\t"
-        "vldrh.16 q1, [%[r2]], #16\n\t"
-        "vmladava.s16 %[s2], q0, q1\n\t"
-        "vldrh.16 q2, [%[r3]], #16\n\t"
-        "vmladava.s16 %[s3], q0, q2\n\t"
-        "le lr, 1b"
-        : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [r0] "+r"(r0), [r1] "+r"(r1), [r2] "+r"(r2),
-          [r3] "+r"(r3), [v] "+r"(v)
-        : [n] "r"(width / 8)
-        : "q0", "q1", "q2", "lr", "cc", "memory");
-    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide) {
+    if (way->wide) exai_wide_rows(way->layer->weights, way->layer->out_channels, depth, way->weights, wide);
 }
 
-void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
-               int32_t *sums) {
-    int32_t k = 0;
-    for (; k + 4 <= n; k += 4) {
-        four_rows(rows + list[k] * stride, rows + list[k + 1] * stride, rows + list[k + 2] * stride,
-                  rows + list[k + 3] * stride, v, width, sums + k);
-    }
-    for (; k < n; k++) {
-        const int16_t *const row = rows + list[k] * stride;
-        int32_t sum = 0;
-        for (int32_t i = 0; i < width; i += 8) sum = vmladavaq_s16(sum, vldrhq_s16(row + i), vldrhq_s16(v + i));
-        sums[k] = sum;
-    }
+void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint16_t *list, int32_t n, const int16_t *wide,
+                 int16_t *v, int32_t *d) {
+    const int32_t eights = exai_eights(depth), width = way->weights == EXAI_SIGNED ? 2 * eights : eights;
+    exai_wide_vector(x, depth, way->layer->in_zero, way->weights, v);
+    if (way->wide)
+        exai_dots(wide, width, list, n, v, width, d);
+    else
+        exai_rows_dot(way->layer->weights, depth, list, n, v, eights, way->weights, d);
 }
 
-#elif EXAI_DSP
+#if EXAI_DSP
 
 /* Two rows with one vector, eight columns at a time: thirteen instructions for sixteen products. */
 static void two_rows(const int16_t *r0, const int16_t *r1, const int16_t *v, uint32_t eights, int32_t *sum0, int32_t *sum1) {
@@ -171,24 +121,11 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 
 #endif
 
-uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
-    uint32_t size = 0;
-#if EXAI_MVE
-    for (int32_t k = 0; k < n && offset; k += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-        const int32x4_t added = vldrwq_gather_shifted_offset_z_s32(offset, vldrhq_z_u32(list + k, p), p);
-        vstrwq_p_s32(d + k, vaddq_s32(vldrwq_z_s32(d + k, p), added), p);
-    }
-    size = exai_sizes(d, n);
-#else
-    for (int32_t k = 0; k < n; k++) {
-        if (offset) d[k] += offset[list[k]];
-        size |= exai_size(d[k]);
-    }
 #endif
-    int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
-    size = 0;
-    for (int32_t k = 0; k < n; k++) {
+
+uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t k, int32_t n, int32_t *d, int32_t *shift, uint32_t size) {
+    int32_t by = *shift, half = by ? 1 << (by - 1) : 0;
+    for (; k < n; k++) {
         const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
         int32_t q = 0;
         if ((uint32_t)(fifteen + 128) > 256u) {
@@ -207,6 +144,18 @@ uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const
     *shift = by;
     return size;
 }
+
+#if !EXAI_MVE
+uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by) {
+    uint32_t size = 0;
+    for (int32_t k = 0; k < n; k++) {
+        if (offset) d[k] += offset[list[k]];
+        size |= exai_size(d[k]);
+    }
+    *by = exai_length(size) > 15 ? exai_length(size) - 15 : 0;
+    return exai_quotients_of(m, list, 0, n, d, by, 0);
+}
+#endif
 
 int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
                         int16_t *m) {
@@ -232,24 +181,14 @@ int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t si
     return exponent + up;
 }
 
+#if !EXAI_MVE
+
 /* Four more of a list, where bits are set. */
 #define FOUR(bits, i)                                           \
     if ((bits) & 1u) *end++ = (uint16_t)(i);                          \
     if ((bits) & 2u) *end++ = (uint16_t)((i) + 1);          \
     if ((bits) & 4u) *end++ = (uint16_t)((i) + 2);      \
     if ((bits) & 8u) *end++ = (uint16_t)((i) + 3)
-
-#if EXAI_MVE
-/* Where bits of four are set, and how many; what lies behind them is written over by those that follow. */
-static const uint8_t set[16][4] = {{0}, {0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}, {3}, {0, 3}, {1, 3}, {0, 1, 3},
-                                   {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}};
-static const uint8_t sets[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
-
-static inline uint16_t *listed(uint32_t four, int32_t i, uint16_t *end) {
-    vstrhq_u32(end, vaddq_n_u32(vldrbq_u32(set[four]), (uint32_t)i));
-    return end + sets[four];
-}
-#endif
 
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
     uint16_t *end = list;
@@ -260,13 +199,8 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32
         const uint8_t *const bits = gate;
         for (; i + 8 <= to && !((first | i) & 7); i += 8) {
             const uint32_t byte = bits[(first + i) >> 3];
-#if EXAI_MVE
-            end = listed(byte & 15u, i, end);
-            end = listed(byte >> 4, i + 4, end);
-#else
             FOUR(byte, i);
             FOUR(byte >> 4, i + 4);
-#endif
         }
         for (; i < to; i++) {
             if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
@@ -303,43 +237,33 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
         return;
     }
     int16_t *const m = (int16_t *)below + first, *const e = (int16_t *)below + keep->pixels * channels + pixel;
-#if EXAI_MVE
-    for (int32_t i = 0; i < channels; i += 8) vstrhq_p_s16(m + i, vdupq_n_s16(0), vctp16q((uint32_t)(channels - i)));
-#else
     memset(m, 0, (size_t)channels * sizeof *m);
-#endif
     *e = EXAI_NOTHING;
     if (exponent == EXAI_NOTHING) return;
     if (keep->form == EXAI_RELEVANCE) {
         const int8_t *const v = (const int8_t *)gate + first;
         const int32_t small = exai_length(exai_sizes(sums, n)) <= 22; /* a value's steps have eight bits and a sign */
-#if EXAI_MVE
-        uint32x4_t sizes = vdupq_n_u32(0);
-        for (int32_t k = 0; k < n; k += 4) {
-            const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-            int32x4_t four = vldrbq_gather_offset_z_s32(v, vldrhq_z_u32(list + k, p), p);
-            const int32x4_t factor = vldrwq_z_s32(sums + k, p), steps = vsubq_n_s32(four, keep->zero);
-            four = small ? vmulq_s32(factor, steps) : vmulhq_s32(factor, vshlq_n_s32(steps, 23));
-            vstrwq_p_s32(sums + k, four, p);
-            sizes = vorrq_u32(sizes, vreinterpretq_u32_s32(veorq_s32(four, vshrq_n_s32(four, 31))));
-        }
-        size = vgetq_lane_u32(sizes, 0) | vgetq_lane_u32(sizes, 1) | vgetq_lane_u32(sizes, 2) | vgetq_lane_u32(sizes, 3);
-#else
         for (int32_t k = 0; k < n; k++) {
             const int32_t steps = v[list[k]] - keep->zero;
             sums[k] = small ? sums[k] * steps : exai_shortened(sums[k], steps * 128);
             size |= exai_size(sums[k]);
         }
-#endif
         exponent += small ? 0 : 9;
     } else {
         size = exai_sizes(sums, n);
     }
     if (!size) return;
     const int32_t by = exai_coarse(size, exponent, EXAI_PRECISION);
-    exai_place_short(sums, list, n, by, m);
+    if (by > 0) {
+        const int32_t half = 1 << (by - 1);
+        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)((sums[k] + half) >> by);
+    } else {
+        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(sums[k] * (1 << -by));
+    }
     *e = (int16_t)(exponent + by);
 }
+
+#endif
 
 int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int32_t n, int32_t first, int32_t below,
                        uint16_t *rows) {

@@ -13,6 +13,12 @@ static inline int32_t exai_eights(int32_t count) {
  * its negative ones. */
 void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide);
 
+/* What shares in listed units: `begin` widens a layer's rows of weights to `wide` if the way does that, then d takes the
+ * products of a window x with listed ones; v takes the window. */
+void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide);
+void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint16_t *list, int32_t n, const int16_t *wide,
+                 int16_t *v, int32_t *d);
+
 /* The vector that meets such rows: x less zero; under EXAI_SIGNED what is positive, then what is negative. */
 void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing, int16_t *v);
 
@@ -45,12 +51,18 @@ static inline int32_t exai_wide_exponent(const exai_way *way) {
 /* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */
 uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by);
 
+/* The same of units k ... n - 1, offsets added; `size` is that of those before, `by` may fall to zero for all. */
+uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t k, int32_t n, int32_t *d, int32_t *by, uint32_t size);
+
 /* Numbers d * 2^exponent of listed units as factors m of so many bits, the OR of their sizes being `size`; what that leaves
  * of them stays in d. The factors' exponent. */
 int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
                         int16_t *m);
 
 /* The units that carry relevance. */
+#if EXAI_MVE
+int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list);
+#else
 static inline int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list) {
     uint16_t *to = list;
     int32_t j = 0;
@@ -62,6 +74,7 @@ static inline int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list)
     if (j < count && m[j]) *to++ = (uint16_t)j;
     return (int32_t)(to - list);
 }
+#endif
 
 /* Channels from ... to - 1 of the pixel whose values begin at `first` that keep what arrives. */
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list);
@@ -99,24 +112,6 @@ static inline void exai_place(const int32_t *from, const uint16_t *list, int32_t
 #else
     const int32_t half = by > 0 ? 1 << (by - 1) : 0;
     for (int32_t k = 0; k < n; k++) to[list[k]] = by > 0 ? (from[k] + half) >> by : from[k] * (1 << -by);
-#endif
-}
-
-/* The same as mantissas. */
-static inline void exai_place_short(const int32_t *from, const uint16_t *list, int32_t n, int32_t by, int16_t *to) {
-#if EXAI_MVE
-    for (int32_t k = 0; k < n; k += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-        const int32x4_t four = vrshlq_n_s32(vldrwq_z_s32(from + k, p), -by);
-        vstrhq_scatter_shifted_offset_p_s32(to, vldrhq_z_u32(list + k, p), four, p);
-    }
-#else
-    if (by > 0) {
-        const int32_t half = 1 << (by - 1);
-        for (int32_t k = 0; k < n; k++) to[list[k]] = (int16_t)((from[k] + half) >> by);
-    } else {
-        for (int32_t k = 0; k < n; k++) to[list[k]] = (int16_t)(from[k] * (1 << -by));
-    }
 #endif
 }
 

@@ -1,0 +1,230 @@
+/* Rows and columns of weights with MVE: widened, and products of listed ones. */
+
+#include "exai_mve.h"
+#include "exai_wide.h"
+
+#if EXAI_MVE
+
+/* int8 less zero as they share, in whole vectors; under EXAI_SIGNED what is above zero, then what is below. */
+void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing, int16_t *v) {
+    const int32_t width = exai_eights(depth);
+    const int16x8_t zeros = vdupq_n_s16(0);
+    for (int32_t i = 0; i < depth; i += 8) {
+        const mve_pred16_t p = vctp16q((uint32_t)(depth - i));
+        const int16x8_t all = vsubq_m_n_s16(zeros, vldrbq_z_s16(x + i, p), (int16_t)zero, p);
+        vstrhq_s16(v + i, sharing == EXAI_ALL ? all : vmaxq_s16(all, zeros));
+        if (sharing == EXAI_SIGNED) vstrhq_s16(v + width + i, vminq_s16(all, zeros));
+    }
+}
+
+void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide) {
+    for (; rows > 0; rows--, weights += depth) {
+        exai_wide_vector(weights, depth, 0, sharing, wide);
+        wide += exai_eights(depth) * (sharing == EXAI_SIGNED ? 2 : 1);
+    }
+}
+
+#define ROW(take)                                                                                            \
+    __asm__ volatile("wlstp.16 lr, %[n], 2f\n"                                                              \
+                     "1:\n\t"                                                                              \
+                     "vldrb.s16 q0, [%[row]], #8\n\t"                                                      \
+                     "vldrh.16 q1, [%[v]], #16\n\t" take "vmladava.s16 %[sum], q0, q1\n\t"                \
+                     "letp lr, 1b\n"                                                                        \
+                     "2:"                                                                                   \
+                     : [row] "+l"(row), [v] "+r"(from), [sum] "+Te"(sum)                                    \
+                     : [n] "r"(depth), [zeros] "w"(zeros)                                                   \
+                     : "q0", "q1", "lr", "cc", "memory")
+
+void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v, int32_t negative,
+                   int sharing, int32_t *sums) {
+    const int16x8_t zeros = vdupq_n_s16(0);
+    for (int32_t k = 0; k < n; k++) {
+        const int8_t *row = weights + list[k] * depth;
+        const int16_t *from = v;
+        int32_t sum = 0;
+        if (sharing == EXAI_ALL)
+            ROW("");
+        else
+            ROW("vmax.s16 q0, q0, %q[zeros]\n\t");
+        if (sharing == EXAI_SIGNED) {
+            row = weights + list[k] * depth, from = v + negative;
+            ROW("vmin.s16 q0, q0, %q[zeros]\n\t");
+        }
+        sums[k] = sum;
+    }
+}
+
+#define PLACE(q, to) "vstrh.32 " q ", [%[" to "], %q[places], uxtw #1]\n\tadd %[" to "], %[" to "], %[step]\n\t"
+#define COLUMN(store)                                                                              \
+    __asm__ volatile("wlstp.32 lr, %[n], 2f\n"                                                     \
+                     "1:\n\t"                                                                      \
+                     "vldrb.s32 q0, [%[row]], #4\n\t" store "letp lr, 1b\n"                        \
+                     "2:"                                                                          \
+                     : [row] "+l"(row), [to] "+r"(to), [under] "+r"(under)                         \
+                     : [n] "r"(count), [places] "w"(places), [zeros] "w"(zeros), [step] "r"(8 * width), \
+                       [gain] "r"(gain), [fold] "r"(-fold)                                         \
+                     : "q0", "q1", "lr", "cc", "memory")
+
+/* One unit's weights, `width` values between two. */
+static void column(const exai_way *way, int folded, int32_t unit, const int8_t *row, int32_t count, int32_t width,
+                   int32_t below, int16_t *to) {
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)width);
+    const int32x4_t zeros = vdupq_n_s32(0);
+    const int32_t gain = folded ? exai_gain(way, unit) : 1, fold = folded ? way->fold : 0;
+    int16_t *under = to + below;
+    if (folded || way->weights == EXAI_ALL)
+        COLUMN("vmul.i32 q0, q0, %[gain]\n\tvrshl.s32 q0, %[fold]\n\t" PLACE("q0", "to"));
+    else if (way->weights == EXAI_POSITIVE)
+        COLUMN("vmax.s32 q0, q0, %q[zeros]\n\t" PLACE("q0", "to"));
+    else
+        COLUMN("vmax.s32 q1, q0, %q[zeros]\n\t" PLACE("q1", "to") "vmin.s32 q0, q0, %q[zeros]\n\t" PLACE("q0", "under"));
+}
+
+void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
+                       int32_t below, int16_t *wide) {
+    const exai_layer *const layer = way->layer;
+    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int8_t *const row = layer->weights + tap * in + first;
+    int32_t j = 0;
+    for (; j < layer->out_channels; j++) column(way, folded, j, row + j * depth, last - first, width, below, wide + j);
+    for (; j < exai_eights(layer->out_channels); j++) {
+        for (int32_t i = 0; i < last - first; i++) wide[i * width + j] = 0;
+        for (int32_t i = 0; i < last - first && way->weights == EXAI_SIGNED; i++) wide[below + i * width + j] = 0;
+    }
+}
+
+/* Four rows with one vector, eight columns at a time: ten instructions for 32 products. */
+static inline void four_rows(const int16_t *r0, const int16_t *r1, const int16_t *r2, const int16_t *r3, const int16_t *v,
+                             int32_t eights, int32_t *sums) {
+    __asm__ volatile(
+        "dls lr, %[n]\n\t"
+        "mov r0, #0\n\t"
+        "mov r2, #0\n\t"
+        "mov r4, #0\n\t"
+        "mov r6, #0\n"
+        "1:\n\t"
+        "vldrh.16 q0, [%[v]], #16\n\t"
+        "vldrh.16 q1, [%[r0]], #16\n\t"
+        "vmladava.s16 r0, q0, q1\n\t"
+        "vldrh.16 q2, [%[r1]], #16\n\t"
+        "vmladava.s16 r2, q0, q2\n\t"
+        "vldrh.16 q1, [%[r2]], #16\n\t"
+        "vmladava.s16 r4, q0, q1\n\t"
+        "vldrh.16 q2, [%[r3]], #16\n\t"
+        "vmladava.s16 r6, q0, q2\n\t"
+        "le lr, 1b\n\t"
+        "stm %[sums], {r0, r2, r4, r6}"
+        : [r0] "+r"(r0), [r1] "+r"(r1), [r2] "+r"(r2), [r3] "+r"(r3), [v] "+r"(v)
+        : [n] "r"(eights), [sums] "r"(sums)
+        : "q0", "q1", "q2", "r0", "r2", "r4", "r6", "lr", "cc", "memory");
+}
+
+void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
+               int32_t *sums) {
+    const int32_t eights = width / 8;
+    for (; n >= 4; n -= 4, list += 4, sums += 4) {
+        four_rows(rows + list[0] * stride, rows + list[1] * stride, rows + list[2] * stride, rows + list[3] * stride, v,
+                  eights, sums);
+    }
+    for (; n > 0; n--) {
+        const int16_t *row = rows + *list++ * stride, *from = v;
+        int32_t sum = 0;
+        __asm__ volatile(
+            "dls lr, %[n]\n"
+            "1:\n\t"
+            "vldrh.16 q0, [%[v]], #16\n\t"
+            "vldrh.16 q1, [%[row]], #16\n\t"
+            "vmladava.s16 %[sum], q0, q1\n\t"
+            "le lr, 1b"
+            : [sum] "+Te"(sum), [row] "+r"(row), [v] "+r"(from)
+            : [n] "r"(eights)
+            : "q0", "q1", "lr", "cc", "memory");
+        *sums++ = sum;
+    }
+}
+
+/* Weights below zero become zero. */
+static void positive(const int8_t *w, int32_t count, int8_t *to) {
+    __asm__ volatile(
+        "vmov.i32 q1, #0\n\t"
+        "wlstp.8 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrb.8 q0, [%[w]], #16\n\t"
+        "vmax.s8 q0, q0, q1\n\t"
+        "vstrb.8 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [w] "+r"(w), [to] "+r"(to)
+        : [n] "r"(count)
+        : "q0", "q1", "lr", "cc", "memory");
+}
+
+/* Vectors of a row, those before it in q4 ... q6 and the last one, which may be cut, in q7. */
+#define FULL(q, at) "vldrb.8 q0, [%[row], #" at "]\n\tvmladava.u8 %[sum], q0, " q "\n\t"
+#define CUT(at) "vpst\n\tvldrbt.8 q0, [%[row], #" at "]\n\tvmladava.u8 %[sum], q0, q7\n\t"
+#define BEFORE(q, at) "vldrb.8 " q ", [%[v], #" at "]\n\tvadd.i8 " q ", " q ", %[half]\n\t"
+#define LISTED(before, last_at, products)                                                                            \
+    __asm__ volatile("vctp.8 %[last]\n\t" before "vpst\n\t"                                                          \
+                     "vldrbt.8 q7, [%[v], #" last_at "]\n\t"                                                         \
+                     "vadd.i8 q7, q7, %[half]\n\t"                                                                   \
+                     "wls lr, %[n], 2f\n"                                                                            \
+                     "1:\n\t"                                                                                        \
+                     "ldrh %[row], [%[list]], #2\n\t"                                                                \
+                     "ldr %[sum], [%[to]]\n\t"                                                                       \
+                     "mla %[row], %[row], %[depth], %[rows]\n\t" products "str %[sum], [%[to]], #4\n\t"              \
+                     "le lr, 1b\n"                                                                                   \
+                     "2:"                                                                                            \
+                     : [list] "+r"(from), [row] "=&r"(row), [to] "+r"(to), [sum] "=&Te"(sum)                         \
+                     : [v] "r"(x), [n] "r"(n), [rows] "r"(rows), [depth] "r"(depth), [last] "r"(last), [half] "r"(128) \
+                     : "q0", "q4", "q5", "q6", "q7", "lr", "cc", "memory")
+
+/* Products of listed rows of weights that are not negative with x less a zero point of -128, added to sums. */
+static void listed_bytes(const int8_t *rows, int32_t depth, const uint16_t *list, int32_t n, const int8_t *x, int32_t *sums) {
+    for (int32_t left = depth; left > 0; left -= 64, rows += 64, x += 64) {
+        const int32_t last = left >= 64 ? 16 : (left - 1) % 16 + 1;
+        const uint16_t *from = list;
+        int32_t *to = sums, sum, row;
+        if (left >= 64)
+            LISTED(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48",
+                   FULL("q4", "0") FULL("q5", "16") FULL("q6", "32") FULL("q7", "48"));
+        else if (left > 48)
+            LISTED(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48",
+                   FULL("q4", "0") FULL("q5", "16") FULL("q6", "32") CUT("48"));
+        else if (left > 32)
+            LISTED(BEFORE("q4", "0") BEFORE("q5", "16"), "32", FULL("q4", "0") FULL("q5", "16") CUT("32"));
+        else if (left > 16)
+            LISTED(BEFORE("q4", "0"), "16", FULL("q4", "0") CUT("16"));
+        else
+            LISTED("", "0", CUT("0"));
+    }
+}
+
+/* Whether rows are kept as bytes: x less a zero point of -128 is one, too. */
+static int as_bytes(const exai_way *way) {
+    return way->wide && way->weights == EXAI_POSITIVE;
+}
+
+void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide) {
+    const int32_t out = way->layer->out_channels;
+    if (as_bytes(way))
+        positive(way->layer->weights, out * depth, (int8_t *)wide);
+    else if (way->wide)
+        exai_wide_rows(way->layer->weights, out, depth, way->weights, wide);
+}
+
+void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint16_t *list, int32_t n, const int16_t *wide,
+                 int16_t *v, int32_t *d) {
+    const int32_t eights = exai_eights(depth), width = way->weights == EXAI_SIGNED ? 2 * eights : eights;
+    if (as_bytes(way)) {
+        exai_mve_clear(d, 4 * n);
+        listed_bytes((const int8_t *)wide, depth, list, n, x, d);
+        return;
+    }
+    exai_wide_vector(x, depth, way->layer->in_zero, way->weights, v);
+    if (way->wide)
+        exai_dots(wide, width, list, n, v, width, d);
+    else
+        exai_rows_dot(way->layer->weights, depth, list, n, v, eights, way->weights, d);
+}
+
+#endif
