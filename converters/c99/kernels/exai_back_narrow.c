@@ -3,6 +3,7 @@
  * beside it: factors of very different sizes go in two parts.
  */
 
+#include "exai_mve.h"
 #include "exai_wide.h"
 
 enum { ROOM = 6, SPREAD = 3 }; /* bits that the upper part leaves to the lower; bits that may be lost without one */
@@ -36,6 +37,22 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
     return size;
 }
 
+#if EXAI_MVE
+/* The places of the inputs of one row of a window in the ring, and their columns of weights, if an input is one value. What
+ * is zero stays listed: its relevance is nothing, whatever its factor. */
+static int32_t places_of_row(const exai_way *way, const int8_t *x, int32_t tap, int32_t at, int32_t n, uint16_t *rows, int32_t *to) {
+    const int32_t depth = way->layer->kernel_rows * way->layer->kernel_columns, zero = way->layer->in_zero;
+    for (int32_t k = 0; k < n; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        const uint32x4_t four = vidupq_n_u32((uint32_t)(tap + k), 1);
+        const mve_pred16_t below = way->weights == EXAI_SIGNED ? vcmpgtq_s32(vdupq_n_s32(zero), vldrbq_z_s32(x + k, p)) : 0;
+        vstrhq_p_u32(rows + k, vaddq_m_n_u32(four, four, (uint32_t)depth, below), p);
+        vstrwq_p_u32((uint32_t *)to + k, vidupq_n_u32((uint32_t)(at + k), 1), p);
+    }
+    return n;
+}
+#endif
+
 /* The places of a window's inputs in the ring, and their columns of weights. */
 static int32_t places(const exai_way *way, const space *s, const int8_t *x, int32_t span, int32_t top, int32_t left) {
     const exai_layer *const layer = way->layer;
@@ -53,6 +70,17 @@ static int32_t places(const exai_way *way, const space *s, const int8_t *x, int3
         }
         const int32_t at = i % span * columns, row = i * columns, dilation = layer->dilation_columns;
         int32_t j = left;
+#if EXAI_MVE
+        if (in == 1 && dilation == 1 && (way->weights != EXAI_SIGNED || way->keep->form != EXAI_FACTOR)) {
+            const int32_t before = left < 0 ? -left : 0, end = left + taps < columns ? taps : columns - left;
+            if (end > before) {
+                j += before;
+                n += places_of_row(way, x + row + j, t + before, at + j, end - before, rows + n, to + n);
+            }
+            t += taps;
+            continue;
+        }
+#endif
         for (int32_t b = 0; b < taps; b++, j += dilation, t += in) {
             if (j < 0 || j >= columns) continue;
             if (plain) {
@@ -76,7 +104,11 @@ static int32_t products(const exai_way *way, const space *s, int32_t units, uint
     const int32_t length = exai_length(size), parted = length > way->bits + SPREAD;
     const int32_t by = parted ? length - way->bits + ROOM : length > way->bits ? length - way->bits : 0;
     const int32_t low = by > way->bits ? by - way->bits : 0;
+#if EXAI_MVE
+    exai_mve_clear(s->v, 4 * width);
+#else
     memset(s->v, 0, (size_t)width * sizeof *s->v * 2);
+#endif
     for (int32_t k = 0; k < units; k++) {
         const int32_t upper = exai_round(s->q[k], by);
         s->v[s->list[k]] = (int16_t)upper;

@@ -98,33 +98,77 @@ int32_t exai_dot(const int8_t *row, const int16_t *v, int32_t count, int32_t ste
 
 #endif
 
-static inline void copy(const int8_t *from, int32_t count, int8_t *to) {
 #if EXAI_MVE
-    for (; count > 0; count -= 16, from += 16, to += 16) {
-        const mve_pred16_t p = vctp8q((uint32_t)count);
-        vstrbq_p_s8(to, vldrbq_z_s8(from, p), p);
-    }
-#else
-    memcpy(to, from, (size_t)count);
-#endif
+
+static inline void copy(const int8_t *from, int32_t bytes, int8_t *to) {
+    __asm__ volatile(
+        "wlstp.8 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrb.8 q0, [%[from]], #16\n\t"
+        "vstrb.8 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [from] "+r"(from), [to] "+r"(to)
+        : [n] "r"(bytes)
+        : "q0", "lr", "cc", "memory");
 }
+
+static inline void fill(int8_t *to, int32_t bytes, int32_t value) {
+    __asm__ volatile(
+        "vdup.8 q0, %[value]\n\t"
+        "wlstp.8 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vstrb.8 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [to] "+r"(to)
+        : [n] "r"(bytes), [value] "r"(value)
+        : "q0", "lr", "cc", "memory");
+}
+
+/* A window whose columns lie side by side. */
+static void side_by_side(const exai_layer *layer, const int8_t *x, int32_t top, int32_t left, int8_t *out) {
+    const int32_t channels = layer->in_channels, all = layer->in_columns * channels, zero = layer->in_zero;
+    const int32_t bytes = layer->kernel_columns * channels, right = left * channels + bytes - all;
+    const int32_t before = left < 0 ? (-left * channels < bytes ? -left * channels : bytes) : 0;
+    const int32_t behind = right > 0 ? (right < bytes - before ? right : bytes - before) : 0;
+    const int32_t dilation = layer->dilation_rows, rows = layer->in_rows;
+    const int8_t *from = x + top * all + left * channels + before;
+    for (int32_t i = layer->kernel_rows, y = top; i > 0; i--, y += dilation, from += dilation * all, out += bytes) {
+        if (y < 0 || y >= rows) {
+            fill(out, bytes, zero);
+            continue;
+        }
+        if (before) fill(out, before, zero);
+        copy(from, bytes - before - behind, out + before);
+        if (behind) fill(out + bytes - behind, behind, zero);
+    }
+}
+
+#endif
 
 void exai_window(const exai_layer *layer, const int8_t *x, int32_t row, int32_t column, int8_t *out) {
     const int32_t channels = layer->in_channels, columns = layer->in_columns, span = layer->kernel_columns;
     const int32_t left = column * layer->stride_columns - layer->left, step = layer->dilation_columns;
     int32_t y = row * layer->stride_rows - layer->top;
+#if EXAI_MVE
+    if (step == 1) {
+        side_by_side(layer, x, y, left, out);
+        return;
+    }
+#endif
     for (int32_t i = 0; i < layer->kernel_rows; i++, y += layer->dilation_rows, out += span * channels) {
         if (y < 0 || y >= layer->in_rows) {
             memset(out, layer->in_zero, (size_t)(span * channels));
         } else if (step == 1 && left >= 0 && left + span <= columns) {
-            copy(x + (y * columns + left) * channels, span * channels, out);
+            memcpy(out, x + (y * columns + left) * channels, (size_t)(span * channels));
         } else {
             for (int32_t j = 0, z = left; j < span; j++, z += step) {
                 int8_t *const to = out + j * channels;
                 if (z < 0 || z >= columns)
                     memset(to, layer->in_zero, (size_t)channels);
                 else
-                    copy(x + (y * columns + z) * channels, channels, to);
+                    memcpy(to, x + (y * columns + z) * channels, (size_t)channels);
             }
         }
     }

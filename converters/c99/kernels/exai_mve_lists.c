@@ -5,19 +5,56 @@
 
 #if EXAI_MVE
 
-/* Where bits of four are set, and how many; what lies behind them is written over by those that follow. */
-static const uint8_t set[16][4] = {{0}, {0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}, {3}, {0, 3}, {1, 3}, {0, 1, 3},
-                                   {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}};
-static const uint8_t sets[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+/* Where bits of a byte are set; what lies behind them is written over by those that follow. */
+static const uint8_t set[256][8] = {
+    {0}, {0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}, {3}, {0, 3}, {1, 3}, {0, 1, 3}, {2, 3}, {0, 2, 3}, {1, 2, 3},
+    {0, 1, 2, 3}, {4}, {0, 4}, {1, 4}, {0, 1, 4}, {2, 4}, {0, 2, 4}, {1, 2, 4}, {0, 1, 2, 4}, {3, 4}, {0, 3, 4}, {1, 3, 4},
+    {0, 1, 3, 4}, {2, 3, 4}, {0, 2, 3, 4}, {1, 2, 3, 4}, {0, 1, 2, 3, 4}, {5}, {0, 5}, {1, 5}, {0, 1, 5}, {2, 5},
+    {0, 2, 5}, {1, 2, 5}, {0, 1, 2, 5}, {3, 5}, {0, 3, 5}, {1, 3, 5}, {0, 1, 3, 5}, {2, 3, 5}, {0, 2, 3, 5}, {1, 2, 3, 5},
+    {0, 1, 2, 3, 5}, {4, 5}, {0, 4, 5}, {1, 4, 5}, {0, 1, 4, 5}, {2, 4, 5}, {0, 2, 4, 5}, {1, 2, 4, 5}, {0, 1, 2, 4, 5},
+    {3, 4, 5}, {0, 3, 4, 5}, {1, 3, 4, 5}, {0, 1, 3, 4, 5}, {2, 3, 4, 5}, {0, 2, 3, 4, 5}, {1, 2, 3, 4, 5},
+    {0, 1, 2, 3, 4, 5}, {6}, {0, 6}, {1, 6}, {0, 1, 6}, {2, 6}, {0, 2, 6}, {1, 2, 6}, {0, 1, 2, 6}, {3, 6}, {0, 3, 6},
+    {1, 3, 6}, {0, 1, 3, 6}, {2, 3, 6}, {0, 2, 3, 6}, {1, 2, 3, 6}, {0, 1, 2, 3, 6}, {4, 6}, {0, 4, 6}, {1, 4, 6},
+    {0, 1, 4, 6}, {2, 4, 6}, {0, 2, 4, 6}, {1, 2, 4, 6}, {0, 1, 2, 4, 6}, {3, 4, 6}, {0, 3, 4, 6}, {1, 3, 4, 6},
+    {0, 1, 3, 4, 6}, {2, 3, 4, 6}, {0, 2, 3, 4, 6}, {1, 2, 3, 4, 6}, {0, 1, 2, 3, 4, 6}, {5, 6}, {0, 5, 6}, {1, 5, 6},
+    {0, 1, 5, 6}, {2, 5, 6}, {0, 2, 5, 6}, {1, 2, 5, 6}, {0, 1, 2, 5, 6}, {3, 5, 6}, {0, 3, 5, 6}, {1, 3, 5, 6},
+    {0, 1, 3, 5, 6}, {2, 3, 5, 6}, {0, 2, 3, 5, 6}, {1, 2, 3, 5, 6}, {0, 1, 2, 3, 5, 6}, {4, 5, 6}, {0, 4, 5, 6},
+    {1, 4, 5, 6}, {0, 1, 4, 5, 6}, {2, 4, 5, 6}, {0, 2, 4, 5, 6}, {1, 2, 4, 5, 6}, {0, 1, 2, 4, 5, 6}, {3, 4, 5, 6},
+    {0, 3, 4, 5, 6}, {1, 3, 4, 5, 6}, {0, 1, 3, 4, 5, 6}, {2, 3, 4, 5, 6}, {0, 2, 3, 4, 5, 6}, {1, 2, 3, 4, 5, 6},
+    {0, 1, 2, 3, 4, 5, 6}, {7}, {0, 7}, {1, 7}, {0, 1, 7}, {2, 7}, {0, 2, 7}, {1, 2, 7}, {0, 1, 2, 7}, {3, 7}, {0, 3, 7},
+    {1, 3, 7}, {0, 1, 3, 7}, {2, 3, 7}, {0, 2, 3, 7}, {1, 2, 3, 7}, {0, 1, 2, 3, 7}, {4, 7}, {0, 4, 7}, {1, 4, 7},
+    {0, 1, 4, 7}, {2, 4, 7}, {0, 2, 4, 7}, {1, 2, 4, 7}, {0, 1, 2, 4, 7}, {3, 4, 7}, {0, 3, 4, 7}, {1, 3, 4, 7},
+    {0, 1, 3, 4, 7}, {2, 3, 4, 7}, {0, 2, 3, 4, 7}, {1, 2, 3, 4, 7}, {0, 1, 2, 3, 4, 7}, {5, 7}, {0, 5, 7}, {1, 5, 7},
+    {0, 1, 5, 7}, {2, 5, 7}, {0, 2, 5, 7}, {1, 2, 5, 7}, {0, 1, 2, 5, 7}, {3, 5, 7}, {0, 3, 5, 7}, {1, 3, 5, 7},
+    {0, 1, 3, 5, 7}, {2, 3, 5, 7}, {0, 2, 3, 5, 7}, {1, 2, 3, 5, 7}, {0, 1, 2, 3, 5, 7}, {4, 5, 7}, {0, 4, 5, 7},
+    {1, 4, 5, 7}, {0, 1, 4, 5, 7}, {2, 4, 5, 7}, {0, 2, 4, 5, 7}, {1, 2, 4, 5, 7}, {0, 1, 2, 4, 5, 7}, {3, 4, 5, 7},
+    {0, 3, 4, 5, 7}, {1, 3, 4, 5, 7}, {0, 1, 3, 4, 5, 7}, {2, 3, 4, 5, 7}, {0, 2, 3, 4, 5, 7}, {1, 2, 3, 4, 5, 7},
+    {0, 1, 2, 3, 4, 5, 7}, {6, 7}, {0, 6, 7}, {1, 6, 7}, {0, 1, 6, 7}, {2, 6, 7}, {0, 2, 6, 7}, {1, 2, 6, 7},
+    {0, 1, 2, 6, 7}, {3, 6, 7}, {0, 3, 6, 7}, {1, 3, 6, 7}, {0, 1, 3, 6, 7}, {2, 3, 6, 7}, {0, 2, 3, 6, 7},
+    {1, 2, 3, 6, 7}, {0, 1, 2, 3, 6, 7}, {4, 6, 7}, {0, 4, 6, 7}, {1, 4, 6, 7}, {0, 1, 4, 6, 7}, {2, 4, 6, 7},
+    {0, 2, 4, 6, 7}, {1, 2, 4, 6, 7}, {0, 1, 2, 4, 6, 7}, {3, 4, 6, 7}, {0, 3, 4, 6, 7}, {1, 3, 4, 6, 7},
+    {0, 1, 3, 4, 6, 7}, {2, 3, 4, 6, 7}, {0, 2, 3, 4, 6, 7}, {1, 2, 3, 4, 6, 7}, {0, 1, 2, 3, 4, 6, 7}, {5, 6, 7},
+    {0, 5, 6, 7}, {1, 5, 6, 7}, {0, 1, 5, 6, 7}, {2, 5, 6, 7}, {0, 2, 5, 6, 7}, {1, 2, 5, 6, 7}, {0, 1, 2, 5, 6, 7},
+    {3, 5, 6, 7}, {0, 3, 5, 6, 7}, {1, 3, 5, 6, 7}, {0, 1, 3, 5, 6, 7}, {2, 3, 5, 6, 7}, {0, 2, 3, 5, 6, 7},
+    {1, 2, 3, 5, 6, 7}, {0, 1, 2, 3, 5, 6, 7}, {4, 5, 6, 7}, {0, 4, 5, 6, 7}, {1, 4, 5, 6, 7}, {0, 1, 4, 5, 6, 7},
+    {2, 4, 5, 6, 7}, {0, 2, 4, 5, 6, 7}, {1, 2, 4, 5, 6, 7}, {0, 1, 2, 4, 5, 6, 7}, {3, 4, 5, 6, 7}, {0, 3, 4, 5, 6, 7},
+    {1, 3, 4, 5, 6, 7}, {0, 1, 3, 4, 5, 6, 7}, {2, 3, 4, 5, 6, 7}, {0, 2, 3, 4, 5, 6, 7}, {1, 2, 3, 4, 5, 6, 7},
+    {0, 1, 2, 3, 4, 5, 6, 7}};
 
-/* The first `count` of sixteen bits, of values from i on; room for all of them. */
-static inline uint16_t *listed(uint32_t bits, int32_t i, uint16_t *end) {
-    for (; bits; bits >>= 4, i += 4) {
-        const uint32_t four = bits & 15u;
-        vstrhq_u32(end, vaddq_n_u32(vldrbq_u32(set[four]), (uint32_t)i));
-        end += sets[four];
-    }
-    return end;
+/* How many are. */
+static const uint8_t sets[256] = {
+    0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 1, 2, 2, 3, 2, 3, 3, 4, 2, 3, 3, 4, 3, 4, 4, 5, 1, 2, 2, 3, 2, 3, 3, 4,
+    2, 3, 3, 4, 3, 4, 4, 5, 2, 3, 3, 4, 3, 4, 4, 5, 3, 4, 4, 5, 4, 5, 5, 6, 1, 2, 2, 3, 2, 3, 3, 4, 2, 3, 3, 4, 3, 4, 4, 5,
+    2, 3, 3, 4, 3, 4, 4, 5, 3, 4, 4, 5, 4, 5, 5, 6, 2, 3, 3, 4, 3, 4, 4, 5, 3, 4, 4, 5, 4, 5, 5, 6, 3, 4, 4, 5, 4, 5, 5, 6,
+    4, 5, 5, 6, 5, 6, 6, 7, 1, 2, 2, 3, 2, 3, 3, 4, 2, 3, 3, 4, 3, 4, 4, 5, 2, 3, 3, 4, 3, 4, 4, 5, 3, 4, 4, 5, 4, 5, 5, 6,
+    2, 3, 3, 4, 3, 4, 4, 5, 3, 4, 4, 5, 4, 5, 5, 6, 3, 4, 4, 5, 4, 5, 5, 6, 4, 5, 5, 6, 5, 6, 6, 7, 2, 3, 3, 4, 3, 4, 4, 5,
+    3, 4, 4, 5, 4, 5, 5, 6, 3, 4, 4, 5, 4, 5, 5, 6, 4, 5, 5, 6, 5, 6, 6, 7, 3, 4, 4, 5, 4, 5, 5, 6, 4, 5, 5, 6, 5, 6, 6, 7,
+    4, 5, 5, 6, 5, 6, 6, 7, 5, 6, 6, 7, 6, 7, 7, 8};
+
+/* The first eight bits, of values from i on; room for all of them. */
+static inline uint16_t *listed(uint32_t byte, int32_t i, uint16_t *end) {
+    vstrhq_u16(end, vaddq_n_u16(vldrbq_u16(set[byte]), (uint16_t)i));
+    return end + sets[byte];
 }
 
 int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list) {
@@ -26,7 +63,9 @@ int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list) {
     for (; i + 16 <= count; i += 16) {
         const int16x8x2_t both = vld2q_s16(m + i); /* even ones, odd ones: narrowed, they are in order again */
         const int8x16_t all = vqmovntq_s16(vqmovnbq_s16(vdupq_n_s8(0), both.val[0]), both.val[1]);
-        end = listed(vcmpneq_n_s8(all, 0), i, end);
+        const uint32_t bits = vcmpneq_n_s8(all, 0);
+        end = listed(bits & 0xFFu, i, end);
+        end = listed(bits >> 8, i + 8, end);
     }
     for (; i < count; i++) {
         if (m[i]) *end++ = (uint16_t)i;
@@ -48,58 +87,49 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32
     } else {
         const int8_t *const v = (const int8_t *)gate + first, zero = (int8_t)keep->zero;
         const int only = keep->form == EXAI_FACTOR; /* what is above zero */
-        for (; i < to; i += 16) {
-            const mve_pred16_t here = vctp8q((uint32_t)(to - i));
-            const int8x16_t all = vldrbq_z_s8(v + i, here);
-            end = listed(only ? vcmpgtq_m_n_s8(all, zero, here) : vcmpneq_m_n_s8(all, zero, here), i, end);
+        for (; i + 16 <= to; i += 16) {
+            const int8x16_t all = vldrbq_s8(v + i);
+            const uint32_t bits = only ? vcmpgtq_n_s8(all, zero) : vcmpneq_n_s8(all, zero);
+            end = listed(bits & 0xFFu, i, end);
+            end = listed(bits >> 8, i + 8, end);
+        }
+        for (; i < to; i++) {
+            if (only ? v[i] > zero : v[i] != zero) *end++ = (uint16_t)i;
         }
     }
     return (int32_t)(end - list);
 }
 
-#define DIVIDE(q, r, by, lane) q = vsetq_lane_s32(vgetq_lane_s32(r, lane) / vgetq_lane_s32(by, lane), q, lane)
-
-uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
-    const int32x4_t none = vdupq_n_s32(0);
-    for (int32_t k = 0; k < n && offset; k += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-        const int32x4_t added = vldrwq_gather_shifted_offset_z_s32(offset, vldrhq_z_u32(list + k, p), p);
-        vstrwq_p_s32(d + k, vaddq_s32(vldrwq_z_s32(d + k, p), added), p);
-    }
-    uint32_t size = exai_sizes(d, n);
-    int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0;
-    size = 0;
-    for (int32_t k = 0; k < n; k += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-        const int32x4_t own = vldrwq_z_s32(d + k, p), fifteen = vrshlq_n_s32(own, -by);
-        int32x4_t r = vshlq_n_s32(vldrhq_gather_shifted_offset_z_s32(m, vldrhq_z_u32(list + k, p), p), 16), what = fifteen, q = none;
-        const uint32x4_t place = vreinterpretq_u32_s32(vaddq_n_s32(fifteen, 128));
-        const mve_pred16_t small = vcmpcsq_u32(vdupq_n_u32(256), place); /* they keep their bits */
-        if (small) {
-            const mve_pred16_t zero = vcmpeqq_n_s32(own, 0);
-            r = vpselq_s32(none, r, zero);
-            what = vpselq_s32(vdupq_n_s32(1), vpselq_s32(own, fifteen, small), zero);
-        }
-        DIVIDE(q, r, what, 0), DIVIDE(q, r, what, 1), DIVIDE(q, r, what, 2), DIVIDE(q, r, what, 3);
-        int32x4_t sizes = veorq_s32(q, vshrq_n_s32(q, 31));
-        if (small) {
-            if (by && vcmpneq_m_n_s32(vshlq_r_s32(sizes, by - 30), 0, small)) { /* one is so small that others lose bits */
-                size = exai_quotients_of(m, list, k, k + 4 < n ? k + 4 : n, d, &by, size);
-                continue;
-            }
-            q = vshlq_m_r_s32(q, by, small);
-            sizes = veorq_s32(q, vshrq_n_s32(q, 31));
-        }
-        vstrwq_p_s32(d + k, q, p);
-        size |= (uint32_t)vmaxvq_s32(0, sizes);
-    }
-    *shift = by;
-    return size;
-}
-
 /* A vector's greatest value, or its smallest one below zero, as an unsigned number of its size. */
 static inline uint32_t size_of(int32x4_t high, int32x4_t low) {
     return (uint32_t)(vmaxvq_s32(0, high) | ~vminvq_s32(-1, low));
+}
+
+/* Listed offsets added to d; the size of what comes out. */
+static uint32_t offset_by(const int32_t *offset, const uint16_t *list, int32_t n, int32_t *d) {
+    int32x4_t high = vdupq_n_s32(0), low = high;
+    __asm__ volatile(
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrh.u32 q0, [%[list]], #8\n\t"
+        "vldrw.32 q1, [%[offset], q0, uxtw #2]\n\t"
+        "vldrw.32 q0, [%[d]]\n\t"
+        "vadd.i32 q0, q0, q1\n\t"
+        "vstrw.32 q0, [%[d]], #16\n\t"
+        "vmax.s32 %q[high], %q[high], q0\n\t"
+        "vmin.s32 %q[low], %q[low], q0\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [list] "+l"(list), [d] "+r"(d), [high] "+w"(high), [low] "+w"(low)
+        : [n] "r"(n), [offset] "r"(offset)
+        : "q0", "q1", "lr", "cc", "memory");
+    return size_of(high, low);
+}
+
+uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by) {
+    const uint32_t size = offset ? offset_by(offset, list, n, d) : exai_sizes(d, n);
+    *by = exai_length(size) > 15 ? exai_length(size) - 15 : 0;
+    return exai_quotients_of(m, list, n, d, by);
 }
 
 /* Factors times the values of listed channels, shortened if they are not `small`; the size of what comes out. */

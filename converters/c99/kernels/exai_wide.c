@@ -123,15 +123,16 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 
 #endif
 
-uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t k, int32_t n, int32_t *d, int32_t *shift, uint32_t size) {
+uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t n, int32_t *d, int32_t *shift) {
     int32_t by = *shift, half = by ? 1 << (by - 1) : 0;
-    for (; k < n; k++) {
-        const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
-        int32_t q = 0;
+    uint32_t size = 0;
+    for (int32_t k = 0; k < n; k++) {
+        const int32_t r = m[list[k]] * 65536, own = d[k], fifteen = (own + half) >> by;
+        int32_t q;
         if ((uint32_t)(fifteen + 128) > 256u) {
             q = r / fifteen;
-        } else if (d[k]) { /* a small one keeps its bits */
-            q = r / d[k];
+        } else { /* a small one keeps its bits */
+            q = own ? r / own : 0;
             if (exai_size(q) >> (30 - by)) { /* it is so small that there is no room for others' last bits */
                 for (int32_t j = 0; j < k; j++) d[j] >>= by;
                 size >>= by, by = 0, half = 0;
@@ -153,7 +154,7 @@ uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const
         size |= exai_size(d[k]);
     }
     *by = exai_length(size) > 15 ? exai_length(size) - 15 : 0;
-    return exai_quotients_of(m, list, 0, n, d, by, 0);
+    return exai_quotients_of(m, list, n, d, by);
 }
 #endif
 

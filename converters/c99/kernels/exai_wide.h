@@ -51,8 +51,8 @@ static inline int32_t exai_wide_exponent(const exai_way *way) {
 /* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */
 uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by);
 
-/* The same of units k ... n - 1, offsets added; `size` is that of those before, `by` may fall to zero for all. */
-uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t k, int32_t n, int32_t *d, int32_t *by, uint32_t size);
+/* The same where d has its offsets and is to be divided by 2^by, to have 15 bits. */
+uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t n, int32_t *d, int32_t *by);
 
 /* Numbers d * 2^exponent of listed units as factors m of so many bits, the OR of their sizes being `size`; what that leaves
  * of them stays in d. The factors' exponent. */
