@@ -46,7 +46,7 @@ static int32_t places_of_row(const exai_way *way, const int8_t *x, int32_t tap, 
         const mve_pred16_t p = vctp32q((uint32_t)(n - k));
         const uint32x4_t four = vidupq_n_u32((uint32_t)(tap + k), 1);
         const mve_pred16_t below = way->weights == EXAI_SIGNED ? vcmpgtq_s32(vdupq_n_s32(zero), vldrbq_z_s32(x + k, p)) : 0;
-        vstrhq_p_u32(rows + k, vaddq_m_n_u32(four, four, (uint32_t)depth, below), p);
+        vstrhq_p_u32(rows + k, vaddq_m_n_u32(four, four, depth, below), p);
         vstrwq_p_u32((uint32_t *)to + k, vidupq_n_u32((uint32_t)(at + k), 1), p);
     }
     return n;
