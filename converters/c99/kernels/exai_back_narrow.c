@@ -23,10 +23,14 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
     const int32_t depth = layer->kernel_rows * layer->kernel_columns * layer->in_channels;
     uint32_t size = 0;
     if (!way->offset) {
+#if EXAI_MVE
+        size = exai_mve_multiplied(way, m, s->list, n, s->q);
+#else
         for (int32_t k = 0; k < n; k++) {
             s->q[k] = exai_multiplied(layer, s->list[k], m[s->list[k]], way->most);
             size |= exai_size(s->q[k]);
         }
+#endif
         *exponent += way->most - 15;
         return size;
     }
@@ -106,18 +110,23 @@ static int32_t products(const exai_way *way, const space *s, int32_t units, uint
     const int32_t low = by > way->bits ? by - way->bits : 0;
 #if EXAI_MVE
     exai_mve_clear(s->v, 4 * width);
+    exai_mve_parts(s->q, s->list, units, by, low, s->v, parted ? s->v + width : NULL);
 #else
     memset(s->v, 0, (size_t)width * sizeof *s->v * 2);
-#endif
     for (int32_t k = 0; k < units; k++) {
         const int32_t upper = exai_round(s->q[k], by);
         s->v[s->list[k]] = (int16_t)upper;
         if (parted) s->v[width + s->list[k]] = (int16_t)((s->q[k] - upper * (1 << by)) >> low);
     }
+#endif
     exai_dots(s->columns, width, s->rows, n, s->v, width, s->sums);
     if (!parted) return by;
     exai_dots(s->columns, width, s->rows, n, s->v + width, width, s->lower);
+#if EXAI_MVE
+    exai_mve_joined(s->sums, ROOM, s->lower, by - low - ROOM, n);
+#else
     for (int32_t k = 0; k < n; k++) s->sums[k] = s->sums[k] * (1 << ROOM) + (s->lower[k] >> (by - low - ROOM));
+#endif
     return by - ROOM;
 }
 

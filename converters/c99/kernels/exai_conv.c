@@ -19,8 +19,7 @@ void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratc
         if (!direct) exai_window(layer, x, p / columns, p % columns, scratch);
         for (int32_t c = 0; c < out; c += TOGETHER) {
             const int32_t n = out - c < TOGETHER ? out - c : TOGETHER;
-            exai_mve_copy(layer->bias + c, n, sums);
-            exai_mve_rows(layer->weights + c * depth, n, direct ? x + p * depth : scratch, depth, sums);
+            exai_mve_rows(layer->weights + c * depth, n, direct ? x + p * depth : scratch, depth, layer->bias + c, sums);
             exai_mve_finish(&end, c, sums, n, rises, y + c);
         }
     }

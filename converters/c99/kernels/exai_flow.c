@@ -78,10 +78,30 @@ void exai_ring_begin(exai_ring *ring, const exai_way *way, int32_t *sums, int16_
     for (int32_t i = 0; i < ring->span * way->layer->in_columns; i++) exponents[i] = EXAI_NOTHING;
 }
 
+#if EXAI_MVE
+/* A row of factors of an input of one channel becomes a row of the map: `exai_store` of each. */
+static void flush_values(const exai_keep *keep, const int8_t *v, const int32_t *sums, int16_t *exponents, int32_t count, float *to) {
+    for (int32_t j = 0; j < count; j++) {
+        const int32_t length = exponents[j] == EXAI_NOTHING ? 0 : exai_length(exai_size(sums[j])), by = length > 22 ? length - 22 : 0;
+        const int32_t t = length ? exai_round(sums[j], by) * (v[j] - keep->zero) : 0;
+        to[j] = t ? (float)t * exai_power_of_two(exponents[j] + by) : 0.0f;
+        exponents[j] = EXAI_NOTHING;
+    }
+}
+#endif
+
 void exai_ring_flush(exai_ring *ring, int32_t end, const void *gate, void *below) {
     const int32_t columns = ring->layer->in_columns, in = ring->layer->in_channels;
     if (end > ring->layer->in_rows) end = ring->layer->in_rows;
     for (; ring->next < end; ring->next++) {
+#if EXAI_MVE
+        const exai_keep *const keep = ring->keep;
+        if (in == 1 && keep->from == EXAI_FACTOR && keep->form == EXAI_MAP && !keep->adds) {
+            const int32_t first = ring->next % ring->span * columns, p = ring->next * columns;
+            flush_values(keep, (const int8_t *)gate + p, ring->sums + first, ring->exponents + first, columns, (float *)below + p);
+            continue;
+        }
+#endif
         for (int32_t j = 0; j < columns; j++) {
             const int32_t at = ring->next % ring->span * columns + j;
             int32_t *const sums = ring->sums + at * in;

@@ -13,15 +13,16 @@
                      "vldrbt.8 q7, [%[v], #" last_at "]\n\t"                                                \
                      "dls lr, %[n]\n"                                                                       \
                      "1:\n\t"                                                                               \
-                     "ldr %[sum], [%[to]]\n\t" products "add %[row], %[row], %[depth]\n\t"                  \
+                     "ldr %[sum], [%[from]], #4\n\t" products "add %[row], %[row], %[depth]\n\t"                  \
                      "str %[sum], [%[to]], #4\n\t"                                                          \
                      "le lr, 1b"                                                                            \
-                     : [row] "+r"(row), [to] "+r"(to), [sum] "=&Te"(sum)                                    \
+                     : [row] "+r"(row), [from] "+r"(from), [to] "+r"(to), [sum] "=&Te"(sum)                                    \
                      : [v] "r"(v), [n] "r"(n), [depth] "r"(depth), [last] "r"(last)                         \
                      : "q0", "q4", "q5", "q6", "q7", "lr", "cc", "memory")
 
-void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, int32_t *sums) {
+void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, const int32_t *bias, int32_t *sums) {
     for (int32_t at = 0; at < depth; at += 64, v += 64) {
+        const int32_t *from = at ? sums : bias;
         const int8_t *row = rows + at;
         const int32_t left = depth - at, last = left >= 64 ? 16 : (left - 1) % 16 + 1;
         int32_t *to = sums, sum;
@@ -46,31 +47,35 @@ int exai_mve_rises(const exai_ending *end, int32_t count) {
     return most > 0;
 }
 
+#define FINISH(away)                                                                                        \
+    __asm__ volatile(                                                                                       \
+        "dlstp.32 lr, %[n]\n"                                                                              \
+        "1:\n\t"                                                                                          \
+        "vldrw.32 q0, [%[sums]], #16\n\t"                                                                 \
+        "vldrw.32 q1, [%[multiplier]], #16\n\t"                                                           \
+        "vqrdmulh.s32 q0, q0, q1\n\t"                                                                     \
+        "vldrb.s32 q2, [%[shift]], #4\n\t" away                                                           \
+        "vrshl.s32 q0, q0, q2\n\t"                                                                        \
+        "vadd.i32 q0, q0, %[zero]\n\t"                                                                    \
+        "vmax.s32 q0, q0, %q[low]\n\t"                                                                    \
+        "vmin.s32 q0, q0, %q[high]\n\t"                                                                   \
+        "vstrb.32 q0, [%[y]], #4\n\t"                                                                     \
+        "letp lr, 1b"                                                                                       \
+        : [sums] "+r"(sums), [multiplier] "+r"(multiplier), [shift] "+l"(shift), [y] "+l"(y)                \
+        : [n] "r"(count), [zero] "r"(zero), [low] "w"(low), [high] "w"(high)                                \
+        : "q0", "q1", "q2", "lr", "cc", "memory")
+
 void exai_mve_finish(const exai_ending *end, int32_t first, const int32_t *sums, int32_t count, int rises, int8_t *y) {
     const int32x4_t zeros = vdupq_n_s32(0), low = vdupq_n_s32(end->low), high = vdupq_n_s32(end->high);
     const int32_t *multiplier = end->multiplier + first * end->step;
     const int8_t *shift = end->shift + first * end->step;
     const int32_t zero = end->zero;
+    if (end->step && !rises && end->low == zero) { /* what is below zero is cut off, however it is rounded */
+        FINISH("");
+        return;
+    }
     if (end->step && !rises) {
-        __asm__ volatile(
-            "dlstp.32 lr, %[n]\n"
-            "1:\n\t"
-            "vldrw.32 q0, [%[sums]], #16\n\t"
-            "vldrw.32 q1, [%[multiplier]], #16\n\t"
-            "vqrdmulh.s32 q0, q0, q1\n\t"
-            "vldrb.s32 q2, [%[shift]], #4\n\t"
-            "vand q1, q0, q2\n\t"
-            "vshr.s32 q1, q1, #31\n\t" /* halves go away from zero */
-            "vqadd.s32 q0, q0, q1\n\t"
-            "vrshl.s32 q0, q0, q2\n\t"
-            "vadd.i32 q0, q0, %[zero]\n\t"
-            "vmax.s32 q0, q0, %q[low]\n\t"
-            "vmin.s32 q0, q0, %q[high]\n\t"
-            "vstrb.32 q0, [%[y]], #4\n\t"
-            "letp lr, 1b"
-            : [sums] "+r"(sums), [multiplier] "+r"(multiplier), [shift] "+l"(shift), [y] "+l"(y)
-            : [n] "r"(count), [zero] "r"(zero), [low] "w"(low), [high] "w"(high)
-            : "q0", "q1", "q2", "lr", "cc", "memory");
+        FINISH("vand q1, q0, q2\n\tvshr.s32 q1, q1, #31\n\tvqadd.s32 q0, q0, q1\n\t"); /* halves go away from zero */
         return;
     }
     const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)end->step);

@@ -11,19 +11,6 @@
 
 #if EXAI_MVE
 
-static inline void exai_mve_copy(const int32_t *from, int32_t count, int32_t *to) {
-    __asm__ volatile(
-        "wlstp.32 lr, %[n], 2f\n"
-        "1:\n\t"
-        "vldrw.32 q0, [%[from]], #16\n\t"
-        "vstrw.32 q0, [%[to]], #16\n\t"
-        "letp lr, 1b\n"
-        "2:"
-        : [from] "+r"(from), [to] "+r"(to)
-        : [n] "r"(count)
-        : "q0", "lr", "cc", "memory");
-}
-
 static inline void exai_mve_clear(void *to, int32_t bytes) {
     __asm__ volatile(
         "vmov.i32 q0, #0\n\t"
@@ -37,8 +24,8 @@ static inline void exai_mve_clear(void *to, int32_t bytes) {
         : "q0", "lr", "cc", "memory");
 }
 
-/* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, added to sums. */
-void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, int32_t *sums);
+/* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, and the rows' biases. */
+void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, const int32_t *bias, int32_t *sums);
 
 /* `exai_finished` of channels `first` ... `first + count - 1`, their sums in order; `rises` is `exai_mve_rises`. */
 void exai_mve_finish(const exai_ending *end, int32_t first, const int32_t *sums, int32_t count, int rises, int8_t *y);

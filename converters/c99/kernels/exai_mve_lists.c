@@ -126,10 +126,57 @@ static uint32_t offset_by(const int32_t *offset, const uint16_t *list, int32_t n
     return size_of(high, low);
 }
 
+/* m * 2^16 over d / 2^by of listed units, in the place of d; small ones keep their bits. How many are left where one is so
+ * small that others lose theirs. */
+static int32_t divided(const int16_t *m, const uint16_t *list, int32_t n, int32_t by, int32_t *d) {
+    int32_t r, own, q, t;
+    __asm__ volatile(
+        "wls lr, %[n], 4f\n"
+        "1:\n\t"
+        "ldrh %[t], [%[list]], #2\n\t"
+        "ldr %[own], [%[d]]\n\t"
+        "ldrsh %[r], [%[m], %[t], lsl #1]\n\t"
+        "add %[t], %[own], %[half]\n\t"
+        "asr %[t], %[t], %[by]\n\t"
+        "lsl %[r], %[r], #16\n\t"
+        "add %[q], %[t], #128\n\t"
+        "cmp %[q], #256\n\t"
+        "bls 2f\n\t"
+        "sdiv %[q], %[r], %[t]\n\t"
+        "str %[q], [%[d]], #4\n\t"
+        "le lr, 1b\n\t"
+        "b 4f\n"
+        "2:\n\t"
+        "movs %[q], %[own]\n\t"
+        "beq 3f\n\t"
+        "sdiv %[q], %[r], %[own]\n\t"
+        "eor %[t], %[q], %[q], asr #31\n\t"
+        "lsrs %[t], %[t], %[room]\n\t"
+        "bne 5f\n\t"
+        "lsl %[q], %[q], %[by]\n"
+        "3:\n\t"
+        "str %[q], [%[d]], #4\n\t"
+        "le lr, 1b\n"
+        "4:\n\t"
+        "mov lr, #0\n"
+        "5:\n\t"
+        "mov %[t], lr"
+        : [list] "+r"(list), [d] "+r"(d), [r] "=&r"(r), [own] "=&r"(own), [q] "=&r"(q), [t] "=&r"(t)
+        : [n] "r"(n), [m] "r"(m), [half] "r"(by ? 1 << (by - 1) : 0), [by] "r"(by), [room] "r"(30 - by)
+        : "lr", "cc", "memory");
+    return t;
+}
+
 uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by) {
     const uint32_t size = offset ? offset_by(offset, list, n, d) : exai_sizes(d, n);
     *by = exai_length(size) > 15 ? exai_length(size) - 15 : 0;
-    return exai_quotients_of(m, list, n, d, by);
+    const int32_t left = divided(m, list, n, *by, d), done = n - left;
+    if (left) {
+        for (int32_t k = 0; k < done; k++) d[k] >>= *by;
+        *by = 0;
+        divided(m, list + done, left, 0, d + done);
+    }
+    return exai_sizes(d, n);
 }
 
 /* Factors times the values of listed channels, shortened if they are not `small`; the size of what comes out. */
@@ -169,6 +216,49 @@ static void place(const int32_t *from, const uint16_t *list, int32_t n, int32_t 
         "2:"
         : [from] "+r"(from), [list] "+l"(list)
         : [n] "r"(n), [to] "r"(to), [by] "r"(-by)
+        : "q0", "q1", "lr", "cc", "memory");
+}
+
+uint32_t exai_mve_multiplied(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, int32_t *q) {
+    const exai_layer *const layer = way->layer;
+    int32x4_t high = vdupq_n_s32(0), low = high;
+    const int32x4_t least = vdupq_n_s32(-31);
+    for (int32_t k = 0; k < n; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        const uint32x4_t unit = vldrhq_z_u32(list + k, p), which = vmulq_n_u32(unit, layer->step);
+        const int32x4_t factor = vldrhq_gather_shifted_offset_z_s32(m, unit, p);
+        const int32x4_t by = vsubq_n_s32(vldrbq_gather_offset_z_s32(layer->shift, which, p), way->most);
+        const int32x4_t gain = vrshrq_n_s32(vldrwq_gather_shifted_offset_z_s32(layer->multiplier, which, p), 16);
+        const int32x4_t four = vshlq_s32(vmulq_s32(factor, gain), vmaxq_s32(by, least));
+        vstrwq_p_s32(q + k, four, p);
+        high = vmaxq_m_s32(high, high, four, p), low = vminq_m_s32(low, low, four, p);
+    }
+    return size_of(high, low);
+}
+
+void exai_mve_parts(const int32_t *q, const uint16_t *list, int32_t n, int32_t by, int32_t less, int16_t *upper, int16_t *lower) {
+    place(q, list, n, by, upper);
+    for (int32_t k = 0; k < n && lower; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        const int32x4_t four = vldrwq_z_s32(q + k, p), rest = vsubq_s32(four, vshlq_r_s32(vrshlq_n_s32(four, -by), by));
+        vstrhq_scatter_shifted_offset_p_s32(lower, vldrhq_z_u32(list + k, p), vshlq_r_s32(rest, -less), p);
+    }
+}
+
+void exai_mve_joined(int32_t *sums, int32_t up, const int32_t *lower, int32_t by, int32_t n) {
+    __asm__ volatile(
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrw.32 q0, [%[sums]]\n\t"
+        "vldrw.32 q1, [%[lower]], #16\n\t"
+        "vshl.s32 q0, %[up]\n\t"
+        "vshl.s32 q1, %[by]\n\t"
+        "vadd.i32 q0, q0, q1\n\t"
+        "vstrw.32 q0, [%[sums]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [sums] "+r"(sums), [lower] "+r"(lower)
+        : [n] "r"(n), [up] "r"(up), [by] "r"(-by)
         : "q0", "q1", "lr", "cc", "memory");
 }
 

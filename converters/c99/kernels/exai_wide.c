@@ -123,16 +123,22 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 
 #endif
 
-uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t n, int32_t *d, int32_t *shift) {
-    int32_t by = *shift, half = by ? 1 << (by - 1) : 0;
+#if !EXAI_MVE
+uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
     uint32_t size = 0;
     for (int32_t k = 0; k < n; k++) {
-        const int32_t r = m[list[k]] * 65536, own = d[k], fifteen = (own + half) >> by;
-        int32_t q;
+        if (offset) d[k] += offset[list[k]];
+        size |= exai_size(d[k]);
+    }
+    int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
+    size = 0;
+    for (int32_t k = 0; k < n; k++) {
+        const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
+        int32_t q = 0;
         if ((uint32_t)(fifteen + 128) > 256u) {
             q = r / fifteen;
-        } else { /* a small one keeps its bits */
-            q = own ? r / own : 0;
+        } else if (d[k]) { /* a small one keeps its bits */
+            q = r / d[k];
             if (exai_size(q) >> (30 - by)) { /* it is so small that there is no room for others' last bits */
                 for (int32_t j = 0; j < k; j++) d[j] >>= by;
                 size >>= by, by = 0, half = 0;
@@ -144,17 +150,6 @@ uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t n, in
     }
     *shift = by;
     return size;
-}
-
-#if !EXAI_MVE
-uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by) {
-    uint32_t size = 0;
-    for (int32_t k = 0; k < n; k++) {
-        if (offset) d[k] += offset[list[k]];
-        size |= exai_size(d[k]);
-    }
-    *by = exai_length(size) > 15 ? exai_length(size) - 15 : 0;
-    return exai_quotients_of(m, list, n, d, by);
 }
 #endif
 

@@ -51,9 +51,6 @@ static inline int32_t exai_wide_exponent(const exai_way *way) {
 /* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */
 uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by);
 
-/* The same where d has its offsets and is to be divided by 2^by, to have 15 bits. */
-uint32_t exai_quotients_of(const int16_t *m, const uint16_t *list, int32_t n, int32_t *d, int32_t *by);
-
 /* Numbers d * 2^exponent of listed units as factors m of so many bits, the OR of their sizes being `size`; what that leaves
  * of them stays in d. The factors' exponent. */
 int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
@@ -114,6 +111,15 @@ static inline void exai_place(const int32_t *from, const uint16_t *list, int32_t
     for (int32_t k = 0; k < n; k++) to[list[k]] = by > 0 ? (from[k] + half) >> by : from[k] * (1 << -by);
 #endif
 }
+
+#if EXAI_MVE
+/* Listed factors m times the layer's multipliers; the size of what comes out. */
+uint32_t exai_mve_multiplied(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, int32_t *q);
+
+/* Listed q over 2^by, rounded; what that leaves over 2^less, if `lower` is not NULL. Sums of products with both, joined. */
+void exai_mve_parts(const int32_t *q, const uint16_t *list, int32_t n, int32_t by, int32_t less, int16_t *upper, int16_t *lower);
+void exai_mve_joined(int32_t *sums, int32_t up, const int32_t *lower, int32_t by, int32_t n);
+#endif
 
 /* Rows of outputs that a window of the way back spans. */
 static inline int32_t exai_span(const exai_layer *layer) {
