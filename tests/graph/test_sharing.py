@@ -53,7 +53,13 @@ def _said(graph: Graph) -> list[object]:
         for t in graph.tensors
     ]
     ops = [
-        (o.kind, o.inputs, o.outputs, type(o.options), None if o.options is None else vars(o.options))
+        (
+            o.kind,
+            o.inputs,
+            o.outputs,
+            type(o.options),
+            None if o.options is None else {k: np.asarray(v).tolist() for k, v in vars(o.options).items()},
+        )
         for o in graph.ops
     ]
     return [tensors, ops, graph.inputs, graph.outputs]
