@@ -40,6 +40,14 @@ static void reset(void) {
 }
 __attribute__((section(".vectors"), used)) const word vectors[2] = {(word)0x20080000, reset};
 """
+LINKED = (
+    "-Wl,--gc-sections",
+    "-Wl,--undefined=vectors",
+    "--specs=rdimon.specs",
+    "-Wl,--section-start=.vectors=0",
+    "-Wl,-Tdata=0x20000000",
+)
+"""How a program for these boards is linked."""
 HARNESS = """
 #include <stdio.h>
 #include "model.h"
@@ -65,28 +73,32 @@ int main(void) {
 """
 
 
+def told(folder: Path, program: str, machine: str) -> str:
+    """What a program says on a board of QEMU, where time goes by instructions."""
+    run = ["qemu-system-arm", "-M", machine, "-nographic", "-monitor", "none", "-serial", "none", "-icount", "shift=0"]
+    run += ["-semihosting-config", "enable=on,target=native", "-kernel", program]
+    done = subprocess.run(run, cwd=folder, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return done.stdout + done.stderr
+
+
+def instructions(ticks: int, machine: str) -> int:
+    """Of ticks of SysTick."""
+    return round(ticks * 1e9 / CLOCKS[machine])
+
+
 def measure(folder: Path, machine: str, core: tuple[str, ...]) -> tuple[int, int, int]:
     """Instructions of one prediction and of one explanation, and bytes of code."""
     options = ["arm-none-eabi-gcc", "-std=c99", "-O2", *core, "-mthumb", f"-I{folder}", f"-I{folder / 'src'}"]
     sources = [folder / "model.c", *sorted((folder / "src").glob("*.c"))]
     subprocess.run([*options, "-ffunction-sections", "-c", *sources], check=True, cwd=folder)
-    used = [
-        *options,
-        "-Wl,--gc-sections",
-        "-Wl,--undefined=vectors",
-        "--specs=rdimon.specs",
-        "-Wl,--section-start=.vectors=0",
-    ]
-    used += ["-Wl,-Tdata=0x20000000", "-Wl,-Map=map", "-o", "t.elf", "main.c", "startup.c"]
-    subprocess.run([*used, *(folder / f"{s.stem}.o" for s in sources)], check=True, cwd=folder)
+    objects = [str(folder / f"{s.stem}.o") for s in sources]
+    subprocess.run([*options, *LINKED, "-o", "t.elf", "main.c", "startup.c", *objects], check=True, cwd=folder)
     symbols = subprocess.check_output(["arm-none-eabi-nm", "-S", "t.elf"], cwd=folder, text=True).splitlines()
     ours = [line.split() for line in symbols if len(line.split()) == 4]
     code = sum(int(size, 16) for _, size, kind, name in ours if kind in "tT" and name.startswith(("exai_", "model_")))
-    run = ["qemu-system-arm", "-M", machine, "-nographic", "-monitor", "none", "-serial", "none", "-icount", "shift=0"]
-    run += ["-semihosting-config", "enable=on,target=native", "-kernel", "t.elf"]
-    done = subprocess.run(run, cwd=folder, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    ticks = map(int, (done.stdout + done.stderr).split()[-2:])
-    predicting, explaining = (round(count * 1e9 / CLOCKS[machine]) for count in ticks)
+    predicting, explaining = (
+        instructions(int(ticks), machine) for ticks in told(folder, "t.elf", machine).split()[-2:]
+    )
     return predicting, explaining, code
 
 

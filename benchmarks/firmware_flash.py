@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.firmware import CLOCKS, CORES, HARNESS, STARTUP
+from benchmarks.firmware import CORES, HARNESS, LINKED, STARTUP, instructions, told
 from converters.c99 import Explaining, write
 from converters.c99.report import EXPLAINS
 from edgexai.cli.table import table
@@ -55,13 +55,8 @@ def linked(folder: Path, objects: list[str], more: tuple[str, ...], *roots: str)
 def explaining(folder: Path, objects: list[str], more: tuple[str, ...]) -> float:
     """Millions of instructions of an explanation."""
     link = ["arm-none-eabi-gcc", "-std=c99", "-O2", *CORE, "-mthumb", *more, f"-I{folder}", f"-I{folder / 'src'}"]
-    link += ["-Wl,--gc-sections", "-Wl,--undefined=vectors", "--specs=rdimon.specs", "-Wl,--section-start=.vectors=0"]
-    link += ["-Wl,-Tdata=0x20000000", "-o", "q.elf", "main.c", "startup.c", *objects]
-    subprocess.run(link, check=True, cwd=folder)
-    run = ["qemu-system-arm", "-M", MACHINE, "-nographic", "-monitor", "none", "-serial", "none", "-icount", "shift=0"]
-    run += ["-semihosting-config", "enable=on,target=native", "-kernel", "q.elf"]
-    done = subprocess.run(run, cwd=folder, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return int((done.stdout + done.stderr).split()[-1]) * 1e3 / CLOCKS[MACHINE]
+    subprocess.run([*link, *LINKED, "-o", "q.elf", "main.c", "startup.c", *objects], check=True, cwd=folder)
+    return instructions(int(told(folder, "q.elf", MACHINE).split()[-1]), MACHINE) / 1e6
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.audit.outputs import Kind, chances, classes, kind_of, numbers, values
+from edgexai.audit.outputs import Kind, chances, classes, kind_of, numbers
 from edgexai.audit.quality import FILLS, Fill
 from edgexai.board import Board
 from edgexai.compress.measure.execute import quantized
+from edgexai.compress.measure.faithfulness import values
 from edgexai.errors import ConfigError, DataError
 from edgexai.graph import Graph, load, serialize
 from edgexai.relevance import attach

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.compress.measure.execute import as_labels, forward, real
-from edgexai.compress.measure.faithfulness import probabilities
+from edgexai.compress.measure.execute import as_labels
+from edgexai.compress.measure.faithfulness import probabilities, values
 from edgexai.errors import DataError
 from edgexai.graph import DType, Graph
 from edgexai.relevance.targets import detector
@@ -44,13 +44,6 @@ def kind_of(graph: Graph) -> Kind:
     taken = graph.tensors[graph.inputs[0]].shape
     rebuilt = logits == head and [n for n in taken[1:] if n != 1] == sizes
     return Kind.OTHER if rebuilt else Kind.CLASSES
-
-
-def values(graph: Graph, x: Array) -> NDArray[np.float64]:
-    """The first output (N, values) as real numbers."""
-    head = graph.outputs[0]
-    found = real(graph, head, forward(graph, x, [head])[0])
-    return np.asarray(found.reshape(len(x), -1), np.float64)
 
 
 def chances(graph: Graph, x: Array) -> NDArray[np.float64]:

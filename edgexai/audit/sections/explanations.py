@@ -4,12 +4,13 @@ import numpy as np
 
 from edgexai.audit import quality
 from edgexai.audit.evidence import MOST_JUDGED, Evidence, maps_of
-from edgexai.audit.outputs import Kind, chances, values
+from edgexai.audit.outputs import Kind, chances
 from edgexai.audit.picture import Panel, svg
 from edgexai.audit.report import Page, Section
 from edgexai.audit.sections.asked import begun
 from edgexai.audit.sections.robustness import noise
 from edgexai.audit.shortcuts import ENOUGH, LEAST, SUSPECT, as_a_whole, placed, tested
+from edgexai.compress.measure.faithfulness import values
 from edgexai.errors import Error
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.graph import serialize
@@ -79,12 +80,13 @@ def _faithfulness(page: Page, evidence: Evidence, x: np.ndarray, maps: np.ndarra
     if evidence.kind is Kind.OTHER:
         page.lack(f"faithfulness: the model's output is {evidence.kind.value}")
         return
-    spread = float(evidence.values.std()) or 1.0
-    unit = "in standard deviations of the output; " if evidence.kind is Kind.NUMBER else ""
+    unit = "" if evidence.has_classes else "in standard deviations of the output; "
     where = f"{unit}chance 0; {evidence.measured_on}, composite edge"
 
     def predict(v: np.ndarray) -> np.ndarray:
-        return chances(evidence.graph, v) if evidence.has_classes else values(evidence.graph, v) / spread
+        if evidence.has_classes:
+            return chances(evidence.graph, v)
+        return values(evidence.graph, v) / (float(evidence.values.std()) or 1.0)
 
     gain = quality.symmetric_gain(predict, x, maps, targets, evidence.fill)
     page.interval("faithfulness: symmetric relevance gain", quality.mean(gain), f"realistic fill; {where}")

@@ -4,11 +4,12 @@ import numpy as np
 
 from edgexai.audit import quality
 from edgexai.audit.evidence import MOST_JUDGED, Evidence, maps_of
-from edgexai.audit.outputs import Kind, chances, kind_of, values
+from edgexai.audit.outputs import Kind, chances, kind_of
 from edgexai.audit.report import Page, Section
 from edgexai.audit.sections.asked import begun
 from edgexai.audit.shortcuts import frames
 from edgexai.compress.measure.execute import real
+from edgexai.compress.measure.faithfulness import values
 from edgexai.fleet.analysis.analyse import RATE
 from edgexai.fleet.analysis.bias import biases
 from edgexai.fleet.analysis.statistics import false_discovery

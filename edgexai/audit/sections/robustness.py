@@ -6,9 +6,10 @@ import numpy as np
 
 from edgexai.audit import quality
 from edgexai.audit.evidence import Evidence
-from edgexai.audit.outputs import chances, values
+from edgexai.audit.outputs import chances
 from edgexai.audit.report import Page, Section
 from edgexai.audit.sections.asked import begun
+from edgexai.compress.measure.faithfulness import values
 from edgexai.fleet.read import evidence as stored
 from edgexai.graph.write import fingerprint
 

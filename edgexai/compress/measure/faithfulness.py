@@ -42,10 +42,15 @@ def curves(
     return areas[0], areas[1]
 
 
+def values(graph: Graph, x: Array) -> NDArray[np.float64]:
+    """The model's first output (N, values) as real numbers."""
+    found = real(graph, graph.outputs[0], forward(graph, x, graph.outputs[:1])[0])
+    return np.asarray(found.reshape(len(x), -1), np.float64)
+
+
 def probabilities(graph: Graph, x: Array) -> NDArray[np.float64]:
     """The model's first output (N, classes), as real numbers; softmax is applied if they are none yet."""
-    raw = real(graph, graph.outputs[0], forward(graph, x, graph.outputs[:1])[0])
-    out = np.asarray(raw.reshape(len(x), -1), np.float64)
+    out = values(graph, x)
     squashed = logits_of(graph, graph.outputs[0]) != graph.outputs[0]  # an int8 softmax of 1000 classes sums to less
     if np.all(out >= 0) and (np.all(np.abs(out.sum(1) - 1) < 0.1) or (squashed and np.all(out <= 1))):
         return out

@@ -12,7 +12,7 @@ from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.panels.counts import frame
 from edgexai.fleet.panels.picture import picture
 
-MOST, STRONGEST = 3, 6
+MOST, UNUSUAL, STRONGEST = 3, 6, 6
 
 
 def prototypes(own: Evidence) -> dict[str, list[dict[str, Any]]]:
@@ -32,7 +32,7 @@ def prototypes(own: Evidence) -> dict[str, list[dict[str, Any]]]:
         best = int(mine[np.argmin(distance[mine])])
         found.append(_shown(own, best) | {"stands_for": len(mine)})
     middle = float(np.median(distance))
-    far = np.argsort(-distance, kind="stable")[:STRONGEST]
+    far = np.argsort(-distance, kind="stable")[:UNUSUAL]
     return {
         "prototypes": sorted(found, key=lambda one: -int(one["stands_for"])),
         "unusual": [_shown(own, int(i)) | {"times": float(distance[i]) / middle} for i in far if middle > 0],
