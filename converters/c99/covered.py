@@ -6,9 +6,9 @@ from converters.c99.operators.floats import FLOATS
 from edgexai.graph import OpKind
 
 STATES = {OpKind.VAR_HANDLE, OpKind.READ_VARIABLE, OpKind.ASSIGN_VARIABLE, OpKind.CALL_ONCE}
-ENDS = {OpKind.SOFTMAX, OpKind.DEQUANTIZE}
+ENDS = {OpKind.DEQUANTIZE}
 """Explained where they end a model, or begin it."""
-BACK = LAYERS | MEANS | MOVES | POOLS | SAME | SUMS | {OpKind.MUL, OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM}
+BACK = LAYERS | MEANS | MOVES | POOLS | SAME | SUMS | {OpKind.MUL, OpKind.QUANTIZE, OpKind.SOFTMAX, OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM}
 
 
 def rows() -> list[str]:

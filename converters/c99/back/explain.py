@@ -127,12 +127,22 @@ class Back(Flows):
             )
         elif op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
             self._lstm(op)
-        elif op.kind in SAME or passed:
+        elif op.kind == OpKind.SOFTMAX:
             (x,) = reading.sources(op)
-            keep, gate = self.keep(x, "relevance")
-            size, above = 4 * reading.layout(x)[1], self.flow(op.outputs[0])
-            below = self.over(op.outputs[0], x)
-            self._call(op, ("exai_back_same", "exai_keep", keep.fields), [], (above, gate, below), size)
+            keep, gate = self.keep(x, "factor")
+            fields, flows = ways.softmax(reading, op, keep), (self.flow(op.outputs[0]), gate, self.over(op.outputs[0], x))
+            kernel = ("exai_back_softmax", "exai_softmax_way", fields)
+            self._call(op, kernel, [self.values(op.outputs[0])], flows, 4 * fields["channels"])
+        elif op.kind in SAME | {OpKind.QUANTIZE} or passed:
+            (x,), y, given = reading.sources(op), op.outputs[0], self.gives(op)
+            keep, gate = self.keep(x, given)
+            flows, channels = (self.flow(y), gate, self.over(y, x)), reading.layout(y)[1]
+            if given == "factor":  # the same factor of a value in other steps
+                scaled, nothing = ways.scaled(reading, op, keep), [ways.NULL, ways.NULL]
+                self._call(op, ("exai_back_sum", "exai_summand", scaled), nothing, flows, 4 * channels)
+            else:
+                number = Literal(str(channels))
+                self._call(op, ("exai_back_same", "exai_keep", keep.fields), [number], flows, 4 * channels)
         elif op.kind in SUMS | MEANS | MOVES | {OpKind.MUL}:
             for y in op.outputs:
                 for position in reversed(reading.positions(op) if y in self.flows else []):
@@ -309,7 +319,7 @@ class Back(Flows):
                 "run": run,
             }
             fields |= {"from": Literal("EXAI_RELEVANCE"), "form": Literal("EXAI_MAP")}
-            arguments = (self.flow(stop), ways.NULL, *out, room)
+            arguments = (Literal(str(channels)), self.flow(stop), ways.NULL, *out, room)
             step = Step("exai_back_same", "exai_keep", fields, arguments, (self.flow(stop),), (*out, room), "the map")
             steps.append(step)
         numbers = (Literal(f"{self.scale.hex()}f"), Literal(str(pixels)))

@@ -24,10 +24,7 @@ MOVES = {
     *(OpKind.TRANSPOSE, OpKind.PAD, OpKind.PADV2),
     *ALIASES,
 }
-SAME = {
-    *(OpKind.RELU, OpKind.RELU6, OpKind.LEAKY_RELU, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH),
-    OpKind.QUANTIZE,
-}
+SAME = {OpKind.RELU, OpKind.RELU6, OpKind.LEAKY_RELU, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH}
 """What relevance passes unchanged."""
 RELU = 1
 CHOICES = "use composite edge, epsilon, epsilon_plus or epsilon_plus_flat"
@@ -174,9 +171,9 @@ class Reading:
             raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
         if op in self.folded:
             return self._folded(op)
-        if op.kind in SAME or (op.kind == OpKind.MUL and len(self.takes(op)) > 1):
+        if op.kind in SAME | {OpKind.SOFTMAX} or (op.kind == OpKind.MUL and len(self.takes(op)) > 1):
             return "relevance"
-        if op.kind in MOVES or op.kind == OpKind.MUL:
+        if op.kind in MOVES | {OpKind.MUL, OpKind.QUANTIZE}:
             return "any" if plain else "relevance"
         if not plain:
             raise self.refusal(op, f"the rule {type(rule).__name__} behind activation {activation}", CHOICES)

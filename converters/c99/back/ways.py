@@ -252,8 +252,23 @@ def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, 
         a, shift = short(scale / low.scale(op.outputs[0])[0])
     if op.kind == OpKind.SUB:
         a, b = (-a, b) if position else (a, -b)
-    fields = {"keep": keep, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
+    channels = reading.layout(op.outputs[0])[1]
+    fields = {"keep": keep, "channels": channels, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
     return fields | {"shift": shift, "by_sign": int(by_sign)}
+
+
+def scaled(reading: Reading, op: Op, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_summand` for values that go into other steps."""
+    x, y = op.inputs[0], op.outputs[0]
+    ratio, shift = short(reading.low.scale(x)[0] / reading.low.scale(y)[0])
+    fields = {"keep": keep, "channels": reading.layout(y)[1], "own": ratio, "other": 0, "own_zero": 0, "other_zero": 0}
+    return fields | {"shift": shift, "by_sign": 0}
+
+
+def softmax(reading: Reading, op: Op, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_softmax_way`."""
+    ratio, shift = short(reading.low.scale(op.inputs[0])[0] * float(op.options.beta))
+    return {"keep": keep, "channels": reading.layout(op.outputs[0])[1], "ratio": ratio, "shift": shift}
 
 
 def short(real: float) -> tuple[int, int]:

@@ -141,10 +141,17 @@ typedef struct {
     int8_t shift;
 } exai_pool_way;
 
-/* One summand's way back: values times `own` and `other` are in one scale. */
+/* The way back of a SOFTMAX along its `channels`; `ratio` / 2^`shift` is the step of its input. */
 typedef struct {
     const exai_keep *keep;
-    int32_t own, other; /* by sign; without, `own` / 2^`shift` is the summand's step over that of the sum */
+    int32_t channels, ratio;
+    int8_t shift;
+} exai_softmax_way;
+
+/* One summand's way back: values times `own` and `other` are in one scale. `channels` are those of the sum. */
+typedef struct {
+    const exai_keep *keep;
+    int32_t channels, own, other; /* by sign; without, `own` / 2^`shift` is the summand's step over that of the sum */
     int16_t own_zero, other_zero;
     int8_t shift;
     uint8_t by_sign;
@@ -208,12 +215,16 @@ void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *abo
                    void *scratch);
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch);
+void exai_back_softmax(const exai_softmax_way *way, const int8_t *y, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
 void exai_back_gather(const exai_gather *way, const int8_t *other, const int16_t *above, const void *gate, void *below,
                       void *scratch);
 void exai_back_lstm(const exai_lstm_way *way, const int16_t *kept, const int16_t *above, const void *gate, void *below,
                     void *scratch);
 void exai_total(const float *values, int32_t count, float scale, float *sum); /* adds to it */
-void exai_back_same(const exai_keep *keep, const int16_t *above, const void *gate, void *below, void *scratch);
+/* `channels` are those of the map above. */
+void exai_back_same(const exai_keep *keep, int32_t channels, const int16_t *above, const void *gate, void *below,
+                    void *scratch);
 
 #ifdef __cplusplus
 }
