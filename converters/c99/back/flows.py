@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import prod
 
-from converters.c99.back.reading import LAYERS, MOVES, SUMS, Reading
+from converters.c99.back.reading import EXTREMES, LARGEST, LAYERS, MOVES, SUMS, Reading
 from converters.c99.schedule import Buffer, Literal, Schedule, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.composite import Composite
@@ -91,7 +91,7 @@ class Flows:
         if op.kind in LAYERS:
             signed = reading.form(op) != "factor" and not isinstance(reading.rules.get(op), Flat)
             mine = sources if signed else []
-        elif (op.kind in SUMS and reading.by_sign(op)) or op.kind == OpKind.MAX_POOL_2D:
+        elif (op.kind in SUMS and reading.by_sign(op)) or op.kind in LARGEST | EXTREMES:
             mine = sources
         elif op.kind == OpKind.MUL and self.gives(op) == "factor":
             mine = [reading.root(t) for t in op.inputs if not reading.low.tensor(t).is_constant]

@@ -92,8 +92,18 @@ void exai_average_pool(const exai_pool *pool, const int8_t *x, int8_t *y);
 void exai_max_pool(const exai_pool *pool, const int8_t *x, int8_t *y);
 void exai_add(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y);
 void exai_multiply(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y);
+void exai_extreme(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y); /* sign_b: 1 larger, -1 smaller */
+void exai_prelu(const exai_pair *pair, const int8_t *x, const int8_t *slope, int8_t *y); /* `multiplier_a` below zero */
+void exai_reduce_extreme(const exai_reduction *reduction, const int8_t *x, int8_t *y); /* `multiplier`: 1 or -1 */
 void exai_reduce(const exai_reduction *reduction, const int8_t *x, int8_t *y);
 void exai_shift(const exai_move *move, const void *x, void *y);
+/* The position of each row's largest value. */
+void exai_largest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y);
+/* Rows of a table by their numbers; those beyond it are its first and last. */
+void exai_table_rows(const int8_t *table, int32_t rows, int32_t width, const int32_t *numbers, int32_t count, int8_t *y);
+void exai_whole(const float *x, int32_t count, int32_t *y);
+void exai_requantize16(const int16_t *x, int32_t count, int32_t in_zero, int32_t multiplier, int32_t shift, int32_t zero,
+                       int8_t *y);
 void exai_lookup(const int8_t *table, const int8_t *x, int32_t count, int8_t *y);
 /* A sequence from the zero state. With `kept` (steps, 3, units), what the way back needs is written there. */
 void exai_lstm(const exai_lstm_layer *layer, const int8_t *x, int16_t *kept, int8_t *y, void *scratch);
@@ -215,6 +225,9 @@ void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *abo
                    void *scratch);
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch);
+/* The larger (`own` of 1) or smaller (-1) of two maps; `other` is 0 where the other one is a single value. */
+void exai_back_extreme(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
+                       const void *gate, void *below, void *scratch);
 void exai_back_softmax(const exai_softmax_way *way, const int8_t *y, const int16_t *above, const void *gate, void *below,
                        void *scratch);
 void exai_back_gather(const exai_gather *way, const int8_t *other, const int16_t *above, const void *gate, void *below,

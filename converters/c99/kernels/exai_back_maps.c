@@ -138,3 +138,19 @@ void exai_back_softmax(const exai_softmax_way *way, const int8_t *y, const int16
                    below);
     }
 }
+
+/* What is the largest, or smallest, gets all; equals share. */
+void exai_back_extreme(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
+                       const void *gate, void *below, void *scratch) {
+    const exai_keep *const keep = way->keep;
+    const int32_t channels = way->channels, all = keep->pixels * keep->channels, pixels = all / channels;
+    int32_t *const t = scratch;
+    for (int32_t p = 0; p < pixels; p++) {
+        const int32_t e = above[all + p], first = p * channels;
+        for (int32_t c = 0; c < channels; c++) {
+            const int32_t ahead = (own[first + c] - other[(first + c) * way->other]) * way->own;
+            t[c] = ahead < 0 ? 0 : above[first + c] * (ahead ? 2 : 1);
+        }
+        exai_store(keep, p, channels, t, exai_sizes(t, channels), e == EXAI_NOTHING ? e : e - 1, gate, below);
+    }
+}
