@@ -147,8 +147,8 @@ class Back(Flows):
             keep, gate = self.keep(x, "factor")
             fields = ways.pool(reading, op, self._forward(op)[0], keep)
             value = [self.values(x)] if op.kind in LARGEST else []
-            function = "exai_back_max" if value else ways.pool_function(fields)
-            size = 8 * reading.low.tensor(x).shape[-1]
+            function = ways.pool_function(fields, bool(value))
+            size = 12 * reading.low.tensor(op.inputs[0]).shape[-1]
             self._call(
                 op, (function, "exai_pool_way", fields), value, (self.flow(op.outputs[0]), gate, self.flow(x)), size
             )

@@ -223,6 +223,9 @@ void exai_back_mean(const exai_pool_way *way, const int16_t *above, const void *
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                    void *scratch);
+/* One window over the whole map. */
+void exai_back_largest(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch);
 /* The larger (`own` of 1) or smaller (-1) of two maps; `other` is 0 where the other one is a single value. */
