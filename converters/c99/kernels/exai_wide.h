@@ -97,8 +97,8 @@ static inline void exai_place(const int32_t *from, const uint16_t *list, int32_t
         vstrwq_scatter_shifted_offset_p_s32(to, vldrhq_z_u32(list + k, p), four, p);
     }
 #else
-    const int32_t half = by > 0 ? 1 << (by - 1) : 0;
-    for (int32_t k = 0; k < n; k++) to[list[k]] = by > 0 ? (from[k] + half) >> by : from[k] * (1 << -by);
+    const int32_t half = by > 0 ? 1 << (by - 1) : 0, up = by > 0 ? 1 : 1 << -by, down = by > 0 ? by : 0;
+    for (int32_t k = 0; k < n; k++) to[list[k]] = (from[k] * up + half) >> down;
 #endif
 }
 
