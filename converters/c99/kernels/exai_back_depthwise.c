@@ -104,7 +104,7 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             const int32_t n = exai_list(m, out, r->list);
             denominators(way, r, x, r->next, j, n);
             int32_t by;
-            const uint32_t size = exai_quotients(m, r->list, n, NULL, r->q, &by);
+            const uint32_t size = exai_quotients(way, m, r->list, n, NULL, r->q, &by);
             if (!size) continue;
             const int32_t up = exai_length(size) - (way->bits + 14);
             by = up + exai_align(r->factors, &r->exponent, all, exponent - by - UP - 16 + up);

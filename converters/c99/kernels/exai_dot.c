@@ -68,11 +68,12 @@ void exai_dot_pairs(const int8_t *rows, int32_t n, const int16_t *v, int32_t dep
             : [apart] "i"(4 * EXAI_ROWS)
             : "r1", "r2", "r10", "r11", "r12", "lr", "cc", "memory");
     }
-    for (int32_t k = 0; k < n; k++, rows += depth) {
-        for (int32_t side = 0; side < 2 && (left || k >= even); side++) {
+    for (int32_t k = left ? 0 : even; k < n; k++) {
+        const int8_t *const w = rows + k * depth;
+        for (int32_t side = 0; side < 2; side++) {
             int32_t *const sum = sums + side * EXAI_ROWS + k;
-            if (k >= even) *sum = bias[k] + exai_dot(rows, v + 4 * side, whole, 8);
-            for (int32_t i = 0; i < left; i++) *sum += rows[whole + i] * v[2 * whole + 4 * side + i];
+            if (k >= even) *sum = bias[k] + exai_dot(w, v + 4 * side, whole, 8);
+            for (int32_t i = 0; i < left; i++) *sum += w[whole + i] * v[2 * whole + 4 * side + i];
         }
     }
 }

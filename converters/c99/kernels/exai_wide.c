@@ -192,30 +192,17 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 
 #endif
 
-uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
+uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
+                        int32_t *d, int32_t *shift) {
+    int32_t by = way->down, half = by ? 1 << (by - 1) : 0;
     uint32_t size = 0;
-#if EXAI_MVE
-    for (int32_t k = 0; k < n && offset; k += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-        const int32x4_t added = vldrwq_gather_shifted_offset_z_s32(offset, vldrhq_z_u32(list + k, p), p);
-        vstrwq_p_s32(d + k, vaddq_s32(vldrwq_z_s32(d + k, p), added), p);
-    }
-    size = exai_sizes(d, n);
-#else
     for (int32_t k = 0; k < n; k++) {
-        if (offset) d[k] += offset[list[k]];
-        size |= exai_size(d[k]);
-    }
-#endif
-    int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
-    size = 0;
-    for (int32_t k = 0; k < n; k++) {
-        const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
+        const int32_t r = m[list[k]] * 65536, of = offset ? d[k] + offset[list[k]] : d[k], short_one = (of + half) >> by;
         int32_t q = 0;
-        if ((uint32_t)(fifteen + 128) > 256u) {
-            q = r / fifteen;
-        } else if (d[k]) { /* a small one keeps its bits */
-            q = r / d[k];
+        if ((uint32_t)(short_one + 128) > 256u) {
+            q = r / short_one;
+        } else if (of) { /* a small one keeps its bits */
+            q = r / of;
             if (exai_size(q) >> (30 - by)) { /* it is so small that there is no room for others' last bits */
                 for (int32_t j = 0; j < k; j++) d[j] >>= by;
                 size >>= by, by = 0, half = 0;
@@ -229,27 +216,11 @@ uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const
     return size;
 }
 
-int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
+int32_t exai_as_factors(const int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
                         int16_t *m) {
     const int32_t up = exai_coarse(size, exponent, bits);
     if (!size) return EXAI_NOTHING;
-    if (up > 0) {
-        int32_t k = 0;
-        const int32_t round = 1 << (up - 1);
-#if EXAI_MVE
-        for (; k + 4 <= n; k += 4) {
-            const int32x4_t four = vldrwq_s32(d + k), upper = vrshlq_n_s32(four, -up);
-            vstrhq_scatter_shifted_offset_s32(m, vldrhq_u32(list + k), upper);
-            vstrwq_s32(d + k, vsubq_s32(four, vshlq_r_s32(upper, up)));
-        }
-#endif
-        for (; k < n; k++) {
-            m[list[k]] = (int16_t)((d[k] + round) >> up);
-            d[k] -= m[list[k]] * (1 << up);
-        }
-    } else {
-        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(d[k] * (1 << -up)), d[k] = 0;
-    }
+    exai_place_short(d, list, n, up, m);
     return exponent + up;
 }
 
@@ -333,23 +304,23 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
     if (exponent == EXAI_NOTHING) return;
     if (keep->form == EXAI_RELEVANCE) {
         const int8_t *const v = (const int8_t *)gate + first;
-        const int32_t small = exai_length(exai_sizes(sums, n)) <= 22; /* a value's steps have eight bits and a sign */
+        const int32_t small = exai_length(exai_sizes(sums, n)) <= 22, zero = keep->zero; /* steps have eight bits and a sign */
 #if EXAI_MVE
         uint32x4_t sizes = vdupq_n_u32(0);
         for (int32_t k = 0; k < n; k += 4) {
             const mve_pred16_t p = vctp32q((uint32_t)(n - k));
             int32x4_t four = vldrbq_gather_offset_z_s32(v, vldrhq_z_u32(list + k, p), p);
-            const int32x4_t factor = vldrwq_z_s32(sums + k, p), steps = vsubq_n_s32(four, keep->zero);
+            const int32x4_t factor = vldrwq_z_s32(sums + k, p), steps = vsubq_n_s32(four, zero);
             four = small ? vmulq_s32(factor, steps) : vmulhq_s32(factor, vshlq_n_s32(steps, 23));
             vstrwq_p_s32(sums + k, four, p);
             sizes = vorrq_u32(sizes, vreinterpretq_u32_s32(veorq_s32(four, vshrq_n_s32(four, 31))));
         }
         size = vgetq_lane_u32(sizes, 0) | vgetq_lane_u32(sizes, 1) | vgetq_lane_u32(sizes, 2) | vgetq_lane_u32(sizes, 3);
 #else
-        for (int32_t k = 0; k < n; k++) {
-            const int32_t steps = v[list[k]] - keep->zero;
-            sums[k] = small ? sums[k] * steps : exai_shortened(sums[k], steps * 128);
-            size |= exai_size(sums[k]);
+        if (small) {
+            for (int32_t k = 0; k < n; k++) size |= exai_size(sums[k] *= v[list[k]] - zero);
+        } else {
+            for (int32_t k = 0; k < n; k++) size |= exai_size(sums[k] = exai_shortened(sums[k], (v[list[k]] - zero) * 128));
         }
 #endif
         exponent += small ? 0 : 9;
