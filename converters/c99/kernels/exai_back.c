@@ -5,7 +5,7 @@
 
 #include "exai_wide.h"
 
-enum { SPREAD = 3 }; /* bits that factors may lose beside a pixel's greatest one */
+enum { SPREAD = 5 }; /* bits that factors may lose beside a pixel's greatest one */
 
 static inline int32_t even(int32_t count) {
     return count + (count & 1);

@@ -168,7 +168,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
             const int32_t before = kc * above_taps + na * left_taps;
             const int16_t *const w = wide + 4 * before;
             int32_t n = 0, exponent = EXAI_NOTHING;
-            if (r.exponent != EXAI_NOTHING) {
+            if (r.exponent != EXAI_NOTHING && na && nb) {
                 exponent = r.exponent + 16 + exai_wide_exponent(way);
                 for (int32_t a = 0, t = 0; a < na; a++) { /* the factors under the taps, nothing outside the map */
                     const int32_t *const row = r.factors + outs[a] % span * layer->out_columns * eights;
