@@ -27,9 +27,9 @@ REST = 4.0
 Answer = dict[str, Any]
 
 
-def newest(directory: Path) -> list[Answer]:
+def newest(directory: Path, most: int = NEWEST) -> list[Answer]:
     """The findings of a store's newest frames."""
-    return found(directory, evidence(directory, newest=NEWEST))
+    return found(directory, evidence(directory, newest=most))
 
 
 def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:

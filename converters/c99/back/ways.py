@@ -34,7 +34,7 @@ def layer(
     x, (top, left) = reading.padded(op)
     parameters = dict(forward.parameters)
     shape = reading.low.tensor(x).shape
-    if top or left or x != reading.root(op.inputs[0]):
+    if x != op.inputs[0]:
         parameters |= {"top": parameters["top"] + top, "left": parameters["left"] + left}
         parameters |= {"in_rows": shape[1], "in_columns": shape[2]}
     weights = reading.low.constant(op.inputs[1])[own].astype(np.int64)
@@ -212,7 +212,7 @@ def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any
     """The fields of `exai_pool_way`; MEAN over rows and columns is a pool of one window."""
     x, y = op.inputs[0], op.outputs[0]
     parameters = forward.parameters
-    if op.kind == OpKind.MEAN:
+    if op.kind in (OpKind.MEAN, OpKind.REDUCE_MAX):
         shape = reading.low.tensor(x).shape
         rows, columns = (shape[1], prod(shape[2:-1]))
         sizes = {"in_rows": rows, "in_columns": columns, "channels": shape[-1], "out_rows": 1, "out_columns": 1}
@@ -234,10 +234,12 @@ def _room(pool: Mapping[str, int]) -> int:
 
 
 def of_all_positions(reading: Reading, op: Op) -> bool:
-    """Whether a mean is a pool of one window."""
+    """Whether a mean, or a largest value, is a pool of one window."""
+    if op.kind not in (OpKind.MEAN, OpKind.REDUCE_MAX):
+        return False
     shape = reading.low.tensor(op.inputs[0]).shape
     axes = {int(a) % len(shape) for a in np.atleast_1d(reading.low.constant(op.inputs[1]))}
-    return op.kind == OpKind.MEAN and len(shape) in (3, 4) and axes == set(range(1, len(shape) - 1))
+    return len(shape) in (3, 4) and axes == set(range(1, len(shape) - 1))
 
 
 def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, Any]:
@@ -252,8 +254,23 @@ def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, 
         a, shift = short(scale / low.scale(op.outputs[0])[0])
     if op.kind == OpKind.SUB:
         a, b = (-a, b) if position else (a, -b)
-    fields = {"keep": keep, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
+    channels = reading.layout(op.outputs[0])[1]
+    fields = {"keep": keep, "channels": channels, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
     return fields | {"shift": shift, "by_sign": int(by_sign)}
+
+
+def scaled(reading: Reading, op: Op, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_summand` for values that go into other steps."""
+    x, y = op.inputs[0], op.outputs[0]
+    ratio, shift = short(reading.low.scale(x)[0] / reading.low.scale(y)[0])
+    fields = {"keep": keep, "channels": reading.layout(y)[1], "own": ratio, "other": 0, "own_zero": 0, "other_zero": 0}
+    return fields | {"shift": shift, "by_sign": 0}
+
+
+def softmax(reading: Reading, op: Op, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_softmax_way`."""
+    ratio, shift = short(reading.low.scale(op.inputs[0])[0] * float(op.options.beta))
+    return {"keep": keep, "channels": reading.layout(op.outputs[0])[1], "ratio": ratio, "shift": shift}
 
 
 def short(real: float) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, keep_table, say, worker_options
 from edgexai.cli.options import port
 from edgexai.errors import ConfigError
+from edgexai.fleet.memory import keep_little
 from edgexai.messaging.broker import Broker, is_loopback
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    keep_little()  # before the imports that begin threads
     from edgexai.fleet.service import Where, serve
     from edgexai.fleet.store.users import users
 
