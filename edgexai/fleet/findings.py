@@ -23,7 +23,6 @@ SHOWN = 8
 """Frames that are shown with a finding: those that speak most for it."""
 REST = 4.0
 """How much longer than a look it takes until the next: where frames always come, looks have a fifth of a processor."""
-KEYED_BY_NODES = ("health", "bias")
 
 Answer = dict[str, Any]
 
@@ -54,9 +53,13 @@ def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:
 
 
 def key(finding: Finding) -> str:
-    """What a finding is known by, today and tomorrow: decisions are about it."""
-    who = ",".join(finding.nodes) if finding.kind in KEYED_BY_NODES else ""
-    return f"{finding.kind} {finding.model} {finding.target} {who}".strip()[:400]
+    """What a finding is known by, today and tomorrow: decisions are about it.
+
+    The node that is ill, the group that is seen otherwise, the model that is compared with; not the nodes that happen
+    to have sent frames.
+    """
+    about = ",".join(finding.nodes) if finding.kind == "health" else finding.sides[0] if finding.sides else ""
+    return f"{finding.kind} {finding.model} {finding.target} {about}".strip()[:400]
 
 
 def _strongest(finding: Finding) -> list[Any]:
@@ -110,6 +113,11 @@ class Watch:
         with self._lock:
             self.findings, self.computed, self.took, self._seen = findings, time.time(), time.time() - begun, last
         return True
+
+    def ids(self) -> set[str] | None:
+        """What the findings of the last look are known by; None before there was one."""
+        with self._lock:
+            return None if self.computed is None else {finding["id"] for finding in self.findings}
 
     def answer(self) -> Answer:
         """What was found last, and when."""

@@ -15,6 +15,7 @@ put into others. Nodes do the same by the command `probe`; what they found is sh
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,8 +48,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings, the most urgent first."""
+    from edgexai.cli.fleet.coverage import gaps, looked_at
     from edgexai.fleet.analysis.analyse import analysed
-    from edgexai.fleet.read import Span, evidence, newest, trials
+    from edgexai.fleet.read import Span, count, evidence, newest, trials
 
     if (args.confirm is None) != (args.samples is None):
         raise ConfigError("--confirm and --samples belong together: an explainer file, and what it is tried on")
@@ -79,13 +81,17 @@ def run(args: argparse.Namespace) -> int:
         outcomes = known if own is None else [*known, own]
         return finding.tried(outcomes) if outcomes else finding
 
+    models = None
     if args.spark is not None:
         from edgexai.fleet.spark import on_spark
 
         found = on_spark(args.spark, args.store, (now, before), args.rate, tried, args.suspicions)
     else:
         earlier = [] if before is None else evidence(args.store, before)
-        found = analysed(evidence(args.store, now), earlier, args.rate, tried, args.suspicions)
+        models = evidence(args.store, now)
+        found = analysed(models, earlier, args.rate, tried, args.suspicions)
+    for gap in gaps(args.store, now, before, None if models is None else sum(map(len, models))):
+        print(f"edgexai fleet: {gap}", file=sys.stderr)
     if args.json:
         print(json.dumps([finding.as_json() for finding in found], indent=1))
         return 0
@@ -94,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{finding.severity.upper():<6}  {of}\n        {finding.text}\n        {finding.next}")
     if not found:
         print(f"nothing that a fleet without faults would not show too (false-discovery rate {args.rate:.0%})")
+    if models:
+        print(looked_at(count(args.store, now), models))
     return 0
 
 
