@@ -90,7 +90,7 @@ def _offset(reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], 
 
 
 def _too_long(rows: NDArray[np.int64], offset: NDArray[np.int64], zero: int) -> int:
-    """By how many bits what relevance is divided by may be longer than LONG; quotients have those that it lacks of 30."""
+    """By how many bits what relevance is divided by may be longer than LONG; quotients have what it lacks of 30."""
     most = np.abs(rows).sum(1) * max(127 - zero, zero + 128) + np.abs(offset)
     return max(0, int(most.max()).bit_length() - LONG)
 
