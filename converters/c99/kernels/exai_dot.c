@@ -181,7 +181,8 @@ void exai_finish_sums(const exai_ending *end, int32_t first, const int32_t *sums
     if (end->low == end->zero && end->step) k = count - finish_by_relu(multiplier, shift, sums, count, end->zero, end->high, y);
 #endif
     for (; k < count; k++) {
-        y[k] = exai_clamp(exai_scale(sums[k], multiplier[k * end->step], shift[k * end->step]) + end->zero, end->low, end->high);
+        const int32_t which = k * end->step;
+        y[k] = exai_clamp(exai_scale(sums[k], multiplier[which], shift[which]) + end->zero, end->low, end->high);
     }
 }
 
