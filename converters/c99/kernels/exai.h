@@ -120,7 +120,7 @@ enum { EXAI_FACTOR, EXAI_RELEVANCE, EXAI_MAP };     /* what a flow is; MAP: floa
 enum { EXAI_OPEN, EXAI_VALUES, EXAI_BITS };         /* what gates it: nothing, the map's values, their signs as bits */
 enum { EXAI_ALL, EXAI_POSITIVE, EXAI_SIGNED };      /* weights that share: all, positive ones, those of positive products */
 enum { EXAI_NOTHING = -32768 };                     /* the exponent of a pixel of zeros */
-enum { EXAI_PRECISION = 14, EXAI_ENOUGH = 9 };      /* bits of a mantissa; of relevance, which is not listed where it is less */
+enum { EXAI_PRECISION = 14, EXAI_ENOUGH = 12 };     /* bits of a mantissa; of relevance, which is not listed where it is less */
 
 /* How a flow is kept at the map below. */
 typedef struct {

@@ -5,7 +5,9 @@
 
 #include "exai.h"
 
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__OPTIMIZE__) && !defined(EXAI_PORTABLE)
+/* The assembly is GCC's: clang keeps a register for itself that its loops take. */
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__OPTIMIZE__) && !defined(EXAI_PORTABLE) && \
+    !defined(__clang__)
 #define EXAI_DSP 1
 #include <arm_acle.h>
 #else

@@ -6,6 +6,12 @@
 
 #include "exai_arithmetic.h"
 
+#if EXAI_DSP && !EXAI_MVE
+#define EXAI_APART static __attribute__((noinline)) /* its loops take nearly all registers */
+#else
+#define EXAI_APART static inline
+#endif
+
 #if EXAI_MVE
 
 /* Eight channels, any number of taps but none; `load` and `times` say what a tap is. */
@@ -79,7 +85,7 @@
 
 /* Values times weights and their biases: the sums of `count` channels, a multiple of four; `stride` weights lie between
  * fours. */
-static inline void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
+EXAI_APART void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
                                         int32_t stride, const int32_t *bias, int32_t *sums) {
 #if EXAI_MVE
     for (int32_t at = 0; at < count; at += 8, w += 2 * stride, bias += 8, sums += 8) {
