@@ -140,6 +140,7 @@ typedef struct {
     uint8_t weights, bits;
     uint8_t parts; /* whether what factors of a pixel leave beside its greatest one is kept, and added */
     uint8_t fold;  /* weights times multipliers are divided by 2^fold */
+    uint8_t down;  /* bits that what relevance is divided by is too long */
     int8_t most;   /* the largest of the layer's shifts */
 } exai_way;
 

@@ -5,7 +5,7 @@
 
 #include "exai_wide.h"
 
-enum { ROOM = 6, SPREAD = 3 }; /* bits that the upper part leaves to the lower; bits that may be lost without one */
+enum { ROOM = 6, SPREAD = 5 }; /* bits that the upper part leaves to the lower; bits that may be lost without one */
 
 typedef struct {
     int32_t *sums, *lower, *q, *collected;      /* (window), (window), (out), ring */
@@ -36,7 +36,7 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
         exai_dots(s->wide, sides * eights, s->list, n, s->x, sides * eights, s->q);
     else
         exai_rows_dot(layer->weights, depth, s->list, n, s->x, eights, way->weights, s->q);
-    size = exai_quotients(m, s->list, n, way->offset, s->q, &by);
+    size = exai_quotients(way, m, s->list, n, way->offset, s->q, &by);
     *exponent -= 16 + by;
     return size;
 }

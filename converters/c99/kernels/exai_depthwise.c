@@ -105,7 +105,7 @@ void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *s
                 const int32_t from = times == 1 ? c : c / times;
                 for (t = 0; t < taps; t++) sums[c] += tap[t][from] * layer->weights[t * out + c];
             }
-            for (int32_t c = 0; c < out; c++) y[c] = exai_finished(&end, c, sums[c]);
+            exai_finish_sums(&end, 0, sums, out, y);
         }
     }
 }
