@@ -48,7 +48,7 @@ def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:
         frames = _frames(store, {m.id for f in findings for m in _strongest(f)})
         fleets: dict[str, list[str]] = {}
         for fleet, node in store.journal.names() | store.journal.totals(10_000_000).keys():
-            fleets.setdefault(node, []).append(fleet)
+            fleets.setdefault(node, []).append(f"{fleet}/{node}")
     return [_described(finding, frames, fleets) for finding in findings]
 
 
@@ -77,7 +77,8 @@ def _described(finding: Finding, frames: dict[int, bytes], fleets: dict[str, lis
     ]
     said["carriers"] = sum(member.score > 0.5 for member in finding.members)
     said["members"] = tuple((member.id, member.score) for member in finding.members)
-    said["places"] = [f"{fleet}/{node}" for node in finding.nodes[:SHOWN] for fleet in fleets.get(node, [])]
+    places = [[node] if "/" in node else fleets.get(node, []) for node in finding.nodes[:SHOWN]]
+    said["places"] = [place for some in places for place in some]
     return {**said, "id": key(finding), "verdict": finding.verdict, "shown": shown}
 
 

@@ -32,7 +32,7 @@ from edgexai.intervention.suspicion import Suspicion
 Spans = tuple[Span, Span | None]
 """Now, and the baseline."""
 _ROW = "key string, part int, model string, row binary, map binary"
-_KEPT = ("id", "sequence", "node", "time", "target", "score", "conservation", "group")
+_KEPT = ("id", "sequence", "fleet", "node", "time", "target", "score", "conservation", "group")
 
 
 def on_spark(master: str, directory: Path, spans: Spans, rate: float, tried: Try, suspicions: bool) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -231,3 +232,30 @@ def test_many_versions_are_not_all_compared_with_each_other() -> None:
     assert len(chosen) == COMPARED * (COMPARED - 1) // 2
     assert {name for pair in chosen for name in pair} == {f"{k:02x}" for k in range(88, 100)}
     assert pairs({"b": 30, "a": 40}) == [("b", "a")]
+
+
+def test_nodes_of_two_fleets_that_are_called_the_same_are_two() -> None:
+    def row(fleet: str, node: str) -> dict[str, Any]:
+        said = {"id": 0, "sequence": 0, "time": 0.0, "target": 0, "score": 1.0, "conservation": None, "group": ""}
+        return said | {"fleet": fleet, "node": node, "map": np.ones((2, 2)), "concepts": ()}
+
+    one = gather("aa", [row("east", "n1"), row("west", "n1"), row("east", "n2"), row("east", "n1")])
+    assert one.node.tolist() == ["east/n1", "west/n1", "n2", "east/n1"]
+
+
+def test_a_cluster_that_is_a_node_says_so() -> None:
+    """A dead camera makes a cluster, and so may its peers; a shortcut that all nodes see names none."""
+    one = clean(7, classes=4, each=300, nodes=10)
+    dead, first = one.node == "n3", np.zeros(len(one), int)
+    sick = replace(
+        one,
+        maps=np.where(dead[:, None, None], one.maps[first], one.maps),
+        concepts=np.where(dead[:, None], one.concepts[first], one.concepts),
+        target=np.where(dead, 1, one.target),
+        score=np.where(dead, 3.0, one.score),
+    )
+    found = {f.target: f for f in analysed([sick]) if f.kind == "shortcut"}
+    assert "come from node n3, and nearly all of its frames are there: look at that node first." in found[1].text
+    everywhere, _ = planted(one, 2, 0.2)
+    found = {f.target: f for f in analysed([everywhere]) if f.kind == "shortcut"}
+    assert "look at that node first" not in found[2].text

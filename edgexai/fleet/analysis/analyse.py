@@ -11,6 +11,7 @@ from edgexai.fleet.analysis.finding import Finding, urgency
 from edgexai.fleet.analysis.health import health
 from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.analysis.statistics import false_discovery
+from edgexai.fleet.analysis.whose import whose
 
 RATE = 0.1
 """Of all findings that are reported at once, at most so many are expected to be false."""
@@ -74,7 +75,7 @@ def judged(found: Sequence[Finding], rate: float, tried: Try, suspicions: bool) 
         part = 1.0 if len(kinds) == 1 else FIRST if kind == "shortcut" else (1 - FIRST) / (len(kinds) - 1)
         rates = false_discovery([f.p for f in same]) / part
         known += [f.judged(min(1.0, float(q))) for f, q in zip(same, rates, strict=True)]
-    known = [tried(f) if f.kind == "shortcut" else f for f in known]
+    known = [tried(whose(f)) if f.kind == "shortcut" else f for f in known]
     weak = [f for f in known if f.kind == "shortcut" and f.q > rate]
     shown = [f for f in known if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]
     if suspicions:
