@@ -18,6 +18,8 @@ PRECISION = 14
 """Bits of a mantissa."""
 ROOM = 30
 """Bits that sums may take."""
+LONG = 17
+"""Bits of what relevance is divided by; the largest that an input could make is one or two longer than most are."""
 NARROW = 4
 """From so many input channels on, those that carry nothing are skipped."""
 MANY = 8
@@ -63,6 +65,7 @@ def layer(
         "weights": Literal(sharing),
         "bits": bits,
         "fold": _fold(weights, parameters, depthwise) if offset is None else 0,
+        "down": 0 if offset is None else _too_long(rows, offset, reading.low.scale(x)[1]),
         "most": int(parameters["shift"].data.max()),
     }
     return fields, offset is not None or sharing == "EXAI_SIGNED"
@@ -84,6 +87,12 @@ def _offset(reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], 
     if isinstance(rule, ZPlus):
         return np.maximum(bias, 0)
     return bias if isinstance(rule, Epsilon) and reading.form(op) != "factor" else None
+
+
+def _too_long(rows: NDArray[np.int64], offset: NDArray[np.int64], zero: int) -> int:
+    """By how many bits what relevance is divided by may be longer than LONG; quotients have what it lacks of 30."""
+    most = np.abs(rows).sum(1) * max(127 - zero, zero + 128) + np.abs(offset)
+    return max(0, int(most.max()).bit_length() - LONG)
 
 
 def plain_keep(pixels: int, channels: int, form: str) -> Struct:
@@ -164,7 +173,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     width, depth = _eights(out), _eights(taps * inside)
     if depthwise:
         row = span * p["out_columns"]
-        count = 8 * (taps + 1) + 4 * width * (3 + taps + row) + 2 * (sides * taps * width + row + width)
+        count = 8 * (taps + 1) + 4 * width * (3 + row) + 2 * (sides * taps * width + width)
         return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
     rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
     direct = taps == p["stride_rows"] == p["stride_columns"] == 1

@@ -119,7 +119,8 @@ void exai_dequantize(const int8_t *x, int32_t count, float scale, int32_t zero, 
 enum { EXAI_FACTOR, EXAI_RELEVANCE, EXAI_MAP };     /* what a flow is; MAP: float32, `run` channels summed */
 enum { EXAI_OPEN, EXAI_VALUES, EXAI_BITS };         /* what gates it: nothing, the map's values, their signs as bits */
 enum { EXAI_ALL, EXAI_POSITIVE, EXAI_SIGNED };      /* weights that share: all, positive ones, those of positive products */
-enum { EXAI_NOTHING = -32768, EXAI_PRECISION = 14 }; /* the exponent of a pixel of zeros; bits of a mantissa */
+enum { EXAI_NOTHING = -32768 };                     /* the exponent of a pixel of zeros */
+enum { EXAI_PRECISION = 14, EXAI_ENOUGH = 12 };     /* bits of a mantissa; of relevance, which is not listed where it is less */
 
 /* How a flow is kept at the map below. */
 typedef struct {
@@ -140,6 +141,7 @@ typedef struct {
     uint8_t weights, bits;
     uint8_t parts; /* whether what factors of a pixel leave beside its greatest one is kept, and added */
     uint8_t fold;  /* weights times multipliers are divided by 2^fold */
+    uint8_t down;  /* bits that what relevance is divided by is too long */
     int8_t most;   /* the largest of the layer's shifts */
 } exai_way;
 
