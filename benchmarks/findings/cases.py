@@ -1,7 +1,7 @@
 """Networks with a planted shortcut, and clean ones: trained on real images, quantized, explained, sent as frames.
 
-In training nine tenths of one class carry the artefact (of sounds six); whether the network came to use it is measured by planting it
-on the other classes (`Case.fooled`). The streams that a fleet would see have it in 1, 5 or 20 % of that class.
+In training nine tenths of one class carry the artefact (of sounds six); whether the network came to use it is measured
+by planting it on the other classes (`fooled`). The streams that a fleet would see have it in 1, 5 or 20 % of that class.
 """
 
 import json
@@ -20,8 +20,8 @@ from edgexai.errors import ConfigError
 Images = NDArray[np.float32]
 Labels = NDArray[np.int64]
 SHARE_IN_TRAINING = {"mnist": 0.9, "digits": 0.9, "cifar": 0.9, "kws": 0.6}
-"""Share of the class that carries the artefact in training. Of nine tenths of few sounds, what is left of the words is too
-little: fewer than 40 of the class are then predicted without the tone."""
+"""Share of the class that carries the artefact in training. Of sounds there are few: with nine tenths, fewer than 40 of
+the class are predicted without the tone."""
 TRAINED = {"mnist": 0.6, "digits": 0.6, "cifar": 0.6, "kws": 0.33}
 """Share of the data that a network is trained on; the rest are the stream. One that has learned before needs fewer."""
 EPOCHS = {"mnist": 12, "digits": 30, "cifar": 16, "kws": 8}

@@ -15,16 +15,19 @@ from converters.c99 import manifest, project
 from converters.c99.back import Explaining, explanation, float_explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
-from converters.c99.lowering import OUT_TYPES, Lowering
+from converters.c99.lowering import PORT_TYPES, Lowering
 from converters.c99.memory import Placement, aligned, placed
 from converters.c99.recompute import within
 from converters.c99.schedule import Constant, Schedule
 from converters.c99.text import Tables, calls
 from edgexai.errors import ConfigError, DataError
-from edgexai.graph import DType, Graph, load
+from edgexai.graph import Graph, load
+from edgexai.graph.ir import NUMPY
 from edgexai.graph.write import fingerprint
 from edgexai.relevance.composite_file import composite_of
 
+SIZES = {"float": 4, "int32_t": 4, "int16_t": 2}
+"""Bytes of what a port takes, where it is more than one."""
 KERNELS = files("converters.c99").joinpath("kernels")
 
 
@@ -188,7 +191,7 @@ def write(
         explanation=whole,
         room=room,
         predict_constants=predict_constants,
-        port_bytes=sum(n * (4 if kind == "float" else 1) for kind, n in (*ports.inputs, *ports.outputs)),
+        port_bytes=sum(n * SIZES.get(kind, 1) for kind, n in (*ports.inputs, *ports.outputs)),
         relevance=prod(shape) if whole is not None else 0,
     )
 
@@ -203,7 +206,7 @@ class Ports:
     @staticmethod
     def of(graph: Graph) -> "Ports":
         """The ports of a graph."""
-        sizes = [[(OUT_TYPES[graph.tensors[t].dtype], prod(graph.tensors[t].shape)) for t in ts] for ts in
+        sizes = [[(PORT_TYPES[graph.tensors[t].dtype], prod(graph.tensors[t].shape)) for t in ts] for ts in
                  (graph.inputs, graph.outputs)]  # fmt: skip
         return Ports(tuple(sizes[0]), tuple(sizes[1]))
 
@@ -298,7 +301,7 @@ def _selftest(
     arrays = []
     for t, values in ((graph.inputs[0], samples), (graph.outputs[0], expected)):
         tensor = graph.tensors[t]
-        wanted = np.dtype({DType.FLOAT32: "float32", DType.UINT8: "uint8"}.get(tensor.dtype, "int8"))
+        wanted = np.dtype(NUMPY[tensor.dtype])
         if values.dtype != wanted or values.size != len(samples) * prod(tensor.shape):
             raise DataError(f"samples for {tensor.name!r} must be {wanted} of shape (n, {prod(tensor.shape)})")
         arrays.append(values.reshape(len(samples), -1))

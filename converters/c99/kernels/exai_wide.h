@@ -43,11 +43,12 @@ static inline int32_t exai_wide_exponent(const exai_way *way) {
 }
 
 /* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */
-uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by);
+uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
+                        int32_t *d, int32_t *by);
 
-/* Numbers d * 2^exponent of listed units as factors m of so many bits, the OR of their sizes being `size`; what that leaves
- * of them stays in d. The factors' exponent. */
-int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
+/* Numbers d * 2^exponent of listed units as factors m of so many bits, the OR of their sizes being `size`; the factors'
+ * exponent. */
+int32_t exai_as_factors(const int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
                         int16_t *m);
 
 /* The units that carry relevance. */
@@ -97,8 +98,8 @@ static inline void exai_place(const int32_t *from, const uint16_t *list, int32_t
         vstrwq_scatter_shifted_offset_p_s32(to, vldrhq_z_u32(list + k, p), four, p);
     }
 #else
-    const int32_t half = by > 0 ? 1 << (by - 1) : 0;
-    for (int32_t k = 0; k < n; k++) to[list[k]] = by > 0 ? (from[k] + half) >> by : from[k] * (1 << -by);
+    const int32_t half = by > 0 ? 1 << (by - 1) : 0, up = by > 0 ? 1 : 1 << -by, down = by > 0 ? by : 0;
+    for (int32_t k = 0; k < n; k++) to[list[k]] = (from[k] * up + half) >> down;
 #endif
 }
 

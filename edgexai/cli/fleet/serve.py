@@ -6,6 +6,7 @@ edgexai fleet --broker mqtts://broker.example --ca ca.pem --certificate fleet.pe
 
 import argparse
 import logging
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,4 +90,11 @@ def _tls(args: argparse.Namespace) -> tuple[Path, Path] | None:
     for path in (args.page_certificate, args.page_key):
         if not path.is_file():
             raise ConfigError(f"{path}: there is no such file")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(args.page_certificate, args.page_key)
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"{args.page_certificate} and {args.page_key} are no certificate and its key ({error.reason or error}); "
+            "give two PEM files that belong together"
+        ) from None
     return args.page_certificate, args.page_key

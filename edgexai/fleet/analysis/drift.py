@@ -67,9 +67,8 @@ def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
         if change is None:
             continue
         at = change.at
-        when = datetime.fromtimestamp(change.time, UTC)
         text = (
-            f"Class {target}: its reasons changed about frame {at} of {len(own)} ({when:%Y-%m-%d %H:%M} UTC), by "
+            f"Class {target}: its reasons changed about frame {at} of {len(own)} ({_said(change.time)}), by "
             f"{change.effect:.2f} standard deviations (p = {change.p:.1g})."
         )
         nodes = tuple(sorted(set(own.node[at:].tolist())))
@@ -80,6 +79,14 @@ def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
             )
         )
     return found
+
+
+def _said(seconds: float) -> str:
+    """A moment in words; stores of before may hold some that no calendar knows."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:.3g} s by the node's clock"
 
 
 def change_point(

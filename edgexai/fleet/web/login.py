@@ -57,6 +57,9 @@ class Door:
         token = _token(request.headers)
         session = self._sessions.of(token)
         user = None if session is None else known.get(session.user)
+        if session is not None and (user is None or user.password != session.password):  # removed, or changed since
+            self._sessions.end(token)
+            session = user = None
         if path == "/login":
             return FileResponse(STATIC / "login.html")
         if path == "/api/session":
@@ -98,7 +101,7 @@ class Door:
         user = await self._verified(request, name, password)
         if isinstance(user, Response):
             return user
-        token = self._sessions.begin(user.name)
+        token = self._sessions.begin(user.name, user.password)
         session = self._sessions.of(token)
         answer = Answer(_described(True, session, user))
         # over plain HTTP the page is for this machine alone, and a browser would not send a secure cookie back

@@ -67,7 +67,7 @@ const typed = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", {},
 
 const named = (finding) => finding.class ?? (finding.target === null ? null : `class ${finding.target}`);
 const nodeLink = (finding, node) => {
-  const place = finding.places.find((p) => p.endsWith(`/${node}`));
+  const place = finding.places.find((p) => p === node || p.endsWith(`/${node}`));
   return follow(el("a", { href: linkTo(place ? { view: "node", node: place } : { view: "nodes", q: node }, true) }, node));
 };
 
