@@ -1,7 +1,7 @@
 """Networks with a planted shortcut, and clean ones: trained on real images, quantized, explained, sent as frames.
 
 In training nine tenths of one class carry the artefact (of sounds six); whether the network came to use it is measured
-by planting it on the other classes (`fooled`). The streams that a fleet would see have it in 1, 5 or 20 % of that class.
+by planting it on the other classes (`fooled`). The streams have it in 1, 5 or 20 % of that class.
 """
 
 import json
