@@ -111,7 +111,8 @@ def write(
     ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. ``ram`` is the most bytes that
     an arena may have: maps that explaining would keep are computed again then (see `converters.c99.recompute`).
     Raises UnsupportedOperator for an operator without a kernel, by number and name; ConfigError for a name that C does
-    not take, a folder with files of others, a frame that is too small, or RAM in which nothing runs; DataError for samples that do not fit.
+    not take, a folder with files of others, a frame that is too small, or RAM in which nothing runs; DataError for
+    samples that do not fit.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
