@@ -198,10 +198,11 @@ def abs_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArr
     return np.asarray(np.clip(y + out_zero, -128, 127), np.int8)
 
 
-def elu_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:
-    """ELU of every int8, in float32."""
+def elu_table(scale: float, zero: int, out_scale: float, out_zero: int, is_real: bool = False) -> NDArray[np.int8]:
+    """ELU of every int8, in float32; ``is_real`` of a float operator between DEQUANTIZE and QUANTIZE, which divides."""
     x = np.float32(scale) * (INT8 - zero).astype(np.float32)
-    y = np.where(x < 0, np.expm1(np.minimum(x, 0)), x) * (np.float32(1) / np.float32(out_scale))
+    y = np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+    y = y / np.float32(out_scale) if is_real else y * (np.float32(1) / np.float32(out_scale))
     whole = np.sign(y) * np.floor(np.abs(y) + np.float32(0.5))
     return np.clip(whole.astype(np.int64) + out_zero, -128, 127).astype(np.int8)
 

@@ -44,6 +44,8 @@ class _Writer:
     ops: list[Op] = field(default_factory=list)
     origin: dict[Op, int] = field(default_factory=dict)
     at: int = 0
+    replaced: set[Op] = field(default_factory=set)
+    """Operators that an earlier one became part of."""
 
     def add(self, op: Op) -> None:
         self.ops.append(op)
@@ -100,7 +102,7 @@ def rewritten(source: Graph, floats: bool = False) -> Rewritten:
     rows = {kind: row for kind, row in ROWS.items() if not (floats and kind in INTEGER)}
     for i, op in enumerate(graph.ops):
         writer.at = where.get(op.outputs[0], i) if op.outputs else i
-        if op.kind not in rows or not rows[op.kind](writer, op):
+        if op not in writer.replaced and (op.kind not in rows or not rows[op.kind](writer, op)):
             writer.add(op)
     made = replace(graph, tensors=tuple(writer.tensors), ops=tuple(writer.ops))
     object.__setattr__(made, "sha256", source.sha256)  # still the model of that file
@@ -184,6 +186,52 @@ def _broadcast(w: _Writer, op: Op) -> bool:
     return True
 
 
+def _tiled(w: _Writer, op: Op) -> bool:
+    x, y = op.inputs[0], op.outputs[0]
+    if not w.tensors[op.inputs[1]].is_constant:
+        return False
+    made, shape = x, list(w.tensors[x].shape)
+    for axis, times in enumerate(int(n) for n in w.tensors[op.inputs[1]].array.reshape(-1)):
+        if times > 1:
+            shape[axis] *= times
+            made = w.joined([made] * times, axis, shape)
+    w.reshaped(made, w.tensors[y].shape, y)
+    return True
+
+
+def _number(w: _Writer, op: Op) -> bool:
+    """SELECT(x < 0, x + rows, x), the number of a row that may count from the end, as tables are read anyway."""
+    condition, other, x = op.inputs
+    less, sum_ = (next((one for one in w.source.ops if t in one.outputs), None) for t in (condition, other))
+    if less is None or sum_ is None or w.tensors[x].dtype != DType.INT32:
+        return False
+    kinds, readers = (less.kind, sum_.kind), [one for one in w.source.ops if op.outputs[0] in one.inputs]
+    zero, count = (w.tensors[one.inputs[1]] for one in (less, sum_))
+    if kinds != (OpKind.LESS, OpKind.ADD) or {less.inputs[0], sum_.inputs[0]} != {x}:
+        return False
+    if not zero.is_constant or not count.is_constant or zero.array.reshape(-1)[0] or not readers:
+        return False
+    rows = {int(count.array.reshape(-1)[0])}
+    if any(one.kind != OpKind.GATHER or {w.tensors[one.inputs[0]].shape[0]} != rows for one in readers):
+        return False
+    w.reshaped(x, w.tensors[op.outputs[0]].shape, op.outputs[0])
+    return True
+
+
+def _real_function(w: _Writer, op: Op) -> bool:
+    """A float function of an int8 map that becomes int8 at once, which a table does."""
+    before = next((one for one in w.source.ops if op.inputs[0] in one.outputs), None)
+    after = [one for one in w.source.ops if op.outputs[0] in one.inputs]
+    if before is None or before.kind != OpKind.DEQUANTIZE or len(after) != 1 or after[0].kind != OpKind.QUANTIZE:
+        return False
+    x, y = w.tensors[before.inputs[0]], w.tensors[after[0].outputs[0]]
+    if {x.dtype, y.dtype} != {DType.INT8} or op.outputs[0] in w.source.outputs:
+        return False
+    w.replaced.add(after[0])
+    w.add(replace(op, inputs=before.inputs, outputs=after[0].outputs))
+    return True
+
+
 def _reversed(w: _Writer, op: Op) -> bool:
     x, y = op.inputs[0], op.outputs[0]
     shape = w.tensors[x].shape
@@ -232,8 +280,14 @@ ROWS: Mapping[OpKind, Callable[[_Writer, Op], bool]] = {
     OpKind.RESIZE_NEAREST_NEIGHBOR: _nearest,
     OpKind.BROADCAST_TO: _broadcast,
     OpKind.REVERSE_V2: _reversed,
+    OpKind.TILE: _tiled,
+    OpKind.ELU: _real_function,
+    OpKind.SELECT: _number,
+    OpKind.SELECT_V2: _number,
     OpKind.TRANSPOSE_CONV: _transposed,
 }
 """What each becomes; a row answers False where it does not know the form."""
-INTEGER = {OpKind.TRANSPOSE_CONV}
+INTEGER = {OpKind.TRANSPOSE_CONV, OpKind.ELU, OpKind.SELECT, OpKind.SELECT_V2}
 """Written as others in int8 alone."""
+ONE_FORM = {OpKind.ELU, OpKind.SELECT, OpKind.SELECT_V2}
+"""Of which only one form has a row."""

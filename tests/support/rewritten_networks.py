@@ -101,6 +101,18 @@ def broadcast(net: Net, y: int) -> int:
     return net.op(OpKind.BROADCAST_TO, [given, net.ints(list(wide))], [net.same(y, wide)])
 
 
+def real(net: Net, y: int) -> int:
+    """What a converter makes of an ELU: float32 in between."""
+    near = branch(net, y)
+    shape = net.tensors[near].shape
+    q = net.tensors[near].quantization
+    assert q is not None
+    q.scale[0] = 0.03
+    x = net.op(OpKind.DEQUANTIZE, [near], [_port(net, shape, DType.FLOAT32)], schema.DequantizeOptionsT())
+    x = net.op(OpKind.ELU, [x], [_port(net, shape, DType.FLOAT32)])
+    return net.op(OpKind.QUANTIZE, [x], [net.map(shape, 0.02, -70)], schema.QuantizeOptionsT())
+
+
 def turned(net: Net, y: int) -> int:
     return net.op(OpKind.REVERSE_V2, [y, net.ints([1, 2])], [net.same(y, net.tensors[y].shape)])
 
@@ -122,6 +134,7 @@ PARTS: dict[str, Part] = {
     "UNPACK": unpacked,
     "BROADCAST_TO": broadcast,
     "REVERSE_V2": turned,
+    "ELU of float32": real,
 }
 """What stands between two convolutions."""
 
@@ -184,6 +197,40 @@ def embedded(kind: OpKind, real: bool = False) -> Callable[[Net], Graph]:
         return net.finish(x, _network(net, x, y))
 
     return made
+
+
+def rescaled(net: Net) -> Graph:
+    """A product and a sum with constants in front of the first layer, as Keras' Rescaling is."""
+    x = net.map((1, 9, 8, 3), 1.0, -128)
+    by = net.constant(np.array(100, np.int8), DType.INT8, np.array([0.0001], np.float32))
+    y = net.op(OpKind.MUL, [x, by], [net.map((1, 9, 8, 3), 0.01, -128)], schema.MulOptionsT())
+    more = net.constant(np.array(60, np.int8), DType.INT8, np.array([0.01], np.float32))
+    y = net.op(OpKind.ADD, [y, more], [net.map((1, 9, 8, 3), 0.013, -128)], schema.AddOptionsT())
+    y = layers.convolution(net, y, 6, (2, 2), (1, 1), 1, 0, 1)
+    return net.finish(x, _network(net, x, y))
+
+
+def from_the_end(net: Net) -> Graph:
+    """Keras' Embedding, whose numbers may count from the end."""
+    x = _port(net, (1, 6), DType.INT32)
+    less = net.op(OpKind.LESS, [x, net.ints(0)], [_port(net, (1, 6), DType.BOOL)], schema.LessOptionsT())
+    more = net.op(OpKind.ADD, [x, net.ints(20)], [_port(net, (1, 6), DType.INT32)], schema.AddOptionsT())
+    ids = net.op(OpKind.SELECT, [less, more, x], [_port(net, (1, 6), DType.INT32)], schema.SelectOptionsT())
+    rows = net.constant(net.random.integers(-128, 128, (20, 4)).astype(np.int8), DType.INT8, np.array([0.05]), zero=3)
+    y = net.op(OpKind.GATHER, [rows, ids], [net.same(rows, (1, 6, 4))], schema.GatherOptionsT(), 2)
+    return net.finish(x, layers.dense(net, flat(net, y), 5, 0))
+
+
+def tiled(net: Net) -> Graph:
+    """Keras' UpSampling2D."""
+    x = net.map((1, 4, 3, 5))
+    y = layers.convolution(net, x, 8, (2, 2), (1, 1), 1, 0, 1)
+    apart = net.op(
+        OpKind.RESHAPE, [y, net.ints([1, 4, 1, 3, 8])], [net.same(y, (1, 4, 1, 3, 8))], schema.ReshapeOptionsT()
+    )
+    many = net.op(OpKind.TILE, [apart, net.ints([1, 1, 2, 1, 1])], [net.same(y, (1, 4, 2, 3, 8))])
+    rows = net.op(OpKind.RESHAPE, [many, net.ints([1, 8, 3, 8])], [net.same(y, (1, 8, 3, 8))], schema.ReshapeOptionsT())
+    return net.finish(x, _network(net, x, rows))
 
 
 PORTS: dict[str, Callable[[Net], Graph]] = {

@@ -37,7 +37,7 @@ from edgexai.relevance.rules import Flat
 from edgexai.relevance.targets.ends import End, end_of
 
 ROWS = {OpKind.GATHER, OpKind.EMBEDDING_LOOKUP}
-ENTRIES = {OpKind.QUANTIZE, OpKind.CAST} | ROWS
+ENTRIES = {OpKind.QUANTIZE, OpKind.CAST} | ALIASES | ROWS
 """What makes int8 of an input."""
 
 
@@ -68,7 +68,7 @@ def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Sched
     shape = low.tensor(stop).shape
     map_of = shape if len(shape) < 3 else shape[:-1]
     while low.tensor(stop).dtype != DType.INT8:
-        readers = [op for op in graph.ops if stop in op.inputs]
+        readers = [op for op in graph.ops if stop in op.inputs and low.home.keys() & set(op.outputs)]
         if len(readers) != 1 or readers[0].kind not in ENTRIES:
             name = low.tensor(stop).name
             raise UnsupportedOperator(
@@ -147,8 +147,8 @@ class Back(Flows):
             keep, gate = self.keep(x, "factor")
             fields = ways.pool(reading, op, self._forward(op)[0], keep)
             value = [self.values(x)] if op.kind in LARGEST else []
-            function = "exai_back_max" if value else ways.pool_function(fields)
-            size = 8 * reading.low.tensor(x).shape[-1]
+            function = ways.pool_function(fields, bool(value))
+            size = 12 * reading.low.tensor(op.inputs[0]).shape[-1]
             self._call(
                 op, (function, "exai_pool_way", fields), value, (self.flow(op.outputs[0]), gate, self.flow(x)), size
             )
@@ -246,7 +246,8 @@ class Back(Flows):
         (forward,) = self._forward(op)
         if isinstance(reading.rules.get(op), Flat):
             if self.wants(x) != "map":
-                raise reading.refusal(op, "the flat rule is for the layer at which relevance ends")
+                self._flat_inside(op, x, forward)
+                return
             keep, _ = self.keep(x, "relevance")
             each = 1 if len(self.shape) > 2 else reading.layout(x)[1]  # a map's channels are summed in the end
             one = Struct("exai_keep", dict(keep.fields) | {"channels": each, "run": 1})
@@ -262,6 +263,27 @@ class Back(Flows):
         depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
         function, size = ways.function(fields, depthwise), ways.scratch(fields, depthwise)
         self._call(op, (function, "exai_way", fields), value, (above, gate, below), size)
+
+    def _flat_inside(self, op: Op, x: int, forward: Step) -> None:
+        """The flat rule in front of which something else stands: a number a position, then alike to its channels."""
+        p = forward.parameters
+        fields, size = ways.flat(self.reading, op, forward, ways.plain_keep(1, 1, FORMS["relevance"]))
+        inside = fields["layer"].fields
+        pixels, channels = inside["in_rows"] * inside["in_columns"], p["in_channels"]
+        keep = ways.plain_keep(pixels, 1, FORMS["relevance"])
+        each = self.buffer(f"cf{x}", 4 * pixels)
+        self._call(
+            op,
+            ("exai_back_flat", "exai_way", fields | {"keep": keep}),
+            [],
+            (self.flow(op.outputs[0]), None, each),
+            size,
+        )
+        keep, gate = self.keep(x, "relevance")
+        spread = gathers.spread(pixels, channels, keep)
+        self._call(
+            op, ("exai_back_gather", "exai_gather", spread), [ways.NULL], (each, gate, self.flow(x)), 12 * channels
+        )
 
     def _lstm(self, op: Op) -> None:
         """All the steps of an LSTM; its way there keeps what they multiply factors by."""

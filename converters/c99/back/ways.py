@@ -153,12 +153,14 @@ def function(fields: Mapping[str, Any], depthwise: bool) -> str:
     return "exai_back_windows" if windows else "exai_back_pointwise"
 
 
-def pool_function(fields: Mapping[str, Any]) -> str:
-    """The kernel of a mean's way back: of one window over the whole map, or of many."""
+def pool_function(fields: Mapping[str, Any], largest: bool) -> str:
+    """The kernel of a pool's way back: of one window over the whole map, or of many."""
     p: dict[str, int] = fields["pool"].fields
     whole = p["kernel_rows"] >= p["in_rows"] and p["kernel_columns"] >= p["in_columns"]
     single = p["out_rows"] * p["out_columns"] == 1 and p["top"] == p["left"] == 0
-    return "exai_back_mean" if single and whole else "exai_back_pool"
+    if single and whole:
+        return "exai_back_largest" if largest else "exai_back_mean"
+    return "exai_back_max" if largest else "exai_back_pool"
 
 
 def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:

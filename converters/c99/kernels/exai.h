@@ -99,7 +99,7 @@ void exai_reduce(const exai_reduction *reduction, const int8_t *x, int8_t *y);
 void exai_shift(const exai_move *move, const void *x, void *y);
 /* The position of each row's largest value. */
 void exai_largest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y);
-/* Rows of a table by their numbers; those beyond it are its first and last. */
+/* Rows of a table by their numbers, of which those below 0 count from the end; beyond it are its first and last. */
 void exai_table_rows(const int8_t *table, int32_t rows, int32_t width, const int32_t *numbers, int32_t count, int8_t *y);
 void exai_whole(const float *x, int32_t count, int32_t *y);
 void exai_requantize16(const int16_t *x, int32_t count, int32_t in_zero, int32_t multiplier, int32_t shift, int32_t zero,
@@ -119,7 +119,8 @@ void exai_dequantize(const int8_t *x, int32_t count, float scale, int32_t zero, 
 enum { EXAI_FACTOR, EXAI_RELEVANCE, EXAI_MAP };     /* what a flow is; MAP: float32, `run` channels summed */
 enum { EXAI_OPEN, EXAI_VALUES, EXAI_BITS };         /* what gates it: nothing, the map's values, their signs as bits */
 enum { EXAI_ALL, EXAI_POSITIVE, EXAI_SIGNED };      /* weights that share: all, positive ones, those of positive products */
-enum { EXAI_NOTHING = -32768, EXAI_PRECISION = 14 }; /* the exponent of a pixel of zeros; bits of a mantissa */
+enum { EXAI_NOTHING = -32768 };                     /* the exponent of a pixel of zeros */
+enum { EXAI_PRECISION = 14, EXAI_ENOUGH = 12 };     /* bits of a mantissa; of relevance, which is not listed where it is less */
 
 /* How a flow is kept at the map below. */
 typedef struct {
@@ -224,6 +225,9 @@ void exai_back_mean(const exai_pool_way *way, const int16_t *above, const void *
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                    void *scratch);
+/* One window over the whole map. */
+void exai_back_largest(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch);
 /* The larger (`own` of 1) or smaller (-1) of two maps; `other` is 0 where the other one is a single value. */

@@ -15,11 +15,13 @@ enum { UP = 6 }; /* bits that weights are shifted to the left, so that their pro
 /* One tap's weights times `up` in fours; without an offset times the layer's multipliers. */
 static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int32_t up, int16_t *to) {
     const exai_layer *const layer = way->layer;
-    const int8_t *const w = layer->weights + tap * layer->out_channels;
-    for (int32_t j = 0; j < exai_eights(layer->out_channels); j++) {
-        int32_t value = 0;
-        if (j < layer->out_channels) value = way->offset ? taking(w[j], side, way->weights) * up : exai_folded(way, j, w[j]);
-        to[j / 4 * taps * 4 + j % 4] = (int16_t)value;
+    const int8_t *w = layer->weights + tap * layer->out_channels;
+    int32_t left = layer->out_channels;
+    for (int32_t j = 0; left > 0; to += 4 * taps - 4) {
+        for (int32_t i = 0; i < 4; i++, j++, left--) {
+            const int32_t one = left > 0 ? *w++ : 0;
+            *to++ = (int16_t)(way->offset ? taking(one, side, way->weights) * up : left > 0 ? exai_folded(way, j, one) : 0);
+        }
     }
 }
 
@@ -54,7 +56,7 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
     const int32_t times = out / in, fours = times == 1 && way->weights != EXAI_SIGNED ? out / 4 * 4 : 0;
-    int32_t t = 0, i = row * layer->stride_rows - layer->top, k = 0;
+    int32_t t = 0, i = row * layer->stride_rows - layer->top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
         int32_t j = column * layer->stride_columns - layer->left;
         for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns) {
@@ -62,21 +64,22 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
             r->tap[t++] = inside ? x + (i * layer->in_columns + j) * in : r->outside;
         }
     }
-    memcpy(r->d, r->base, (size_t)fours * sizeof *r->d);
-    exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->d);
-    if (fours == out) {
-        exai_pick(r->d, r->list, n, r->q);
-        return;
-    }
-    for (; k < n && r->list[k] < fours; k++) r->q[k] = r->d[r->list[k]];
-    for (; k < n; k++) {
+    exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->base, r->d);
+    for (int32_t k = 0; k < n && fours < out; k++) {
         const int32_t unit = r->list[k];
-        r->q[k] = r->base[unit];
+        if (unit < fours) continue;
+        r->d[unit] = r->base[unit];
         for (t = 0; t < taps; t++) {
             const int32_t v = r->tap[t][unit / times] - (times == 1 && way->weights != EXAI_SIGNED ? 0 : layer->in_zero);
-            r->q[k] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
+            r->d[unit] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
         }
     }
+}
+
+/* By how much factors of an exponent are shifted right; where they need a larger one, all get it, with room to spare. */
+static int32_t align(rows_of_outputs *r, int32_t all, int32_t exponent) {
+    if (exponent > r->exponent) exai_align(r->factors, &r->exponent, all, exponent + 2);
+    return exai_align(r->factors, &r->exponent, all, exponent);
 }
 
 /* Factors of the rows of outputs that windows of row `at` of the input hold. Where one needs a larger exponent, all get it:
@@ -91,7 +94,7 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             const int16_t *const m = above + p * out;
             int32_t *const to = r->factors + (r->next % r->span * columns + j) * eights;
             if (exponent != EXAI_NOTHING && !way->offset) {
-                const int32_t by = exai_align(r->factors, &r->exponent, all, exponent - EXAI_PRECISION);
+                const int32_t by = align(r, all, exponent - EXAI_PRECISION);
                 int32_t c = 0;
 #if EXAI_MVE
                 for (; c + 4 <= out; c += 4) vstrwq_s32(to + c, vshlq_r_s32(vldrhq_s32(m + c), EXAI_PRECISION - by));
@@ -104,10 +107,11 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             const int32_t n = exai_list(m, out, r->list);
             denominators(way, r, x, r->next, j, n);
             int32_t by;
-            const uint32_t size = exai_quotients(way, m, r->list, n, NULL, r->q, &by);
+            memset(r->q, 0, (size_t)n * sizeof *r->q);
+            const uint32_t size = exai_quotients(way, m, r->list, n, r->d, r->q, &by);
             if (!size) continue;
             const int32_t up = exai_length(size) - (way->bits + 14);
-            by = up + exai_align(r->factors, &r->exponent, all, exponent - by - UP - 16 + up);
+            by = up + align(r, all, exponent - by - UP - 16 + up);
             exai_place(r->q, r->list, n, by > 31 ? 31 : by, to);
         }
     }

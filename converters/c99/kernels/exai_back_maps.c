@@ -83,6 +83,28 @@ void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *abo
     through(way, x, above, gate, below, scratch);
 }
 
+void exai_back_largest(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch) {
+    const exai_pool *const p = way->pool;
+    const int32_t channels = p->channels, pixels = p->in_rows * p->in_columns, e = above[channels];
+    int32_t *const sums = scratch, *const values = sums + channels, *const most = values + channels;
+    for (int32_t c = 0; c < channels; c++) {
+        int32_t equals = 0;
+        most[c] = x[c];
+        for (int32_t i = 0; i < pixels; i++) {
+            const int32_t v = x[i * channels + c];
+            equals = v > most[c] ? 1 : equals + (v == most[c]);
+            if (v > most[c]) most[c] = v;
+        }
+        values[c] = above[c] * way->ratio / equals;
+    }
+    for (int32_t i = 0; i < pixels; i++) {
+        for (int32_t c = 0; c < channels; c++) sums[c] = x[i * channels + c] == most[c] ? values[c] : 0;
+        exai_store(way->keep, i, channels, sums, exai_sizes(sums, channels), e == EXAI_NOTHING ? e : e - way->shift, gate,
+                   below);
+    }
+}
+
 /* By sign: of the relevance of a sum, a summand gets its share of what has the sum's sign; else the factor is the same. */
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch) {

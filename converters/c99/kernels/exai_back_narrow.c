@@ -142,9 +142,7 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
     exai_ring ring;
     exai_ring_begin(&ring, way, s.collected, s.exponents);
     if (way->wide) exai_wide_rows(layer->weights, out, depth, way->weights, s.wide);
-    for (int32_t t = 0; t < taps; t++) {
-        exai_wide_columns(way, 0, t, 0, in, width, depth * width, s.columns + t * in * width);
-    }
+    exai_wide_columns(way, 0, 0, 0, depth, width, depth * width, s.columns);
     int32_t p = 0;
     for (int32_t row = 0; row < layer->out_rows; row++) {
         const int32_t top = row * layer->stride_rows - layer->top;
@@ -158,7 +156,7 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
             const int32_t n = places(way, &s, x, span, top, column * layer->stride_columns - layer->left);
             if (!size) continue;
             exponent += products(way, &s, units, size, n, width);
-            for (int32_t k = 0; k < n; k++) {
+            for (int32_t k = 0; k < n;) {
 #if EXAI_MVE
                 if (in == 1 && k % 4 == 0) k += added_together(&s, k, n, exponent);
                 if (k >= n) break;
@@ -166,7 +164,10 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
                 const int32_t at = in == 1 ? s.places[k] : s.places[k] / in;
                 int32_t by = s.exponents[at] - exponent;
                 if (by < 0) by = exai_align(s.collected + at * in, s.exponents + at, in, exponent);
-                s.collected[s.places[k]] += s.sums[k] >> (by > 31 ? 31 : by);
+                by = by > 31 ? 31 : by;
+                do {
+                    s.collected[s.places[k]] += s.sums[k] >> by;
+                } while (++k < n && (uint32_t)(s.places[k] - at * in) < (uint32_t)in);
             }
         }
     }

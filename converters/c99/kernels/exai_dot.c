@@ -5,14 +5,26 @@
 #if EXAI_DSP
 
 void exai_widen(const int8_t *x, int32_t count, int32_t zero, int16_t *out, int32_t step) {
-    const int16x2_t both = (int16x2_t)(((uint32_t)zero & 0xFFFFu) * 0x10001u);
-    for (; count >= 4; count -= 4, x += 4, out += step) {
-        const uint32_t four = exai_word(x);
-        uint32_t pairs[2] = {(uint32_t)__sxtb16((int8x4_t)four), (uint32_t)__sxtb16((int8x4_t)((four >> 8) | (four << 24)))};
-        if (both) pairs[0] = (uint32_t)__ssub16((int16x2_t)pairs[0], both), pairs[1] = (uint32_t)__ssub16((int16x2_t)pairs[1], both);
-        memcpy(out, pairs, sizeof pairs);
+    const uint32_t both = ((uint32_t)zero & 0xFFFFu) * 0x10001u;
+    int32_t fours = count / 4;
+    if (fours) {
+        uint32_t a, b;
+        __asm__ volatile(
+            "1:\n\t"
+            "ldr %[b], [%[x]], #4\n\t"
+            "subs %[n], %[n], #1\n\t"
+            "sxtb16 %[a], %[b]\n\t"
+            "sxtb16 %[b], %[b], ror #8\n\t"
+            "ssub16 %[a], %[a], %[both]\n\t"
+            "ssub16 %[b], %[b], %[both]\n\t"
+            "strd %[a], %[b], [%[out]]\n\t"
+            "add %[out], %[out], %[step], lsl #1\n\t"
+            "bne 1b\n\t"
+            : [x] "+r"(x), [out] "+r"(out), [n] "+r"(fours), [a] "=&r"(a), [b] "=&r"(b)
+            : [both] "r"(both), [step] "r"(step)
+            : "cc", "memory");
     }
-    for (int32_t i = 0; i < count; i++) out[i] = (int16_t)(x[i] - zero);
+    for (int32_t i = 0; i < count % 4; i++) out[i] = (int16_t)(x[i] - zero);
 }
 
 #if !EXAI_MVE /* whose convolutions do without */
@@ -169,7 +181,8 @@ void exai_finish_sums(const exai_ending *end, int32_t first, const int32_t *sums
     if (end->low == end->zero && end->step) k = count - finish_by_relu(multiplier, shift, sums, count, end->zero, end->high, y);
 #endif
     for (; k < count; k++) {
-        y[k] = exai_clamp(exai_scale(sums[k], multiplier[k * end->step], shift[k * end->step]) + end->zero, end->low, end->high);
+        const int32_t which = k * end->step;
+        y[k] = exai_clamp(exai_scale(sums[k], multiplier[which], shift[which]) + end->zero, end->low, end->high);
     }
 }
 
@@ -193,6 +206,10 @@ void exai_window(const exai_layer *layer, const int8_t *x, int32_t row, int32_t 
             memset(out, layer->in_zero, (size_t)(span * channels));
         } else if (step == 1 && left >= 0 && left + span <= columns) {
             copy(x + (y * columns + left) * channels, span * channels, out);
+        } else if (step == 1) {
+            const int32_t from = left < 0 ? 0 : left, end = left + span < columns ? left + span : columns;
+            memset(out, layer->in_zero, (size_t)(span * channels));
+            if (from < end) copy(x + (y * columns + from) * channels, (end - from) * channels, out + (from - left) * channels);
         } else {
             for (int32_t j = 0, z = left; j < span; j++, z += step) {
                 int8_t *const to = out + j * channels;

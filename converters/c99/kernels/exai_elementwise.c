@@ -76,7 +76,8 @@ void exai_largest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y) {
 
 void exai_table_rows(const int8_t *table, int32_t rows, int32_t width, const int32_t *numbers, int32_t count, int8_t *y) {
     for (int32_t i = 0; i < count; i++) {
-        const int32_t n = numbers[i] < 0 ? 0 : numbers[i] >= rows ? rows - 1 : numbers[i];
+        const int32_t from = numbers[i] < 0 && numbers[i] >= -rows ? numbers[i] + rows : numbers[i];
+        const int32_t n = from < 0 ? 0 : from >= rows ? rows - 1 : from;
         memcpy(y + i * width, table + n * width, (size_t)width);
     }
 }

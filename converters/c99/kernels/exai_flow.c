@@ -73,6 +73,10 @@ uint32_t exai_sizes(const int32_t *values, int32_t count) {
         sizes = vorrq_s32(sizes, veorq_s32(four, vshrq_n_s32(four, 31)));
     }
     size = (uint32_t)(vgetq_lane_s32(sizes, 0) | vgetq_lane_s32(sizes, 1) | vgetq_lane_s32(sizes, 2) | vgetq_lane_s32(sizes, 3));
+#else
+    for (; count >= 4; count -= 4, values += 4) {
+        size |= exai_size(values[0]) | exai_size(values[1]) | exai_size(values[2]) | exai_size(values[3]);
+    }
 #endif
     for (int32_t i = 0; i < count; i++) size |= exai_size(values[i]);
     return size;

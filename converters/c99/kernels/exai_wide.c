@@ -48,29 +48,58 @@ static void column(const exai_way *way, int folded, int32_t unit, const int8_t *
 }
 #endif
 
+#if EXAI_DSP && !EXAI_MVE
+/* Weights of two units as they share, four inputs at a time, two in a word; how many inputs are done. */
+static int32_t two_columns(const int8_t *r0, const int8_t *r1, int32_t count, int sharing, int32_t width, int16_t *to) {
+    int32_t i = 0;
+    for (; i + 4 <= count; i += 4, to += 4 * width) {
+        uint32_t a = exai_word(r0 + i), b = exai_word(r1 + i), c, d;
+        __asm__("sxtb16 %0, %1, ror #8" : "=r"(c) : "r"(a));
+        __asm__("sxtb16 %0, %1, ror #8" : "=r"(d) : "r"(b));
+        __asm__("sxtb16 %0, %0" : "+r"(a));
+        __asm__("sxtb16 %0, %0" : "+r"(b));
+        if (sharing != EXAI_ALL) {
+            __asm__("usat16 %0, #8, %0\n\tusat16 %1, #8, %1\n\tusat16 %2, #8, %2\n\tusat16 %3, #8, %3"
+                    : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
+        }
+        const uint32_t first = (a & 0xFFFFu) | b << 16, second = (c & 0xFFFFu) | d << 16;
+        const uint32_t third = a >> 16 | (b & 0xFFFF0000u), fourth = c >> 16 | (d & 0xFFFF0000u);
+        memcpy(to, &first, 4), memcpy(to + width, &second, 4);
+        memcpy(to + 2 * width, &third, 4), memcpy(to + 3 * width, &fourth, 4);
+    }
+    return i;
+}
+#endif
+
 void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
                        int32_t below, int16_t *wide) {
     const exai_layer *const layer = way->layer;
-    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in, out = layer->out_channels;
     const int8_t *row = layer->weights + tap * in + first;
-    int32_t j = 0;
-    for (; j < layer->out_channels; j++, row += depth) {
+    int32_t j = 0, done = 0;
+    for (; j < out; j++, row += depth) {
         int16_t *to = wide + j;
 #if EXAI_MVE
         if (last - first >= 4) {
             column(way, folded, j, row, last - first, width, below, to);
             continue;
         }
+#elif EXAI_DSP
+        if (folded || way->weights == EXAI_SIGNED)
+            done = 0;
+        else if (!(j & 1))
+            done = j + 1 < out ? two_columns(row, row + depth, last - first, way->weights, width, to) : 0;
+        to += done * width;
 #endif
         if (folded) {
             const int32_t gain = exai_gain(way, j), half = way->fold ? 1 << (way->fold - 1) : 0, fold = way->fold;
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)((row[i] * gain + half) >> fold);
         } else {
             if (way->weights == EXAI_ALL) {
-                for (int32_t i = 0; i < last - first; i++, to += width) *to = row[i];
+                for (int32_t i = done; i < last - first; i++, to += width) *to = row[i];
                 continue;
             }
-            for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)(row[i] & ~(row[i] >> 7));
+            for (int32_t i = done; i < last - first; i++, to += width) *to = (int16_t)(row[i] & ~(row[i] >> 7));
             if (way->weights != EXAI_SIGNED) continue;
             to = wide + below + j;
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)(row[i] & (row[i] >> 7));
@@ -328,7 +357,7 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
         size = exai_sizes(sums, n);
     }
     if (!size) return;
-    const int32_t by = exai_coarse(size, exponent, EXAI_PRECISION);
+    const int32_t by = exai_coarse(size, exponent, keep->form == EXAI_RELEVANCE ? EXAI_ENOUGH : EXAI_PRECISION);
     exai_place_short(sums, list, n, by, m);
     *e = (int16_t)(exponent + by);
 }

@@ -35,7 +35,9 @@ def table(low: Lowering, op: Op) -> None:
     elif op.kind == OpKind.ABS:
         table = fixed.abs_table(*both)
     elif op.kind == OpKind.ELU:
-        table = fixed.elu_table(*both)
+        source = low.rewritten.source
+        inside = source.tensors[source.ops[low.rewritten.origin[op]].inputs[0]].dtype
+        table = fixed.elu_table(*both, is_real=inside == DType.FLOAT32)
     elif op.kind in LIMITS:
         if low.scale(x) != low.scale(y):
             raise low.refuse("input and output must have one scale")
