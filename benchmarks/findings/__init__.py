@@ -21,16 +21,19 @@ from benchmarks.findings.cases import artefacts, make, read
 from benchmarks.findings.shortcuts import USED
 
 Table = Callable[[list[dict[str, Any]]], str]
-TABLES: dict[str, tuple[Table, ...]] = {
-    "shortcuts": (shortcuts.overall, shortcuts.by_artefact),
-    "sick": (sick.table, sick.confused),
-    "drift": (drift.table,),
-    "bias": (bias.table,),
+TABLES: dict[str, dict[str, Table]] = {
+    "shortcuts": {"shortcuts": shortcuts.overall, "artefacts": shortcuts.by_artefact},
+    "trials": {"trials": trials.table, "possible": trials.possible},
+    "sick": {"sick": sick.table, "confused": sick.confused},
+    "drift": {"drift": drift.table},
+    "bias": {"bias": bias.table},
 }
+"""Of what is measured: the tables for terminal and page, by their names in docs/findings.md."""
+MEASURES = tuple(measure for measure in TABLES if measure != "trials")  # those are of shortcuts
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--measure", choices=tuple(TABLES), default="shortcuts", help="(%(default)s)")
+    parser.add_argument("--measure", choices=MEASURES, default="shortcuts", help="(%(default)s)")
     parser.add_argument("--data", action="append", choices=("mnist", "digits", "cifar", "kws"), help="(mnist)")
     parser.add_argument("--seed", action="append", type=int, help="of network, split and class (10, 11, 12)")
     parser.add_argument("--artefact", action="append", help="only these, or `clean` (clean and all that the data have)")
@@ -61,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
         args.teach.write_text(sick.taught(rows), "utf-8")
     if args.json:
         return 0
-    print("\n\n".join(table(rows) for table in (*TABLES[args.measure], *[trials.table] * args.trials)))
+    shown = [args.measure, *["trials"] * args.trials]
+    print("\n\n".join(table(rows) for measure in shown for table in TABLES[measure].values()))
     return 0
 
 

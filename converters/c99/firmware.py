@@ -1,7 +1,8 @@
 """write: a `.tflite` -> a directory of C99 sources that predict as TensorFlow Lite Micro does, bit for bit."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from math import prod
@@ -15,16 +16,50 @@ from converters.c99 import manifest, project
 from converters.c99.back import Explaining, explanation, float_explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
-from converters.c99.lowering import OUT_TYPES, Lowering
+from converters.c99.lowering import PORT_TYPES, Lowering
 from converters.c99.memory import Placement, aligned, placed
 from converters.c99.recompute import within
 from converters.c99.schedule import Constant, Schedule
 from converters.c99.text import Tables, calls
 from edgexai.errors import ConfigError, DataError
-from edgexai.graph import DType, Graph, load
+from edgexai.graph import Graph, load
+from edgexai.graph.ir import NUMPY
 from edgexai.graph.write import fingerprint
 from edgexai.relevance.composite_file import composite_of
 
+SIZES = {"float": 4, "int32_t": 4, "int16_t": 2}
+"""Bytes of what a port takes, where it is more than one."""
+STANDARD = {
+    *(
+        "assert",
+        "complex",
+        "ctype",
+        "errno",
+        "fenv",
+        "float",
+        "inttypes",
+        "iso646",
+        "limits",
+        "locale",
+        "math",
+        "setjmp",
+    ),
+    *(
+        "signal",
+        "stdarg",
+        "stdbool",
+        "stddef",
+        "stdint",
+        "stdio",
+        "stdlib",
+        "string",
+        "tgmath",
+        "time",
+        "wchar",
+        "wctype",
+    ),
+}
+"""Headers of C, in front of which a model's own would be found."""
 KERNELS = files("converters.c99").joinpath("kernels")
 
 
@@ -76,10 +111,13 @@ def write(
     ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. ``ram`` is the most bytes that
     an arena may have: maps that explaining would keep are computed again then (see `converters.c99.recompute`).
     Raises UnsupportedOperator for an operator without a kernel, by number and name; ConfigError for a name that C does
-    not take, a frame that is too small, or RAM in which nothing runs; DataError for samples that do not fit.
+    not take, a folder with files of others, a frame that is too small, or RAM in which nothing runs; DataError for
+    samples that do not fit.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
+    if name in STANDARD or name == "selftest" or name.startswith(("exai", "edgexai")):
+        raise ConfigError(f"name {name!r} is that of a header or source that firmware has already; choose another")
     graph = graph if isinstance(graph, Graph) else load(graph)
     low = lower(graph, floats)
     plan = schedule(low)
@@ -164,6 +202,7 @@ def write(
     if samples is not None:
         out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states), floats)
     root = Path(directory)
+    _clear(root, out)
     for folder in ("src", "zephyr"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for relative, text in out.items():
@@ -188,9 +227,30 @@ def write(
         explanation=whole,
         room=room,
         predict_constants=predict_constants,
-        port_bytes=sum(n * (4 if kind == "float" else 1) for kind, n in (*ports.inputs, *ports.outputs)),
+        port_bytes=sum(n * SIZES.get(kind, 1) for kind, n in (*ports.inputs, *ports.outputs)),
         relevance=prod(shape) if whole is not None else 0,
     )
+
+
+def _clear(root: Path, out: Mapping[str, str]) -> None:
+    """Take away what an earlier run wrote here; anybody else's files stay, and are not written over."""
+    try:
+        earlier = str(json.loads((root / manifest.NAME).read_text("utf-8"))["name"])
+    except OSError:
+        if there := sorted(name for name in out if (root / name).exists()):
+            raise ConfigError(
+                f"{root} holds {there[0]!r} already, which no firmware wrote; choose another folder"
+            ) from None
+        return
+    except (ValueError, TypeError, KeyError):
+        raise ConfigError(f"{root / manifest.NAME} is damaged; choose another folder, or delete this one") from None
+    stale = [*out, "selftest.c", "report.md", "memory.svg"]
+    if re.fullmatch(r"[a-z][a-z0-9_]*", earlier):
+        stale += [f"{earlier}.c", f"{earlier}.h"]
+        stale += [f"{where}{earlier}_arduino.{end}" for where in ("", "src/") for end in "ch"]
+    ours = [path for form in ("exai*.[ch]", "edgexai_*.[ch]") for path in (root / "src").glob(form)]
+    for path in (*(root / name for name in stale), *ours):
+        path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -203,7 +263,7 @@ class Ports:
     @staticmethod
     def of(graph: Graph) -> "Ports":
         """The ports of a graph."""
-        sizes = [[(OUT_TYPES[graph.tensors[t].dtype], prod(graph.tensors[t].shape)) for t in ts] for ts in
+        sizes = [[(PORT_TYPES[graph.tensors[t].dtype], prod(graph.tensors[t].shape)) for t in ts] for ts in
                  (graph.inputs, graph.outputs)]  # fmt: skip
         return Ports(tuple(sizes[0]), tuple(sizes[1]))
 
@@ -298,7 +358,7 @@ def _selftest(
     arrays = []
     for t, values in ((graph.inputs[0], samples), (graph.outputs[0], expected)):
         tensor = graph.tensors[t]
-        wanted = np.dtype({DType.FLOAT32: "float32", DType.UINT8: "uint8"}.get(tensor.dtype, "int8"))
+        wanted = np.dtype(NUMPY[tensor.dtype])
         if values.dtype != wanted or values.size != len(samples) * prod(tensor.shape):
             raise DataError(f"samples for {tensor.name!r} must be {wanted} of shape (n, {prod(tensor.shape)})")
         arrays.append(values.reshape(len(samples), -1))

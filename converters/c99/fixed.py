@@ -190,6 +190,30 @@ def leaky_table(scale: float, zero: int, out_scale: float, out_zero: int, alpha:
     return np.asarray(np.clip(y, -128, 127), np.int8)
 
 
+def abs_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:
+    """ABS of every int8."""
+    y = np.abs(INT8 - zero)
+    if scale != out_scale:
+        y = scaled(y, *multiplier(float(np.float32(scale) / np.float32(out_scale))))
+    return np.asarray(np.clip(y + out_zero, -128, 127), np.int8)
+
+
+def elu_table(scale: float, zero: int, out_scale: float, out_zero: int, is_real: bool = False) -> NDArray[np.int8]:
+    """ELU of every int8, in float32; ``is_real`` of a float operator between DEQUANTIZE and QUANTIZE, which divides."""
+    x = np.float32(scale) * (INT8 - zero).astype(np.float32)
+    y = np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
+    y = y / np.float32(out_scale) if is_real else y * (np.float32(1) / np.float32(out_scale))
+    whole = np.sign(y) * np.floor(np.abs(y) + np.float32(0.5))
+    return np.clip(whole.astype(np.int64) + out_zero, -128, 127).astype(np.int8)
+
+
+def unsigned_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:
+    """QUANTIZE of every uint8, by what it is as an int8."""
+    m, shift = multiplier(float(np.float32(scale)) / float(np.float32(out_scale)))
+    made = np.clip(scaled(np.arange(256, dtype=np.int64) - zero, m, shift) + out_zero, -128, 127)
+    return np.roll(made, 128).astype(np.int8)
+
+
 def softmax_table(scale: float, beta: float) -> NDArray[np.int32]:
     """exp(-d · scale · beta), Q0.31, for each difference d from the largest that still counts."""
     real = min(float(np.float32(beta)) * float(np.float32(scale)) * 2**26, 2.0**31 - 1)

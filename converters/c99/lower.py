@@ -5,28 +5,32 @@ What is not covered is refused by number and name; nothing is approximated.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from converters.c99.lowering import C_TYPES, OUT_TYPES, Lowering, copy_step, rename
+from converters.c99.lowering import PORT_TYPES, Lowering, copy_step, rename
 from converters.c99.operators import functions, layers, moves, pairs, pools, recurrent, states
 from converters.c99.operators.floats import FLOATS
+from converters.c99.rewriting import rewritten
 from converters.c99.schedule import Buffer, Schedule
 from edgexai.errors import ModelError
 from edgexai.graph import Graph, Op, OpKind, settled
 
 
 def lower(graph: Graph, floats: bool = False) -> Lowering:
-    """The forward pass of a model: batch 1, int8 inside, float32 at most where it comes in and goes out.
+    """The forward pass of a model: batch 1, int8 inside, other types at most where it comes in and goes out.
 
     With ``floats`` it is float32 inside.
     """
-    graph = settled(graph)
-    low = Lowering(graph, floats=floats)
+    low = Lowering(rewritten(settled(graph), floats), floats=floats)
+    graph = low.graph
     table = FLOATS if floats else TABLE
     for k, t in enumerate(graph.inputs):
         tensor = graph.tensors[t]
-        if tensor.dtype not in C_TYPES:
-            raise ModelError(f"input {tensor.name!r} is {tensor.dtype.name}; firmware takes int8 or float32")
+        if tensor.dtype not in PORT_TYPES:
+            raise ModelError(
+                f"input {tensor.name!r} is {tensor.dtype.name}; firmware takes int8, float32, int32, and what a "
+                "QUANTIZE makes int8 of: uint8 and int16"
+            )
         low.home[t] = f"x{k}"
-        low.buffers[f"x{k}"] = Buffer(f"x{k}", 0, "input")
+        low.buffers[f"x{k}"] = Buffer(f"x{k}", 0, "input", PORT_TYPES[tensor.dtype])
     needed = _needed(graph)
     for low.at, op in enumerate(graph.ops):
         if low.at not in needed:
@@ -36,7 +40,7 @@ def lower(graph: Graph, floats: bool = False) -> Lowering:
         try:
             table[op.kind](low, op)
         except (AttributeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
-            where = graph.describe(low.at)
+            where = low.label
             raise ModelError(f"{where} contradicts its tensors ({error}); convert the model again") from error
     return low
 
@@ -52,7 +56,7 @@ def schedule(low: Lowering, names: Sequence[str] = ()) -> Schedule:
         if home is None:
             raise ModelError(f"output {graph.tensors[t].name!r} is constant; firmware needs one that is computed")
         outputs.append(name)
-        buffers[name] = Buffer(name, 0, "output", OUT_TYPES[graph.tensors[t].dtype])
+        buffers[name] = Buffer(name, 0, "output", PORT_TYPES[graph.tensors[t].dtype])
         read = any(home in s.reads for s in steps)
         if home in written and home not in renamed and not read:
             renamed[home] = name
@@ -92,12 +96,24 @@ TABLE: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
     OpKind.ADD: pairs.addition,
     OpKind.SUB: pairs.addition,
     OpKind.MUL: pairs.multiplication,
+    OpKind.REDUCE_MAX: pools.extreme,
+    OpKind.REDUCE_MIN: pools.extreme,
+    OpKind.MAXIMUM: pairs.extreme,
+    OpKind.MINIMUM: pairs.extreme,
+    OpKind.PRELU: pairs.prelu,
+    OpKind.ABS: functions.table,
+    OpKind.ELU: functions.table,
     OpKind.LOGISTIC: functions.table,
     OpKind.TANH: functions.table,
     OpKind.HARD_SWISH: functions.table,
     OpKind.LEAKY_RELU: functions.table,
     OpKind.RELU: functions.table,
     OpKind.RELU6: functions.table,
+    OpKind.RELU_N1_TO_1: functions.table,
+    OpKind.CAST: functions.cast,
+    OpKind.GATHER: functions.rows,
+    OpKind.EMBEDDING_LOOKUP: functions.rows,
+    OpKind.ARG_MAX: functions.largest,
     OpKind.QUANTIZE: functions.quantization,
     OpKind.DEQUANTIZE: functions.quantization,
     OpKind.SOFTMAX: functions.softmax,

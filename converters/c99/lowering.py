@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99 import fixed
+from converters.c99.rewriting import Rewritten
 from converters.c99.schedule import Buffer, Constant, Literal, Step
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import DType, Graph, Op, Tensor
 
 FUSED = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
-C_TYPES = {DType.INT8: "int8_t", DType.FLOAT32: "float"}
-OUT_TYPES = C_TYPES | {DType.UINT8: "uint8_t", DType.INT32: "int32_t"}
-"""A QUANTIZE at the end may also give uint8, an ARG_MAX int32."""
+C_TYPES = {DType.INT8: "int8_t", DType.FLOAT32: "float", DType.INT32: "int32_t"}
+PORT_TYPES = C_TYPES | {DType.UINT8: "uint8_t", DType.INT16: "int16_t"}
+"""A QUANTIZE may take uint8 and int16, and give uint8 at the end."""
 WIDE = (DType.FLOAT32, DType.INT32)
 """What takes four bytes."""
 FLOAT = "quantize the model, or write it in float32 (--float)"
@@ -27,7 +28,7 @@ FLOAT = "quantize the model, or write it in float32 (--float)"
 class Lowering:
     """A graph on its way into a schedule: tensors by number get the buffer in which they lie."""
 
-    graph: Graph
+    rewritten: Rewritten
     steps: list[Step] = field(default_factory=list)
     buffers: dict[str, Buffer] = field(default_factory=dict)
     home: dict[int, str] = field(default_factory=dict)
@@ -40,12 +41,22 @@ class Lowering:
     """Constants that were computed from others."""
 
     @property
+    def graph(self) -> Graph:
+        """The graph whose operators are lowered."""
+        return self.rewritten.graph
+
+    @property
+    def label(self) -> str:
+        """The operator that is being lowered, as messages and comments name it."""
+        return self.rewritten.describe(self.op)
+
+    @property
     def op(self) -> Op:
         return self.graph.ops[self.at]
 
     def refuse(self, why: str, hint: str = "take the layer out or run the .tflite") -> UnsupportedOperator:
         """The refusal of the operator that is being lowered."""
-        return UnsupportedOperator(f"firmware does not cover {self.graph.describe(self.at)}: {why}; {hint}")
+        return UnsupportedOperator(f"firmware does not cover {self.label}: {why}; {hint}")
 
     def tensor(self, t: int) -> Tensor:
         return self.graph.tensors[t]
@@ -83,7 +94,7 @@ class Lowering:
     def new(self, t: int) -> str:
         """A buffer for the tensor that the operator writes."""
         tensor = self.tensor(t)
-        if tensor.dtype not in C_TYPES and not (self.floats and tensor.dtype == DType.INT32):
+        if tensor.dtype not in C_TYPES:
             raise self.refuse(f"{tensor.name!r} is {tensor.dtype.name}; maps must be int8")
         size = prod(tensor.shape) * (4 if tensor.dtype in WIDE else 1)
         name = f"t{t}"
@@ -111,8 +122,7 @@ class Lowering:
         tail = (self.scratch(scratch),) if scratch else ()
         reads = tuple(i for i in inputs if isinstance(i, str)) + ((output,) if keeps else ())
         arguments = (*inputs, *extra, output, *tail)
-        label = self.graph.describe(self.at)
-        self.steps.append(Step(function, type, parameters, arguments, reads, (output, *tail), label, self.at))
+        self.steps.append(Step(function, type, parameters, arguments, reads, (output, *tail), self.label, self.at))
 
     def range(self, t: int, fused: int) -> tuple[int, int]:
         """Least and largest value that an operator may write, by its fused activation."""

@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import numpy as np
+
 from converters.c99.back import Explaining
 from edgexai._version import VERSION
-from edgexai.graph import DType, Graph
+from edgexai.graph import Graph
+from edgexai.graph.ir import NUMPY
 from edgexai.graph.write import fingerprint
 from edgexai.relevance.composite_file import composite_of
 
@@ -51,7 +54,7 @@ def manifest(
 def _port(graph: Graph, t: int) -> dict[str, Any]:
     tensor = graph.tensors[t]
     found: dict[str, Any] = {"name": tensor.name, "shape": list(tensor.shape), "scale": 0.0, "zero_point": 0}
-    found["dtype"] = {DType.FLOAT32: "float32", DType.UINT8: "uint8"}.get(tensor.dtype, "int8")
+    found["dtype"] = np.dtype(NUMPY[tensor.dtype]).name
     q = tensor.quantization
     if q is not None and q.scale.size == 1:
         found |= {"scale": float(q.scale[0]), "zero_point": int(q.zero_point[0])}

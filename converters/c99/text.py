@@ -103,8 +103,9 @@ def calls(schedule: Schedule, placement: Placement, tables: Tables, indent: str 
 
 
 def _address(name: str, schedule: Schedule, placement: Placement, step: Step) -> str:
-    if schedule.buffers[name].kind in ("input", "output"):
-        return name if schedule.buffers[name].type != "uint8_t" else f"(int8_t *){name}"
+    buffer = schedule.buffers[name]
+    if buffer.kind in ("input", "output"):
+        return name if buffer.type != "uint8_t" else f"({'const ' if buffer.kind == 'input' else ''}int8_t *){name}"
     return f"a + {placement.offsets[name]}" if not _is_float(name, step) else f"(void *)(a + {placement.offsets[name]})"
 
 
@@ -115,4 +116,5 @@ def _is_float(name: str, step: Step) -> bool:
     if name[0] in "cgs" or step.function.startswith("exai_float"):  # flows of relevance, signs of maps, working space
         return True
     others = {("exai_quantize", 0), ("exai_dequantize", 4), ("exai_total", 0)}
+    others |= {("exai_whole", 0), ("exai_whole", 2), ("exai_table_rows", 3), ("exai_largest", 3)}
     return (step.function, step.arguments.index(name)) in others

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from edgexai.errors import Error
-from edgexai.fleet.memory import few_arenas, give_back
+from edgexai.fleet.memory import keep_little
 
 log = logging.getLogger(__name__)
 
-GIVE_BACK_EVERY = 60.0
 PATIENCE = 3600.0
 """Seconds after which a process that has not answered is taken to hang."""
 
@@ -107,7 +106,7 @@ def _how(code: int) -> str:
 def _step_back(name: str) -> None:
     with suppress(OSError):
         Path("/proc/self/comm").write_text(name)  # what `ps` and `top` call it
-    few_arenas()
+    keep_little()
     os.nice(10)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -117,7 +116,5 @@ def _end_with_parent() -> None:
     # a service that was killed has told nobody, and a worker of the pool would wait for work for ever
     parent = multiprocessing.parent_process()
     if parent is not None:
-        while parent.is_alive():
-            parent.join(GIVE_BACK_EVERY)
-            give_back()
+        parent.join()
         os._exit(0)

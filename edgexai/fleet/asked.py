@@ -14,6 +14,8 @@ MOST_WAITING = 32
 MOST_KEPT = 64
 STALE = 30.0
 """Seconds after which an answer is computed anew if frames have come since; it is shown until then."""
+NEVER = -2
+"""No store's last id."""
 REST = 4.0
 """How much longer than it took an answer is kept at least."""
 
@@ -23,7 +25,7 @@ class _Known:
     answer: Any = None
     at: float = 0.0
     took: float = 0.0
-    last: int = -2
+    last: int = NEVER
     is_waiting: bool = False
 
 
@@ -69,8 +71,8 @@ class Asked:
         last, begun = self.last_id(), self.clock()
         try:
             answer = self.compute(question)
-        except Exception as error:
-            self._keep(question, {"error": f"this could not be computed: {error}"}, last, begun)
+        except Exception as error:  # the next time may go well, though no frame has come
+            self._keep(question, {"error": f"this could not be computed: {error}"}, NEVER, begun)
             raise
         self._keep(question, answer, last, begun)
 

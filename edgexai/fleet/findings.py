@@ -23,14 +23,13 @@ SHOWN = 8
 """Frames that are shown with a finding: those that speak most for it."""
 REST = 4.0
 """How much longer than a look it takes until the next: where frames always come, looks have a fifth of a processor."""
-KEYED_BY_NODES = ("health", "bias")
 
 Answer = dict[str, Any]
 
 
-def newest(directory: Path) -> list[Answer]:
+def newest(directory: Path, most: int = NEWEST) -> list[Answer]:
     """The findings of a store's newest frames."""
-    return found(directory, evidence(directory, newest=NEWEST))
+    return found(directory, evidence(directory, newest=most))
 
 
 def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:
@@ -49,14 +48,18 @@ def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:
         frames = _frames(store, {m.id for f in findings for m in _strongest(f)})
         fleets: dict[str, list[str]] = {}
         for fleet, node in store.journal.names() | store.journal.totals(10_000_000).keys():
-            fleets.setdefault(node, []).append(fleet)
+            fleets.setdefault(node, []).append(f"{fleet}/{node}")
     return [_described(finding, frames, fleets) for finding in findings]
 
 
 def key(finding: Finding) -> str:
-    """What a finding is known by, today and tomorrow: decisions are about it."""
-    who = ",".join(finding.nodes) if finding.kind in KEYED_BY_NODES else ""
-    return f"{finding.kind} {finding.model} {finding.target} {who}".strip()[:400]
+    """What a finding is known by, today and tomorrow: decisions are about it.
+
+    The node that is ill, the group that is seen otherwise, the model that is compared with; not the nodes that happen
+    to have sent frames.
+    """
+    about = ",".join(finding.nodes) if finding.kind == "health" else finding.sides[0] if finding.sides else ""
+    return f"{finding.kind} {finding.model} {finding.target} {about}".strip()[:400]
 
 
 def _strongest(finding: Finding) -> list[Any]:
@@ -74,7 +77,8 @@ def _described(finding: Finding, frames: dict[int, bytes], fleets: dict[str, lis
     ]
     said["carriers"] = sum(member.score > 0.5 for member in finding.members)
     said["members"] = tuple((member.id, member.score) for member in finding.members)
-    said["places"] = [f"{fleet}/{node}" for node in finding.nodes[:SHOWN] for fleet in fleets.get(node, [])]
+    places = [[node] if "/" in node else fleets.get(node, []) for node in finding.nodes[:SHOWN]]
+    said["places"] = [place for some in places for place in some]
     return {**said, "id": key(finding), "verdict": finding.verdict, "shown": shown}
 
 
@@ -110,6 +114,11 @@ class Watch:
         with self._lock:
             self.findings, self.computed, self.took, self._seen = findings, time.time(), time.time() - begun, last
         return True
+
+    def ids(self) -> set[str] | None:
+        """What the findings of the last look are known by; None before there was one."""
+        with self._lock:
+            return None if self.computed is None else {finding["id"] for finding in self.findings}
 
     def answer(self) -> Answer:
         """What was found last, and when."""

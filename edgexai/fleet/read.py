@@ -38,6 +38,13 @@ def evidence(directory: Path, span: Span = Span(), newest: int | None = None) ->
     return gathered(row for batch in decoded(directory, span, newest) for row in batch)
 
 
+def count(directory: Path, span: Span = Span()) -> int:
+    """How many frames a store has of a span, also those that cannot be decoded."""
+    with opened(directory) as store:
+        last = span.last(store)
+        return sum(int((some <= last).sum()) for some in store.ids(chosen=span))
+
+
 def decoded(directory: Path, span: Span = Span(), newest: int | None = None) -> Iterator[list[dict[str, Any]]]:
     """The frames of `evidence` batch by batch, as dicts of what the store says of each (the frame, too), its group,
     map and concepts. Those of a basis or a version that is not here are left out."""

@@ -12,14 +12,11 @@ from edgexai.fleet.read import Known, gathered, opened
 from edgexai.fleet.store.selection import Selection
 from edgexai.fleet.store.store import Store
 
-TAIL = 1000
-"""Frames that arrived last, by which it is judged what "now" is."""
-
 
 @dataclass(frozen=True)
 class Range:
     """From ``since`` up to ``until`` (the nodes' clocks, Unix seconds), or the ``last`` seconds before the newest frame
-    that arrived; of everything, the frames that arrived last, if none is given."""
+    (`Store.last_time`); of everything, the frames that arrived last, if none is given."""
 
     since: float | None = None
     until: float | None = None
@@ -44,7 +41,7 @@ def sample(directory: Path, asked: Range, most: int, models: Sequence[str] = ())
             return _gathered(store, kept)
         begin = -float("inf") if asked.since is None else asked.since
         if asked.last is not None:
-            begin = max((one.time for one in store.since(store.last_id() - TAIL)), default=0.0) - asked.last
+            begin = store.last_time() - asked.last
         end = float("inf") if asked.until is None else asked.until
         return _gathered(store, _thinned(store.ids(-1, Selection(begin, end, models=tuple(models))), most))
 

@@ -22,7 +22,6 @@ from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch, newest
 from edgexai.fleet.ingest.ingest import Ingest
 from edgexai.fleet.ingest.metrics import listen
-from edgexai.fleet.memory import few_arenas, give_back
 from edgexai.fleet.panels.questions import answered
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web.guard import LOOPBACK
@@ -34,7 +33,6 @@ from edgexai.messaging.broker import Broker
 log = logging.getLogger(__name__)
 
 COMPACT_EVERY = 15.0
-GIVE_BACK_EVERY = 60.0
 LOOK_EVERY = 5.0  # seconds from the end of one look for findings to the next
 ANNOUNCE_EVERY = 1.0
 COMPACT_FROM = 20_000  # frames that are worth a commit of the table while the service runs
@@ -68,7 +66,6 @@ def serve(
 
     Raises ConfigError if a port is taken, the store cannot be opened, or a certificate is none.
     """
-    few_arenas()
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(host, port))
         opened = Store(store)
@@ -97,7 +94,6 @@ def serve(
             Duty("store", COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)),
             Duty("nodes", ANNOUNCE_EVERY, speaker.announce),
             Duty("alarms", ANNOUNCE_EVERY, speaker.alarms.tell),
-            Duty("memory", GIVE_BACK_EVERY, give_back),
         ]
         for duty in duties:
             stack.callback(duty.start().end)

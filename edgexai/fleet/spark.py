@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 import pyarrow
 
 from edgexai.errors import ConfigError
-from edgexai.fleet.analysis.analyse import Try, judged, tested
+from edgexai.fleet.analysis.analyse import Try, judged, pairs, tested
 from edgexai.fleet.analysis.compare import compared
 from edgexai.fleet.analysis.evidence import gather
 from edgexai.fleet.analysis.finding import Finding, Member
@@ -33,7 +32,7 @@ from edgexai.intervention.suspicion import Suspicion
 Spans = tuple[Span, Span | None]
 """Now, and the baseline."""
 _ROW = "key string, part int, model string, row binary, map binary"
-_KEPT = ("id", "sequence", "node", "time", "target", "score", "conservation", "group")
+_KEPT = ("id", "sequence", "fleet", "node", "time", "target", "score", "conservation", "group")
 
 
 def on_spark(master: str, directory: Path, spans: Spans, rate: float, tried: Try, suspicions: bool) -> list[Finding]:
@@ -66,8 +65,8 @@ def _session(master: str) -> Any:
 
 def _tests(session: Any, store: Store, spans: Spans) -> list[Finding]:
     frames = _frames(session, store, spans)
-    models = sorted(row.model for row in frames.select("model").distinct().collect())
-    keys = [*models, *(f"{a} {b}" for a, b in combinations(models, 2))]
+    counts = {row["model"]: row["count"] for row in frames.groupBy("model").count().sort("model").collect()}
+    keys = [*counts, *(f"{a} {b}" for a, b in pairs(counts))]
     rows = frames.mapInArrow(_Decode(Known.of(store), spans, spans[0].last(store), tuple(keys)), _ROW)
     found = rows.repartition(len(keys) or 1, "key").mapInArrow(_analysed, "key string, findings string").collect()
     said = {row.key: json.loads(row.findings) for row in found}

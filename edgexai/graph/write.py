@@ -10,6 +10,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from edgexai.archive import packed
 from edgexai.checks import file_path, told
@@ -66,7 +67,7 @@ def serialize(graph: Graph) -> bytes:
     ]
     model.signatureDefs = list(graph.signatures)
     model.buffers = buffers.tables
-    builder = flatbuffers.Builder(1 << 16)
+    builder = _SharingBuilder(1 << 16)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output()) + packed(graph.files)
 
@@ -74,6 +75,48 @@ def serialize(graph: Graph) -> bytes:
 def fingerprint(graph: Graph) -> str:
     """SHA-256 (hex) of the file that the graph was read from, or of the one it would be written to."""
     return graph.sha256 or hashlib.sha256(serialize(graph)).hexdigest()
+
+
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
+    """A builder that writes equal vectors of numbers once: shapes, scales and zero points repeat from tensor to tensor.
+
+    An offset may be used by several tables, so no reader notices.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[str, bytes], int] = {}
+        self.tables: dict[Any, int] = {}
+
+    def CreateNumpyVector(self, x: NDArray[Any]) -> int:
+        key = (x.dtype.str, x.tobytes())
+        if key not in self._written:
+            self._written[key] = int(super().CreateNumpyVector(x))
+        return self._written[key]
+
+
+class _Shared:
+    """A table that is written once for all whose fields are equal; fields that are objects are equal if identical."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def Pack(self, builder: _SharingBuilder) -> int:
+        key = (type(self._table), *((name, _content(value)) for name, value in vars(self._table).items()))
+        if key not in builder.tables:
+            builder.tables[key] = int(self._table.Pack(builder))
+        return builder.tables[key]
+
+
+def _content(value: Any) -> Any:
+    """Equal for field values that are written alike; the type tells 0 from 0.0 and False, repr 0.0 from -0.0."""
+    if isinstance(value, np.ndarray):
+        return (value.dtype.str, value.tobytes())
+    if isinstance(value, list | tuple):
+        return (type(value), *map(_content, value))
+    if value is None or isinstance(value, bool | int | float | str | bytes | np.generic):
+        return (type(value), repr(value))
+    return id(value)  # alive as long as the graph that is being written
 
 
 class _AlignedBuffer:
@@ -143,7 +186,7 @@ def _tensor(tensor: Tensor, buffers: _Buffers) -> Any:
     table.type = int(tensor.dtype)
     table.buffer = buffers.add(tensor.data)
     if tensor.quantization is not None:
-        table.quantization = _quantization(tensor.quantization)
+        table.quantization = _Shared(_quantization(tensor.quantization))
     table.isVariable = tensor.is_variable
     return table
 
@@ -161,7 +204,7 @@ def _op(op: Op, codes: dict[tuple[int, int, str], int]) -> Any:
     table.opcodeIndex = codes.setdefault((int(op.kind), op.version, op.custom), len(codes))
     table.inputs = np.array(op.inputs, np.int32)
     table.outputs = np.array(op.outputs, np.int32)
-    table.builtinOptions = op.options
+    table.builtinOptions = None if op.options is None else _Shared(op.options)
     table.builtinOptionsType = (
         0 if op.options is None else getattr(schema.BuiltinOptions, type(op.options).__name__.removesuffix("T"))
     )

@@ -97,12 +97,9 @@ class Outcome:
             return f"The trial of {called} is open: it has seen {few}."
         counts, (low, high) = self.ways[self.best], self.interval(self.best)
         share = f"{counts.suspected / self.n:.0%} of {self.n} other samples into {called}"
-        control = f"95 % interval {low:.0%} to {high:.0%}"
-        if self.best != "difference":
-            control = (
-                f"ordinary members {counts.ordinary / self.n:.0%}; difference {self.effect(self.best):.0%}, {control}"
-            )
-        return f"{self.verdict.capitalize()}: {WAYS[self.best]}, it turns {share} ({control})."
+        control = f"{'taken away' if self.best == 'difference' else 'ordinary members'} {counts.ordinary / self.n:.0%}"
+        lead = f"{self.effect(self.best):.0%} more, 95 % interval {low:.0%} to {high:.0%}"
+        return f"{self.verdict.capitalize()}: {WAYS[self.best]}, it turns {share} ({control}; {lead})."
 
     def as_json(self) -> dict[str, Any]:
         """As it travels."""

@@ -139,13 +139,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _port(said: dict[str, Any], index: int) -> Port:
     shape = tuple(int(n) for n in said["shape"])
     if (
-        said["dtype"] not in ("int8", "uint8", "float32")
+        said["dtype"] not in ("int8", "uint8", "int16", "int32", "float32")
         or not all(0 < n < 1 << 24 for n in shape)
         or prod(shape) > 1 << 28
     ):
         raise ValueError(f"input or output {index}")
     scale, zero = float(said["scale"]), int(said["zero_point"])
-    if not 0 <= scale < float("inf") or not -128 <= zero <= 255:
+    if not 0 <= scale < float("inf") or not -(1 << 15) <= zero < 1 << 15:
         raise ValueError(f"the scale of input or output {index}")
     return Port(str(said["name"]), index, shape, np.dtype(said["dtype"]), scale, zero)
 

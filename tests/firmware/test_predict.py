@@ -15,6 +15,7 @@ from shared import SHARED, needs_shared
 
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import DType, Op, OpKind, Tensor, load, serialize
+from edgexai.runtime.interpreter import Interpreter
 from edgexai.runtime.micro import MicroInterpreter
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
@@ -111,6 +112,8 @@ FUNCTIONS = {
     "HARD_SWISH": (None, None, schema.HardSwishOptionsT),
     "RELU": (None, None, None),
     "RELU6": (0.03, 5, None),
+    "ABS": (None, None, schema.AbsOptionsT),
+    "ELU": (None, None, None),
     "QUANTIZE": (None, None, schema.QuantizeOptionsT),
     "LEAKY_RELU": (None, None, schema.LeakyReluOptionsT),
 }
@@ -172,3 +175,14 @@ def test_an_operator_without_a_kernel_is_refused(tmp_path: Path) -> None:
     net.ops.append(Op(OpKind.EXP, (x,), (net.map((1, 4)),)))
     with pytest.raises(UnsupportedOperator, match=r"EXP \(operator 0, "):
         Native(net.finish(x, 1), tmp_path)
+
+
+def test_a_limit_that_only_litert_knows(tmp_path: Path) -> None:
+    """RELU_N1_TO_1 has no kernel in TensorFlow Lite Micro."""
+    net = Net(np.random.default_rng(0))
+    x = net.map((1, 256), 0.02, 7)
+    graph = net.finish(x, net.op(OpKind.RELU_N1_TO_1, [x], [net.same(x, (1, 256))]))
+    every = np.arange(-128, 128).astype(np.int8)[None]
+    (right,) = Interpreter(serialize(graph)).run(every)
+    assert np.array_equal(Native(graph, tmp_path)(every, (1, 256)), right)
+    assert (right.min(), right.max()) == (7 - 50, 7 + 50)

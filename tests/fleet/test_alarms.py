@@ -24,7 +24,7 @@ from starlette.testclient import TestClient
 
 from edgexai.errors import ConfigError, Error
 from edgexai.fleet.alarms import announce
-from edgexai.fleet.alarms.alarms import FILE, FIRST_PAUSE, Alarms
+from edgexai.fleet.alarms.alarms import FILE, FIRST_PAUSE, GONE, Alarms
 from edgexai.fleet.alarms.announce import Announcer, discovery, png
 from edgexai.fleet.alarms.speak import Speaker, Told
 from edgexai.fleet.alarms.webhook import TOLERANCE, Webhook, is_genuine, signature
@@ -33,7 +33,7 @@ from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.ingest import read
 from edgexai.fleet.ingest.metrics import Meter
-from edgexai.fleet.store.decisions import decide
+from edgexai.fleet.store.decisions import decide, decisions
 from edgexai.fleet.store.journal import Arrival
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web.page import application
@@ -106,6 +106,40 @@ def test_only_what_is_severe_and_undecided_is_told_and_what_grows_is_told_anew(t
     found[:] = [finding("b", "high"), finding("b", "medium")]
     alarms.tell()
     assert [(one["id"], one["severity"]) for one in channel.got] == [("b", "medium"), ("b", "high")]
+
+
+def test_what_was_gone_for_a_day_is_told_again_and_open_again_if_it_was_confirmed(tmp_path: Path) -> None:
+    now, channel = [0.0], Channel()
+    found: list[dict[str, Any]] = [finding("sick"), finding("known"), finding("usual")]
+    present: list[set[str] | None] = [{"sick", "known", "usual"}]
+
+    def alarms() -> Alarms:
+        return Alarms(tmp_path, lambda: found, [channel], "medium", lambda: present[0], lambda: now[0])
+
+    first = alarms()
+    assert first.tell() == 3
+    decide(tmp_path, "known", "confirmed", "Ada", "the lens is cleaned")
+    decide(tmp_path, "usual", "dismissed", "Ada", "a lamp")
+    found[:], present[0] = [], set()
+    for _ in range(3):
+        now[0] += GONE / 2.5
+        first.tell()
+        present[0] = {"sick", "known", "usual"} if now[0] < GONE / 2 else set()  # it flickers once
+    found[:], present[0] = [finding("sick"), finding("known")], {"sick", "known"}
+    assert first.tell() == 0
+    found[:], present[0] = [], None  # no look yet, as after a restart: nothing is known to be gone
+    now[0] += 2 * GONE
+    assert first.tell() == 0
+    assert decisions(tmp_path)["known"].verdict == "confirmed"
+    present[0] = set()
+    first.tell()
+    now[0] += GONE
+    first.tell()
+    assert decisions(tmp_path)["known"].verdict == "open"
+    assert decisions(tmp_path)["usual"].verdict == "dismissed"
+    found[:], present[0] = [finding("sick"), finding("known"), finding("usual")], {"sick", "known", "usual"}
+    assert alarms().tell() == 2  # also after a restart; what was dismissed stays so
+    assert [one["id"] for one in channel.got] == ["sick", "known", "usual", "sick", "known"]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from scipy import ndimage, stats
 
 from edgexai.errors import DataError
 from edgexai.fleet.analysis import statistics
-from edgexai.fleet.analysis.analyse import analysed
+from edgexai.fleet.analysis.analyse import COMPARED, analysed, pairs
 from edgexai.fleet.analysis.bias import biases
 from edgexai.fleet.analysis.compare import compared
 from edgexai.fleet.analysis.difference import difference, views
@@ -203,3 +204,80 @@ def test_frames_of_another_shape_are_left_out() -> None:
     rows += [row | {"id": 3, "map": np.ones((5, 5)), "concepts": ((1.0, 2.0),)}]
     rows += [row | {"id": 4, "map": np.ones((4, 4)), "concepts": ()}]
     assert gather("m", rows).id.tolist() == [0, 1, 2]
+
+
+def test_a_change_is_dated_where_a_calendar_knows_it_and_told_where_none_does() -> None:
+    one = clean(5, classes=1, each=100)
+    for factor, said in ((1.0, "UTC"), (1e9, "by the node's clock")):
+        (found,) = changes(replace(one, time=one.time * factor))
+        assert said in found.text
+
+
+def test_columns_that_hardly_vary_give_p_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(40, 3)), random.normal(size=(30, 3))
+    a[:, 1], b[:, 1] = 1.0, 1.0
+    a[0, 1] += 1e-12
+    b[:, 2] += 1
+    found = greatest_shift(a, b)
+    expected = stats.ttest_ind(a[:, 2], b[:, 2], equal_var=False).pvalue
+    assert found[0] == 2
+    assert found[2] == pytest.approx(1 - (1 - expected) ** 2, rel=1e-6)
+    assert not recwarn.list
+
+
+def test_many_versions_are_not_all_compared_with_each_other() -> None:
+    counts = {f"{k:02x}": 20 + k for k in range(100)} | {"few": 19}
+    chosen = pairs(counts)
+    assert len(chosen) == COMPARED * (COMPARED - 1) // 2
+    assert {name for pair in chosen for name in pair} == {f"{k:02x}" for k in range(88, 100)}
+    assert pairs({"b": 30, "a": 40}) == [("b", "a")]
+
+
+def test_nodes_of_two_fleets_that_are_called_the_same_are_two() -> None:
+    def row(fleet: str, node: str) -> dict[str, Any]:
+        said = {"id": 0, "sequence": 0, "time": 0.0, "target": 0, "score": 1.0, "conservation": None, "group": ""}
+        return said | {"fleet": fleet, "node": node, "map": np.ones((2, 2)), "concepts": ()}
+
+    one = gather("aa", [row("east", "n1"), row("west", "n1"), row("east", "n2"), row("east", "n1")])
+    assert one.node.tolist() == ["east/n1", "west/n1", "n2", "east/n1"]
+
+
+def test_a_cluster_that_is_a_node_says_so() -> None:
+    """A dead camera makes a cluster, and so may its peers; a shortcut that all nodes see names none."""
+    one = clean(7, classes=4, each=300, nodes=10)
+    dead, first = one.node == "n3", np.zeros(len(one), int)
+    sick = replace(
+        one,
+        maps=np.where(dead[:, None, None], one.maps[first], one.maps),
+        concepts=np.where(dead[:, None], one.concepts[first], one.concepts),
+        target=np.where(dead, 1, one.target),
+        score=np.where(dead, 3.0, one.score),
+    )
+    found = {f.target: f for f in analysed([sick]) if f.kind == "shortcut"}
+    assert "come from node n3, and nearly all of its frames are there: look at that node first." in found[1].text
+    everywhere, _ = planted(one, 2, 0.2)
+    found = {f.target: f for f in analysed([everywhere]) if f.kind == "shortcut"}
+    assert "look at that node first" not in found[2].text
+
+
+@pytest.mark.parametrize("same", ["score", "concepts", "maps", "everything"])
+def test_what_never_varies_raises_no_alarm(same: str) -> None:
+    """A saturated softmax says 1 each time: rounding must not make a difference of that."""
+    one = clean(1, classes=4, each=100, nodes=6)
+    parts = {"score": np.full(len(one), 0.3), "concepts": np.ones_like(one.concepts), "maps": np.ones_like(one.maps)}
+    grouped = replace(one, group=np.array(["a", "b"])[np.arange(len(one)) % 2])
+    still = replace(grouped, **(parts if same == "everything" else {same: parts[same]}))
+    assert [f.text for f in analysed([still])] == []
+
+
+def test_a_score_that_never_varies_hides_no_difference() -> None:
+    one = replace(clean(2, classes=2, each=200, nodes=8), score=np.full(400, 1.0))
+    group = np.array(["a", "b"])[np.arange(400) % 2]
+    concepts = one.concepts.copy()
+    concepts[np.ix_((group == "a") & (one.target == 1), [5])] *= 3
+    found = biases(replace(one, group=group, concepts=concepts))
+    assert [f.target for f in found if f.p < 1e-4] == [1]
+    sick = one.node == "n3"
+    turned = replace(one, maps=np.where(sick[:, None, None], np.rot90(one.maps, axes=(1, 2)), one.maps))
+    assert [f.nodes for f in health(turned) if f.p < 1e-4] == [("n3",)]

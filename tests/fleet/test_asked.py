@@ -65,6 +65,26 @@ def test_what_fails_is_said_and_raised(clock: Clock) -> None:
     assert asked.answer("a") == {"error": "this could not be computed: the disk is gone"}
 
 
+def test_what_failed_is_tried_again_though_no_frame_has_come(clock: Clock) -> None:
+    answers = iter([OSError("killed"), "fine"])
+
+    def compute(_: Any) -> Any:
+        if isinstance(answer := next(answers), OSError):
+            raise answer
+        return answer
+
+    asked = Asked(compute, lambda: 7, clock)
+    asked.answer("a")
+    with pytest.raises(OSError, match="killed"):
+        asked.once(0)
+    assert "killed" in asked.answer("a")["error"]
+    asked.once(0)
+    clock.now = STALE + 1
+    assert "killed" in asked.answer("a")["error"]
+    asked.once(0)
+    assert asked.answer("a") == "fine"
+
+
 def test_questions_and_answers_have_bounds(clock: Clock) -> None:
     asked = Asked(lambda question: question, lambda: 0, clock)
     for n in range(MOST_WAITING):

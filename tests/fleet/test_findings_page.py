@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from edgexai.errors import DataError
-from edgexai.fleet.findings import Watch
+from edgexai.fleet.analysis.finding import Finding
+from edgexai.fleet.findings import Watch, key
 from edgexai.fleet.ingest.offline import take_in
 from edgexai.fleet.store.decisions import FILE, decide, decisions
 from edgexai.fleet.store.labels import FOLDER
@@ -61,6 +62,20 @@ def test_a_planted_shortcut_is_the_first_finding_with_the_frames_that_carry_it(
     assert len(first["shown"]) == 8
     assert said["computed"] <= time.time()
     assert first["decision"] is None
+
+
+def test_a_decision_is_about_what_is_wrong_and_not_about_who_happened_to_send() -> None:
+    def found(kind: str, nodes: tuple[str, ...], *sides: str) -> str:
+        return key(Finding(kind, "aa", 3, nodes, 9, 0.1, 1.0, "", sides=sides))
+
+    groups = ("aa~group~day", "aa~group~night")
+    assert found("bias", ("n1",), *groups) == found("bias", ("n1", "n2"), *groups) == "bias aa 3 aa~group~day"
+    assert found("bias", ("n1",), "aa~group~a", "aa~other~a") != found("bias", ("n1",), "aa~group~b", "aa~other~b")
+    assert found("compare", ("n1",), "bb", "aa") == found("compare", ("n2",), "bb", "aa")
+    assert found("compare", ("n1",), "bb", "aa") != found("compare", ("n1",), "cc", "aa")
+    assert found("health", ("n1",)) != found("health", ("n2",))
+    assert found("drift", ("n1",)) == found("drift", ("n2",)) == "drift aa 3"
+    assert found("shortcut", ("n1",)) == "shortcut aa 3"
 
 
 def test_the_last_decision_counts_and_outlives_the_service(client: TestClient, watch: Watch) -> None:

@@ -123,6 +123,18 @@ def test_a_user_who_is_removed_is_out_at_once_and_a_broken_list_closes_the_page(
     assert page.get("/api/health").status_code == 503
 
 
+def test_another_password_ends_the_sessions_of_before(tmp_path: Path) -> None:
+    add(tmp_path, "ada", "operator", PASSWORD)
+    add(tmp_path, "bob", "viewer", PASSWORD)
+    door = application(View(Store(tmp_path)), "mqtt://127.0.0.1:1")
+    ada, bob = (TestClient(door, base_url="http://127.0.0.1") for _ in range(2))
+    logged_in(ada, "ada")
+    logged_in(bob, "bob")
+    add(tmp_path, "ada", "operator", PASSWORD + "!")
+    assert [one.get("/api/health").status_code for one in (ada, bob)] == [401, 200]
+    assert ada.get("/api/session").json()["user"] is None
+
+
 def test_passwords_are_hashed_private_and_checked(tmp_path: Path) -> None:
     assert add(tmp_path, "ada", "viewer", PASSWORD)
     assert not add(tmp_path, "ada", "operator", PASSWORD + "!")
@@ -156,6 +168,8 @@ def test_the_command_adds_lists_and_removes(
     assert main(["fleet", "user", "add", "ada", *store]) == 1
     assert "no terminal" in capsys.readouterr().err
     assert users(tmp_path / "store") == {}
+    assert main(["fleet", "user", "list", *store]) == 0
+    assert "has no users: who opens the page" in capsys.readouterr().out
 
 
 def test_beyond_this_machine_the_service_wants_users_and_tls(
@@ -171,12 +185,16 @@ def test_beyond_this_machine_the_service_wants_users_and_tls(
     assert "belong together" in capsys.readouterr().err
     assert main([*command, "--page-certificate", "c.pem", "--page-key", "k.pem"]) == 1
     assert "there is no such file" in capsys.readouterr().err
+    (tmp_path / "x.pem").write_text("no certificate")
+    given = str(tmp_path / "x.pem")
+    assert main([*command, "--page-certificate", given, "--page-key", given]) == 1
+    assert "x.pem are no certificate and its key" in capsys.readouterr().err
 
 
 def test_sessions_and_lockouts_end_in_time() -> None:
     now = [0.0]
     sessions, lockout = Sessions(lambda: now[0]), Lockout(lambda: now[0])
-    token = sessions.begin("ada")
+    token = sessions.begin("ada", "hash")
     for _ in range(4):
         now[0] += IDLE - 1
         if now[0] < WHOLE:

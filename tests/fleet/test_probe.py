@@ -4,6 +4,7 @@ The node's network takes a tag in the corner for the digit 8 (tests/support/tagg
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -73,8 +74,19 @@ def test_a_suspicion_is_confirmed_offline_and_a_clean_class_is_not(place: Path, 
     assert "other samples into class 8" in found[tagged.CLASS]["text"]
     others = [f for target, f in found.items() if target != tagged.CLASS]
     assert [f["target"] for f in others if f["trial"]["verdict"] == "confirmed" or f["severity"] != "low"] == []
+    capsys.readouterr()
+    assert main(["fleet", "analyse", "--store", str(place / "store"), *options]) == 0
+    tally = re.search(r"tried on (\d+) samples: suspicions (\d+), confirmed (\d+)", capsys.readouterr().out)
+    assert tally is not None
+    assert (int(tally[1]), int(tally[3])) == (len(np.load(place / "x.npz")["x"]), 1)
+    assert 1 <= int(tally[2]) <= 10
     with pytest.raises(ConfigError):
         main_raises(["fleet", "analyse", "--store", str(place / "store"), "--confirm", str(tagged.EXPLAINER)])
+    foreign = Path(__file__).parents[1] / "runtime" / "data" / "cnn_explain.tflite"
+    np.savez(place / "twelve.npz", x=np.zeros((3, 12, 12, 3), np.float32))
+    options = ["--confirm", str(foreign), "--samples", str(place / "twelve.npz")]
+    with pytest.raises(ConfigError, match="give the explainer that the nodes run"):
+        main_raises(["fleet", "analyse", "--store", str(place / "store"), *options])
 
 
 def main_raises(arguments: list[str]) -> None:

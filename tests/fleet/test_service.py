@@ -87,18 +87,21 @@ def test_killed_processes_of_a_service_are_made_anew(tmp_path: Path) -> None:
     try:
         fleet.wait(lambda: fleet.ask("/api/health")["looked"] is not None)
         before, shown = fleet.ask("/api/findings")["computed"], fleet.ask("/api/health")["shown"]
+        fleet.wait(lambda: "findings" in fleet.ask("/api/findings?last=1e9"))
         workers = [pid for pid in children(fleet.process.pid) if "spawn_main" in command(pid)]
-        assert len(workers) == 2
+        assert len(workers) == 3
         for pid in workers:
             os.kill(pid, signal.SIGKILL)
         store.journal.add([stored(1)])
         fleet.wait(lambda: fleet.ask("/api/health")["shown"] > shown)
         fleet.wait(lambda: fleet.ask("/api/findings")["computed"] > before)
+        fleet.wait(lambda: "findings" in fleet.ask("/api/findings?last=2e9"))
         assert fleet.ask("/api/health")["failing"] == {}
         with urllib.request.urlopen(fleet.page + "/metrics", timeout=10) as answer:
             text = answer.read().decode()
         assert 'edgexai_duty_deaths_total{duty="heatmaps"} 1' in text
         assert 'edgexai_duty_deaths_total{duty="findings"} 1' in text
+        assert 'edgexai_duty_deaths_total{duty="views"} 1' in text
         assert fleet.end() == 0
     finally:
         fleet.process.kill()

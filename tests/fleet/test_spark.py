@@ -72,4 +72,4 @@ def test_a_store_is_seen_as_it_was(store: Path, capsys: pytest.CaptureFixture[st
     assert seen(Span(version=1)) == {"00" * 8: 360, "11" * 8: 140}
     assert {one["model"] for one in said(store, capsys, "--at", str(second - 3600))} == {"00" * 8}
     assert main(["fleet", "analyse", "--store", str(store), "--version", "77"]) == 1
-    assert "has no version 77 (its newest is 1)" in capsys.readouterr().err
+    assert "has no version 77; its newest is 1" in capsys.readouterr().err

@@ -149,3 +149,13 @@ def test_probabilities_that_were_rounded_stay_and_scores_become_some() -> None:
     assert probabilities(np.array([2.0, 1.0])) == pytest.approx([0.7311, 0.2689], abs=1e-4)
     assert probabilities(np.array([0.9, 0.8, 0.7])).sum() == pytest.approx(1)  # of a sigmoid each: none of a choice
     assert probabilities(np.zeros(4)) == pytest.approx([0.25] * 4)
+
+
+def test_the_interval_that_is_printed_is_that_of_the_difference_that_is_printed() -> None:
+    one = Outcome(8, 50, 50, (20, 20), {"places": Way(), "cast": Way(), "difference": Way(43, 27)})
+    low, high = one.interval("difference")
+    assert low < 0.32 < high
+    said = f"(taken away 54%; 32% more, 95 % interval {low:.0%} to {high:.0%})."
+    assert one.text("class 8").endswith(f"it turns 86% of 50 other samples into class 8 {said}")
+    one = Outcome(8, 50, 50, (20, 20), {"places": Way(43, 5), "cast": Way(), "difference": Way()})
+    assert "(ordinary members 10%; 76% more, 95 % interval" in one.text("class 8")

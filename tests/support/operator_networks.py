@@ -60,6 +60,59 @@ def function(kind: OpKind) -> Part:
     return part
 
 
+def softmax(beta: float = 1.0, times: float = 1.0) -> Part:
+    """Along channels, of values between which it decides."""
+
+    def part(net: Net, y: int) -> int:
+        near = layers.convolution(net, y, 8, (1, 1), (1, 1), 1, 0, 0)
+        tensor = net.tensors[near]
+        assert tensor.quantization is not None
+        tensor.quantization.scale[0] = 0.03 * times
+        options = schema.SoftmaxOptionsT()
+        options.beta = beta
+        return net.op(OpKind.SOFTMAX, [near], [net.map(tensor.shape, 1 / 256, -128)], options)
+
+    return part
+
+
+def attention(net: Net, y: int) -> int:
+    """A SOFTMAX over positions that weighs another map."""
+    shape = net.tensors[y].shape
+    near = layers.convolution(net, y, 1, (1, 1), (1, 1), 1, 0, 0)
+    tensor = net.tensors[near]
+    assert tensor.quantization is not None
+    tensor.quantization.scale[0] = 0.03
+    row = reshaped(net, near, (1, shape[1] * shape[2]))
+    options = schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    weights = net.op(OpKind.SOFTMAX, [row], [net.map(net.tensors[row].shape, 1 / 256, -128)], options)
+    made = layers.pair(net, OpKind.MUL, branch(net, y), reshaped(net, weights, (*shape[:3], 1)), 0)
+    tensor = net.tensors[made]
+    assert tensor.quantization is not None
+    tensor.quantization.scale[0] /= 10
+    return made
+
+
+def flattened(part: Part) -> Part:
+    """An operator on the values of a map as one row."""
+    return lambda net, y: part(net, flat(net, layers.convolution(net, y, 4, (1, 1), (1, 1), 1, 0, 0)))
+
+
+def sum_of_rows(net: Net, y: int) -> int:
+    other = flat(net, layers.convolution(net, y, 4, (1, 1), (1, 1), 1, 0, 0))
+    first = flat(net, layers.convolution(net, y, 4, (1, 1), (1, 1), 1, 0, 0))
+    return layers.pair(net, OpKind.ADD, first, other, 0)
+
+
+def softmax_of_a_row(net: Net, y: int) -> int:
+    row = flat(net, layers.convolution(net, y, 1, (1, 1), (1, 1), 1, 0, 0))
+    tensor = net.tensors[net.ops[-2].outputs[0]]
+    assert tensor.quantization is not None
+    options = schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    return net.op(OpKind.SOFTMAX, [row], [net.map(net.tensors[row].shape, 1 / 256, -128)], options)
+
+
 def difference(net: Net, y: int) -> int:
     return layers.pair(net, OpKind.SUB, y, branch(net, y), 0)
 
@@ -237,5 +290,13 @@ PARTS: dict[str, Part] = {
     "TANH": function(OpKind.TANH),
     "HARD_SWISH": function(OpKind.HARD_SWISH),
     "LEAKY_RELU": function(OpKind.LEAKY_RELU),
+    "QUANTIZE": lambda net, y: table(net, y, OpKind.QUANTIZE),
+    "LEAKY_RELU of a row": flattened(lambda net, y: table(net, y, OpKind.LEAKY_RELU)),
+    "QUANTIZE of a row": flattened(lambda net, y: table(net, y, OpKind.QUANTIZE)),
+    "ADD of rows": sum_of_rows,
+    "SOFTMAX of a row": softmax_of_a_row,
+    "SOFTMAX": softmax(),
+    "SOFTMAX, beta": softmax(0.5, 4.0),
+    "SOFTMAX of positions": attention,
 }
 """What stands between two convolutions."""

@@ -12,7 +12,19 @@ from typing import Any
 
 from converters.c99.back import gathers, ways
 from converters.c99.back.flows import FORMS, Explaining, Flows
-from converters.c99.back.reading import ALIASES, CHOICES, LAYERS, MEANS, MOVES, POOLS, SAME, SUMS, Reading
+from converters.c99.back.reading import (
+    ALIASES,
+    CHOICES,
+    EXTREMES,
+    LARGEST,
+    LAYERS,
+    MEANS,
+    MOVES,
+    POOLS,
+    SAME,
+    SUMS,
+    Reading,
+)
 from converters.c99.lowering import Lowering
 from converters.c99.operators.moves import block
 from converters.c99.schedule import Constant, Literal, Schedule, Step, Struct
@@ -24,10 +36,14 @@ from edgexai.relevance.grid import stop_tensors
 from edgexai.relevance.rules import Flat
 from edgexai.relevance.targets.ends import End, end_of
 
+ROWS = {OpKind.GATHER, OpKind.EMBEDDING_LOOKUP}
+ENTRIES = {OpKind.QUANTIZE, OpKind.CAST} | ALIASES | ROWS
+"""What makes int8 of an input."""
+
 
 def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Schedule, tuple[int, ...]]:
     """The schedule of explaining, and the shape of its map."""
-    graph = low.graph
+    graph, source = low.graph, low.rewritten.source
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise UnsupportedOperator("firmware explains models of one input and one output; write it without explaining")
     if asked.target not in ("predicted", "error"):
@@ -36,31 +52,42 @@ def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Sched
     if error and asked.grid is not None:
         raise ConfigError('target "error" is about the inputs themselves; leave grid out')
     chosen = composite_of(asked.composite)
-    end = End(graph.outputs[0]) if error else end_of(graph, graph.outputs[0])
+    end = End(graph.outputs[0]) if error else end_of(source, graph.outputs[0])
     producers = graph.producers()
 
     def inside(t: int) -> int:
         """The int8 map behind a tensor that is only its copy."""
-        while t in producers and graph.ops[producers[t]].kind in (*ALIASES, OpKind.DEQUANTIZE):
+        while t in producers and (
+            graph.ops[producers[t]].kind in (*ALIASES, OpKind.DEQUANTIZE) or low.tensor(t).dtype == DType.UINT8
+        ):
             t = graph.ops[producers[t]].inputs[0]
         return t
 
     logits = inside(end.logits)
-    stop = stop_tensors(graph, end.logits, asked.grid)[0]
+    stop = stop_tensors(source, end.logits, asked.grid)[0]
     shape = low.tensor(stop).shape
-    if low.tensor(stop).dtype == DType.FLOAT32:
-        readers = [op for op in graph.ops if stop in op.inputs]
-        if len(readers) != 1 or readers[0].kind != OpKind.QUANTIZE:
-            raise UnsupportedOperator("firmware explains float inputs that one QUANTIZE reads")
+    map_of = shape if len(shape) < 3 else shape[:-1]
+    while low.tensor(stop).dtype != DType.INT8:
+        readers = [op for op in graph.ops if stop in op.inputs and low.home.keys() & set(op.outputs)]
+        if len(readers) != 1 or readers[0].kind not in ENTRIES:
+            name = low.tensor(stop).name
+            raise UnsupportedOperator(
+                f"firmware explains inputs that become int8 in one operator; {name!r} goes to "
+                f"{', '.join(op.kind.name for op in readers) or 'none'}; write it without --explain"
+            )
         stop = readers[0].outputs[0]
-    elif stop in producers:
-        stop = inside(stop)
-    reading = Reading(low, rules_of(graph, graph, chosen, end.logits), logits, stop)
+        if readers[0].kind in ROWS:  # a number's relevance is that of its row
+            map_of, shape = shape, (*(1, 1), *low.tensor(stop).shape)
+    stop = inside(stop)
+    given = rules_of(source, source, chosen, end.logits)
+    own = {op.outputs[0]: rule for op, rule in given.items()}
+    rules = {op: own[op.outputs[0]] for op in graph.ops if op.outputs and op.outputs[0] in own}
+    reading = Reading(low, rules, logits, stop)
     back = Back(reading, plan, asked, shape)
     back.begin(len(end.classes) > 0 and chosen.start == "less mean", error)
     for i in reading.ops:
         back.through(graph.ops[i])
-    return back.finish(), shape if len(shape) < 3 else shape[:-1]
+    return back.finish(), map_of
 
 
 @dataclass
@@ -115,24 +142,40 @@ class Back(Flows):
         passed = reading.passed(op) is not None or (op in reading.folded and reading.form(op) == "relevance")
         if op.kind in LAYERS:
             (self._groups if reading.is_grouped(op) else self._layer)(op)
-        elif op.kind in POOLS or (op.kind in MEANS and ways.of_all_positions(reading, op)):
+        elif op.kind in POOLS or ways.of_all_positions(reading, op):
             (x,) = reading.sources(op)
             keep, gate = self.keep(x, "factor")
             fields = ways.pool(reading, op, self._forward(op)[0], keep)
-            value = [self.values(x)] if op.kind == OpKind.MAX_POOL_2D else []
-            function = "exai_back_max" if value else ways.pool_function(fields)
-            size = 8 * reading.low.tensor(x).shape[-1]
+            value = [self.values(x)] if op.kind in LARGEST else []
+            function = ways.pool_function(fields, bool(value))
+            size = 12 * reading.low.tensor(op.inputs[0]).shape[-1]
             self._call(
                 op, (function, "exai_pool_way", fields), value, (self.flow(op.outputs[0]), gate, self.flow(x)), size
             )
         elif op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
             self._lstm(op)
-        elif op.kind in SAME or passed:
+        elif op.kind == OpKind.SOFTMAX:
             (x,) = reading.sources(op)
-            keep, gate = self.keep(x, "relevance")
-            size, above = 4 * reading.layout(x)[1], self.flow(op.outputs[0])
-            below = self.over(op.outputs[0], x)
-            self._call(op, ("exai_back_same", "exai_keep", keep.fields), [], (above, gate, below), size)
+            keep, gate = self.keep(x, "factor")
+            fields, flows = (
+                ways.softmax(reading, op, keep),
+                (self.flow(op.outputs[0]), gate, self.over(op.outputs[0], x)),
+            )
+            kernel = ("exai_back_softmax", "exai_softmax_way", fields)
+            self._call(op, kernel, [self.values(op.outputs[0])], flows, 4 * fields["channels"])
+        elif op.kind in SAME | {OpKind.QUANTIZE} or passed:
+            (x,), y, given = reading.sources(op), op.outputs[0], self.gives(op)
+            keep, gate = self.keep(x, given)
+            flows, channels = (self.flow(y), gate, self.over(y, x)), reading.layout(y)[1]
+            if given == "factor":  # the same factor of a value in other steps
+                scaled, nothing = ways.scaled(reading, op, keep), [ways.NULL, ways.NULL]
+                self._call(op, ("exai_back_sum", "exai_summand", scaled), nothing, flows, 4 * channels)
+            else:
+                number = Literal(str(channels))
+                self._call(op, ("exai_back_same", "exai_keep", keep.fields), [number], flows, 4 * channels)
+        elif op.kind in EXTREMES:
+            for position in reversed(reading.positions(op)):
+                self._extreme(op, position)
         elif op.kind in SUMS | MEANS | MOVES | {OpKind.MUL}:
             for y in op.outputs:
                 for position in reversed(reading.positions(op) if y in self.flows else []):
@@ -164,6 +207,27 @@ class Back(Flows):
         if x not in reading.reached:
             self._to_state(x)
 
+    def _extreme(self, op: Op, position: int) -> None:
+        """What one of two maps gets where it is the larger, or the smaller."""
+        reading, y, t, other = self.reading, op.outputs[0], op.inputs[position], op.inputs[1 - position]
+        low, x = reading.low, reading.root(t)
+        shape, there = low.tensor(y).shape, low.tensor(other)
+        if low.tensor(t).shape != shape or (
+            there.shape != shape and not (there.is_constant and prod(there.shape) == 1)
+        ):
+            raise reading.refusal(op, "two maps of different shapes")
+        keep, gate = self.keep(x, self.gives(op))
+        channels = reading.layout(y)[1]
+        fields = {"keep": keep, "channels": channels, "own": 1 if op.kind == OpKind.MAXIMUM else -1}
+        fields |= {"other": int(there.shape == shape)}
+        beside: str | Constant = (
+            Constant(low.constant(other)) if there.is_constant else self.values(reading.root(other))
+        )
+        kernel, flows = ("exai_back_extreme", "exai_summand", fields), (self.flow(y), gate, self._below(x))
+        self._call(op, kernel, [self.values(x), beside], flows, 4 * channels)
+        if x not in reading.reached:
+            self._to_state(x)
+
     def _below(self, x: int) -> str:
         """Where what arrives at a map is written; of a state, one number a pixel."""
         if x in self.reading.reached:
@@ -182,7 +246,8 @@ class Back(Flows):
         (forward,) = self._forward(op)
         if isinstance(reading.rules.get(op), Flat):
             if self.wants(x) != "map":
-                raise reading.refusal(op, "the flat rule is for the layer at which relevance ends")
+                self._flat_inside(op, x, forward)
+                return
             keep, _ = self.keep(x, "relevance")
             each = 1 if len(self.shape) > 2 else reading.layout(x)[1]  # a map's channels are summed in the end
             one = Struct("exai_keep", dict(keep.fields) | {"channels": each, "run": 1})
@@ -198,6 +263,27 @@ class Back(Flows):
         depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
         function, size = ways.function(fields, depthwise), ways.scratch(fields, depthwise)
         self._call(op, (function, "exai_way", fields), value, (above, gate, below), size)
+
+    def _flat_inside(self, op: Op, x: int, forward: Step) -> None:
+        """The flat rule in front of which something else stands: a number a position, then alike to its channels."""
+        p = forward.parameters
+        fields, size = ways.flat(self.reading, op, forward, ways.plain_keep(1, 1, FORMS["relevance"]))
+        inside = fields["layer"].fields
+        pixels, channels = inside["in_rows"] * inside["in_columns"], p["in_channels"]
+        keep = ways.plain_keep(pixels, 1, FORMS["relevance"])
+        each = self.buffer(f"cf{x}", 4 * pixels)
+        self._call(
+            op,
+            ("exai_back_flat", "exai_way", fields | {"keep": keep}),
+            [],
+            (self.flow(op.outputs[0]), None, each),
+            size,
+        )
+        keep, gate = self.keep(x, "relevance")
+        spread = gathers.spread(pixels, channels, keep)
+        self._call(
+            op, ("exai_back_gather", "exai_gather", spread), [ways.NULL], (each, gate, self.flow(x)), 12 * channels
+        )
 
     def _lstm(self, op: Op) -> None:
         """All the steps of an LSTM; its way there keeps what they multiply factors by."""
@@ -261,7 +347,7 @@ class Back(Flows):
         gates = () if function == "exai_back_flat" else (gate or ways.NULL,)
         arguments = (*values, above, *gates, below, room)
         reads = tuple(a for a in arguments[:-1] if isinstance(a, str))
-        label = f"back: {self.reading.low.graph.describe(self.reading.low.graph.ops.index(op))}"
+        label = f"back: {self.reading.low.rewritten.describe(op)}"
         self.steps.append(Step(function, type, fields, arguments, reads, (below, room), label))
 
     def _forward(self, op: Op) -> list[Step]:
@@ -309,7 +395,7 @@ class Back(Flows):
                 "run": run,
             }
             fields |= {"from": Literal("EXAI_RELEVANCE"), "form": Literal("EXAI_MAP")}
-            arguments = (self.flow(stop), ways.NULL, *out, room)
+            arguments = (Literal(str(channels)), self.flow(stop), ways.NULL, *out, room)
             step = Step("exai_back_same", "exai_keep", fields, arguments, (self.flow(stop),), (*out, room), "the map")
             steps.append(step)
         numbers = (Literal(f"{self.scale.hex()}f"), Literal(str(pixels)))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import prod
 
-from converters.c99.back.reading import LAYERS, MOVES, SUMS, Reading
+from converters.c99.back.reading import EXTREMES, LARGEST, LAYERS, MOVES, SUMS, Reading
 from converters.c99.schedule import Buffer, Literal, Schedule, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.composite import Composite
@@ -82,7 +82,7 @@ class Flows:
             return "relevance" if isinstance(reading.rules.get(op), Flat) else "factor"
         if form == "any" or (op.kind in MOVES | {OpKind.MUL} and op not in reading.folded):
             return self.wants(op.outputs[0])
-        return "relevance" if form == "relevance" else "factor"
+        return "relevance" if form == "relevance" and op.kind != OpKind.SOFTMAX else "factor"
 
     def _valued(self, op: Op) -> list[int]:
         """The maps whose values an operator's way back reads."""
@@ -91,10 +91,12 @@ class Flows:
         if op.kind in LAYERS:
             signed = reading.form(op) != "factor" and not isinstance(reading.rules.get(op), Flat)
             mine = sources if signed else []
-        elif (op.kind in SUMS and reading.by_sign(op)) or op.kind == OpKind.MAX_POOL_2D:
+        elif (op.kind in SUMS and reading.by_sign(op)) or op.kind in LARGEST | EXTREMES:
             mine = sources
         elif op.kind == OpKind.MUL and self.gives(op) == "factor":
             mine = [reading.root(t) for t in op.inputs if not reading.low.tensor(t).is_constant]
+        elif op.kind == OpKind.SOFTMAX:
+            mine = list(op.outputs)
         return mine + [t for t in sources if (self.wants(t) != "factor") == (self.gives(op) == "factor")]
 
     def flow(self, t: int) -> str:

@@ -126,6 +126,11 @@ def group(pixels: int, wide: int, own: range, keep: Struct, inside: bool) -> dic
     return _fields(Gather([Axis(pixels, wide), Axis(len(own), 1)], own.start), (pixels, wide), keep, 0)
 
 
+def spread(pixels: int, channels: int, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_gather` that share out a number a pixel alike among its channels."""
+    return _fields(Gather([Axis(pixels, 1), Axis(channels, 0)], ratio=1 / channels), (pixels, 1), keep, 0)
+
+
 def fields(reading: Reading, op: Op, found: Gather, above: tuple[int, int], keep: Struct) -> dict[str, Any]:
     """The fields of `exai_gather`; ``above`` are the pixels and channels there."""
     zero = 0 if found.other is None else reading.low.scale(found.other)[1]

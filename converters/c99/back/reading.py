@@ -19,14 +19,16 @@ LAYERS = {OpKind.CONV_2D, OpKind.DEPTHWISE_CONV_2D, OpKind.FULLY_CONNECTED}
 POOLS = {OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D}
 MEANS = {OpKind.MEAN, OpKind.SUM}
 SUMS = {OpKind.ADD, OpKind.SUB}
+EXTREMES = {OpKind.MAXIMUM, OpKind.MINIMUM}
+LARGEST = {OpKind.MAX_POOL_2D, OpKind.REDUCE_MAX}
 MOVES = {
     *(OpKind.CONCATENATION, OpKind.SPLIT, OpKind.SPLIT_V, OpKind.SLICE, OpKind.STRIDED_SLICE),
     *(OpKind.TRANSPOSE, OpKind.PAD, OpKind.PADV2),
     *ALIASES,
 }
 SAME = {
-    *(OpKind.RELU, OpKind.RELU6, OpKind.LEAKY_RELU, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH),
-    OpKind.QUANTIZE,
+    *(OpKind.RELU, OpKind.RELU6, OpKind.RELU_N1_TO_1, OpKind.LEAKY_RELU, OpKind.PRELU, OpKind.ELU),
+    *(OpKind.ABS, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH),
 }
 """What relevance passes unchanged."""
 RELU = 1
@@ -97,8 +99,8 @@ class Reading:
         if windows and pad is not None and x != self.stop:
             zeros = border(self.low.graph, self.producers, x)
             if len(zeros) == 4 and pad.kind in (OpKind.PAD, OpKind.PADV2) and zeros[0] == zeros[3] == (0, 0):
-                return self.root(pad.inputs[0]), (zeros[1][0], zeros[2][0])
-        return x, (0, 0)
+                return pad.inputs[0], (zeros[1][0], zeros[2][0])
+        return op.inputs[0], (0, 0)
 
     def passed(self, op: Op) -> int | None:
         """The map of which alone the output of a sum or product is a function, element by element."""
@@ -120,13 +122,13 @@ class Reading:
             return self.takes(op)
         if op.kind == OpKind.SPLIT:
             return [1]
-        several = range(len(op.inputs)) if op.kind in SUMS | {OpKind.CONCATENATION} else range(1)
+        several = range(len(op.inputs)) if op.kind in SUMS | EXTREMES | {OpKind.CONCATENATION} else range(1)
         return [k for k in several if self.asks.is_dynamic(op.inputs[k])]
 
     def sources(self, op: Op) -> list[int]:
         """The maps that relevance goes to; those that no input reaches are states of the steps before."""
         if op.kind in LAYERS:
-            return [self.padded(op)[0]]
+            return [self.root(self.padded(op)[0])]
         passed = self.passed(op)
         if passed is not None:
             return [self.root(passed)]
@@ -139,15 +141,17 @@ class Reading:
         return prod(shape) // max(1, channels), max(1, channels)
 
     def cut(self, t: int) -> bool:
-        """Whether a fused RELU cut the map off."""
+        """Whether a fused RELU cut the map off, at once or before it was moved."""
         op = self.producer(t)
+        if op is not None and op.kind in MOVES:
+            return all(self.cut(self.root(op.inputs[k])) for k in self.positions(op))
         return op is not None and fused_activation(op) == RELU and op.kind not in SAME
 
     def refusal(
         self, op: Op, why: str, hint: str = "stop above it with a grid, or only predict"
     ) -> UnsupportedOperator:
         """Why an operator has no way back, where, and what to do."""
-        where = self.low.graph.describe(self.low.graph.ops.index(op))
+        where = self.low.rewritten.describe(op)
         return UnsupportedOperator(f"firmware cannot explain {where}: {why}; {hint}")
 
     def by_sign(self, op: Op) -> bool:
@@ -174,9 +178,9 @@ class Reading:
             raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
         if op in self.folded:
             return self._folded(op)
-        if op.kind in SAME or (op.kind == OpKind.MUL and len(self.takes(op)) > 1):
+        if op.kind in SAME | {OpKind.SOFTMAX} or (op.kind == OpKind.MUL and len(self.takes(op)) > 1):
             return "relevance"
-        if op.kind in MOVES or op.kind == OpKind.MUL:
+        if op.kind in MOVES | EXTREMES | {OpKind.MUL, OpKind.QUANTIZE}:
             return "any" if plain else "relevance"
         if not plain:
             raise self.refusal(op, f"the rule {type(rule).__name__} behind activation {activation}", CHOICES)

@@ -18,6 +18,8 @@ PRECISION = 14
 """Bits of a mantissa."""
 ROOM = 30
 """Bits that sums may take."""
+LONG = 17
+"""Bits of what relevance is divided by; the largest that an input could make is one or two longer than most are."""
 NARROW = 4
 """From so many input channels on, those that carry nothing are skipped."""
 MANY = 8
@@ -34,7 +36,7 @@ def layer(
     x, (top, left) = reading.padded(op)
     parameters = dict(forward.parameters)
     shape = reading.low.tensor(x).shape
-    if top or left or x != reading.root(op.inputs[0]):
+    if x != op.inputs[0]:
         parameters |= {"top": parameters["top"] + top, "left": parameters["left"] + left}
         parameters |= {"in_rows": shape[1], "in_columns": shape[2]}
     weights = reading.low.constant(op.inputs[1])[own].astype(np.int64)
@@ -63,6 +65,7 @@ def layer(
         "weights": Literal(sharing),
         "bits": bits,
         "fold": _fold(weights, parameters, depthwise) if offset is None else 0,
+        "down": 0 if offset is None else _too_long(rows, offset, reading.low.scale(x)[1]),
         "most": int(parameters["shift"].data.max()),
     }
     return fields, offset is not None or sharing == "EXAI_SIGNED"
@@ -84,6 +87,12 @@ def _offset(reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], 
     if isinstance(rule, ZPlus):
         return np.maximum(bias, 0)
     return bias if isinstance(rule, Epsilon) and reading.form(op) != "factor" else None
+
+
+def _too_long(rows: NDArray[np.int64], offset: NDArray[np.int64], zero: int) -> int:
+    """By how many bits what relevance is divided by may be longer than LONG; quotients have what it lacks of 30."""
+    most = np.abs(rows).sum(1) * max(127 - zero, zero + 128) + np.abs(offset)
+    return max(0, int(most.max()).bit_length() - LONG)
 
 
 def plain_keep(pixels: int, channels: int, form: str) -> Struct:
@@ -144,12 +153,14 @@ def function(fields: Mapping[str, Any], depthwise: bool) -> str:
     return "exai_back_windows" if windows else "exai_back_pointwise"
 
 
-def pool_function(fields: Mapping[str, Any]) -> str:
-    """The kernel of a mean's way back: of one window over the whole map, or of many."""
+def pool_function(fields: Mapping[str, Any], largest: bool) -> str:
+    """The kernel of a pool's way back: of one window over the whole map, or of many."""
     p: dict[str, int] = fields["pool"].fields
     whole = p["kernel_rows"] >= p["in_rows"] and p["kernel_columns"] >= p["in_columns"]
     single = p["out_rows"] * p["out_columns"] == 1 and p["top"] == p["left"] == 0
-    return "exai_back_mean" if single and whole else "exai_back_pool"
+    if single and whole:
+        return "exai_back_largest" if largest else "exai_back_mean"
+    return "exai_back_max" if largest else "exai_back_pool"
 
 
 def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
@@ -162,7 +173,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     width, depth = _eights(out), _eights(taps * inside)
     if depthwise:
         row = span * p["out_columns"]
-        count = 8 * (taps + 1) + 4 * width * (3 + taps + row) + 2 * (sides * taps * width + row + width)
+        count = 8 * (taps + 1) + 4 * width * (3 + row) + 2 * (sides * taps * width + width)
         return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
     rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
     direct = taps == p["stride_rows"] == p["stride_columns"] == 1
@@ -212,7 +223,7 @@ def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any
     """The fields of `exai_pool_way`; MEAN over rows and columns is a pool of one window."""
     x, y = op.inputs[0], op.outputs[0]
     parameters = forward.parameters
-    if op.kind == OpKind.MEAN:
+    if op.kind in (OpKind.MEAN, OpKind.REDUCE_MAX):
         shape = reading.low.tensor(x).shape
         rows, columns = (shape[1], prod(shape[2:-1]))
         sizes = {"in_rows": rows, "in_columns": columns, "channels": shape[-1], "out_rows": 1, "out_columns": 1}
@@ -234,10 +245,12 @@ def _room(pool: Mapping[str, int]) -> int:
 
 
 def of_all_positions(reading: Reading, op: Op) -> bool:
-    """Whether a mean is a pool of one window."""
+    """Whether a mean, or a largest value, is a pool of one window."""
+    if op.kind not in (OpKind.MEAN, OpKind.REDUCE_MAX):
+        return False
     shape = reading.low.tensor(op.inputs[0]).shape
     axes = {int(a) % len(shape) for a in np.atleast_1d(reading.low.constant(op.inputs[1]))}
-    return op.kind == OpKind.MEAN and len(shape) in (3, 4) and axes == set(range(1, len(shape) - 1))
+    return len(shape) in (3, 4) and axes == set(range(1, len(shape) - 1))
 
 
 def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, Any]:
@@ -252,8 +265,23 @@ def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, 
         a, shift = short(scale / low.scale(op.outputs[0])[0])
     if op.kind == OpKind.SUB:
         a, b = (-a, b) if position else (a, -b)
-    fields = {"keep": keep, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
+    channels = reading.layout(op.outputs[0])[1]
+    fields = {"keep": keep, "channels": channels, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
     return fields | {"shift": shift, "by_sign": int(by_sign)}
+
+
+def scaled(reading: Reading, op: Op, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_summand` for values that go into other steps."""
+    x, y = op.inputs[0], op.outputs[0]
+    ratio, shift = short(reading.low.scale(x)[0] / reading.low.scale(y)[0])
+    fields = {"keep": keep, "channels": reading.layout(y)[1], "own": ratio, "other": 0, "own_zero": 0, "other_zero": 0}
+    return fields | {"shift": shift, "by_sign": 0}
+
+
+def softmax(reading: Reading, op: Op, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_softmax_way`."""
+    ratio, shift = short(reading.low.scale(op.inputs[0])[0] * float(op.options.beta))
+    return {"keep": keep, "channels": reading.layout(op.outputs[0])[1], "ratio": ratio, "shift": shift}
 
 
 def short(real: float) -> tuple[int, int]:

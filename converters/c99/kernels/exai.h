@@ -92,8 +92,18 @@ void exai_average_pool(const exai_pool *pool, const int8_t *x, int8_t *y);
 void exai_max_pool(const exai_pool *pool, const int8_t *x, int8_t *y);
 void exai_add(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y);
 void exai_multiply(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y);
+void exai_extreme(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y); /* sign_b: 1 larger, -1 smaller */
+void exai_prelu(const exai_pair *pair, const int8_t *x, const int8_t *slope, int8_t *y); /* `multiplier_a` below zero */
+void exai_reduce_extreme(const exai_reduction *reduction, const int8_t *x, int8_t *y); /* `multiplier`: 1 or -1 */
 void exai_reduce(const exai_reduction *reduction, const int8_t *x, int8_t *y);
 void exai_shift(const exai_move *move, const void *x, void *y);
+/* The position of each row's largest value. */
+void exai_largest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y);
+/* Rows of a table by their numbers, of which those below 0 count from the end; beyond it are its first and last. */
+void exai_table_rows(const int8_t *table, int32_t rows, int32_t width, const int32_t *numbers, int32_t count, int8_t *y);
+void exai_whole(const float *x, int32_t count, int32_t *y);
+void exai_requantize16(const int16_t *x, int32_t count, int32_t in_zero, int32_t multiplier, int32_t shift, int32_t zero,
+                       int8_t *y);
 void exai_lookup(const int8_t *table, const int8_t *x, int32_t count, int8_t *y);
 /* A sequence from the zero state. With `kept` (steps, 3, units), what the way back needs is written there. */
 void exai_lstm(const exai_lstm_layer *layer, const int8_t *x, int16_t *kept, int8_t *y, void *scratch);
@@ -109,7 +119,8 @@ void exai_dequantize(const int8_t *x, int32_t count, float scale, int32_t zero, 
 enum { EXAI_FACTOR, EXAI_RELEVANCE, EXAI_MAP };     /* what a flow is; MAP: float32, `run` channels summed */
 enum { EXAI_OPEN, EXAI_VALUES, EXAI_BITS };         /* what gates it: nothing, the map's values, their signs as bits */
 enum { EXAI_ALL, EXAI_POSITIVE, EXAI_SIGNED };      /* weights that share: all, positive ones, those of positive products */
-enum { EXAI_NOTHING = -32768, EXAI_PRECISION = 14 }; /* the exponent of a pixel of zeros; bits of a mantissa */
+enum { EXAI_NOTHING = -32768 };                     /* the exponent of a pixel of zeros */
+enum { EXAI_PRECISION = 14, EXAI_ENOUGH = 12 };     /* bits of a mantissa; of relevance, which is not listed where it is less */
 
 /* How a flow is kept at the map below. */
 typedef struct {
@@ -130,6 +141,7 @@ typedef struct {
     uint8_t weights, bits;
     uint8_t parts; /* whether what factors of a pixel leave beside its greatest one is kept, and added */
     uint8_t fold;  /* weights times multipliers are divided by 2^fold */
+    uint8_t down;  /* bits that what relevance is divided by is too long */
     int8_t most;   /* the largest of the layer's shifts */
 } exai_way;
 
@@ -141,10 +153,17 @@ typedef struct {
     int8_t shift;
 } exai_pool_way;
 
-/* One summand's way back: values times `own` and `other` are in one scale. */
+/* The way back of a SOFTMAX along its `channels`; `ratio` / 2^`shift` is the step of its input. */
 typedef struct {
     const exai_keep *keep;
-    int32_t own, other; /* by sign; without, `own` / 2^`shift` is the summand's step over that of the sum */
+    int32_t channels, ratio;
+    int8_t shift;
+} exai_softmax_way;
+
+/* One summand's way back: values times `own` and `other` are in one scale. `channels` are those of the sum. */
+typedef struct {
+    const exai_keep *keep;
+    int32_t channels, own, other; /* by sign; without, `own` / 2^`shift` is the summand's step over that of the sum */
     int16_t own_zero, other_zero;
     int8_t shift;
     uint8_t by_sign;
@@ -206,14 +225,24 @@ void exai_back_mean(const exai_pool_way *way, const int16_t *above, const void *
 void exai_back_pool(const exai_pool_way *way, const int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                    void *scratch);
+/* One window over the whole map. */
+void exai_back_largest(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch);
+/* The larger (`own` of 1) or smaller (-1) of two maps; `other` is 0 where the other one is a single value. */
+void exai_back_extreme(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
+                       const void *gate, void *below, void *scratch);
+void exai_back_softmax(const exai_softmax_way *way, const int8_t *y, const int16_t *above, const void *gate, void *below,
+                       void *scratch);
 void exai_back_gather(const exai_gather *way, const int8_t *other, const int16_t *above, const void *gate, void *below,
                       void *scratch);
 void exai_back_lstm(const exai_lstm_way *way, const int16_t *kept, const int16_t *above, const void *gate, void *below,
                     void *scratch);
 void exai_total(const float *values, int32_t count, float scale, float *sum); /* adds to it */
-void exai_back_same(const exai_keep *keep, const int16_t *above, const void *gate, void *below, void *scratch);
+/* `channels` are those of the map above. */
+void exai_back_same(const exai_keep *keep, int32_t channels, const int16_t *above, const void *gate, void *below,
+                    void *scratch);
 
 #ifdef __cplusplus
 }

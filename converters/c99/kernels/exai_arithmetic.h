@@ -5,7 +5,9 @@
 
 #include "exai.h"
 
-#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__OPTIMIZE__) && !defined(EXAI_PORTABLE)
+/* The assembly is GCC's: clang keeps a register for itself that its loops take. */
+#if defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__OPTIMIZE__) && !defined(EXAI_PORTABLE) && \
+    !defined(__clang__)
 #define EXAI_DSP 1
 #include <arm_acle.h>
 #else
@@ -47,21 +49,6 @@ static inline int32_t exai_scale(int32_t x, int32_t multiplier, int shift) {
     return exai_divide(exai_high(x, multiplier), -shift);
 }
 
-/* x * multiplier * 2^shift / 2^31, plus zero, between low and high; most of what a RELU cuts off costs nothing. */
-static inline int8_t exai_requantize(int32_t x, int32_t multiplier, int shift, int32_t zero, int32_t low, int32_t high) {
-    if (low == zero && x <= 0) return (int8_t)low;
-#if EXAI_DSP
-    if (low == zero && shift <= 0 && x < 1 << 30) {
-        int32_t product;
-        __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(x * 2), "r"(multiplier));
-        x = (int32_t)((((uint32_t)product << 1 >> -shift) + 1) >> 1) + zero; /* halves up, which is away from zero */
-        return (int8_t)(x > high ? high : x);
-    }
-#endif
-    x = exai_scale(x, multiplier, shift) + zero;
-    return (int8_t)(x < low ? low : x > high ? high : x);
-}
-
 /* Bits of x, without leading zeros. */
 static inline int exai_length(uint32_t x) {
 #ifdef __GNUC__
@@ -85,10 +72,8 @@ static inline exai_ending exai_ending_of(const exai_layer *layer) {
     return found;
 }
 
-static inline int8_t exai_finished(const exai_ending *e, int32_t channel, int32_t sum) {
-    const int32_t which = channel * e->step;
-    return exai_requantize(sum, e->multiplier[which], e->shift[which], e->zero, e->low, e->high);
-}
+/* Sums of channels `first` ... `first + count - 1` become values. */
+void exai_finish_sums(const exai_ending *end, int32_t first, const int32_t *sums, int32_t count, int8_t *y);
 
 static inline int8_t exai_clamp(int32_t x, int32_t low, int32_t high) {
     return (int8_t)(x < low ? low : x > high ? high : x);
@@ -112,9 +97,10 @@ static inline int32_t exai_order(int32_t i, int32_t count) {
 /* int8 -> int16, `zero` taken off. */
 void exai_widen(const int8_t *x, int32_t count, int32_t zero, int16_t *out, int32_t step);
 
-/* The products of two rows of int8 weights with two vectors that lie side by side, added to sums:
- * row 0 and row 1 with the first, row 0 and row 1 with the second. */
-void exai_dot2x2(const int8_t *row0, const int8_t *row1, const int16_t *v, int32_t count, int32_t sums[4]);
+/* The products of `n` rows of int8, at most EXAI_ROWS that lie side by side, with two vectors that do, and the rows' biases:
+ * sums of the first vector, and EXAI_ROWS further those of the second. */
+enum { EXAI_ROWS = 32 };
+void exai_dot_pairs(const int8_t *rows, int32_t n, const int16_t *v, int32_t depth, const int32_t *bias, int32_t *sums);
 
 /* The product of one row with one vector. */
 int32_t exai_dot(const int8_t *row, const int16_t *v, int32_t count, int32_t step);

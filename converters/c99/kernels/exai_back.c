@@ -5,7 +5,7 @@
 
 #include "exai_wide.h"
 
-enum { SPREAD = 3 }; /* bits that factors may lose beside a pixel's greatest one */
+enum { SPREAD = 5 }; /* bits that factors may lose beside a pixel's greatest one */
 
 static inline int32_t even(int32_t count) {
     return count + (count & 1);
@@ -37,10 +37,11 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
             from = window;
         }
         exai_shares(way, from, depth, list, n, wide, v, d);
-        const uint32_t size = exai_quotients(m, list, n, way->offset, d, &by);
+        const uint32_t size = exai_quotients(way, m, list, n, way->offset, d, &by);
         const int32_t before = *exponent - 16 - by, after = exai_as_factors(d, list, n, size, before, way->bits, m);
         *exponent = (int16_t)after;
         if (!rest || after == EXAI_NOTHING || after - before <= SPREAD) continue;
+        for (int32_t k = 0; k < n; k++) d[k] -= m[list[k]] * (1 << (after - before));
         memset(rest + p * out, 0, (size_t)out * sizeof *rest);
         rest[pixels * out + p] = (int16_t)exai_as_factors(d, list, n, exai_sizes(d, n), before, way->bits, rest + p * out);
         leaves = 1;

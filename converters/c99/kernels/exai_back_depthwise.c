@@ -15,22 +15,25 @@ enum { UP = 6 }; /* bits that weights are shifted to the left, so that their pro
 /* One tap's weights times `up` in fours; without an offset times the layer's multipliers. */
 static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int32_t up, int16_t *to) {
     const exai_layer *const layer = way->layer;
-    const int8_t *const w = layer->weights + tap * layer->out_channels;
-    for (int32_t j = 0; j < exai_eights(layer->out_channels); j++) {
-        int32_t value = 0;
-        if (j < layer->out_channels) value = way->offset ? taking(w[j], side, way->weights) * up : exai_folded(way, j, w[j]);
-        to[j / 4 * taps * 4 + j % 4] = (int16_t)value;
+    const int8_t *w = layer->weights + tap * layer->out_channels;
+    int32_t left = layer->out_channels;
+    for (int32_t j = 0; left > 0; to += 4 * taps - 4) {
+        for (int32_t i = 0; i < 4; i++, j++, left--) {
+            const int32_t one = left > 0 ? *w++ : 0;
+            *to++ = (int16_t)(way->offset ? taking(one, side, way->weights) * up : left > 0 ? exai_folded(way, j, one) : 0);
+        }
     }
 }
 
-/* Factors of rows of outputs, as many as a window spans, and what dividing takes. */
+/* Factors of rows of outputs, as many as a window spans, with one exponent, and what dividing takes. */
 typedef struct {
     const int8_t **tap;
     int32_t *factors, *base, *d, *q; /* (span, out columns, eights); (eights) each */
-    int16_t *exponents, *wide;       /* (span, out columns); weights in fours */
+    int16_t *wide;                   /* weights in fours */
     uint16_t *list;
     int8_t *outside;
     int32_t span, next;
+    int16_t exponent;
 } rows_of_outputs;
 
 static void begin_dividing(const exai_way *way, const rows_of_outputs *r) {
@@ -53,7 +56,7 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
     const int32_t times = out / in, fours = times == 1 && way->weights != EXAI_SIGNED ? out / 4 * 4 : 0;
-    int32_t t = 0, i = row * layer->stride_rows - layer->top, k = 0;
+    int32_t t = 0, i = row * layer->stride_rows - layer->top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
         int32_t j = column * layer->stride_columns - layer->left;
         for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns) {
@@ -61,51 +64,55 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
             r->tap[t++] = inside ? x + (i * layer->in_columns + j) * in : r->outside;
         }
     }
-    memcpy(r->d, r->base, (size_t)fours * sizeof *r->d);
-    exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->d);
-    if (fours == out) {
-        exai_pick(r->d, r->list, n, r->q);
-        return;
-    }
-    for (; k < n && r->list[k] < fours; k++) r->q[k] = r->d[r->list[k]];
-    for (; k < n; k++) {
+    exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->base, r->d);
+    for (int32_t k = 0; k < n && fours < out; k++) {
         const int32_t unit = r->list[k];
-        r->q[k] = r->base[unit];
+        if (unit < fours) continue;
+        r->d[unit] = r->base[unit];
         for (t = 0; t < taps; t++) {
             const int32_t v = r->tap[t][unit / times] - (times == 1 && way->weights != EXAI_SIGNED ? 0 : layer->in_zero);
-            r->q[k] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
+            r->d[unit] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
         }
     }
 }
 
-/* Factors of the rows of outputs that windows of row `at` of the input hold. */
+/* By how much factors of an exponent are shifted right; where they need a larger one, all get it, with room to spare. */
+static int32_t align(rows_of_outputs *r, int32_t all, int32_t exponent) {
+    if (exponent > r->exponent) exai_align(r->factors, &r->exponent, all, exponent + 2);
+    return exai_align(r->factors, &r->exponent, all, exponent);
+}
+
+/* Factors of the rows of outputs that windows of row `at` of the input hold. Where one needs a larger exponent, all get it:
+ * what it costs small ones they have to spare. */
 static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const int16_t *above, int32_t at) {
     const exai_layer *const layer = way->layer;
     const int32_t columns = layer->out_columns, out = layer->out_channels, eights = exai_eights(out);
-    const int32_t end = (at + layer->top) / layer->stride_rows + 1;
+    const int32_t end = (at + layer->top) / layer->stride_rows + 1, all = r->span * columns * eights;
     for (; r->next < end && r->next < layer->out_rows; r->next++) {
         for (int32_t j = 0; j < columns; j++) {
-            const int32_t p = r->next * columns + j, place = r->next % r->span * columns + j;
+            const int32_t p = r->next * columns + j, exponent = above[layer->out_rows * columns * out + p];
             const int16_t *const m = above + p * out;
-            int32_t *const to = r->factors + place * eights, by;
-            int32_t exponent = above[layer->out_rows * columns * out + p];
+            int32_t *const to = r->factors + (r->next % r->span * columns + j) * eights;
             if (exponent != EXAI_NOTHING && !way->offset) {
+                const int32_t by = align(r, all, exponent - EXAI_PRECISION);
                 int32_t c = 0;
 #if EXAI_MVE
-                for (; c + 4 <= out; c += 4) vstrwq_s32(to + c, vshlq_n_s32(vldrhq_s32(m + c), EXAI_PRECISION));
+                for (; c + 4 <= out; c += 4) vstrwq_s32(to + c, vshlq_r_s32(vldrhq_s32(m + c), EXAI_PRECISION - by));
 #endif
-                for (; c < out; c++) to[c] = m[c] * (1 << EXAI_PRECISION);
-                exponent -= EXAI_PRECISION - 16;
-            } else if (exponent != EXAI_NOTHING) {
-                const int32_t n = exai_list(m, out, r->list);
-                denominators(way, r, x, r->next, j, n);
-                const uint32_t size = exai_quotients(m, r->list, n, NULL, r->q, &by);
-                const int32_t up = exai_coarse(size, exponent - by - UP, way->bits + 14);
-                memset(to, 0, (size_t)eights * sizeof *to);
-                exai_place(r->q, r->list, n, up, to);
-                exponent = size ? exponent - by + up - UP : EXAI_NOTHING;
+                for (; c < out; c++) to[c] = m[c] * (1 << EXAI_PRECISION) >> by;
+                continue;
             }
-            r->exponents[place] = (int16_t)exponent;
+            memset(to, 0, (size_t)eights * sizeof *to);
+            if (exponent == EXAI_NOTHING) continue;
+            const int32_t n = exai_list(m, out, r->list);
+            denominators(way, r, x, r->next, j, n);
+            int32_t by;
+            memset(r->q, 0, (size_t)n * sizeof *r->q);
+            const uint32_t size = exai_quotients(way, m, r->list, n, r->d, r->q, &by);
+            if (!size) continue;
+            const int32_t up = exai_length(size) - (way->bits + 14);
+            by = up + align(r, all, exponent - by - UP - 16 + up);
+            exai_place(r->q, r->list, n, by > 31 ? 31 : by, to);
         }
     }
 }
@@ -128,41 +135,8 @@ static void widen(const exai_way *way, int side, int16_t *wide) {
     }
 }
 
-/* The factors under the taps of rows and columns, with one exponent, nothing outside the map; what has to be shifted for
- * that goes to `room`. */
-static int32_t gather(const rows_of_outputs *r, const exai_layer *layer, const int16_t *rows, int32_t na,
-                      const int16_t *columns, int32_t nb, const int32_t **tap, const int32_t *zeros, int32_t *room) {
-    const int32_t eights = exai_eights(layer->out_channels), all = layer->out_columns;
-    int32_t most = EXAI_NOTHING;
-    for (int32_t pass = 0; pass < 2; pass++) { /* the largest exponent, then the taps */
-        for (int32_t a = 0, t = 0; a < na; a++) {
-            const int inside = rows[a] >= 0 && rows[a] < r->next;
-            const int32_t row = inside ? rows[a] % r->span * all : 0;
-            for (int32_t b = 0; b < nb; b++, t++) {
-                const int here = inside && columns[b] >= 0 && columns[b] < all;
-                const int32_t own = here ? r->exponents[row + columns[b]] : EXAI_NOTHING;
-                if (!pass) {
-                    if (own > most) most = own;
-                    continue;
-                }
-                tap[t] = own < most - 30 ? zeros : r->factors + (row + columns[b]) * eights;
-                if (own == most || tap[t] == zeros) continue;
-#if EXAI_MVE
-                for (int32_t c = 0; c < eights; c += 4) vstrwq_s32(room + c, vshlq_r_s32(vldrwq_s32(tap[t] + c), own - most));
-#else
-                for (int32_t c = 0; c < eights; c++) room[c] = tap[t][c] >> (most - own);
-#endif
-                tap[t] = room;
-                room += eights;
-            }
-        }
-        if (most == EXAI_NOTHING) break;
-    }
-    return most;
-}
-
-/* Scratch: pointers of taps, then int32: sums and values of a pixel, no factors, shifted factors of all taps, factors of
- * rows; to divide, three values a unit; then int16: exponents, weights, lists, axes, weights to divide, a pixel outside. */
+/* Scratch: pointers of taps, then int32: sums and values of a pixel, no factors, factors of rows; to divide, three values a
+ * unit; then int16: weights, lists, axes, weights to divide, a pixel outside. */
 void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                          void *scratch) {
     const exai_layer *const layer = way->layer;
@@ -171,18 +145,17 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1, span = exai_span(layer), divides = way->offset ? 1 : 0;
     const int32_t **const tap = scratch;
     int32_t *const sums = (int32_t *)(void *)((int64_t *)scratch + taps + 1), *const dense = sums + eights;
-    int32_t *const zeros = dense + eights, *const room = zeros + eights;
+    int32_t *const zeros = dense + eights;
     rows_of_outputs r;
-    r.tap = scratch, r.span = span, r.next = 0;
-    r.factors = room + taps * eights;
+    r.tap = scratch, r.span = span, r.next = 0, r.exponent = EXAI_NOTHING;
+    r.factors = zeros + eights;
     r.base = r.factors + span * layer->out_columns * eights;
     r.d = r.base + divides * eights;
     r.q = r.d + divides * eights;
     int16_t *const wide = (int16_t *)(r.q + divides * eights);
-    r.exponents = wide + sides * taps * eights;
-    r.list = (uint16_t *)(r.exponents + span * layer->out_columns);
+    r.list = (uint16_t *)(wide + sides * taps * eights);
     int16_t *const outs = (int16_t *)(r.list + eights), *const columns = outs + kr;
-    r.wide = columns + kc + ((span * layer->out_columns + kr + kc) & 1);
+    r.wide = columns + kc + ((kr + kc) & 1);
     r.outside = (int8_t *)(r.wide + divides * taps * eights);
     memset(zeros, 0, (size_t)eights * sizeof *zeros);
     memset(r.factors, 0, (size_t)(span * layer->out_columns * eights) * sizeof *r.factors);
@@ -198,9 +171,17 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
                 exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns, &left_taps);
             const int32_t before = kc * above_taps + na * left_taps;
             const int16_t *const w = wide + 4 * before;
-            int32_t n = 0, exponent = gather(&r, layer, outs, na, columns, nb, tap, zeros, room);
-            if (exponent != EXAI_NOTHING) {
-                exponent += exai_wide_exponent(way);
+            int32_t n = 0, exponent = EXAI_NOTHING;
+            if (r.exponent != EXAI_NOTHING && na && nb) {
+                exponent = r.exponent + 16 + exai_wide_exponent(way);
+                for (int32_t a = 0, t = 0; a < na; a++) { /* the factors under the taps, nothing outside the map */
+                    const int32_t *const row = r.factors + outs[a] % span * layer->out_columns * eights;
+                    const int inside = outs[a] >= 0 && outs[a] < r.next;
+                    for (int32_t b = 0; b < nb; b++) {
+                        const int here = inside && columns[b] >= 0 && columns[b] < layer->out_columns;
+                        tap[t++] = here ? row + columns[b] * eights : zeros;
+                    }
+                }
                 n = exai_list_kept(way->keep, p * in, 0, in, gate, r.list);
                 if (times == 1 && sides == 1) {
                     exai_fours_of_factors(tap, (in + 3) / 4 * 4, na * nb, w, 4 * taps, dense);

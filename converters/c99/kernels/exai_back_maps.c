@@ -1,4 +1,4 @@
-/* The way back through pools and sums of maps. */
+/* The way back through pools, sums of maps and SOFTMAX. */
 
 #include "exai_flow.h"
 
@@ -83,13 +83,35 @@ void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *abo
     through(way, x, above, gate, below, scratch);
 }
 
+void exai_back_largest(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
+                       void *scratch) {
+    const exai_pool *const p = way->pool;
+    const int32_t channels = p->channels, pixels = p->in_rows * p->in_columns, e = above[channels];
+    int32_t *const sums = scratch, *const values = sums + channels, *const most = values + channels;
+    for (int32_t c = 0; c < channels; c++) {
+        int32_t equals = 0;
+        most[c] = x[c];
+        for (int32_t i = 0; i < pixels; i++) {
+            const int32_t v = x[i * channels + c];
+            equals = v > most[c] ? 1 : equals + (v == most[c]);
+            if (v > most[c]) most[c] = v;
+        }
+        values[c] = above[c] * way->ratio / equals;
+    }
+    for (int32_t i = 0; i < pixels; i++) {
+        for (int32_t c = 0; c < channels; c++) sums[c] = x[i * channels + c] == most[c] ? values[c] : 0;
+        exai_store(way->keep, i, channels, sums, exai_sizes(sums, channels), e == EXAI_NOTHING ? e : e - way->shift, gate,
+                   below);
+    }
+}
+
 /* By sign: of the relevance of a sum, a summand gets its share of what has the sum's sign; else the factor is the same. */
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch) {
     const exai_keep *const keep = way->keep;
-    const int32_t channels = keep->channels, all = keep->pixels * channels;
+    const int32_t channels = way->channels, all = keep->pixels * keep->channels, pixels = all / channels;
     int32_t *const t = scratch;
-    for (int32_t p = 0; p < keep->pixels; p++) {
+    for (int32_t p = 0; p < pixels; p++) {
         const int32_t e = above[all + p], first = p * channels;
         for (int32_t c = 0; c < channels; c++) {
             const int32_t m = above[first + c];
@@ -109,5 +131,48 @@ void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *oth
         }
         exai_store(keep, p, channels, t, exai_sizes(t, channels), e == EXAI_NOTHING ? e : e - (way->by_sign ? 1 : way->shift),
                    gate, below);
+    }
+}
+
+/* By the expansion around what it saw: the factor of an input is R - s * (the sum of R), with s = (y + 128) / 256. */
+void exai_back_softmax(const exai_softmax_way *way, const int8_t *y, const int16_t *above, const void *gate, void *below,
+                       void *scratch) {
+    const exai_keep *const keep = way->keep;
+    const int32_t channels = way->channels, all = keep->pixels * keep->channels, pixels = all / channels;
+    int32_t *const t = scratch;
+    for (int32_t p = 0; p < pixels; p++) {
+        const int16_t *const m = above + p * channels;
+        const int8_t *const s = y + p * channels;
+        const int32_t e = above[all + p];
+        int32_t total = 0, down = 0;
+        uint64_t size = 0;
+        for (int32_t c = 0; c < channels && e != EXAI_NOTHING; c++) total += m[c];
+        for (int32_t c = 0; c < channels && e != EXAI_NOTHING; c++) {
+            const int64_t part = ((int64_t)m[c] * 256 - (int64_t)total * (s[c] + 128)) * way->ratio;
+            size |= (uint64_t)(part ^ (part >> 63));
+        }
+        if (size >> 31) down = 1 + exai_length((uint32_t)(size >> 31));
+        for (int32_t c = 0; c < channels && size; c++) {
+            const int64_t part = ((int64_t)m[c] * 256 - (int64_t)total * (s[c] + 128)) * way->ratio;
+            t[c] = (int32_t)(part >> down);
+        }
+        exai_store(keep, p, channels, t, (uint32_t)(size >> down), size ? e - 8 - way->shift + down : EXAI_NOTHING, gate,
+                   below);
+    }
+}
+
+/* What is the largest, or smallest, gets all; equals share. */
+void exai_back_extreme(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
+                       const void *gate, void *below, void *scratch) {
+    const exai_keep *const keep = way->keep;
+    const int32_t channels = way->channels, all = keep->pixels * keep->channels, pixels = all / channels;
+    int32_t *const t = scratch;
+    for (int32_t p = 0; p < pixels; p++) {
+        const int32_t e = above[all + p], first = p * channels;
+        for (int32_t c = 0; c < channels; c++) {
+            const int32_t ahead = (own[first + c] - other[(first + c) * way->other]) * way->own;
+            t[c] = ahead < 0 ? 0 : above[first + c] * (ahead ? 2 : 1);
+        }
+        exai_store(keep, p, channels, t, exai_sizes(t, channels), e == EXAI_NOTHING ? e : e - 1, gate, below);
     }
 }

@@ -6,7 +6,7 @@
 #include "exai_mve.h"
 #include "exai_wide.h"
 
-enum { ROOM = 6, SPREAD = 3 }; /* bits that the upper part leaves to the lower; bits that may be lost without one */
+enum { ROOM = 6, SPREAD = 5 }; /* bits that the upper part leaves to the lower; bits that may be lost without one */
 
 typedef struct {
     int32_t *sums, *lower, *q, *collected;      /* (window), (window), (out), ring */
@@ -36,7 +36,7 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
     }
     int32_t by;
     exai_shares(way, window, depth, s->list, n, s->wide, s->x, s->q);
-    size = exai_quotients(m, s->list, n, way->offset, s->q, &by);
+    size = exai_quotients(way, m, s->list, n, way->offset, s->q, &by);
     *exponent -= 16 + by;
     return size;
 }
@@ -192,7 +192,7 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
             const int32_t n = places(way, &s, x, span, top, column * layer->stride_columns - layer->left);
             if (!size) continue;
             exponent += products(way, &s, units, size, n, width);
-            for (int32_t k = 0; k < n; k++) {
+            for (int32_t k = 0; k < n;) {
 #if EXAI_MVE
                 if (in == 1 && k % 4 == 0) k += added_together(&s, k, n, exponent);
                 if (k >= n) break;
@@ -200,7 +200,10 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
                 const int32_t at = in == 1 ? s.places[k] : s.places[k] / in;
                 int32_t by = s.exponents[at] - exponent;
                 if (by < 0) by = exai_align(s.collected + at * in, s.exponents + at, in, exponent);
-                s.collected[s.places[k]] += s.sums[k] >> (by > 31 ? 31 : by);
+                by = by > 31 ? 31 : by;
+                do {
+                    s.collected[s.places[k]] += s.sums[k] >> by;
+                } while (++k < n && (uint32_t)(s.places[k] - at * in) < (uint32_t)in);
             }
         }
     }

@@ -38,34 +38,24 @@ void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratc
     const int direct = taps == 1 && layer->stride_rows == 1 && layer->stride_columns == 1;
     int16_t *const v = scratch;
     int8_t *const window = (int8_t *)(v + 2 * exai_fours(depth));
-    const int32_t *const bias = layer->bias;
     const exai_ending end = exai_ending_of(layer);
-    int32_t row = 0, column = 0;
     for (int32_t p = 0; p < pixels; p += 2) {
         const int two = p + 1 < pixels;
-        for (int32_t k = 0; k <= two; k++) {
-            const int8_t *from = x + (p + k) * layer->in_channels;
+        for (int32_t k = 0; k < 2; k++) { /* an odd last window, twice */
+            const int32_t at = p + (two ? k : 0);
+            const int8_t *from = x + at * layer->in_channels;
             if (!direct) {
-                exai_window(layer, x, row, column, window);
+                exai_window(layer, x, at / columns, at % columns, window);
                 from = window;
             }
             exai_widen(from, depth, 0, v + 4 * k, 8);
-            if (++column == columns) column = 0, row++;
         }
-        const int8_t *w = layer->weights;
-        int8_t *to = y + p * out;
-        int32_t c = 0;
-        for (; two && c + 2 <= out; c += 2, w += 2 * depth, to += 2) {
-            int32_t sums[4] = {bias[c], bias[c + 1], bias[c], bias[c + 1]};
-            exai_dot2x2(w, w + depth, v, depth, sums);
-            to[0] = exai_finished(&end, c, sums[0]);
-            to[1] = exai_finished(&end, c + 1, sums[1]);
-            to[out] = exai_finished(&end, c, sums[2]);
-            to[out + 1] = exai_finished(&end, c + 1, sums[3]);
-        }
-        for (; c < out; c++, w += depth, to++) {
-            to[0] = exai_finished(&end, c, bias[c] + exai_dot(w, v, depth, 8));
-            if (two) to[out] = exai_finished(&end, c, bias[c] + exai_dot(w, v + 4, depth, 8));
+        for (int32_t c = 0; c < out; c += EXAI_ROWS) {
+            const int32_t n = out - c < EXAI_ROWS ? out - c : EXAI_ROWS;
+            int32_t sums[2 * EXAI_ROWS];
+            exai_dot_pairs(layer->weights + c * depth, n, v, depth, layer->bias + c, sums);
+            exai_finish_sums(&end, c, sums, n, y + p * out + c);
+            if (two) exai_finish_sums(&end, c, sums + EXAI_ROWS, n, y + (p + 1) * out + c);
         }
     }
 }
@@ -81,7 +71,7 @@ void exai_dense(const exai_layer *layer, const int8_t *x, int8_t *y, void *scrat
         exai_widen(x + at, count, 0, v, 4);
         for (int32_t c = 0; c < out; c++) sums[c] += exai_dot(layer->weights + c * depth + at, v, count, 4);
     }
-    for (int32_t c = 0; c < out; c++) y[c] = exai_finished(&end, c, sums[c]);
+    exai_finish_sums(&end, 0, sums, out, y);
 }
 
 #endif

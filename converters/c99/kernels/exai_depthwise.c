@@ -99,13 +99,13 @@ void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *s
                 continue;
             }
 #endif
-            memcpy(sums, layer->bias, (size_t)out * sizeof *sums);
-            exai_fours_of_values(tap, fours, taps, wide, 4 * taps, sums);
+            exai_fours_of_values(tap, fours, taps, wide, 4 * taps, layer->bias, sums);
             for (int32_t c = fours; c < out; c++) {
                 const int32_t from = times == 1 ? c : c / times;
+                sums[c] = layer->bias[c];
                 for (t = 0; t < taps; t++) sums[c] += tap[t][from] * layer->weights[t * out + c];
             }
-            for (int32_t c = 0; c < out; c++) y[c] = exai_finished(&end, c, sums[c]);
+            exai_finish_sums(&end, 0, sums, out, y);
         }
     }
 }

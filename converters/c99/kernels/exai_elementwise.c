@@ -1,4 +1,4 @@
-/* ADD, SUB, MUL, table look-ups (every function of one int8), QUANTIZE and DEQUANTIZE. */
+/* ADD, SUB, MUL, MAXIMUM, MINIMUM, PRELU, table look-ups (every function of one int8), QUANTIZE and DEQUANTIZE. */
 
 #include "exai_arithmetic.h"
 
@@ -34,6 +34,61 @@ void exai_multiply(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t 
             }
         }
     }
+}
+
+void exai_extreme(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
+    for (int32_t i = 0; i < p->count[0]; i++) {
+        for (int32_t j = 0; j < p->count[1]; j++) {
+            for (int32_t k = 0; k < p->count[2]; k++) {
+                const int8_t *u = a + i * p->stride_a[0] + j * p->stride_a[1] + k * p->stride_a[2];
+                const int8_t *v = b + i * p->stride_b[0] + j * p->stride_b[1] + k * p->stride_b[2];
+                for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3])
+                    *y++ = (*u > *v) == (p->sign_b > 0) ? *u : *v;
+            }
+        }
+    }
+}
+
+void exai_prelu(const exai_pair *p, const int8_t *x, const int8_t *slope, int8_t *y) {
+    for (int32_t i = 0; i < p->count[0]; i++) {
+        for (int32_t j = 0; j < p->count[1]; j++) {
+            for (int32_t k = 0; k < p->count[2]; k++) {
+                const int8_t *u = x + i * p->stride_a[0] + j * p->stride_a[1] + k * p->stride_a[2];
+                const int8_t *v = slope + i * p->stride_b[0] + j * p->stride_b[1] + k * p->stride_b[2];
+                for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
+                    const int32_t value = *u - p->zero_a;
+                    const int32_t out = value >= 0 ? exai_scale(value, p->multiplier, p->shift)
+                                                   : exai_scale(value * (*v - p->zero_b), p->multiplier_a, p->shift_a);
+                    *y++ = exai_clamp(out + p->zero, -128, 127);
+                }
+            }
+        }
+    }
+}
+
+void exai_largest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y) {
+    for (int32_t row = 0; row < rows; row++, x += columns) {
+        int32_t best = 0;
+        for (int32_t i = 1; i < columns; i++) best = x[i] > x[best] ? i : best;
+        y[row] = best;
+    }
+}
+
+void exai_table_rows(const int8_t *table, int32_t rows, int32_t width, const int32_t *numbers, int32_t count, int8_t *y) {
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t from = numbers[i] < 0 && numbers[i] >= -rows ? numbers[i] + rows : numbers[i];
+        const int32_t n = from < 0 ? 0 : from >= rows ? rows - 1 : from;
+        memcpy(y + i * width, table + n * width, (size_t)width);
+    }
+}
+
+void exai_whole(const float *x, int32_t count, int32_t *y) {
+    for (int32_t i = 0; i < count; i++) y[i] = x[i] > -2147483648.0f && x[i] < 2147483648.0f ? (int32_t)x[i] : 0;
+}
+
+void exai_requantize16(const int16_t *x, int32_t count, int32_t in_zero, int32_t multiplier, int32_t shift, int32_t zero,
+                       int8_t *y) {
+    for (int32_t i = 0; i < count; i++) y[i] = exai_clamp(exai_scale(x[i] - in_zero, multiplier, shift) + zero, -128, 127);
 }
 
 void exai_lookup(const int8_t *table, const int8_t *x, int32_t count, int8_t *y) {

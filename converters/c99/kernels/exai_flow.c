@@ -67,6 +67,9 @@ void exai_accumulate(int32_t *sums, int16_t *sums_exponent, const int32_t *value
 #if !EXAI_MVE
 uint32_t exai_sizes(const int32_t *values, int32_t count) {
     uint32_t size = 0;
+    for (; count >= 4; count -= 4, values += 4) {
+        size |= exai_size(values[0]) | exai_size(values[1]) | exai_size(values[2]) | exai_size(values[3]);
+    }
     for (int32_t i = 0; i < count; i++) size |= exai_size(values[i]);
     return size;
 }
@@ -240,12 +243,13 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
     }
 }
 
-void exai_back_same(const exai_keep *keep, const int16_t *above, const void *gate, void *below, void *scratch) {
+void exai_back_same(const exai_keep *keep, int32_t channels, const int16_t *above, const void *gate, void *below,
+                    void *scratch) {
+    const int32_t all = keep->pixels * keep->channels, pixels = all / channels;
     int32_t *const t = scratch;
-    for (int32_t p = 0; p < keep->pixels; p++) {
-        for (int32_t i = 0; i < keep->channels; i++) t[i] = above[p * keep->channels + i];
-        exai_store(keep, p, keep->channels, t, exai_sizes(t, keep->channels), above[keep->pixels * keep->channels + p],
-                   gate, below);
+    for (int32_t p = 0; p < pixels; p++) {
+        for (int32_t i = 0; i < channels; i++) t[i] = above[p * channels + i];
+        exai_store(keep, p, channels, t, exai_sizes(t, channels), above[all + p], gate, below);
     }
 }
 

@@ -1,10 +1,16 @@
 /* Depthwise sums: the weights of four channels stand together, tap by tap, so that four sums walk along the taps. A list of
- * taps has room for one pointer more than it holds. */
+ * taps has room for two pointers more than it holds. */
 
 #ifndef EXAI_FOURS_H
 #define EXAI_FOURS_H
 
 #include "exai_arithmetic.h"
+
+#if EXAI_DSP && !EXAI_MVE
+#define EXAI_APART static __attribute__((noinline)) /* its loops take nearly all registers */
+#else
+#define EXAI_APART static inline
+#endif
 
 #if EXAI_MVE
 
@@ -48,9 +54,11 @@
     first "wt %[s3], r8, r10" added3 "\n\t"
 #define EXAI_FIRST EXAI_FACTORS("smul", "", "", "", "")
 #define EXAI_MORE EXAI_FACTORS("smla", ", %[s0]", ", %[s1]", ", %[s2]", ", %[s3]")
-#define EXAI_LOAD "ldrd %[s0], %[s1], [%[to]]\n\tldrd %[s2], %[s3], [%[to], #8]\n\t"
+#define EXAI_LOAD                                     \
+    "ldr r8, [%[taps], #40]\n\tadd r8, r8, %[to]\n\t" \
+    "ldrd %[s0], %[s1], [r8]\n\tldrd %[s2], %[s3], [r8, #8]\n\t"
 #define EXAI_THREE(tap) "ldmia %[taps]!, {r4, r5, r6}\n\t" tap("r4") tap("r5") tap("r6")
-/* Nine taps, all channels: the list's tenth place holds where they end. */
+/* Nine taps, all channels: the list's tenth place holds where they end, the eleventh how far biases lie from sums. */
 #define EXAI_NINE(nine, step)                                                                                         \
     __asm__ volatile("1:\n\t" nine                                                                                    \
                      "strd %[s0], %[s1], [%[to]], #8\n\t"                                                             \
@@ -75,15 +83,16 @@
 
 #endif
 
-/* Values times weights, added to the sums of `count` channels, a multiple of four; `stride` weights lie between fours. */
-static inline void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
-                                        int32_t stride, int32_t *sums) {
+/* Values times weights and their biases: the sums of `count` channels, a multiple of four; `stride` weights lie between
+ * fours. */
+EXAI_APART void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
+                                        int32_t stride, const int32_t *bias, int32_t *sums) {
 #if EXAI_MVE
-    for (int32_t at = 0; at < count; at += 8, w += 2 * stride, sums += 8) {
+    for (int32_t at = 0; at < count; at += 8, w += 2 * stride, bias += 8, sums += 8) {
         const int more = at + 4 < count; /* else the same four again */
         const int16_t *w0 = w, *w1 = more ? w + stride : w;
         const int8_t **tap = taps, *p;
-        int32x4_t a = vldrwq_s32(sums), b = more ? vldrwq_s32(sums + 4) : a;
+        int32x4_t a = vldrwq_s32(bias), b = more ? vldrwq_s32(bias + 4) : a;
         if (more)
             EXAI_EIGHT(a, b, at, "vldrb.s32", "4", EXAI_PLAIN);
         else
@@ -96,18 +105,20 @@ static inline void exai_fours_of_values(const int8_t **taps, int32_t count, int3
     const int8_t **from = taps;
     if (count && tap_count == 9 && stride == 36) {
         taps[9] = (const int8_t *)(uintptr_t)count;
+        taps[10] = (const int8_t *)((uintptr_t)bias - (uintptr_t)sums);
         EXAI_NINE(EXAI_LOAD EXAI_THREE(EXAI_VALUES) EXAI_THREE(EXAI_VALUES) EXAI_THREE(EXAI_VALUES), "4");
         return;
     }
-    for (; at < count && tap_count; at += 4, w += stride, sums += 4) {
+    for (; at < count; at += 4, w += stride, bias += 4, sums += 4) {
         const int16_t *four = w;
         int32_t n = tap_count;
-        from = taps, s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+        from = taps, s0 = bias[0], s1 = bias[1], s2 = bias[2], s3 = bias[3];
         EXAI_SOME("ldr r4, [%[taps]], #4\n\t" EXAI_VALUES("r4"), "r4", "r8", "r9", "r10");
         sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
     }
 #else
     for (int32_t at = 0; at < count; at += 4, w += stride) {
+        for (int32_t i = at; i < at + 4; i++) sums[i] = bias[i];
         for (int32_t t = 0; t < tap_count; t++) {
             for (int32_t i = at; i < at + 4; i++) sums[i] += taps[t][i] * w[4 * t + i - at];
         }

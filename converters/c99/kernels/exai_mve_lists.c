@@ -167,9 +167,10 @@ static int32_t divided(const int16_t *m, const uint16_t *list, int32_t n, int32_
     return t;
 }
 
-uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by) {
-    const uint32_t size = offset ? offset_by(offset, list, n, d) : exai_sizes(d, n);
-    *by = exai_length(size) > 15 ? exai_length(size) - 15 : 0;
+uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
+                        int32_t *d, int32_t *by) {
+    *by = way->down;
+    if (offset) offset_by(offset, list, n, d);
     const int32_t left = divided(m, list, n, *by, d), done = n - left;
     if (left) {
         for (int32_t k = 0; k < done; k++) d[k] >>= *by;
@@ -282,7 +283,7 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
         exponent += small ? 0 : 9;
     }
     if (!size) return;
-    const int32_t by = exai_coarse(size, exponent, EXAI_PRECISION);
+    const int32_t by = exai_coarse(size, exponent, keep->form == EXAI_RELEVANCE ? EXAI_ENOUGH : EXAI_PRECISION);
     place(sums, list, n, by, m);
     *e = (int16_t)(exponent + by);
 }

@@ -94,29 +94,27 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
 }
 
 /* Four rows with one vector, eight columns at a time: ten instructions for 32 products. */
-static inline void four_rows(const int16_t *r0, const int16_t *r1, const int16_t *r2, const int16_t *r3, const int16_t *v,
+static void four_rows(const int16_t *r0, const int16_t *r1, const int16_t *r2, const int16_t *r3, const int16_t *v,
                              int32_t eights, int32_t *sums) {
+    int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
     __asm__ volatile(
-        "dls lr, %[n]\n\t"
-        "mov r0, #0\n\t"
-        "mov r2, #0\n\t"
-        "mov r4, #0\n\t"
-        "mov r6, #0\n"
+        "dls lr, %[n]\n"
         "1:\n\t"
         "vldrh.16 q0, [%[v]], #16\n\t"
         "vldrh.16 q1, [%[r0]], #16\n\t"
-        "vmladava.s16 r0, q0, q1\n\t"
+        "vmladava.s16 %[s0], q0, q1\n\t"
         "vldrh.16 q2, [%[r1]], #16\n\t"
-        "vmladava.s16 r2, q0, q2\n\t"
+        "vmladava.s16 %[s1], q0, q2\n\t"
         "vldrh.16 q1, [%[r2]], #16\n\t"
-        "vmladava.s16 r4, q0, q1\n\t"
+        "vmladava.s16 %[s2], q0, q1\n\t"
         "vldrh.16 q2, [%[r3]], #16\n\t"
-        "vmladava.s16 r6, q0, q2\n\t"
-        "le lr, 1b\n\t"
-        "stm %[sums], {r0, r2, r4, r6}"
-        : [r0] "+r"(r0), [r1] "+r"(r1), [r2] "+r"(r2), [r3] "+r"(r3), [v] "+r"(v)
-        : [n] "r"(eights), [sums] "r"(sums)
-        : "q0", "q1", "q2", "r0", "r2", "r4", "r6", "lr", "cc", "memory");
+        "vmladava.s16 %[s3], q0, q2\n\t"
+        "le lr, 1b"
+        : [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [r0] "+r"(r0), [r1] "+r"(r1), [r2] "+r"(r2),
+          [r3] "+r"(r3), [v] "+r"(v)
+        : [n] "r"(eights)
+        : "q0", "q1", "q2", "lr", "cc", "memory");
+    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
 void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,

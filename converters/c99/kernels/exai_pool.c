@@ -67,3 +67,22 @@ void exai_reduce(const exai_reduction *r, const int8_t *x, int8_t *y) {
         }
     }
 }
+
+void exai_reduce_extreme(const exai_reduction *r, const int8_t *x, int8_t *y) {
+    for (int32_t a = 0; a < r->count[0]; a++) {
+        for (int32_t b = 0; b < r->count[1]; b++) {
+            for (int32_t c = 0; c < r->count[2]; c++) {
+                const int8_t *const from = x + a * r->stride[0] + b * r->stride[1] + c * r->stride[2];
+                int8_t best = *from;
+                for (int32_t i = 0; i < r->over[0]; i++) {
+                    for (int32_t j = 0; j < r->over[1]; j++) {
+                        const int8_t *one = from + i * r->over_stride[0] + j * r->over_stride[1];
+                        for (int32_t k = 0; k < r->over[2]; k++, one += r->over_stride[2])
+                            best = (*one > best) == (r->multiplier > 0) ? *one : best;
+                    }
+                }
+                *y++ = best;
+            }
+        }
+    }
+}

@@ -31,22 +31,53 @@ void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing,
     }
 }
 
+#if EXAI_DSP
+/* Weights of two units as they share, four inputs at a time, two in a word; how many inputs are done. */
+static int32_t two_columns(const int8_t *r0, const int8_t *r1, int32_t count, int sharing, int32_t width, int16_t *to) {
+    int32_t i = 0;
+    for (; i + 4 <= count; i += 4, to += 4 * width) {
+        uint32_t a = exai_word(r0 + i), b = exai_word(r1 + i), c, d;
+        __asm__("sxtb16 %0, %1, ror #8" : "=r"(c) : "r"(a));
+        __asm__("sxtb16 %0, %1, ror #8" : "=r"(d) : "r"(b));
+        __asm__("sxtb16 %0, %0" : "+r"(a));
+        __asm__("sxtb16 %0, %0" : "+r"(b));
+        if (sharing != EXAI_ALL) {
+            __asm__("usat16 %0, #8, %0\n\tusat16 %1, #8, %1\n\tusat16 %2, #8, %2\n\tusat16 %3, #8, %3"
+                    : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
+        }
+        const uint32_t first = (a & 0xFFFFu) | b << 16, second = (c & 0xFFFFu) | d << 16;
+        const uint32_t third = a >> 16 | (b & 0xFFFF0000u), fourth = c >> 16 | (d & 0xFFFF0000u);
+        memcpy(to, &first, 4), memcpy(to + width, &second, 4);
+        memcpy(to + 2 * width, &third, 4), memcpy(to + 3 * width, &fourth, 4);
+    }
+    return i;
+}
+#endif
+
 void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t first, int32_t last, int32_t width,
                        int32_t below, int16_t *wide) {
     const exai_layer *const layer = way->layer;
-    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in, out = layer->out_channels;
     const int8_t *row = layer->weights + tap * in + first;
-    int32_t j = 0;
-    for (; j < layer->out_channels; j++, row += depth) {
+    int32_t j = 0, done = 0;
+    for (; j < out; j++, row += depth) {
         int16_t *to = wide + j;
+#if EXAI_DSP
+        if (folded || way->weights == EXAI_SIGNED)
+            done = 0;
+        else if (!(j & 1))
+            done = j + 1 < out ? two_columns(row, row + depth, last - first, way->weights, width, to) : 0;
+        to += done * width;
+#endif
         if (folded) {
-            for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)exai_folded(way, j, row[i]);
+            const int32_t gain = exai_gain(way, j), half = way->fold ? 1 << (way->fold - 1) : 0, fold = way->fold;
+            for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)((row[i] * gain + half) >> fold);
         } else {
             if (way->weights == EXAI_ALL) {
-                for (int32_t i = 0; i < last - first; i++, to += width) *to = row[i];
+                for (int32_t i = done; i < last - first; i++, to += width) *to = row[i];
                 continue;
             }
-            for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)(row[i] & ~(row[i] >> 7));
+            for (int32_t i = done; i < last - first; i++, to += width) *to = (int16_t)(row[i] & ~(row[i] >> 7));
             if (way->weights != EXAI_SIGNED) continue;
             to = wide + below + j;
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)(row[i] & (row[i] >> 7));
@@ -74,37 +105,57 @@ void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint
 
 #if EXAI_DSP
 
-/* Two rows with one vector, eight columns at a time: thirteen instructions for sixteen products. */
-static void two_rows(const int16_t *r0, const int16_t *r1, const int16_t *v, uint32_t eights, int32_t *sum0, int32_t *sum1) {
-    int32_t s0 = 0, s1 = 0;
-    __asm__ volatile(
-        "1:\n\t"
-        "ldmia %[v]!, {r4-r6, r8}\n\t"
-        "ldmia %[r0]!, {r9-r11, r12}\n\t"
-        "subs %[n], %[n], #1\n\t"
-        "smlad %[s0], r4, r9, %[s0]\n\t"
-        "smlad %[s0], r5, r10, %[s0]\n\t"
-        "smlad %[s0], r6, r11, %[s0]\n\t"
-        "smlad %[s0], r8, r12, %[s0]\n\t"
-        "ldmia %[r1]!, {r9-r11, r12}\n\t"
-        "smlad %[s1], r4, r9, %[s1]\n\t"
-        "smlad %[s1], r5, r10, %[s1]\n\t"
-        "smlad %[s1], r6, r11, %[s1]\n\t"
-        "smlad %[s1], r8, r12, %[s1]\n\t"
-        "bne 1b\n\t"
-        : [s0] "+r"(s0), [s1] "+r"(s1), [r0] "+r"(r0), [r1] "+r"(r1), [v] "+r"(v), [n] "+r"(eights)
-        :
-        : "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "cc", "memory");
-    *sum0 = s0, *sum1 = s1;
-}
+/* Eight columns of two rows and one vector. */
+#define EIGHT_COLUMNS              \
+    "ldmia r2!, {r4-r6, r8}\n\t"   \
+    "ldmia r0!, {r9-r11, r12}\n\t" \
+    "smlad r7, r4, r9, r7\n\t"     \
+    "smlad r7, r5, r10, r7\n\t"    \
+    "smlad r7, r6, r11, r7\n\t"    \
+    "smlad r7, r8, r12, r7\n\t"    \
+    "ldmia r1!, {r9-r11, r12}\n\t" \
+    "smlad lr, r4, r9, lr\n\t"     \
+    "smlad lr, r5, r10, lr\n\t"    \
+    "smlad lr, r6, r11, lr\n\t"    \
+    "smlad lr, r8, r12, lr\n\t"
 
 void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
                int32_t *sums) {
-    int32_t k = 0, other;
-    for (; k + 2 <= n; k += 2) {
-        two_rows(rows + list[k] * stride, rows + list[k + 1] * stride, v, (uint32_t)width / 8, sums + k, sums + k + 1);
+    const uint16_t last[2] = {n ? list[n - 1] : 0, n ? list[n - 1] : 0};
+    int32_t both[2];
+    if (width <= 0) memset(sums, 0, (size_t)n * sizeof *sums);
+    for (int32_t odd = 0; odd <= (n & 1) && width > 0; odd++) { /* the last row of an odd number twice */
+        register const int16_t *from __asm__("r2") = v, *first __asm__("r4") = rows;
+        register int32_t by __asm__("r5") = 2 * stride, eights __asm__("r6") = width / 8 + 1;
+        register const uint16_t *which __asm__("r8") = odd ? last : list;
+        register int32_t *to __asm__("r9") = odd ? both : sums, pairs __asm__("r10") = odd ? 1 : n / 2;
+        if (!odd && n < 2) continue;
+        /* what the loop over rows needs waits on the stack while columns pass; an odd eight begins in the middle */
+        __asm__ volatile(
+            "3:\n\t"
+            "push {r2, r4-r6, r8-r10}\n\t"
+            "ldrh r0, [r8]\n\t"
+            "ldrh r1, [r8, #2]\n\t"
+            "mla r0, r0, r5, r4\n\t"
+            "mla r1, r1, r5, r4\n\t"
+            "movs r7, #0\n\t"
+            "mov lr, r7\n\t"
+            "lsrs r3, r6, #1\n\t"
+            "bcc 2f\n"
+            "1:\n\t" EIGHT_COLUMNS
+            "2:\n\t" EIGHT_COLUMNS
+            "subs r3, r3, #1\n\t"
+            "bne 1b\n\t"
+            "pop {r2, r4-r6, r8-r10}\n\t"
+            "strd r7, lr, [r9], #8\n\t"
+            "add r8, r8, #4\n\t"
+            "subs r10, r10, #1\n\t"
+            "bne 3b\n\t"
+            : "+r"(from), "+r"(first), "+r"(by), "+r"(eights), "+r"(which), "+r"(to), "+r"(pairs)
+            :
+            : "r0", "r1", "r3", "r7", "r11", "r12", "lr", "cc", "memory");
+        if (odd) sums[n - 1] = both[0];
     }
-    if (k < n) two_rows(rows + list[k] * stride, rows + list[k] * stride, v, (uint32_t)width / 8, sums + k, &other);
 }
 
 #else
@@ -121,24 +172,17 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 
 #endif
 
-#endif
-
-#if !EXAI_MVE
-uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *shift) {
+uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
+                        int32_t *d, int32_t *shift) {
+    int32_t by = way->down, half = by ? 1 << (by - 1) : 0;
     uint32_t size = 0;
     for (int32_t k = 0; k < n; k++) {
-        if (offset) d[k] += offset[list[k]];
-        size |= exai_size(d[k]);
-    }
-    int32_t by = exai_length(size) > 15 ? exai_length(size) - 15 : 0, half = by ? 1 << (by - 1) : 0;
-    size = 0;
-    for (int32_t k = 0; k < n; k++) {
-        const int32_t r = m[list[k]] * 65536, fifteen = (d[k] + half) >> by;
+        const int32_t r = m[list[k]] * 65536, of = offset ? d[k] + offset[list[k]] : d[k], short_one = (of + half) >> by;
         int32_t q = 0;
-        if ((uint32_t)(fifteen + 128) > 256u) {
-            q = r / fifteen;
-        } else if (d[k]) { /* a small one keeps its bits */
-            q = r / d[k];
+        if ((uint32_t)(short_one + 128) > 256u) {
+            q = r / short_one;
+        } else if (of) { /* a small one keeps its bits */
+            q = r / of;
             if (exai_size(q) >> (30 - by)) { /* it is so small that there is no room for others' last bits */
                 for (int32_t j = 0; j < k; j++) d[j] >>= by;
                 size >>= by, by = 0, half = 0;
@@ -153,27 +197,11 @@ uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const
 }
 #endif
 
-int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
+int32_t exai_as_factors(const int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
                         int16_t *m) {
     const int32_t up = exai_coarse(size, exponent, bits);
     if (!size) return EXAI_NOTHING;
-    if (up > 0) {
-        int32_t k = 0;
-        const int32_t round = 1 << (up - 1);
-#if EXAI_MVE
-        for (; k + 4 <= n; k += 4) {
-            const int32x4_t four = vldrwq_s32(d + k), upper = vrshlq_n_s32(four, -up);
-            vstrhq_scatter_shifted_offset_s32(m, vldrhq_u32(list + k), upper);
-            vstrwq_s32(d + k, vsubq_s32(four, vshlq_r_s32(upper, up)));
-        }
-#endif
-        for (; k < n; k++) {
-            m[list[k]] = (int16_t)((d[k] + round) >> up);
-            d[k] -= m[list[k]] * (1 << up);
-        }
-    } else {
-        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(d[k] * (1 << -up)), d[k] = 0;
-    }
+    exai_place_short(d, list, n, up, m);
     return exponent + up;
 }
 
@@ -238,24 +266,19 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
     if (exponent == EXAI_NOTHING) return;
     if (keep->form == EXAI_RELEVANCE) {
         const int8_t *const v = (const int8_t *)gate + first;
-        const int32_t small = exai_length(exai_sizes(sums, n)) <= 22; /* a value's steps have eight bits and a sign */
-        for (int32_t k = 0; k < n; k++) {
-            const int32_t steps = v[list[k]] - keep->zero;
-            sums[k] = small ? sums[k] * steps : exai_shortened(sums[k], steps * 128);
-            size |= exai_size(sums[k]);
+        const int32_t small = exai_length(exai_sizes(sums, n)) <= 22, zero = keep->zero; /* steps have eight bits and a sign */
+        if (small) {
+            for (int32_t k = 0; k < n; k++) size |= exai_size(sums[k] *= v[list[k]] - zero);
+        } else {
+            for (int32_t k = 0; k < n; k++) size |= exai_size(sums[k] = exai_shortened(sums[k], (v[list[k]] - zero) * 128));
         }
         exponent += small ? 0 : 9;
     } else {
         size = exai_sizes(sums, n);
     }
     if (!size) return;
-    const int32_t by = exai_coarse(size, exponent, EXAI_PRECISION);
-    if (by > 0) {
-        const int32_t half = 1 << (by - 1);
-        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)((sums[k] + half) >> by);
-    } else {
-        for (int32_t k = 0; k < n; k++) m[list[k]] = (int16_t)(sums[k] * (1 << -by));
-    }
+    const int32_t by = exai_coarse(size, exponent, keep->form == EXAI_RELEVANCE ? EXAI_ENOUGH : EXAI_PRECISION);
+    exai_place_short(sums, list, n, by, m);
     *e = (int16_t)(exponent + by);
 }
 

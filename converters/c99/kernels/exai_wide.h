@@ -49,11 +49,12 @@ static inline int32_t exai_wide_exponent(const exai_way *way) {
 }
 
 /* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */
-uint32_t exai_quotients(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t *d, int32_t *by);
+uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
+                        int32_t *d, int32_t *by);
 
-/* Numbers d * 2^exponent of listed units as factors m of so many bits, the OR of their sizes being `size`; what that leaves
- * of them stays in d. The factors' exponent. */
-int32_t exai_as_factors(int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
+/* Numbers d * 2^exponent of listed units as factors m of so many bits, the OR of their sizes being `size`; the factors'
+ * exponent. */
+int32_t exai_as_factors(const int32_t *d, const uint16_t *list, int32_t n, uint32_t size, int32_t exponent, int32_t bits,
                         int16_t *m);
 
 /* The units that carry relevance. */
@@ -107,8 +108,26 @@ static inline void exai_place(const int32_t *from, const uint16_t *list, int32_t
         vstrwq_scatter_shifted_offset_p_s32(to, vldrhq_z_u32(list + k, p), four, p);
     }
 #else
-    const int32_t half = by > 0 ? 1 << (by - 1) : 0;
-    for (int32_t k = 0; k < n; k++) to[list[k]] = by > 0 ? (from[k] + half) >> by : from[k] * (1 << -by);
+    const int32_t half = by > 0 ? 1 << (by - 1) : 0, up = by > 0 ? 1 : 1 << -by, down = by > 0 ? by : 0;
+    for (int32_t k = 0; k < n; k++) to[list[k]] = (from[k] * up + half) >> down;
+#endif
+}
+
+/* The same as mantissas. */
+static inline void exai_place_short(const int32_t *from, const uint16_t *list, int32_t n, int32_t by, int16_t *to) {
+#if EXAI_MVE
+    for (int32_t k = 0; k < n; k += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
+        const int32x4_t four = vrshlq_n_s32(vldrwq_z_s32(from + k, p), -by);
+        vstrhq_scatter_shifted_offset_p_s32(to, vldrhq_z_u32(list + k, p), four, p);
+    }
+#else
+    if (by > 0) {
+        const int32_t half = 1 << (by - 1);
+        for (int32_t k = 0; k < n; k++) to[list[k]] = (int16_t)((from[k] + half) >> by);
+    } else {
+        for (int32_t k = 0; k < n; k++) to[list[k]] = (int16_t)(from[k] * (1 << -by));
+    }
 #endif
 }
 

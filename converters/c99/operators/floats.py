@@ -192,6 +192,5 @@ FLOATS: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
     **dict.fromkeys((OpKind.SOFTMAX, OpKind.ARG_MAX), rows),
     **dict.fromkeys((OpKind.CAST, OpKind.DEQUANTIZE), cast),
     **moves.MOVED,
-    OpKind.DEPTH_TO_SPACE: moves.depth_to_space,
 }
 """What each operator becomes in float32."""

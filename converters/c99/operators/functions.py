@@ -1,13 +1,16 @@
-"""Functions of one value (tables of 256), QUANTIZE and DEQUANTIZE, SOFTMAX."""
+"""Functions of one value (tables of 256), QUANTIZE, DEQUANTIZE and CAST, SOFTMAX and ARG_MAX, tables of rows."""
 
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converters.c99 import fixed
 from converters.c99.lowering import Lowering, quantized
 from converters.c99.schedule import Buffer, Constant, Literal, Step
 from edgexai.graph import DType, Op, OpKind
+
+LIMITS = {OpKind.RELU6: (0.0, 6.0), OpKind.RELU_N1_TO_1: (-1.0, 1.0)}
 
 
 def table(low: Lowering, op: Op) -> None:
@@ -29,18 +32,32 @@ def table(low: Lowering, op: Op) -> None:
         table = fixed.leaky_table(*both, float(op.options.alpha))
     elif op.kind == OpKind.QUANTIZE:
         table = fixed.rescale_table(*both)
-    elif op.kind == OpKind.RELU6:
+    elif op.kind == OpKind.ABS:
+        table = fixed.abs_table(*both)
+    elif op.kind == OpKind.ELU:
+        source = low.rewritten.source
+        inside = source.tensors[source.ops[low.rewritten.origin[op]].inputs[0]].dtype
+        table = fixed.elu_table(*both, is_real=inside == DType.FLOAT32)
+    elif op.kind in LIMITS:
         if low.scale(x) != low.scale(y):
             raise low.refuse("input and output must have one scale")
-        table = np.clip(fixed.INT8, max(-128, in_zero), min(127, in_zero + quantized(6.0, in_scale))).astype(np.int8)
+        bottom, top = (in_zero + quantized(real, in_scale) for real in LIMITS[op.kind])
+        table = np.clip(fixed.INT8, max(-128, bottom), min(127, top)).astype(np.int8)
     else:
         table = fixed.relu_table(*both)
-    count = Literal(str(prod(low.tensor(y).shape)))
-    home = low.value(x)
-    name = low.new(y)
-    reads = (home,) if isinstance(home, str) else ()
-    label = low.graph.describe(low.at)
-    low.steps.append(Step("exai_lookup", "", {}, (Constant(table), home, count, name), reads, (name,), label, low.at))
+    _look_up(low, op, table, low.new(y))
+
+
+def _look_up(low: Lowering, op: Op, table: NDArray[np.int8], name: str) -> None:
+    count, home = Literal(str(prod(low.tensor(op.outputs[0]).shape))), low.value(op.inputs[0])
+    _call(low, "exai_lookup", (Constant(table), home, count, name))
+
+
+def _call(low: Lowering, function: str, arguments: tuple["str | Constant | Literal", ...]) -> None:
+    """A kernel without parameters, which writes its last argument."""
+    *given, name = arguments
+    reads = tuple(a for a in given if isinstance(a, str))
+    low.steps.append(Step(function, "", {}, arguments, reads, (str(name),), low.label, low.at))
 
 
 def quantization(low: Lowering, op: Op) -> None:
@@ -51,6 +68,8 @@ def quantization(low: Lowering, op: Op) -> None:
         return table(low, op)
     if source == DType.INT8 and low.tensor(y).dtype == DType.UINT8:
         return _unsigned(low, op)
+    if source in (DType.UINT8, DType.INT16):
+        return _from_port(low, op)
     integer = y if op.kind == OpKind.QUANTIZE else x
     scale, zero = low.scale(integer)
     other = low.tensor(x if integer == y else y)
@@ -69,12 +88,57 @@ def _unsigned(low: Lowering, op: Op) -> None:
     if q is None or q.scale.size != 1 or any(y in one.inputs for one in low.graph.ops):
         raise low.refuse("uint8 is for outputs alone, with one scale")
     made = fixed.rescaled(*low.scale(x), float(q.scale[0]), int(q.zero_point[0]), 0, 255).astype(np.uint8).view(np.int8)
-    count, home = prod(low.tensor(y).shape), low.value(x)
     name = low.home[y] = f"t{y}"
-    low.buffers[name] = Buffer(name, count)
-    reads = (home,) if isinstance(home, str) else ()
-    arguments = (Constant(made), home, Literal(str(count)), name)
-    low.steps.append(Step("exai_lookup", "", {}, arguments, reads, (name,), low.graph.describe(low.at), low.at))
+    low.buffers[name] = Buffer(name, prod(low.tensor(y).shape))
+    _look_up(low, op, made, name)
+
+
+def _from_port(low: Lowering, op: Op) -> None:
+    """QUANTIZE of an input of uint8 or int16."""
+    x, y = low.tensor(op.inputs[0]), op.outputs[0]
+    q = x.quantization
+    if q is None or q.scale.size != 1 or op.inputs[0] not in low.graph.inputs:
+        raise low.refuse(f"{x.dtype.name.lower()} is for inputs alone, with one scale")
+    scale, zero = float(q.scale[0]), int(q.zero_point[0])
+    if x.dtype == DType.UINT8:
+        return _look_up(low, op, fixed.unsigned_table(scale, zero, *low.scale(y)), low.new(y))
+    m, shift = fixed.multiplier(scale / low.scale(y)[0])
+    numbers = (Literal(str(v)) for v in (prod(x.shape), zero, m, shift, low.scale(y)[1]))
+    return _call(low, "exai_requantize16", (low.value(op.inputs[0]), *numbers, low.new(y)))
+
+
+def cast(low: Lowering, op: Op) -> None:
+    """CAST of float32 to int32, the numbers of rows."""
+    x, y = op.inputs[0], op.outputs[0]
+    kinds = low.tensor(x).dtype, low.tensor(y).dtype
+    if kinds != (DType.FLOAT32, DType.INT32):
+        raise low.refuse(f"from {kinds[0].name} to {kinds[1].name}")
+    _call(low, "exai_whole", (low.value(x), Literal(str(prod(low.tensor(y).shape))), low.new(y)))
+
+
+def rows(low: Lowering, op: Op) -> None:
+    """GATHER and EMBEDDING_LOOKUP: rows of a constant table."""
+    (t, ids), y = op.inputs if op.kind == OpKind.GATHER else op.inputs[::-1], op.outputs[0]
+    if op.kind == OpKind.GATHER and (int(op.options.axis or 0) or int(op.options.batchDims or 0)):
+        raise low.refuse("rows along another axis than the first")
+    if low.tensor(ids).dtype != DType.INT32 or low.scale(t) != low.scale(y):
+        raise low.refuse("numbers of rows must be int32, and the table's scale the output's")
+    table = low.constant(t)
+    width, count = prod(table.shape[1:]), prod(low.tensor(ids).shape)
+    sizes = Literal(str(len(table))), Literal(str(width))
+    arguments = Constant(table.reshape(-1)), *sizes, low.value(ids), Literal(str(count)), low.new(y)
+    _call(low, "exai_table_rows", arguments)
+
+
+def largest(low: Lowering, op: Op) -> None:
+    """ARG_MAX along the last axis."""
+    x, y = op.inputs[0], op.outputs[0]
+    shape = low.tensor(x).shape
+    low.scale(x)
+    if int(low.constant(op.inputs[1]).reshape(-1)[0]) % len(shape) != len(shape) - 1:
+        raise low.refuse("another axis than the last")
+    sizes = Literal(str(prod(shape[:-1]))), Literal(str(shape[-1]))
+    _call(low, "exai_largest", (low.value(x), *sizes, low.new(y)))
 
 
 def softmax(low: Lowering, op: Op) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from converters.c99 import fixed
-from converters.c99.lowering import Lowering
+from converters.c99.lowering import FLOAT, Lowering
 from converters.c99.operators import moves
 from converters.c99.schedule import Buffer, Constant
 from edgexai.graph import DType, Op, OpKind
@@ -22,7 +22,9 @@ def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
     weights = low.constant(w)
     q = low.tensor(w).quantization
     if low.tensor(w).dtype != DType.INT8 or q is None or np.any(q.zero_point):
-        raise low.refuse("weights must be int8 with zero point 0")
+        hints = {DType.FLOAT32: FLOAT, DType.UINT8: "uint8 is the older form, quantize the model to int8 again"}
+        hint = [hints[low.tensor(w).dtype]] if low.tensor(w).dtype in hints else []
+        raise low.refuse("weights must be int8 with zero point 0", *hint)
     (in_scale, in_zero), (out_scale, out_zero) = low.scale(x), low.scale(y)
     low_value, high_value = low.range(y, int(op.options.fusedActivationFunction))
     shape_x, shape_y = low.tensor(x).shape, low.tensor(y).shape

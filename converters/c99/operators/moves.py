@@ -100,7 +100,7 @@ def pad(low: Lowering, op: Op) -> None:
         raise low.refuse("padding with another number than zero")
     name = low.new(y)
     fill = Literal(str(value)), Literal(str(low.buffers[name].size))
-    low.steps.append(Step("memset", "", {}, (name, *fill), (), (name,), low.graph.describe(low.at), low.at))
+    low.steps.append(Step("memset", "", {}, (name, *fill), (), (name,), low.label, low.at))
     strides = strides_of(wide)
     to = sum(b * s for b, s in zip(before, strides, strict=True))
     _move(low, x, y, shape, strides_of(shape), strides, to=to, keeps=True)
@@ -166,16 +166,6 @@ def transposition(low: Lowering, op: Op) -> None:
     strides, out = strides_of(low.tensor(x).shape), low.tensor(y).shape
     turned = [strides[int(a)] for a in low.constant(op.inputs[1])]
     _move(low, x, y, out, turned, strides_of(out))
-
-
-def depth_to_space(low: Lowering, op: Op) -> None:
-    """DEPTH_TO_SPACE."""
-    x, y = op.inputs[0], op.outputs[0]
-    block, (_, rows, columns, channels) = int(op.options.blockSize), low.tensor(y).shape
-    shape = (rows // block, block, columns // block, block * channels)
-    width = columns // block
-    _move(low, x, y, shape, (width * block * block * channels, block * channels, block * block * channels, 1),
-          strides_of(shape))  # fmt: skip
 
 
 MOVED: Mapping[OpKind, Callable[[Lowering, Op], None]] = {

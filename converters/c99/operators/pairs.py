@@ -82,3 +82,24 @@ def multiplication(low: Lowering, op: Op) -> None:
     m, shift = fixed.multiplier(product / low.scale(y)[0])
     parameters = _pair(low, op) | {"multiplier": m, "shift": shift}
     low.call("exai_multiply", "exai_pair", parameters, [low.value(a), low.value(b)], low.new(y))
+
+
+def extreme(low: Lowering, op: Op) -> None:
+    """MAXIMUM and MINIMUM."""
+    a, b, y = *op.inputs, op.outputs[0]
+    if not low.scale(a) == low.scale(b) == low.scale(y):
+        raise low.refuse("its inputs must have the output's scale")
+    parameters = loops_of(low, a, b, y) | {"sign_b": 1 if op.kind == OpKind.MAXIMUM else -1}
+    low.call("exai_extreme", "exai_pair", parameters, [low.value(a), low.value(b)], low.new(y))
+
+
+def prelu(low: Lowering, op: Op) -> None:
+    """PRELU."""
+    x, slope, y = *op.inputs, op.outputs[0]
+    scales = [low.scale(t)[0] for t in (x, slope, y)]
+    m, shift = fixed.multiplier(scales[0] / scales[2])
+    m_a, shift_a = fixed.multiplier(scales[0] * scales[1] / scales[2])
+    zeros = {"zero_a": low.scale(x)[1], "zero_b": low.scale(slope)[1], "zero": low.scale(y)[1]}
+    parameters = loops_of(low, x, slope, y) | zeros | {"multiplier": m, "shift": shift}
+    parameters |= {"multiplier_a": m_a, "shift_a": shift_a}
+    low.call("exai_prelu", "exai_pair", parameters, [low.value(x), low.value(slope)], low.new(y))

@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D, MEAN, SUM."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D, MEAN, SUM, REDUCE_MAX, REDUCE_MIN."""
 
 from collections.abc import Sequence
 from math import prod
@@ -48,6 +48,22 @@ def reduction(low: Lowering, op: Op) -> None:
         "zero": out_zero,
     }
     low.call("exai_reduce", "exai_reduction", parameters, [low.value(x)], low.new(y))
+
+
+def extreme(low: Lowering, op: Op) -> None:
+    """REDUCE_MAX and REDUCE_MIN."""
+    x, y = op.inputs[0], op.outputs[0]
+    if low.scale(x) != low.scale(y):
+        raise low.refuse("input and output must have one scale")
+    kept, over = axes_of(low, op)
+    parameters = {
+        "count": [n for n, _ in kept],
+        "stride": [s for _, s in kept],
+        "over": [n for n, _ in over],
+        "over_stride": [s for _, s in over],
+        "multiplier": 1 if op.kind == OpKind.REDUCE_MAX else -1,
+    }
+    low.call("exai_reduce_extreme", "exai_reduction", parameters, [low.value(x)], low.new(y))
 
 
 def axes_of(low: Lowering, op: Op) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:

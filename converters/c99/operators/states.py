@@ -69,7 +69,7 @@ def once(low: Lowering, op: Op) -> None:
 
 
 def _copy(low: Lowering, target: str, source: str, size: int) -> None:
-    label = low.graph.describe(low.at)
+    label = low.label
     arguments = (target, source, Literal(str(size)))
     low.steps.append(Step("memcpy", "", {}, arguments, (source,), (target,), label, low.at))
 

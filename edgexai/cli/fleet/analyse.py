@@ -15,7 +15,7 @@ put into others. Nodes do the same by the command `probe`; what they found is sh
 
 import argparse
 import json
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,8 @@ from edgexai.cli.options import count_or_none
 from edgexai.errors import ConfigError
 
 if TYPE_CHECKING:
+    from edgexai.cli.fleet.confirm import Seen
     from edgexai.fleet.analysis.finding import Finding
-    from edgexai.intervention.trial import Outcome
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,8 +47,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings, the most urgent first."""
+    from edgexai.cli.fleet.coverage import gaps, looked_at
     from edgexai.fleet.analysis.analyse import analysed
-    from edgexai.fleet.read import Span, evidence, newest, trials
+    from edgexai.fleet.read import Span, count, evidence, newest, trials
 
     if (args.confirm is None) != (args.samples is None):
         raise ConfigError("--confirm and --samples belong together: an explainer file, and what it is tried on")
@@ -71,21 +72,32 @@ def run(args: argparse.Namespace) -> int:
     now = Span(since, until, arrived, version=args.version)
     before = None if args.baseline is None else Span(begin, end, arrived, version=args.version)
     answers = trials(args.store)
-    trier = None if args.confirm is None else _trier(args.confirm, args.samples)
+    verdicts: list[str] = []
+    seen = None if args.confirm is None else _seen(args.confirm, args.samples)
 
     def tried(finding: "Finding") -> "Finding":
         known = answers.get((finding.model, finding.target or 0), [])
-        own = None if trier is None else trier(finding)
+        own = None if seen is None else seen.worth(finding.model, finding.probe, finding.p)
+        verdicts.extend([] if own is None else [own.verdict])
         outcomes = known if own is None else [*known, own]
         return finding.tried(outcomes) if outcomes else finding
 
+    models = None
     if args.spark is not None:
         from edgexai.fleet.spark import on_spark
 
         found = on_spark(args.spark, args.store, (now, before), args.rate, tried, args.suspicions)
     else:
         earlier = [] if before is None else evidence(args.store, before)
-        found = analysed(evidence(args.store, now), earlier, args.rate, tried, args.suspicions)
+        models = evidence(args.store, now)
+        if seen is not None and models and seen.model not in (there := [one.model for one in models]):
+            raise ConfigError(
+                f"{args.confirm} explains model {seen.model}, and the frames are of {', '.join(there[:5])}; "
+                "give the explainer that the nodes run"
+            )
+        found = analysed(models, earlier, args.rate, tried, args.suspicions)
+    for gap in gaps(args.store, now, before, None if models is None else sum(map(len, models))):
+        print(f"edgexai fleet: {gap}", file=sys.stderr)
     if args.json:
         print(json.dumps([finding.as_json() for finding in found], indent=1))
         return 0
@@ -94,18 +106,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"{finding.severity.upper():<6}  {of}\n        {finding.text}\n        {finding.next}")
     if not found:
         print(f"nothing that a fleet without faults would not show too (false-discovery rate {args.rate:.0%})")
+    if seen is not None:
+        print(f"tried on {len(seen.x)} samples: suspicions {len(verdicts)}, confirmed {verdicts.count('confirmed')}")
+    if models:
+        print(looked_at(count(args.store, now), models))
     return 0
 
 
-def _trier(model: Path, data: Path) -> "Callable[[Finding], Outcome | None]":
-    """Tries suspicions of the explainer's model; None for those of another one."""
-    from edgexai.cli.fleet.confirm import Seen
-    from edgexai.fleet.analysis.analyse import TRIED
+def _seen(model: Path, data: Path) -> "Seen":
+    from edgexai.cli.fleet.confirm import Seen  # which needs a runtime of models
 
-    seen = Seen.of(model, data)
-
-    def tried(finding: "Finding") -> "Outcome | None":
-        worth = finding.probe is not None and finding.model == seen.model and finding.p <= TRIED
-        return seen.tried(finding.probe) if worth and finding.probe is not None else None
-
-    return tried
+    return Seen.of(model, data)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgexai.data import preprocessing, read
 from edgexai.errors import ConfigError
+from edgexai.fleet.analysis.analyse import TRIED
 from edgexai.heatmap.concepts import folded
 from edgexai.intervention.features import channels, flat, pooled
 from edgexai.intervention.suspicion import Suspicion
@@ -42,6 +43,10 @@ class Seen:
     def model(self) -> str:
         """As frames name it."""
         return self.explainer.metadata.source[:16]
+
+    def worth(self, model: str, suspicion: Suspicion | None, p: float) -> Outcome | None:
+        """What comes of a suspicion that is worth a trial; None for those of other models."""
+        return None if suspicion is None or model != self.model or p > TRIED else self.tried(suspicion)
 
     def tried(self, suspicion: Suspicion) -> Outcome:
         """What suspected samples of the class do to others; ConfigError if the suspicion is of other numbers."""

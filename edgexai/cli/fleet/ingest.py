@@ -12,6 +12,7 @@ import logging
 
 from edgexai.cli.fleet.options import broker_options, fleet_of, keep_table, known_broker, say, worker_options
 from edgexai.cli.options import port
+from edgexai.fleet.memory import keep_little
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    keep_little()  # before the imports that begin threads
     from edgexai.fleet.service import ingest_only
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")

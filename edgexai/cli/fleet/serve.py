@@ -6,12 +6,14 @@ edgexai fleet --broker mqtts://broker.example --ca ca.pem --certificate fleet.pe
 
 import argparse
 import logging
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgexai.cli.fleet.options import broker_of, broker_options, fleet_of, keep_table, say, worker_options
 from edgexai.cli.options import port
 from edgexai.errors import ConfigError
+from edgexai.fleet.memory import keep_little
 from edgexai.messaging.broker import Broker, is_loopback
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    keep_little()  # before the imports that begin threads
     from edgexai.fleet.service import Where, serve
     from edgexai.fleet.store.users import users
 
@@ -87,4 +90,11 @@ def _tls(args: argparse.Namespace) -> tuple[Path, Path] | None:
     for path in (args.page_certificate, args.page_key):
         if not path.is_file():
             raise ConfigError(f"{path}: there is no such file")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(args.page_certificate, args.page_key)
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"{args.page_certificate} and {args.page_key} are no certificate and its key ({error.reason or error}); "
+            "give two PEM files that belong together"
+        ) from None
     return args.page_certificate, args.page_key

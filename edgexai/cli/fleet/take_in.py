@@ -1,12 +1,15 @@
 """Store the frames of files: what `edgexai agent --to` wrote, or .npz with `frames` and `length`.
 
-A file is taken in once, however often it is given.
+A file is taken in once, however often it is given. One that cannot be read does not keep the others out.
 
   edgexai fleet import line3.frames more.npz --store /srv/fleet
 """
 
 import argparse
+import sys
 from pathlib import Path
+
+from edgexai.errors import DataError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,11 +24,18 @@ def run(args: argparse.Namespace) -> int:
     for path in args.files:
         with path.open("rb"):  # before a store is made for what is not there
             pass
-    store = Store(args.store)
+    store, failed = Store(args.store), False
     try:
         for path in args.files:
-            new, count = take_in(path, store.journal)
-            print(f"{path}: {count} frames, {new} of them new")
+            try:
+                said = take_in(path, store.journal)
+            except DataError as error:  # the other files are still worth having
+                failed = True
+                print(f"edgexai fleet: {error}", file=sys.stderr)
+                continue
+            print(f"{path}: {said.count} frames, {said.new} of them new")
+            if said.refused:
+                print(f"{path}: {said.refused} more cannot be read; the first: {said.why}", file=sys.stderr)
     finally:
         store.close()
-    return 0
+    return int(failed)

@@ -4,7 +4,8 @@ edgexai fleet user add ada --role operator --store /srv/fleet        asks for th
 edgexai fleet user list --store /srv/fleet
 edgexai fleet user remove ada --store /srv/fleet
 
-A viewer reads; an operator decides about findings, too. A service that runs takes the change at once.
+A viewer reads; an operator decides about findings, too. A service that runs takes the change at once: who is
+removed, or gets another password, is logged out.
 """
 
 import argparse
@@ -36,8 +37,11 @@ def run(args: argparse.Namespace) -> int:
         remove(args.store, args.name)
         print(f"{args.name} cannot log in any more")
     else:
-        for user in users(args.store).values():
+        known = users(args.store)
+        for user in known.values():
             print(f"{user.name}  {user.role}")
+        if not known:
+            print(f"{args.store} has no users: who opens the page on this machine is an operator")
     return 0
 
 

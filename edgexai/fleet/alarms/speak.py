@@ -37,7 +37,7 @@ class Speaker:
         self._announcer = None if told.broker is None else Announcer(told.broker)
         self._view = view
         found: list[Channel] = [c for c in (told.webhook, self._announcer) if c is not None]
-        self.alarms = Alarms(watch.directory, Looks(watch.answer).sure, found, told.least)
+        self.alarms = Alarms(watch.directory, Looks(watch.answer).sure, found, told.least, watch.ids)
 
     def announce(self) -> None:
         """Say which nodes are there, and what each saw last."""

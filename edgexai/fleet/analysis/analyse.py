@@ -1,15 +1,17 @@
 """Everything together: all analyses of a model's frames, under one false-discovery rate, the most urgent first."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 
 from edgexai.fleet.analysis.bias import biases
-from edgexai.fleet.analysis.compare import compared
+from edgexai.fleet.analysis.compare import LEAST, compared
 from edgexai.fleet.analysis.drift import changes, drifts
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding, urgency
 from edgexai.fleet.analysis.health import health
 from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.analysis.statistics import false_discovery
+from edgexai.fleet.analysis.whose import whose
 
 RATE = 0.1
 """Of all findings that are reported at once, at most so many are expected to be false."""
@@ -22,6 +24,9 @@ SUSPECT = 0.05
 TRIED = 0.5
 """p of a shortcut up to which it is tried where samples are at hand: a trial tells better than p does, and what was
 missed at 0.2 had not been tried."""
+
+COMPARED = 12
+"""Models that are compared with each other, so that many versions do not take all the time."""
 
 Try = Callable[[Finding], Finding]
 
@@ -43,10 +48,17 @@ def analysed(
     """
     earlier = {e.model: e for e in baseline}
     found = [finding for one in models for finding in tested(one, earlier.get(one.model))]
-    for i, first in enumerate(models):
-        for second in models[i + 1 :]:
-            found += compared(first, second)
+    by_name = {one.model: one for one in models}
+    for first, second in pairs({one.model: len(one) for one in models}):
+        found += compared(by_name[first], by_name[second])
     return judged(found, rate, tried, suspicions)
+
+
+def pairs(frames: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Which models are compared, of their numbers of frames: each with each, of the COMPARED with the most."""
+    enough = [model for model, count in frames.items() if count >= LEAST]
+    chosen = set(sorted(enough, key=lambda model: -frames[model])[:COMPARED])
+    return list(combinations([model for model in frames if model in chosen], 2))
 
 
 def tested(one: Evidence, earlier: Evidence | None) -> list[Finding]:
@@ -63,7 +75,7 @@ def judged(found: Sequence[Finding], rate: float, tried: Try, suspicions: bool) 
         part = 1.0 if len(kinds) == 1 else FIRST if kind == "shortcut" else (1 - FIRST) / (len(kinds) - 1)
         rates = false_discovery([f.p for f in same]) / part
         known += [f.judged(min(1.0, float(q))) for f, q in zip(same, rates, strict=True)]
-    known = [tried(f) if f.kind == "shortcut" else f for f in known]
+    known = [tried(whose(f)) if f.kind == "shortcut" else f for f in known]
     weak = [f for f in known if f.kind == "shortcut" and f.q > rate]
     shown = [f for f in known if f.q <= rate] + [f for f in weak if f.verdict == "confirmed"]
     if suspicions:

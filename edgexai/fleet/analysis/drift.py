@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from edgexai.fleet.analysis.difference import cells, difference, everything, views
+from edgexai.fleet.analysis.difference import cells, centred, difference, everything, views
 from edgexai.fleet.analysis.evidence import Evidence, joined
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.analysis.statistics import Array, combined, interval, tail
@@ -67,9 +67,8 @@ def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
         if change is None:
             continue
         at = change.at
-        when = datetime.fromtimestamp(change.time, UTC)
         text = (
-            f"Class {target}: its reasons changed about frame {at} of {len(own)} ({when:%Y-%m-%d %H:%M} UTC), by "
+            f"Class {target}: its reasons changed about frame {at} of {len(own)} ({_said(change.time)}), by "
             f"{change.effect:.2f} standard deviations (p = {change.p:.1g})."
         )
         nodes = tuple(sorted(set(own.node[at:].tolist())))
@@ -80,6 +79,14 @@ def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
             )
         )
     return found
+
+
+def _said(seconds: float) -> str:
+    """A moment in words; stores of before may hold some that no calendar knows."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:.3g} s by the node's clock"
 
 
 def change_point(
@@ -101,9 +108,9 @@ def change_point(
 
 
 def _main(x: Array, count: int) -> Array:
-    """(N, count) principal components of unit variance."""
-    left, _, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
-    found: Array = left[:, :count] * math.sqrt(len(x))
+    """(N, count) principal components of unit variance; zeros where there are fewer."""
+    left, size, _ = np.linalg.svd(centred(x), full_matrices=False)
+    found: Array = left[:, :count] * math.sqrt(len(x)) * (size > 1e-9 * max(float(size.max()), 1e-9))[:count]
     return found
 
 

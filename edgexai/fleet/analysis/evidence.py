@@ -1,5 +1,6 @@
 """What the analyses read: the frames of a model as arrays, one row each."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -75,7 +76,7 @@ def gather(model: str, rows: Sequence[dict[str, Any]]) -> Evidence:
         model,
         column("id", np.int64),
         column("sequence", np.int64),
-        column("node", np.str_),
+        np.array(nodes(kept), np.str_),
         column("group", np.str_),
         column("time", np.float64),
         column("target", np.int64),
@@ -84,6 +85,13 @@ def gather(model: str, rows: Sequence[dict[str, Any]]) -> Evidence:
         np.stack([flat(row["map"]) for row in kept]).astype(np.float32),
         np.array([channels_of(row) for row in kept], np.float32).reshape(len(kept), width),
     )
+
+
+def nodes(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The node of every row by its name; behind its fleet's where nodes of several fleets are called the same."""
+    places = {(row.get("fleet", ""), row["node"]) for row in rows}
+    times = Counter(node for _, node in places)
+    return [f"{row['fleet']}/{row['node']}" if times[row["node"]] > 1 else str(row["node"]) for row in rows]
 
 
 def channels_of(row: dict[str, Any]) -> list[float]:

@@ -10,10 +10,12 @@ import json
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgexai import npy
 from edgexai.errors import DataError, FrameError
@@ -22,14 +24,28 @@ from edgexai.fleet.store.journal import Arrival, Journal, Refusal, Saying
 from edgexai.messaging.messages import address, name, pack_heatmap, topic, unpack
 
 BATCH = 5000
+LAST = 253_402_300_800
+"""Unix seconds of the year 10,000."""
 FLEET = "imported"
 """The fleet of an ``.npz``, which names none."""
 
 
-def take_in(path: Path, journal: Journal) -> tuple[int, int]:
-    """Store a file's frames; how many were new, and how many the file has. DataError for a file of another kind."""
+@dataclass(frozen=True)
+class Taken:
+    """How many frames a file has, how many of them were ``new``, how many more were ``refused``, and ``why`` the first
+    of these was."""
+
+    count: int
+    new: int
+    refused: int = 0
+    why: str = ""
+
+
+def take_in(path: Path, journal: Journal) -> Taken:
+    """Store a file's frames. DataError for a file of another kind, or whose frames are all refused."""
     contents = _arrays(path) if zipfile.is_zipfile(path) else _messages(path)
-    new = count = 0
+    new = count = refused = 0
+    why = ""
     arrivals: list[Arrival] = []
     refusals: list[Refusal] = []
     notes: dict[tuple[str, str, str], Saying] = {}
@@ -47,13 +63,20 @@ def take_in(path: Path, journal: Journal) -> tuple[int, int]:
             count += 1
         elif isinstance(content, Refusal):
             refusals.append(content)
+            refused, why = refused + 1, why or content.reason
         else:
             notes[content.fleet, content.node, content.kind] = _noted(content)
         if len(arrivals) + len(refusals) >= BATCH:
             new += store()
-    if count == 0 and not notes:
-        raise DataError(f"{path} holds no frames; take a file of `edgexai agent --to`, or an .npz with `frames`")
-    return new + store(), count
+    if count == 0 and not notes and not refused:
+        torn = (
+            "is no .npz, or a torn one" if path.suffix == ".npz" and not zipfile.is_zipfile(path) else "holds no frames"
+        )
+        raise DataError(f"{path} {torn}; take a file of `edgexai agent --to`, or an .npz with `frames`")
+    new += store()
+    if count == 0 and refused:
+        raise DataError(f"{path}: none of its {refused} frames can be read; the first: {why}")
+    return Taken(count, new, refused, why)
 
 
 def _noted(note: Note) -> Saying:
@@ -100,6 +123,8 @@ def _arrays(path: Path) -> Iterator[Arrival | Refusal | Note]:
             raise DataError(f"{path}: `{key}` has shape {column.shape}, not one value for each of {count} frames")
     if length.dtype.kind not in "iu" or (count and (length.min() < 0 or length.max() > width)):
         raise DataError(f"{path}: `length` holds other than 0 to {width}, the bytes of a row")
+    if seconds is not None and (wrong := _no_times(seconds)) is not None:
+        raise DataError(f"{path}: the time of row {wrong} is {str(seconds[wrong])[:40]!r}; take Unix seconds")
     digest, now, told = _digest(data), time.time(), set()
     for i in range(count):
         who, which = name(_text(node[i]), f"node name ({path}, row {i})"), _text(group[i])
@@ -111,11 +136,17 @@ def _arrays(path: Path) -> Iterator[Arrival | Refusal | Note]:
         content = read(topic(FLEET, who, "heatmap"), pack_heatmap(boot, payload), now)
         if isinstance(content, Arrival):
             when = content.time if seconds is None else float(seconds[i])
-            if not np.isfinite(when):
-                raise DataError(f"{path}: the time of row {i} is {when}")
             yield Arrival(**{**vars(content), "sequence": i, "time": when})
         elif isinstance(content, Refusal):
             yield content
+
+
+def _no_times(column: NDArray[Any]) -> int | None:
+    """The first row that is no moment that a calendar knows (milliseconds, say), None if all are."""
+    if column.dtype.kind not in "iuf":
+        return 0 if len(column) else None
+    wrong = ~((column >= 0) & (column < LAST))  # so that nan is wrong, too
+    return int(wrong.argmax()) if wrong.any() else None
 
 
 _KEYS = ("frames", "length", "node", "group", "time")

@@ -212,9 +212,10 @@ class Journal:
         with self._lock, Transaction(self._db, "DEFERRED"):
             return self._mark("id"), self._rows(f"f.id > ? AND {said}", [after, *values], limit)
 
-    def last_time(self) -> float:
-        """The greatest time of explanation of the rows here (Unix seconds), -inf if there are none."""
-        return float(self._all("SELECT coalesce(max(time), -9e999) FROM frame")[0][0])
+    def last_time(self, ahead: float) -> float:
+        """The greatest time of explanation (Unix seconds) of the rows here that is at most ``ahead`` seconds behind
+        their arrival, -inf if there are none."""
+        return float(self._all("SELECT coalesce(max(time), -9e999) FROM frame WHERE time <= received + ?", ahead)[0][0])
 
     def oldest(self, limit: int) -> list[Row]:
         """The rows that go to the table next."""

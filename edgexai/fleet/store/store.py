@@ -34,6 +34,7 @@ ELSEWHERE = "table"
 """The file of a store that names a table elsewhere."""
 ATTEMPTS = 20
 """How often a move is tried while other hosts commit."""
+DAY = 86400.0
 LOOK_EVERY = 2.0  # seconds between looks at a table elsewhere that had nothing new
 
 
@@ -116,9 +117,18 @@ class Store:
         return [Stored(*row) for row in [*old, *(row for row in rows if row[0] in wanted)]]
 
     def last_time(self) -> float:
-        """The greatest time of explanation of all frames (Unix seconds), -inf if there are none."""
-        waiting = -inf if self.shared else self.journal.last_time()  # first: what moves meanwhile is seen there or here
-        return max(waiting, self.table.last_time())
+        """The greatest time of explanation of all frames (Unix seconds), -inf if there are none.
+
+        A frame that was explained a day and more after it arrived was explained by a wrong clock: it does not count,
+        unless all frames are like that.
+        """
+        found = -inf
+        for ahead in (DAY, inf):
+            # the journal first: what moves meanwhile is seen there or here
+            found = -inf if self.shared else self.journal.last_time(ahead)
+            if (found := max(found, self.table.last_time(ahead))) > -inf:
+                break
+        return found
 
     def last_id(self) -> int:
         """The id of the newest frame, -1 if there is none."""

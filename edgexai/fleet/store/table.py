@@ -102,7 +102,9 @@ class Table:
         try:
             last = DeltaTable(self.url, version=version).transaction_version(_LAST)
         except (DeltaError, OverflowError) as error:
-            raise ConfigError(f"{self.url} has no version {version} (its newest is {self.version()})") from error
+            newest = self.version()
+            said = f"its newest is {newest}" if newest >= 0 else "no frames have moved into the table yet"
+            raise ConfigError(f"{self.url} has no version {version}; {said}") from error
         return -1 if last is None else int(last)
 
     def files(self) -> list[File]:
@@ -167,14 +169,17 @@ class Table:
         wanted = pyarrow.array(sorted(ids), pyarrow.int64())
         return _rows(self._found((_id >= min(ids)) & (_id <= max(ids)) & _id.isin(wanted), _COLUMNS))
 
-    def last_time(self) -> float:
-        """The greatest time of explanation (Unix seconds), -inf if there are no rows; read from the log where that
-        says it."""
-        files = self.files()
-        said = [file.time.greatest for file in files if file.time.greatest is not None]
-        if len(said) < len(files):
-            return float(self.query("SELECT max(time) FROM data")[0][0])
-        return max(said, default=-float("inf"))
+    def last_time(self, ahead: float) -> float:
+        """The greatest time of explanation (Unix seconds) that is at most ``ahead`` seconds behind its arrival, -inf if
+        there are none; read from the log where that says it."""
+        said = [(file.time.greatest, file.received.greatest) for file in self.files()]
+        times = [
+            time for time, received in said if time is not None and received is not None and time <= received + ahead
+        ]
+        if len(times) < len(said):
+            found = self.query("SELECT max(time) FROM data WHERE time <= received + ?", [ahead])[0][0]
+            return -float("inf") if found is None else float(found)
+        return max(times, default=-float("inf"))
 
     def _window(self, after: int, upto: int, reach: int, chosen: Selection) -> tuple[int, int]:
         """From where, and up to which id, is read next: beyond all files that have nothing of what is chosen."""

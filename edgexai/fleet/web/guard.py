@@ -27,13 +27,13 @@ class Guard:
     """An ASGI application in front of another. ``hosts`` are the names by which the service is called; None is any."""
 
     def __init__(self, inner: ASGIApp, hosts: Iterable[str] | None = LOOPBACK) -> None:
-        self._inner = inner
+        self.inner = inner
         self._hosts = None if hosts is None else {h.lower() for h in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers 403 to strangers; all others get what the application says."""
         if scope["type"] != "http":
-            await self._inner(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
 
         async def guarded(message: Message) -> None:
@@ -45,7 +45,7 @@ class Guard:
 
         refusal = self._refusal(Headers(scope=scope))
         if refusal is None:
-            await self._inner(scope, receive, guarded)
+            await self.inner(scope, receive, guarded)
         else:
             await PlainTextResponse(f"{refusal}\n", status_code=403)(scope, receive, guarded)
 

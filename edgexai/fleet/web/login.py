@@ -23,25 +23,27 @@ from edgexai.messaging.strict import loads
 STATIC = Path(__file__).parent / "static"
 COOKIE = "edgexai-session"
 MOST_BYTES = 4096
+OWN = {"/login": ("GET", "HEAD"), "/api/session": ("GET", "HEAD"), "/api/login": ("POST",), "/api/logout": ("POST",)}
+"""What is answered here, to everybody, and by which methods."""
 
 
 class Door:
     """An ASGI application in front of another. It opens to everybody as long as there are no users."""
 
     def __init__(self, inner: ASGIApp, store: Path) -> None:
-        self._inner, self._store = inner, store
+        self.inner, self._store = inner, store
         self._sessions, self._lockout = Sessions(), Lockout()
         self._hashing = threading.BoundedSemaphore(2)  # a hash takes 64 MB and a processor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers itself, or lets through."""
         if scope["type"] != "http" or scope["path"].startswith("/static/"):
-            await self._inner(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         request = Request(scope, receive)
         answer = await self._answer(request)
         if answer is None:
-            await self._inner(scope, receive, send)
+            await self.inner(scope, receive, send)
         else:
             await answer(scope, receive, send)
 
@@ -50,16 +52,21 @@ class Door:
             known, path = users(self._store), request.url.path
         except ConfigError as error:  # closed, until somebody looks
             return _refused(503, str(error))
+        if request.method not in OWN.get(path, (request.method,)):
+            return _refused(405, f"{path} takes {OWN[path][0]}")
         token = _token(request.headers)
         session = self._sessions.of(token)
         user = None if session is None else known.get(session.user)
+        if session is not None and (user is None or user.password != session.password):  # removed, or changed since
+            self._sessions.end(token)
+            session = user = None
         if path == "/login":
             return FileResponse(STATIC / "login.html")
         if path == "/api/session":
             return Answer(_described(bool(known), session, user))
         if path == "/api/login":
             return await self._login(request)
-        if path == "/api/logout" and request.method == "POST":
+        if path == "/api/logout":
             self._sessions.end(token)
             return Answer({"login": bool(known)})
         if not known:
@@ -77,7 +84,7 @@ class Door:
         return None
 
     async def _login(self, request: Request) -> Response:
-        if request.method != "POST" or request.headers.get("content-type", "").split(";")[0] != "application/json":
+        if request.headers.get("content-type", "").split(";")[0] != "application/json":
             return _refused(415, "a log-in is sent as application/json")
         content = b""
         async for part in request.stream():
@@ -94,7 +101,7 @@ class Door:
         user = await self._verified(request, name, password)
         if isinstance(user, Response):
             return user
-        token = self._sessions.begin(user.name)
+        token = self._sessions.begin(user.name, user.password)
         session = self._sessions.of(token)
         answer = Answer(_described(True, session, user))
         # over plain HTTP the page is for this machine alone, and a browser would not send a secure cookie back

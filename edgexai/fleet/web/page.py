@@ -35,6 +35,8 @@ from edgexai.messaging.messages import MAX_PAYLOAD
 from edgexai.messaging.strict import loads
 
 STATIC = Path(__file__).parent / "static"
+SAID = ("status", "metrics")
+"""What is shown of what a node says of itself; the store keeps contexts and trials, too."""
 
 
 def application(
@@ -165,8 +167,9 @@ def node_list(view: View, limit: int = 500) -> list[dict[str, Any]]:
     known: dict[tuple[str, str], dict[str, Any]] = {}
     for fleet, node, kind, received, text in journal.nodes(limit):
         one = known.setdefault((fleet, node), {"fleet": fleet, "node": node, "status": None, "metrics": None})
-        one[kind] = _said(text)
         one["seen"] = max(received, one.get("seen", 0.0))
+        if kind in SAID:
+            one[kind] = _said(text)
     totals = journal.totals(limit)
     for fleet, node in list(totals)[: limit - len(known)]:
         known.setdefault((fleet, node), {"fleet": fleet, "node": node, "status": None, "metrics": None, "seen": None})
@@ -182,7 +185,7 @@ def the_node(view: View, fleet: str, node: str) -> list[dict[str, Any]]:
     said = journal.said_by(fleet, node)
     one["frames"], one["bytes"] = journal.total(fleet, node)
     for _, _, kind, received, text in said:
-        if kind in ("status", "metrics"):
+        if kind in SAID:
             one |= {kind: _said(text), "seen": max(received, one["seen"] or 0.0)}
     return [one] if said or one["frames"] else []
 

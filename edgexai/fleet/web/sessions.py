@@ -17,9 +17,11 @@ Clock = Callable[[], float]
 
 @dataclass
 class Session:
-    """Who is logged in; ``csrf`` has to come back with everything that changes something."""
+    """Who is logged in, by which ``password`` (its hash); ``csrf`` has to come back with everything that changes
+    something."""
 
     user: str
+    password: str
     csrf: str
     begun: float
     seen: float
@@ -32,10 +34,10 @@ class Sessions:
         self._clock = clock
         self._known: OrderedDict[str, Session] = OrderedDict()
 
-    def begin(self, user: str) -> str:
+    def begin(self, user: str, password: str) -> str:
         """A new session's token."""
         now, token = self._clock(), secrets.token_urlsafe(32)
-        self._known[token] = Session(user, secrets.token_urlsafe(32), now, now)
+        self._known[token] = Session(user, password, secrets.token_urlsafe(32), now, now)
         while len(self._known) > MOST:
             self._known.popitem(last=False)
         return token

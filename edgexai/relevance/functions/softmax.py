@@ -11,12 +11,13 @@ from edgexai.relevance.rules import Rule
 def relevance(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """Relevance of attention weights -> relevance of attention scores."""
     axes = (len(back.build.shape(op.outputs[0])) - 1,)
-    expanded(back, op.inputs[0], op.outputs[0], axes, flow)
+    expanded(back, op.inputs[0], op.outputs[0], axes, flow, float(op.options.beta))
 
 
-def expanded(back: Backward, x: int, y: int, axes: tuple[int, ...], flow: Flow) -> None:
-    """Relevance of y = softmax(x) along ``axes`` -> relevance of x."""
+def expanded(back: Backward, x: int, y: int, axes: tuple[int, ...], flow: Flow, beta: float = 1.0) -> None:
+    """Relevance of y = softmax(beta · x) along ``axes`` -> relevance of x."""
     build = back.build
     r = back.relevance(y, back.full(flow, y))
     total = build.sum(r, list(axes), keep_dims=True)
-    back.give(x, Flow(build.sub(r, build.mul(back.value(y), total)), is_factor=True))
+    factor = build.sub(r, build.mul(back.value(y), total))
+    back.give(x, Flow(factor if beta == 1 else build.mul(factor, build.const(beta)), is_factor=True))

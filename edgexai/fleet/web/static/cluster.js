@@ -20,8 +20,8 @@ export async function clusterView(place, isOld) {
   const title = (a) => className(a?.labels?.[model], target);
   const query = rangeQuery({ finding, ...(asked("offset") ? { offset: asked("offset") } : {}) });
   await panel(`/api/panel/cluster?${query}`, place, isOld,
-    (a) => [el("h2", {}, "Suspected shortcut of ", to({ view: "class", model, target }, title(a))), el("p", {}, "model ", modelLink(model), a && !a.error ? ` · ${number(a.carriers)} of ${number(a.frames)} frames` : ""),
-      el("p", { class: "links" }, to({ view: "drift", model, target }, "over time"))],
+    (a) => (target === undefined ? [el("h2", {}, "Suspected shortcut")] : [el("h2", {}, "Suspected shortcut of ", to({ view: "class", model, target }, title(a))), el("p", {}, "model ", modelLink(model), a && !a.error ? ` · ${number(a.carriers)} of ${number(a.frames)} frames` : ""),
+      el("p", { class: "links" }, to({ view: "drift", model, target }, "over time"))]),
     (a) => [
       el("p", { class: "said" }, a.text),
       card("Mean heatmaps", "On one scale; red in the difference is what the members look at more.", threeMaps(a.maps, "the rest of the class", "members")),
