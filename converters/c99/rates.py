@@ -80,6 +80,8 @@ CODE = {
     "exai_lstm.c": 1644,
     "exai_move.c": 180,
     "exai_mve.c": 0,
+    "exai_mve_lists.c": 0,
+    "exai_mve_wide.c": 0,
     "exai_pool.c": 1208,
     "exai_rows.c": 1132,
     "exai_softmax.c": 564,
