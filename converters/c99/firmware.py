@@ -1,7 +1,8 @@
 """write: a `.tflite` -> a directory of C99 sources that predict as TensorFlow Lite Micro does, bit for bit."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from math import prod
@@ -28,6 +29,37 @@ from edgexai.relevance.composite_file import composite_of
 
 SIZES = {"float": 4, "int32_t": 4, "int16_t": 2}
 """Bytes of what a port takes, where it is more than one."""
+STANDARD = {
+    *(
+        "assert",
+        "complex",
+        "ctype",
+        "errno",
+        "fenv",
+        "float",
+        "inttypes",
+        "iso646",
+        "limits",
+        "locale",
+        "math",
+        "setjmp",
+    ),
+    *(
+        "signal",
+        "stdarg",
+        "stdbool",
+        "stddef",
+        "stdint",
+        "stdio",
+        "stdlib",
+        "string",
+        "tgmath",
+        "time",
+        "wchar",
+        "wctype",
+    ),
+}
+"""Headers of C, in front of which a model's own would be found."""
 KERNELS = files("converters.c99").joinpath("kernels")
 
 
@@ -79,10 +111,13 @@ def write(
     ``frame``, bytes, adds what makes a heatmap frame of a map, and explaining with it. ``ram`` is the most bytes that
     an arena may have: maps that explaining would keep are computed again then (see `converters.c99.recompute`).
     Raises UnsupportedOperator for an operator without a kernel, by number and name; ConfigError for a name that C does
-    not take, a frame that is too small, or RAM in which nothing runs; DataError for samples that do not fit.
+    not take, a folder with files of others, a frame that is too small, or RAM in which nothing runs; DataError for
+    samples that do not fit.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
+    if name in STANDARD or name == "selftest" or name.startswith(("exai", "edgexai")):
+        raise ConfigError(f"name {name!r} is that of a header or source that firmware has already; choose another")
     graph = graph if isinstance(graph, Graph) else load(graph)
     low = lower(graph, floats)
     plan = schedule(low)
@@ -167,6 +202,7 @@ def write(
     if samples is not None:
         out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states), floats)
     root = Path(directory)
+    _clear(root, out)
     for folder in ("src", "zephyr"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for relative, text in out.items():
@@ -194,6 +230,27 @@ def write(
         port_bytes=sum(n * SIZES.get(kind, 1) for kind, n in (*ports.inputs, *ports.outputs)),
         relevance=prod(shape) if whole is not None else 0,
     )
+
+
+def _clear(root: Path, out: Mapping[str, str]) -> None:
+    """Take away what an earlier run wrote here; anybody else's files stay, and are not written over."""
+    try:
+        earlier = str(json.loads((root / manifest.NAME).read_text("utf-8"))["name"])
+    except OSError:
+        if there := sorted(name for name in out if (root / name).exists()):
+            raise ConfigError(
+                f"{root} holds {there[0]!r} already, which no firmware wrote; choose another folder"
+            ) from None
+        return
+    except (ValueError, TypeError, KeyError):
+        raise ConfigError(f"{root / manifest.NAME} is damaged; choose another folder, or delete this one") from None
+    stale = [*out, "selftest.c", "report.md", "memory.svg"]
+    if re.fullmatch(r"[a-z][a-z0-9_]*", earlier):
+        stale += [f"{earlier}.c", f"{earlier}.h"]
+        stale += [f"{where}{earlier}_arduino.{end}" for where in ("", "src/") for end in "ch"]
+    ours = [path for form in ("exai*.[ch]", "edgexai_*.[ch]") for path in (root / "src").glob(form)]
+    for path in (*(root / name for name in stale), *ours):
+        path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -46,12 +46,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--explain", action="store_true", help="add a function that explains, in integers (in float32 with --float)"
     )
     parser.add_argument("--float", action="store_true", dest="floats", help="the model is float32, and stays so")
-    parser.add_argument("--composite", default="edge", help="the rules of --explain (%(default)s)")
-    parser.add_argument("--target", default="predicted", choices=("predicted", "error"), help="what --explain explains")
+    parser.add_argument("--composite", help="explain by these rules (edge)")
+    parser.add_argument("--target", choices=("predicted", "error"), help="explain the class (predicted), or the error")
     parser.add_argument(
         "--frame", type=count, metavar="BYTES", help="explain, and add what makes heatmap frames of at most BYTES"
     )
-    parser.add_argument("--grid", metavar="RxC", help="--explain stops at the nearest inner map")
+    parser.add_argument("--grid", metavar="RxC", help="explain, and stop at the nearest inner map")
     parser.add_argument("--ram", help="an arena may have so many bytes, as in 64K; explaining computes maps again then")
     parser.add_argument("--board", help="report what it takes there, step by step: report.md, and memory.svg")
     parser.add_argument("--json", action="store_true", help="report as JSON")
@@ -61,8 +61,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     board = load_board(args.board) if args.board else None
     graph = load(args.model)
-    asked = Explaining(args.composite, args.target, rows_by_columns(args.grid))
-    explains = asked if args.explain or args.frame is not None else None
+    asked = Explaining(args.composite or "edge", args.target or "predicted", rows_by_columns(args.grid))
+    any_of = (args.explain, args.frame is not None, args.composite, args.target, args.grid)
+    explains = asked if any(any_of) else None
     samples, expected, maps = _answers(args, graph, explains) if args.samples else (None, None, None)
     ram = bytes_of(args.ram)
     made = write(graph, args.output, args.name, explains, samples, expected, maps, args.frame, ram, args.floats)

@@ -123,3 +123,36 @@ def test_wrong_samples_are_one_sentence(folder: Path, tmp_path: Path, capsys: py
     command = ["firmware", str(folder.parent / "m.tflite"), "-o", str(tmp_path), "--samples", str(tmp_path / "d.npz")]
     assert main(command) == 1
     assert "the model takes samples (N, 9, 7, 3), not (2, 5)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["string", "stdint", "exai", "exai_float", "edgexai_heatmap", "selftest"])
+def test_a_name_that_hides_a_header_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="choose another"):
+        write(network(), tmp_path, name)
+
+
+def test_a_folder_is_written_again_without_what_it_held_before(tmp_path: Path) -> None:
+    samples = np.zeros((2, 9, 7, 3), np.int8)
+    write(network(), tmp_path, "first", samples=samples, expected=np.zeros((2, 6), np.int8), frame=64)
+    (tmp_path / "report.md").write_text("of the first")
+    (tmp_path / "mine.c").write_text("kept")
+    made = write(network(), tmp_path, "second")
+    there = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert there == {*made.files, "mine.c"}
+
+
+def test_files_of_others_are_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(ConfigError, match=r"'README.md' already"):
+        write(network(), tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["README.md"]
+    (tmp_path / "edgexai.json").write_text("[]")
+    with pytest.raises(ConfigError, match=r"damaged"):
+        write(network(), tmp_path)
+
+
+@pytest.mark.parametrize("option", [["--composite", "epsilon"], ["--grid", "5x7"], ["--target", "predicted"]])
+def test_an_option_of_explaining_asks_for_it(option: list[str], tmp_path: Path) -> None:
+    save(network(), tmp_path / "m.tflite")
+    assert main(["firmware", str(tmp_path / "m.tflite"), "-o", str(tmp_path / "c"), *option]) == 0
+    assert "model_explain(" in (tmp_path / "c" / "model.h").read_text()

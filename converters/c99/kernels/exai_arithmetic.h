@@ -99,7 +99,7 @@ void exai_widen(const int8_t *x, int32_t count, int32_t zero, int16_t *out, int3
 
 /* The products of `n` rows of int8, at most EXAI_ROWS that lie side by side, with two vectors that do, and the rows' biases:
  * sums of the first vector, and EXAI_ROWS further those of the second. */
-enum { EXAI_ROWS = 16 };
+enum { EXAI_ROWS = 32 };
 void exai_dot_pairs(const int8_t *rows, int32_t n, const int16_t *v, int32_t depth, const int32_t *bias, int32_t *sums);
 
 /* The product of one row with one vector. */

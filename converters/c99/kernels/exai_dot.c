@@ -206,6 +206,10 @@ void exai_window(const exai_layer *layer, const int8_t *x, int32_t row, int32_t 
             memset(out, layer->in_zero, (size_t)(span * channels));
         } else if (step == 1 && left >= 0 && left + span <= columns) {
             copy(x + (y * columns + left) * channels, span * channels, out);
+        } else if (step == 1) {
+            const int32_t from = left < 0 ? 0 : left, end = left + span < columns ? left + span : columns;
+            memset(out, layer->in_zero, (size_t)(span * channels));
+            if (from < end) copy(x + (y * columns + from) * channels, (end - from) * channels, out + (from - left) * channels);
         } else {
             for (int32_t j = 0, z = left; j < span; j++, z += step) {
                 int8_t *const to = out + j * channels;

@@ -22,7 +22,8 @@ def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
     weights = low.constant(w)
     q = low.tensor(w).quantization
     if low.tensor(w).dtype != DType.INT8 or q is None or np.any(q.zero_point):
-        hint = (FLOAT,) if low.tensor(w).dtype == DType.FLOAT32 else ()
+        hints = {DType.FLOAT32: FLOAT, DType.UINT8: "uint8 is the older form, quantize the model to int8 again"}
+        hint = [hints[low.tensor(w).dtype]] if low.tensor(w).dtype in hints else []
         raise low.refuse("weights must be int8 with zero point 0", *hint)
     (in_scale, in_zero), (out_scale, out_zero) = low.scale(x), low.scale(y)
     low_value, high_value = low.range(y, int(op.options.fusedActivationFunction))
