@@ -259,3 +259,25 @@ def test_a_cluster_that_is_a_node_says_so() -> None:
     everywhere, _ = planted(one, 2, 0.2)
     found = {f.target: f for f in analysed([everywhere]) if f.kind == "shortcut"}
     assert "look at that node first" not in found[2].text
+
+
+@pytest.mark.parametrize("same", ["score", "concepts", "maps", "everything"])
+def test_what_never_varies_raises_no_alarm(same: str) -> None:
+    """A saturated softmax says 1 each time: rounding must not make a difference of that."""
+    one = clean(1, classes=4, each=100, nodes=6)
+    parts = {"score": np.full(len(one), 0.3), "concepts": np.ones_like(one.concepts), "maps": np.ones_like(one.maps)}
+    grouped = replace(one, group=np.array(["a", "b"])[np.arange(len(one)) % 2])
+    still = replace(grouped, **(parts if same == "everything" else {same: parts[same]}))
+    assert [f.text for f in analysed([still])] == []
+
+
+def test_a_score_that_never_varies_hides_no_difference() -> None:
+    one = replace(clean(2, classes=2, each=200, nodes=8), score=np.full(400, 1.0))
+    group = np.array(["a", "b"])[np.arange(400) % 2]
+    concepts = one.concepts.copy()
+    concepts[np.ix_((group == "a") & (one.target == 1), [5])] *= 3
+    found = biases(replace(one, group=group, concepts=concepts))
+    assert [f.target for f in found if f.p < 1e-4] == [1]
+    sick = one.node == "n3"
+    turned = replace(one, maps=np.where(sick[:, None, None], np.rot90(one.maps, axes=(1, 2)), one.maps))
+    assert [f.nodes for f in health(turned) if f.p < 1e-4] == [("n3",)]

@@ -224,7 +224,7 @@ def test_findings_of_a_time_range_and_names_that_operators_gave(page: str, brows
     browser.wait(VIEWS[""])
     browser.open(f"{page}?since=2020-01-01T00:00&until=2020-01-02T00:00")
     browser.wait("document.body.innerText.includes('from 2020-01-01 00:00 to 2020-01-02 00:00 UTC')", 60)
-    browser.wait("document.body.innerText.includes('Nothing that a fleet without faults')")
+    browser.wait("document.body.innerText.includes('There is no frame in this time range.')")
     assert browser.run("return [...document.querySelectorAll('.fromto input')].map((i) => i.value)") == [
         "2020-01-01T00:00",
         "2020-01-02T00:00",
@@ -253,6 +253,7 @@ def test_a_view_says_that_it_is_computed_and_what_went_wrong(
         go.set()
         browser.wait("document.body.innerText.includes('This could not be computed: the disk is gone.')")
     browser.wait("document.querySelector('.live.off')")  # the service has ended
+    browser.wait("document.querySelector('#trouble [role=alert]')?.innerText.includes('what is shown is of')")
     browser.run("document.querySelector('nav a:nth-child(2)').click()")
     browser.wait("document.querySelector('#view [role=alert]')?.innerText.startsWith('The service does not answer')")
     browser.console()

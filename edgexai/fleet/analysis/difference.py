@@ -30,6 +30,8 @@ from edgexai.fleet.analysis.statistics import (
 
 CELLS = 6
 """Rows and columns of places."""
+ROUNDING = 1e-9
+"""Of the greatest value of a column: what varies by less does not vary."""
 SHRINK, OWN = 0.1, 2.0
 """Share of a common variance in what is usual, and how many frames a column the usual covariance counts as."""
 Rows = NDArray[np.bool_] | NDArray[np.int64]
@@ -57,10 +59,10 @@ class Difference:
 
 def views(evidence: Evidence) -> Views:
     """What `difference` looks at."""
-    columns = np.column_stack([evidence.roots(), evidence.score / max(float(evidence.score.std()), 1e-12)])
-    places = cells(evidence.maps)
+    columns = centred(np.column_stack([evidence.roots(), unit(evidence.score[:, None])]))
+    places = centred(cells(evidence.maps))
     usual = _within(columns, evidence.target), _within(places, evidence.target)
-    return Views(everything(evidence), columns, places, evidence.score[:, None], usual)
+    return Views(everything(evidence), columns, places, centred(evidence.score[:, None]), usual)
 
 
 def difference(seen: Views, first: Rows, second: Rows) -> Difference:
@@ -91,9 +93,15 @@ def everything(evidence: Evidence) -> Array:
 
 def unit(part: Array) -> Array:
     """Columns about their means, the whole of unit variance."""
-    centred = part - part.mean(0)
-    found: Array = centred / max(float(np.sqrt((centred**2).sum(1).mean())), 1e-12)
+    about = centred(part)
+    found: Array = about / max(float(np.sqrt((about**2).sum(1).mean())), 1e-12)
     return found
+
+
+def centred(part: Array) -> Array:
+    """Columns about their means; those that are the same everywhere are nothing, and no noise of rounding."""
+    found: Array = part - part.mean(0)
+    return np.where(np.abs(found).max(0) > ROUNDING * np.abs(part).max(0), found, 0.0)
 
 
 def cells(maps: NDArray[np.float32]) -> Array:

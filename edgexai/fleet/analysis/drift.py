@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from edgexai.fleet.analysis.difference import cells, difference, everything, views
+from edgexai.fleet.analysis.difference import cells, centred, difference, everything, views
 from edgexai.fleet.analysis.evidence import Evidence, joined
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.analysis.statistics import Array, combined, interval, tail
@@ -108,9 +108,9 @@ def change_point(
 
 
 def _main(x: Array, count: int) -> Array:
-    """(N, count) principal components of unit variance."""
-    left, _, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
-    found: Array = left[:, :count] * math.sqrt(len(x))
+    """(N, count) principal components of unit variance; zeros where there are fewer."""
+    left, size, _ = np.linalg.svd(centred(x), full_matrices=False)
+    found: Array = left[:, :count] * math.sqrt(len(x)) * (size > 1e-9 * max(float(size.max()), 1e-9))[:count]
     return found
 
 

@@ -9,8 +9,9 @@ what the network saw and how sure it was detect it. So each class is clustered o
    is everything outside of it: carriers may be the majority.
 3. A suspect's separation is its d' along a discriminant of the components, computed on frames that the discriminant has
    not seen (five folds), what is beyond 5 thrice, plus three times its shift of the logit in standard deviations of the
-   other classes', plus three times how much closer it lies together than the rest (half the logarithm of the ratio of
-   variances): an artefact is the same each time.
+   other classes', plus four times its d' on the logit alone (a natural class thins out towards its surest, an artefact
+   leaves a gap), plus three times how much closer it lies together than the rest (half the logarithm of the ratio of
+   variances), in concepts and in maps: an artefact is the same each time.
 4. What is usual depends on the network: half of how far the middle one of its other classes leaves the usual is
    taken off.
 
@@ -39,11 +40,11 @@ LEAST = 40
 """Frames of a class below which nothing is said."""
 COMPONENTS, CLUSTERS, FOLDS, FEWEST = 5, (2, 3, 4, 6), 5, 3
 LOGIT_WEIGHT, MOST_SHIFT, MOST_SEPARATION = 0.8, 10.0, 12.0
-SHIFT_WEIGHT, TOGETHER_WEIGHT, MOST_TOGETHER, NATURAL = 3.0, 3.0, 1.5, 5.0
+SHIFT_WEIGHT, APART_WEIGHT, TOGETHER_WEIGHT, MOST_TOGETHER, NATURAL = 3.0, 4.0, 3.0, 1.5, 5.0
 SHRINK_WITHIN, SHRINK = 0.2, 0.3
-NULL = (7.7, 1.56)
-"""Location and scale of a Gumbel distribution that has the upper tail of `Suspect.separation` in 419 clean classes."""
-USUAL, ENOUGH_CLASSES = 7.5, 4
+NULL = (18.0, 2.62)
+"""Location and scale of a Gumbel distribution that has the upper tail of `Suspect.separation` in 910 clean classes."""
+USUAL, ENOUGH_CLASSES = 19.1, 4
 """Median of `Suspect.separation` in clean classes, and how many other classes say what is usual in a network."""
 
 
@@ -69,10 +70,10 @@ class Suspect:
 
 def shortcuts(evidence: Evidence) -> list[Finding]:
     """One candidate for every class with enough frames, whatever its p; who reads them corrects for their number."""
-    channels, suspects = evidence.channels(), dict[int, Suspect]()
+    channels, maps, suspects = evidence.channels(), evidence.pooled(), dict[int, Suspect]()
     for target in map(int, np.unique(evidence.target)):
         if (evidence.target == target).sum() >= LEAST:
-            suspect = suspected(channels, evidence.score, evidence.target, target)
+            suspect = suspected(channels, maps, evidence.score, evidence.target, target)
             suspects |= {target: suspect} if suspect else {}
     found = []
     for target, suspect in suspects.items():
@@ -81,12 +82,14 @@ def shortcuts(evidence: Evidence) -> list[Finding]:
     return found
 
 
-def suspected(channels: Array, score: Array, classes: NDArray[np.int64], target: int) -> Suspect | None:
+def suspected(channels: Array, maps: Array, score: Array, classes: NDArray[np.int64], target: int) -> Suspect | None:
     """The most separated part of a class; None if it has none that is large enough.
 
-    ``channels`` (N, D) and ``score`` (N,) of all classes, since what is usual is learned from the others.
+    ``channels`` (N, D), pooled ``maps`` (N, P) and ``score`` (N,) of all classes, since what is usual is learned from
+    the others.
     """
     own = classes == target
+    white_maps = maps[own] @ _whitening(maps, classes, target)
     mean, white = channels[own].mean(0), _whitening(channels, classes, target)
     middle, spread = float(np.median(score[own])), _usual_spread(score, classes, target)
     logit = (score[own] - middle) / spread
@@ -102,7 +105,9 @@ def suspected(channels: Array, score: Array, classes: NDArray[np.int64], target:
         separation = min(_separation(_projected(parts, mask), mask), MOST_SEPARATION)
         separation += 2 * max(0.0, separation - NATURAL)
         separation += SHIFT_WEIGHT * min(abs(shift), MOST_SHIFT)
-        separation += TOGETHER_WEIGHT * _together(white_x, mask if shift > 0 else ~mask)
+        surer = mask if shift > 0 else ~mask
+        separation += APART_WEIGHT * min(_separation(logit, surer), MOST_SEPARATION)
+        separation += TOGETHER_WEIGHT * (_together(white_x, surer) + _together(white_maps, surer))
         if best is None or separation > best[0]:
             best = separation, shift, mask
     if best is None:

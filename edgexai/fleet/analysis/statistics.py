@@ -103,8 +103,12 @@ def together(tests: Sequence[Array]) -> float:
     """One p of several tests of the same thing, each (1 + permutations,) over the same permutations, the true first.
 
     Cauchy combination (Liu and Xie 2020): near the smallest p times their number, and smaller where several agree.
-    What it comes to by chance is counted over the permutations; beyond them each test's own `tail` is combined.
+    What it comes to by chance is counted over the permutations; beyond them each test's own `tail` is combined. A test
+    of what does not vary (a score that is always 1) is none.
     """
+    tests = [one for one in tests if one.max() > 1e-9]
+    if not tests:
+        return 1.0
     draws = np.stack(tests)
     ranks = 1 - (draws.argsort(1).argsort(1) + 0.5) / draws.shape[1]
     found = np.tan((0.5 - ranks) * np.pi).mean(0)

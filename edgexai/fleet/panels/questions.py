@@ -54,8 +54,10 @@ def answered(directory: Path, question: Question) -> Said:
 
 def _findings(directory: Path, question: Question) -> Said:
     begun = time.time()
-    findings = found(directory, sample(directory, question.range, MOST_FOUND))
-    return {"computed": time.time(), "took": time.time() - begun, "newest": MOST_FOUND, "findings": findings}
+    models = sample(directory, question.range, MOST_FOUND)
+    findings, frames = found(directory, models), sum(map(len, models))
+    took = time.time() - begun
+    return {"computed": time.time(), "took": took, "newest": MOST_FOUND, "frames": frames, "findings": findings}
 
 
 def _one_class(directory: Path, question: Question) -> Said:

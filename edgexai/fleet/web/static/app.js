@@ -18,6 +18,7 @@ const $ = (id) => document.getElementById(id);
 const VIEWS = { findings: "Findings", nodes: "Nodes", models: "Models", compare: "Compare" };
 const WITHIN = { node: "nodes", model: "models", class: "models", drift: "models", cluster: "findings" }; // views that are reached from others
 const EVERY = 700; // ms between two looks whether something has come
+let since = 0; // when the service answered last
 let shown = "", found = null, drawing = 0, again = false; // again: what is shown is not all yet
 
 function drawTiles(health) {
@@ -71,7 +72,7 @@ const DRAW = {
     if (isEditing() && place.querySelector(".findings")) return;
     showFindings(place);
     if (answer === WAITING) again = true;
-    if (!health.frames) place.append(el("p", { class: "empty" }, "No heatmap yet. Start a node: ",
+    if (!health.frames) place.querySelector(".empty")?.replaceWith(el("p", { class: "empty" }, "No heatmap yet. Start a node: ",
       el("code", {}, `edgexai agent --fleet demo --node one --model explain.tflite --data samples.npz --broker ${health.broker}`)));
   },
   nodes: nodesView,
@@ -97,6 +98,7 @@ async function refresh(moved = false) {
     const now = JSON.stringify([health.frames, health.shown, health.duplicates, health.quarantined, health.states, health.looked, health.failing, location.search, Math.floor(Date.now() / 15000)]);
     live.className = "live on";
     live.textContent = "live";
+    since = Date.now();
     if (now !== shown) {
       drawTiles(health);
       drawTrouble(health.failing);
@@ -112,6 +114,8 @@ async function refresh(moved = false) {
   } catch (error) {
     live.className = "live off";
     live.textContent = "no answer";
+    shown = ""; // all is drawn anew once it answers
+    if (since) $("trouble").replaceChildren(el("p", { role: "alert" }, el("strong", {}, "The service does not answer: "), `what is shown is of ${new Date(since).toLocaleTimeString("en-GB")}.`));
     if (!$("view").children.length || moved) $("view").replaceChildren(el("p", { class: "empty", role: "alert" }, `The service does not answer: ${error.message}`));
   }
 }

@@ -113,7 +113,8 @@ export function drawFindings(place, answer, pictures, again) {
   const which = Object.keys(range()).length ? `${number(answer.newest)} frames at most of: ${rangeText()}` : `the newest ${number(answer.newest)} frames at most`;
   const told = answer.computed === null ? "the look is under way …" : `looked ${ago(answer.computed)}, at ${which}`;
   const empty = answer.computed === null ? "Looking for findings …"
-    : answer.findings.length === 0 ? "Nothing that a fleet without faults would not show too." : `No finding is ${state.show}.`;
+    : answer.frames === 0 ? "There is no frame in this time range."
+    : answer.findings.length === 0 ? "Nothing that a fleet without faults would not show too. Classes are judged from 40 frames on, nodes from 30." : `No finding is ${state.show}.`;
   const kinds = el("div", { class: "scope kinds", role: "group", "aria-label": "which kind" }, ...[["", "every kind"], ...Object.entries(KINDS)].map(([kind, text]) =>
     el("button", { type: "button", "aria-pressed": String(asked("kind") === kind), onclick: () => go({ kind }) }, text)));
   keepFocus(place, () => place.replaceChildren(
