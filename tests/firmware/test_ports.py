@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import networks_int8 as layers
 import numpy as np
 import pytest
 from explaining import Both
 from native import needs
 from networks_int8 import Net
+from operator_networks import table
 from rewritten_networks import PORTS, drawn, from_the_end, rescaled, tiled
 
 import edgexai
@@ -92,6 +94,23 @@ def test_the_flat_rule_behind_what_rescales_the_input(tmp_path: Path) -> None:
             pair = both(random.integers(-128, 128, (1, 9, 8, 3)).astype(np.int8))
             assert np.array_equal(pair.y, pair.theirs.outputs[0])
             assert pair.correlation >= 0.999, composite
+
+
+def test_the_error_of_an_autoencoder_that_ends_in_a_function(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    net = Net(random)
+    x = net.map((1, 6, 5, 2), 1 / 256, -128)
+    y = layers.convolution(net, layers.convolution(net, x, 6, (3, 3), (1, 1), 1, 0, 1), 2, (3, 3), (1, 1), 1, 0, 0)
+    q = net.tensors[y].quantization
+    assert q is not None
+    q.scale[0] = 0.05
+    both = Both(net.finish(x, table(net, y, OpKind.LOGISTIC)), Explaining("epsilon", "error"), tmp_path)
+    for _ in range(4):
+        pair = both(random.integers(-128, 128, (1, 6, 5, 2)).astype(np.int8))
+        assert np.array_equal(pair.y, pair.theirs.outputs[0])
+        assert pair.score == pytest.approx(pair.theirs.score, rel=1e-3)
+        assert pair.correlation >= 0.999
+        assert pair.size == pytest.approx(1, abs=0.01)
 
 
 def test_what_is_no_port_is_refused_by_name(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ class Back(Flows):
         if error:
             x = self.values(self.reading.stop)
             in_scale, in_zero = low.scale(self.reading.stop)
-            if prod(low.tensor(self.reading.stop).shape) != count or form != "factor":
+            if prod(low.tensor(self.reading.stop).shape) != count:
                 raise ConfigError('target "error" needs a model that returns as many values as it takes')
             channels = self.reading.layout(self.reading.stop)[1]
             self.error = {
@@ -124,7 +124,25 @@ class Back(Flows):
                 "in_zero": in_zero,
                 "out_zero": zero,
             }
+            factors = flow if form == "factor" else self.buffer("ce", 2 * sum(self.reading.layout(logits)) + 2 * count)
+            out = (factors, *out[1:])
             step = Step("exai_start_error", "exai_error", self.error, (x, y, *out), (x, y), out, "the error")
+            if form != "factor":  # behind a function of each value, which relevance passes
+                self.steps.append(step)
+                pixels, channels = self.reading.layout(logits)
+                fields = {
+                    "pixels": pixels,
+                    "channels": channels,
+                    "run": 1,
+                    "zero": zero,
+                    "from": Literal("EXAI_FACTOR"),
+                }
+                fields |= {"form": Literal("EXAI_RELEVANCE"), "gate": Literal("EXAI_VALUES")}
+                room = self.buffer("sbe", 4 * channels, "scratch")
+                arguments = (Literal(str(channels)), factors, y, flow, room)
+                step = Step(
+                    "exai_back_same", "exai_keep", fields, arguments, (factors, y), (flow, room), "its relevance"
+                )
         else:
             if self.reading.layout(logits)[0] != 1:
                 raise UnsupportedOperator("firmware explains one vector of logits; write it without explaining")

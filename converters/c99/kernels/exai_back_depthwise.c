@@ -175,8 +175,8 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
             if (r.exponent != EXAI_NOTHING && na && nb) {
                 exponent = r.exponent + 16 + exai_wide_exponent(way);
                 for (int32_t a = 0, t = 0; a < na; a++) { /* the factors under the taps, nothing outside the map */
-                    const int32_t *const row = r.factors + outs[a] % span * layer->out_columns * eights;
                     const int inside = outs[a] >= 0 && outs[a] < r.next;
+                    const int32_t *const row = r.factors + (inside ? outs[a] % span * layer->out_columns * eights : 0);
                     for (int32_t b = 0; b < nb; b++) {
                         const int here = inside && columns[b] >= 0 && columns[b] < layer->out_columns;
                         tap[t++] = here ? row + columns[b] * eights : zeros;
