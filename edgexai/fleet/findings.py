@@ -12,6 +12,7 @@ from typing import Any
 from edgexai.fleet.analysis.analyse import analysed
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
+from edgexai.fleet.latencies import slow_nodes
 from edgexai.fleet.read import evidence, opened, trials
 from edgexai.fleet.store.store import Store
 
@@ -29,11 +30,12 @@ Answer = dict[str, Any]
 
 def newest(directory: Path, most: int = NEWEST) -> list[Answer]:
     """The findings of a store's newest frames."""
-    return found(directory, evidence(directory, newest=most))
+    return found(directory, evidence(directory, newest=most), slow_nodes(directory))
 
 
-def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:
+def found(directory: Path, models: Sequence[Evidence], more: Sequence[Finding] = ()) -> list[Answer]:
     """The findings of frames of a store, as JSON, the most urgent first; each with some frames that show it.
+    ``more`` are tests of what is in no frame.
 
     ``members`` are (id, score) of every frame of a suspected class, and no part of what is sent to a page.
     """
@@ -43,7 +45,7 @@ def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:
         outcomes = answers.get((finding.model, finding.target or 0), [])
         return finding.tried(outcomes) if outcomes else finding
 
-    findings = analysed(models, tried=tried)
+    findings = analysed(models, tried=tried, more=more)
     with opened(directory) as store:
         frames = _frames(store, {m.id for f in findings for m in _strongest(f)})
         fleets: dict[str, list[str]] = {}
@@ -55,10 +57,12 @@ def found(directory: Path, models: Sequence[Evidence]) -> list[Answer]:
 def key(finding: Finding) -> str:
     """What a finding is known by, today and tomorrow: decisions are about it.
 
-    The node that is ill, the group that is seen otherwise, the model that is compared with; not the nodes that happen
-    to have sent frames.
+    The node that is ill and its figure, the group that is seen otherwise, the model that is compared with; not the
+    nodes that happen to have sent frames.
     """
-    about = ",".join(finding.nodes) if finding.kind == "health" else finding.sides[0] if finding.sides else ""
+    about = finding.sides[0] if finding.sides else ""
+    if finding.kind == "health":
+        about = f"{','.join(finding.nodes)} {finding.figure}"
     return f"{finding.kind} {finding.model} {finding.target} {about}".strip()[:400]
 
 

@@ -22,6 +22,7 @@ from edgexai.fleet.analysis.compare import compared
 from edgexai.fleet.analysis.evidence import gather
 from edgexai.fleet.analysis.finding import Finding, Member
 from edgexai.fleet.analysis.regions import flat
+from edgexai.fleet.latencies import slow_nodes
 from edgexai.fleet.read import MOST, Known, Span, opened
 from edgexai.fleet.store.journal import COLUMNS
 from edgexai.fleet.store.selection import Selection
@@ -40,7 +41,7 @@ def on_spark(master: str, directory: Path, spans: Spans, rate: float, tried: Try
     with opened(directory) as store:
         session = _session(master)
         try:
-            return judged(_tests(session, store, spans), rate, tried, suspicions)
+            return judged([*slow_nodes(directory, spans[0]), *_tests(session, store, spans)], rate, tried, suspicions)
         finally:
             session.stop()
 

@@ -117,6 +117,12 @@ def test_a_project_has_the_layout_that_virelay_documents(store: Path, held: Evid
         assert (suspected == carriers).mean() > 0.98
 
 
+def test_projects_of_nothing_are_told(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exported(store, "--virelay", str(tmp_path / "projects"), "--until", "2020-01-01")
+    assert capsys.readouterr().out == f"{tmp_path / 'projects'}: 0 frames, so no project\n"
+    assert not (tmp_path / "projects").exists()
+
+
 def test_virelay_opens_a_project(store: Path, held: Evidence, tmp_path: Path) -> None:
     virelay = pytest.importorskip("virelay.model", reason="ViRelAy is not installed (pip install virelay)")
     exported(store, "--virelay", str(tmp_path))

@@ -109,6 +109,8 @@ def test_what_was_looked_at_is_said(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "1 frames were left out: their basis is not in" in err
     assert main(["fleet", "analyse", "--store", store, "--since", "30m"]) == 0
     assert "looked at 31 of 31 frames: 1 model, 3 classes, 3 of them with fewer than the 40" in capsys.readouterr().out
+    assert main(["fleet", "analyse", "--store", store, "--until", "2020-01-01"]) == 0
+    assert capsys.readouterr() == ("", "edgexai fleet: there is no frame in that range: nothing was looked at\n")
     assert (
         main(["fleet", "analyse", "--store", store, "--until", "2020-01-01", "--baseline", "2010-01-01", "--json"]) == 0
     )

@@ -1,7 +1,8 @@
 """Print what the store's frames say, the most urgent first.
 
 Shortcuts, bias between declared groups, drift (against the frames from --baseline up to --since; with --baseline alone,
-against those before it; without it, changes over time), nodes that leave their peers, models that give other reasons.
+against those before it; without it, changes over time), nodes that leave their peers (in maps, conservation
+or latency), models that give other reasons.
 
   edgexai fleet analyse --store /srv/fleet
   edgexai fleet analyse --store /srv/fleet --since 24h --baseline 7d
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the findings, the most urgent first."""
     from edgexai.cli.fleet.coverage import gaps, looked_at
     from edgexai.fleet.analysis.analyse import analysed
+    from edgexai.fleet.latencies import slow_nodes
     from edgexai.fleet.read import Span, count, evidence, newest, trials
 
     if (args.confirm is None) != (args.samples is None):
@@ -90,12 +92,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         earlier = [] if before is None else evidence(args.store, before)
         models = evidence(args.store, now)
-        if seen is not None and models and seen.model not in (there := [one.model for one in models]):
+        if seen is not None and models and seen.model not in (names := [one.model for one in models]):
             raise ConfigError(
-                f"{args.confirm} explains model {seen.model}, and the frames are of {', '.join(there[:5])}; "
+                f"{args.confirm} explains model {seen.model}, and the frames are of {', '.join(names[:5])}; "
                 "give the explainer that the nodes run"
             )
-        found = analysed(models, earlier, args.rate, tried, args.suspicions)
+        found = analysed(models, earlier, args.rate, tried, args.suspicions, slow_nodes(args.store, now))
+    there = count(args.store, now)
     for gap in gaps(args.store, now, before, None if models is None else sum(map(len, models))):
         print(f"edgexai fleet: {gap}", file=sys.stderr)
     if args.json:
@@ -104,12 +107,12 @@ def run(args: argparse.Namespace) -> int:
     for finding in found:
         of = f"{finding.kind}, model {finding.model}" + ("" if finding.target is None else f", class {finding.target}")
         print(f"{finding.severity.upper():<6}  {of}\n        {finding.text}\n        {finding.next}")
-    if not found:
+    if there and not found:
         print(f"nothing that a fleet without faults would not show too (false-discovery rate {args.rate:.0%})")
     if seen is not None:
         print(f"tried on {len(seen.x)} samples: suspicions {len(verdicts)}, confirmed {verdicts.count('confirmed')}")
     if models:
-        print(looked_at(count(args.store, now), models))
+        print(looked_at(there, models))
     return 0
 
 

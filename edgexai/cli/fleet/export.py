@@ -71,7 +71,10 @@ def _projects(args: argparse.Namespace, span: "Span") -> None:
     from edgexai.fleet.read import evidence
     from edgexai.fleet.store.labels import labels
 
-    for one in evidence(args.store, span):
+    models = evidence(args.store, span)
+    if not models:
+        print(f"{args.virelay}: 0 frames, so no project")
+    for one in models:
         kept = one.where(np.arange(len(one))[-args.newest :])
         virelay(kept, args.virelay / one.model, labels(args.store, one.model))
         print(f"{args.virelay / one.model / 'project.yaml'}: {len(kept)} frames")

@@ -7,6 +7,7 @@ from edgexai.fleet.analysis.bias import biases
 from edgexai.fleet.analysis.compare import LEAST, compared
 from edgexai.fleet.analysis.drift import changes, drifts
 from edgexai.fleet.analysis.evidence import Evidence
+from edgexai.fleet.analysis.figures import unconserved
 from edgexai.fleet.analysis.finding import Finding, urgency
 from edgexai.fleet.analysis.health import health
 from edgexai.fleet.analysis.shortcut import shortcuts
@@ -37,8 +38,10 @@ def analysed(
     rate: float = RATE,
     tried: Try = lambda finding: finding,
     suspicions: bool = False,
+    more: Sequence[Finding] = (),
 ) -> list[Finding]:
-    """The findings of several models' frames; ``baseline`` has earlier frames of some of them.
+    """The findings of several models' frames; ``baseline`` has earlier frames of some of them,
+    ``more`` are tests of what is in no frame.
 
     Every class, group, node and pair that has enough frames is one test, whatever comes of it. What remains after
     Benjamini and Yekutieli 2001 is returned, each kind at its part of ``rate``: the parts add up to a rate for all
@@ -47,7 +50,7 @@ def analysed(
     is returned too, with ``suspicions`` all of p ≤ SUSPECT.
     """
     earlier = {e.model: e for e in baseline}
-    found = [finding for one in models for finding in tested(one, earlier.get(one.model))]
+    found = [*more, *(finding for one in models for finding in tested(one, earlier.get(one.model)))]
     by_name = {one.model: one for one in models}
     for first, second in pairs({one.model: len(one) for one in models}):
         found += compared(by_name[first], by_name[second])
@@ -63,7 +66,8 @@ def pairs(frames: Mapping[str, int]) -> list[tuple[str, str]]:
 
 def tested(one: Evidence, earlier: Evidence | None) -> list[Finding]:
     """All tests of one model's frames; against those of a baseline, if there is one."""
-    return [*shortcuts(one), *biases(one), *health(one), *(changes(one) if earlier is None else drifts(earlier, one))]
+    over_time = changes(one) if earlier is None else drifts(earlier, one)
+    return [*shortcuts(one), *biases(one), *health(one), *unconserved(one), *over_time]
 
 
 def judged(found: Sequence[Finding], rate: float, tried: Try, suspicions: bool) -> list[Finding]:

@@ -17,6 +17,10 @@ NEXT = {
     "bias": "Compare the two groups' maps; if the reason differs without need, balance or correct the training data.",
     "drift": "Look at the newest frames beside the old ones; check the sensor first, then the model.",
     "compare": "Look at the samples where the two versions differ before the new one goes to more nodes.",
+    "health, latency": "Look at the node's load, temperature and supply, and whether it is the board that it declares; "
+    "start it anew.",
+    "health, conservation": "Look whether the node runs the same version and runtime as its peers; send it the model "
+    "anew.",
     "health": "Go to the node, or ask it for its last explanations: `edgexai fleet command … last`.",
 }
 
@@ -36,7 +40,7 @@ class Finding:
     """``kind`` is shortcut, bias, drift, compare or health; ``target`` a class or None; ``frames`` how many it rests
     on; ``p`` of the test, ``q`` once all that was tested is accounted for; ``effect`` in standard deviations with its
     95 % ``interval``; ``where`` a region or the concepts, in words; ``sides`` are what is compared, as `fleet.panels`
-    reads them."""
+    reads them; ``figure`` is latency or conservation, if it is that which leaves a node's peers."""
 
     kind: str
     model: str
@@ -53,6 +57,7 @@ class Finding:
     probe: Suspicion | None = None
     trial: Outcome | None = None
     sides: tuple[str, ...] = ()
+    figure: str = ""
 
     @property
     def verdict(self) -> str:
@@ -78,7 +83,7 @@ class Finding:
     @property
     def next(self) -> str:
         """What to do."""
-        return NEXT.get(f"{self.kind}, {self.verdict}", NEXT[self.kind])
+        return NEXT.get(f"{self.kind}, {self.figure or self.verdict}", NEXT[self.kind])
 
     def tried(self, outcomes: Sequence[Outcome], called: str = "") -> "Finding":
         """The same with what trials of its suspicion found; ``called`` is the class."""
