@@ -8,7 +8,7 @@ from converters.c99.lowering import Lowering
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import Builder, DType, Op, OpKind
 from edgexai.relevance.backward import Backward
-from edgexai.relevance.functions.elementwise import argument
+from edgexai.relevance.functions.elementwise import argument, rescales_input
 from edgexai.relevance.functions.product import signal
 from edgexai.relevance.reading.canonical import canonical
 from edgexai.relevance.reading.questions import border, fused_activation
@@ -104,8 +104,10 @@ class Reading:
 
     def passed(self, op: Op) -> int | None:
         """The map of which alone the output of a sum or product is a function, element by element."""
-        if op.kind not in SUMS | {OpKind.MUL} or not all(self.asks.is_dynamic(t) for t in op.inputs):
+        if op.kind not in SUMS | {OpKind.MUL}:
             return None
+        if not all(self.asks.is_dynamic(t) for t in op.inputs):
+            return argument(self.asks, op) if op.kind in SUMS and rescales_input(self.asks, op) else None
         if op.kind == OpKind.MUL and signal(self.asks, *op.inputs) is not None:
             return None
         return argument(self.asks, op)

@@ -13,9 +13,10 @@ def addition(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     """R_i = x_i / Σ x · R; as a factor it is the same for every summand."""
     build, y = back.build, op.outputs[0]
     flow = back.full(flow, y)
-    if all(back.is_dynamic(t) for t in op.inputs) and elementwise.passed(back, op, flow):
+    both = all(back.is_dynamic(t) for t in op.inputs)
+    if (both or elementwise.rescales_input(back, op)) and elementwise.passed(back, op, flow):
         return
-    if isinstance(rule, NormPlus) and all(back.is_dynamic(t) for t in op.inputs):
+    if isinstance(rule, NormPlus) and both:
         _by_sign(back, op, flow)
         return
     if flow.is_factor and fused_activation(op) in (0, 1) and back.is_coarse(y, rule.stabilizer):

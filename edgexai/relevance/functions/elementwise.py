@@ -22,6 +22,8 @@ COUNTING = {
     OpKind.ROUND,
 }
 """What else whole numbers are computed with."""
+UNITS = {OpKind.ADD, OpKind.CAST, OpKind.DEQUANTIZE, OpKind.DIV, OpKind.MUL, OpKind.QUANTIZE, OpKind.SUB, *VIEWS}
+"""What another unit is written with."""
 ELEMENTWISE = {
     OpKind.ABS,
     OpKind.ADD,
@@ -110,6 +112,26 @@ def argument(back: Backward, op: Op) -> int | None:
             return None
         frontier = frontier - {latest} | _computed(back, producer)
     return None
+
+
+def rescales_input(back: Backward, op: Op) -> bool:
+    """Whether a sum with a constant is the model's input in another unit, as Keras' Rescaling and Normalization are.
+
+    It gets all the relevance then. A share x / (x + c) has no bound where the sum is near zero, as a grey pixel's, and
+    the map would depend on whether the input is rescaled in the model or in front of it.
+    """
+    reached = _computed(back, op)
+    for _ in range(LONGEST):
+        if len(reached) != 1:
+            return False
+        (t,) = reached
+        producer = back.producer(t)
+        if producer is None:
+            return t in back.graph.inputs
+        if producer.kind not in UNITS:
+            return False
+        reached = _computed(back, producer)
+    return False
 
 
 def _computed(back: Backward, op: Op) -> set[int]:
