@@ -8,8 +8,10 @@ import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -22,6 +24,8 @@ from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch, newest
 from edgexai.fleet.ingest.ingest import Ingest
 from edgexai.fleet.ingest.metrics import listen
+from edgexai.fleet.orders.command import send
+from edgexai.fleet.orders.trials import Trials, suspected
 from edgexai.fleet.panels.questions import answered
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web.guard import LOOPBACK
@@ -30,9 +34,13 @@ from edgexai.fleet.web.patience import PatientProtocol
 from edgexai.fleet.web.view import Decoded, View, decoded
 from edgexai.messaging.broker import Broker
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 log = logging.getLogger(__name__)
 
 COMPACT_EVERY = 15.0
+TRY_EVERY = 300.0  # seconds from one look for what nodes may try to the next
 LOOK_EVERY = 5.0  # seconds from the end of one look for findings to the next
 ANNOUNCE_EVERY = 1.0
 COMPACT_FROM = 20_000  # frames that are worth a commit of the table while the service runs
@@ -95,6 +103,11 @@ def serve(
             Duty("nodes", ANNOUNCE_EVERY, speaker.announce),
             Duty("alarms", ANNOUNCE_EVERY, speaker.alarms.tell),
         ]
+        if told is not None and told.signing is not None:
+            trying = Apart("trials", stopping)
+            stack.callback(trying.close)
+            given = Trials(store, partial(_order, broker, told.signing), lambda at: trying(suspected, at) or [])
+            duties.append(Duty("trials", TRY_EVERY, given.once, trying))
         for duty in duties:
             stack.callback(duty.start().end)
         ingest = Ingest(broker, opened.journal, fleet, worker or _worker_name(store), share, version)
@@ -160,6 +173,13 @@ def ingest_only(
             pass
     if ingest.error is not None:
         raise ingest.error
+
+
+def _order(
+    broker: Broker, key: "Ed25519PrivateKey", fleet: str, node: str, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """What a node replies to `probe`."""
+    return send(broker, key, fleet, node, "probe", parameters, patience=10.0)
 
 
 def _names(host: str) -> list[str] | None:

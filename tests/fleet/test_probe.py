@@ -29,8 +29,10 @@ from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.ingest.ingest import Ingest, read
 from edgexai.fleet.keys.enrol import enrol
 from edgexai.fleet.orders.command import NoReply, send
+from edgexai.fleet.orders.trials import FILE, Suspected, Trials, suspected
 from edgexai.fleet.read import evidence, trials
 from edgexai.fleet.store.journal import Journal
+from edgexai.fleet.store.lines import rows
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.command import load_private
 from edgexai.messaging.notes import note
@@ -220,3 +222,80 @@ def test_the_audit_names_a_tag_that_all_members_of_a_class_carry() -> None:
     ((picture, caption),) = section.pictures
     assert ElementTree.fromstring(picture).tag.endswith("svg")
     assert "the top left" in caption
+
+
+@needs_mosquitto
+def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_path: Path) -> None:
+    assert main(["fleet", "import", str(place / "frames"), "--store", str(tmp_path / "store")]) == 0
+    enrol(tmp_path / "keys", "f", [], [])
+    np.savez(tmp_path / "long.npz", x=np.concatenate([tagged.stream()[0]] * 30))
+    (tmp_path / "agent.toml").write_text(
+        '[policy]\nany = [{ every = 100000 }]\n[privacy]\nsend = ["status", "metrics", "heatmap", "probe"]\n'
+    )
+    port = free_port()
+    with running(plain_configuration(tmp_path, port), port):
+        url, key = f"mqtt://127.0.0.1:{port}", tmp_path / "keys" / "command"
+        quick = "from edgexai.cli import main; from edgexai.fleet import service; service.TRY_EVERY = 2; main({})"
+        options = ["--store", str(tmp_path / "store"), "--broker", url, "--port", "0"]
+        fleet = ["fleet", *options, "--try-suspicions", f"{key}.key"]
+        agent = ["agent", "--config", str(tmp_path / "agent.toml"), "--fleet", "f", "--node", "n", "--broker", url]
+        agent += ["--data", str(tmp_path / "long.npz"), "--interval", "0.003", "--model", str(tagged.EXPLAINER)]
+        agent += ["--predictor", str(tagged.MODEL), "--commands", f"{key}.pub"]
+        node = subprocess.Popen([sys.executable, "-m", "edgexai", *agent])
+        service = subprocess.Popen([sys.executable, "-c", quick.format(fleet)])
+        try:
+            deadline = time.monotonic() + 120
+            while not _tried(tmp_path / "store") and time.monotonic() < deadline:
+                time.sleep(0.5)
+        finally:
+            for process in (service, node):
+                process.terminate()
+                process.wait(20)
+    assert _tried(tmp_path / "store") == ["confirmed"]
+    (order,) = rows(tmp_path / "store" / FILE)
+    assert (order["node"], order["do"], order["class"]) == ("n", "probe", tagged.CLASS)
+
+
+def _tried(store: Path) -> list[str]:
+    """Verdicts of trials on the suspected class that have ended."""
+    return [
+        one.verdict
+        for (_, target), outcomes in trials(store).items()
+        for one in outcomes
+        if target == tagged.CLASS and one.done
+    ]
+
+
+def test_nobody_is_asked_twice_and_a_node_tries_one_suspicion_at_a_time(tmp_path: Path) -> None:
+    now, asked, refuses = [1000.0], [], ["b"]
+
+    def send(fleet: str, node: str, said: dict[str, Any]) -> dict[str, Any]:
+        asked.append((node, said["class"]))
+        assert (fleet, said["count"]) == ("f", 100)
+        if node == "c":
+            raise NoReply("f/c did not answer")
+        return {"ok": node not in refuses, "error": "not allowed"}
+
+    nodes = tuple(("f", node) for node in "abc")
+    both = [Suspected("m", target, {"class": target}, nodes) for target in (8, 3)]
+
+    def begun() -> Trials:
+        return Trials(tmp_path, send, lambda _: both, lambda: now[0])
+
+    service = begun()
+    assert service.once() == 1  # b refuses, c is away
+    assert asked == [("a", 8), ("b", 8), ("c", 8)]
+    assert service.once() == begun().once() == 0
+    now[0] += 3601
+    (tmp_path / FILE).open("a").write('{"time": 1}\n[]\nno JSON')
+    assert begun().once() == 1
+    assert asked[3:] == [("a", 3), ("b", 3), ("c", 3)]
+    now[0] += 86_401
+    assert begun().once() == 1
+    assert asked[6:] == [("a", 8), ("b", 8), ("c", 8)]
+    assert not suspected_in(tmp_path / "empty")
+
+
+def suspected_in(store: Path) -> list[Suspected]:
+    Journal(store).close()
+    return suspected(store)

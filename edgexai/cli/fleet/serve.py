@@ -35,6 +35,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--webhook-secret", type=Path, metavar="FILE", help="the secret that signs them")
     group.add_argument("--announce", metavar="URL", help="broker for alarms, and for nodes in Home Assistant")
     group.add_argument("--announce-ca", type=Path, metavar="PEM", help="authority that signed its certificate")
+    group.add_argument(
+        "--try-suspicions", type=Path, metavar="PEM", help="have nodes try them by orders signed with this command.key"
+    )
     group.add_argument("--alarm-from", choices=("high", "medium", "low"), default="medium", help="(%(default)s)")
     parser.add_argument("--broker-port", type=port, default=1883, metavar="P", help="of our own (%(default)s; 0: any)")
 
@@ -73,12 +76,14 @@ def _told(args: argparse.Namespace) -> "Told":
     """Who hears of findings."""
     from edgexai.fleet.alarms.speak import Told
     from edgexai.fleet.alarms.webhook import Webhook
+    from edgexai.messaging.command import load_private
 
     if (args.webhook is None) != (args.webhook_secret is None):
         raise ConfigError("--webhook and --webhook-secret belong together")
     webhook = None if args.webhook is None else Webhook.parse(args.webhook, args.webhook_secret)
     announce = None if args.announce is None else Broker.parse(args.announce, args.plaintext, args.announce_ca)
-    return Told(webhook, announce, args.alarm_from)
+    signing = None if args.try_suspicions is None else load_private(args.try_suspicions)
+    return Told(webhook, announce, args.alarm_from, signing)
 
 
 def _tls(args: argparse.Namespace) -> tuple[Path, Path] | None:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -17,17 +17,22 @@ from edgexai.fleet.store.store import Stored
 from edgexai.fleet.web.view import View, decoded
 from edgexai.messaging.broker import Broker
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 MOST_NODES = 1000
 """Nodes that are announced: those that were heard last."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """Who is told what: a webhook, a broker, or nobody; ``least`` is the severity that alarms begin at."""
+    """Who is told what: a webhook, a broker, or nobody; ``least`` is the severity that alarms begin at. Nodes are told
+    to try what is suspected where there is a key, ``signing``, that they take orders by."""
 
     webhook: Webhook | None = None
     broker: Broker | None = None
     least: str = "medium"
+    signing: "Ed25519PrivateKey | None" = None
 
 
 class Speaker:

@@ -35,7 +35,7 @@ function drawTiles(health) {
   );
 }
 
-const DUTIES = { findings: "Findings are not looked for", heatmaps: "New heatmaps are not shown", store: "Old frames are not moved", alarms: "Alarms are not told", nodes: "Nodes are not announced" };
+const DUTIES = { findings: "Findings are not looked for", heatmaps: "New heatmaps are not shown", store: "Old frames are not moved", alarms: "Alarms are not told", nodes: "Nodes are not announced", trials: "Suspicions are not tried" };
 
 // What the service does again and again, and fails at now.
 function drawTrouble(failing) {
