@@ -4,6 +4,7 @@
  */
 
 #include "exai_fours.h"
+#include "exai_mve.h"
 #include "exai_wide.h"
 
 static inline int32_t taking(int32_t w, int side, int sharing) {
@@ -102,13 +103,18 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
                 for (; c < out; c++) to[c] = m[c] * (1 << EXAI_PRECISION) >> by;
                 continue;
             }
-            memset(to, 0, (size_t)eights * sizeof *to);
+            exai_clear(to, eights * 4);
             if (exponent == EXAI_NOTHING) continue;
             const int32_t n = exai_list(m, out, r->list);
             denominators(way, r, x, r->next, j, n);
             int32_t by;
+#if EXAI_MVE
+            exai_pick(r->d, r->list, n, r->q);
+            const uint32_t size = exai_quotients(way, m, r->list, n, NULL, r->q, &by);
+#else
             memset(r->q, 0, (size_t)n * sizeof *r->q);
             const uint32_t size = exai_quotients(way, m, r->list, n, r->d, r->q, &by);
+#endif
             if (!size) continue;
             const int32_t up = exai_length(size) - (way->bits + 14);
             by = up + align(r, all, exponent - by - UP - 16 + up);
@@ -157,8 +163,8 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     int16_t *const outs = (int16_t *)(r.list + eights), *const columns = outs + kr;
     r.wide = columns + kc + ((kr + kc) & 1);
     r.outside = (int8_t *)(r.wide + divides * taps * eights);
-    memset(zeros, 0, (size_t)eights * sizeof *zeros);
-    memset(r.factors, 0, (size_t)(span * layer->out_columns * eights) * sizeof *r.factors);
+    exai_clear(zeros, eights * 4);
+    exai_clear(r.factors, span * layer->out_columns * eights * 4);
     if (way->offset) begin_dividing(way, &r);
     for (int side = 0; side < sides; side++) widen(way, side, wide + side * taps * eights);
     for (int32_t i = 0; i < layer->in_rows; i++) {

@@ -1,6 +1,7 @@
 /* Flows of relevance: where they start, how they are kept, where they end. */
 
 #include "exai_flow.h"
+#include "exai_mve.h"
 
 #if EXAI_DSP && !EXAI_MVE
 /* Four bits: which of four values are at least as large as `least`'s. */
@@ -39,7 +40,7 @@ void exai_signs(const int8_t *x, int32_t count, int32_t zero, uint8_t *bits) {
 int32_t exai_align(int32_t *sums, int16_t *sums_exponent, int32_t count, int32_t exponent) {
     const int32_t up = exponent - *sums_exponent;
     if (*sums_exponent == EXAI_NOTHING) {
-        memset(sums, 0, (size_t)count * sizeof *sums);
+        exai_clear(sums, count * 4);
     } else if (up > 0) {
         const int32_t by = up > 31 ? 31 : up;
         for (int32_t i = 0; i < count; i++) sums[i] >>= by;

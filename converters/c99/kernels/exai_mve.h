@@ -35,4 +35,12 @@ int exai_mve_rises(const exai_ending *end, int32_t count);
 
 #endif
 
+static inline void exai_clear(void *to, int32_t bytes) {
+#if EXAI_MVE
+    exai_mve_clear(to, bytes);
+#else
+    memset(to, 0, (size_t)bytes);
+#endif
+}
+
 #endif

@@ -90,10 +90,17 @@ int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int
 /* Values of listed units: to[k] = from[list[k]]. */
 static inline void exai_pick(const int32_t *from, const uint16_t *list, int32_t n, int32_t *to) {
 #if EXAI_MVE
-    for (int32_t k = 0; k < n; k += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-        vstrwq_p_s32(to + k, vldrwq_gather_shifted_offset_z_s32(from, vldrhq_z_u32(list + k, p), p), p);
-    }
+    __asm__ volatile(
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrh.u32 q0, [%[list]], #8\n\t"
+        "vldrw.32 q1, [%[from], q0, uxtw #2]\n\t"
+        "vstrw.32 q1, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [list] "+l"(list), [to] "+r"(to)
+        : [n] "r"(n), [from] "r"(from)
+        : "q0", "q1", "lr", "cc", "memory");
 #else
     for (int32_t k = 0; k < n; k++) to[k] = from[list[k]];
 #endif
