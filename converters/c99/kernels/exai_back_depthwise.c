@@ -14,6 +14,29 @@ static inline int32_t taking(int32_t w, int side, int sharing) {
 enum { UP = 6 }; /* bits that weights are shifted to the left, so that their products with factors keep theirs */
 
 /* One tap's weights times `up` in fours; without an offset times the layer's multipliers. */
+#if EXAI_MVE
+static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int32_t up, int16_t *to) {
+    const exai_layer *const layer = way->layer;
+    const int8_t *const w = layer->weights + tap * layer->out_channels;
+    const int32x4_t zeros = vdupq_n_s32(0), least = vdupq_n_s32(-31);
+    const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)layer->step);
+    for (int32_t j = 0; j < layer->out_channels; j += 4, to += 4 * taps) {
+        const mve_pred16_t p = vctp32q((uint32_t)(layer->out_channels - j));
+        int32x4_t four = vldrbq_z_s32(w + j, p);
+        if (!way->offset) { /* `exai_folded` */
+            const int32_t first = j * layer->step;
+            const int32x4_t by = vsubq_n_s32(vldrbq_gather_offset_z_s32(layer->shift + first, places, p), way->most + 1);
+            const int32x4_t all = vldrwq_gather_shifted_offset_z_s32(layer->multiplier + first, places, p);
+            const int32x4_t gain = vshlq_s32(vaddq_n_s32(vshrq_n_s32(all, 15), 1), vmaxq_s32(by, least));
+            four = vrshlq_n_s32(vmulq_s32(four, gain), -way->fold);
+        } else {
+            if (way->weights != EXAI_ALL) four = side ? vminq_s32(four, zeros) : vmaxq_s32(four, zeros);
+            four = vmulq_n_s32(four, up);
+        }
+        vstrhq_s32(to, four);
+    }
+}
+#else
 static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int32_t up, int16_t *to) {
     const exai_layer *const layer = way->layer;
     const int8_t *w = layer->weights + tap * layer->out_channels;
@@ -25,6 +48,7 @@ static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, 
         }
     }
 }
+#endif
 
 /* Factors of rows of outputs, as many as a window spans, with one exponent, and what dividing takes. */
 typedef struct {
