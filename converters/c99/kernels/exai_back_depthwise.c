@@ -66,7 +66,11 @@ static void begin_dividing(const exai_way *way, const rows_of_outputs *r) {
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
     const int plain = out == layer->in_channels && way->weights != EXAI_SIGNED;
     memset(r->outside, layer->in_zero, layer->in_channels);
+#if EXAI_MVE
+    if (way->weights == EXAI_POSITIVE) exai_mve_positive(layer->weights, taps * out, (int8_t *)r->wide);
+#else
     for (int32_t t = 0; t < taps; t++) widen_tap(way, t, taps, 0, 1, r->wide + 4 * t);
+#endif
     for (int32_t j = 0; j < out; j++) {
         r->base[j] = way->offset[j];
         for (int32_t t = 0; t < taps && plain; t++) {
@@ -80,7 +84,8 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
                          int32_t n) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
-    const int32_t times = out / in, fours = times == 1 && way->weights != EXAI_SIGNED ? out / 4 * 4 : 0;
+    const int32_t times = out / in, plain = times == 1 && way->weights != EXAI_SIGNED;
+    const int32_t fours = !plain ? 0 : EXAI_MVE ? out : out / 4 * 4;
     int32_t t = 0, i = row * layer->stride_rows - layer->top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
         int32_t j = column * layer->stride_columns - layer->left;
@@ -89,13 +94,18 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
             r->tap[t++] = inside ? x + (i * layer->in_columns + j) * in : r->outside;
         }
     }
+#if EXAI_MVE
+    const int8_t *const positive = (const int8_t *)r->wide;
+    exai_mve_depthwise(way->weights == EXAI_POSITIVE ? positive : layer->weights, r->base, fours, r->tap, taps, r->d);
+#else
     exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->base, r->d);
+#endif
     for (int32_t k = 0; k < n && fours < out; k++) {
         const int32_t unit = r->list[k];
         if (unit < fours) continue;
         r->d[unit] = r->base[unit];
         for (t = 0; t < taps; t++) {
-            const int32_t v = r->tap[t][unit / times] - (times == 1 && way->weights != EXAI_SIGNED ? 0 : layer->in_zero);
+            const int32_t v = r->tap[t][unit / times] - (plain ? 0 : layer->in_zero);
             r->d[unit] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
         }
     }

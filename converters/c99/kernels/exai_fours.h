@@ -28,7 +28,6 @@
                      : [a] "+w"(s0), [b] "+w"(s1), [taps] "+r"(tap), [w0] "+l"(w0), [w1] "+l"(w1), [p] "=&l"(p)   \
                      : [n] "r"(tap_count), [from] "r"(at)                                                         \
                      : "q1", "q2", "q3", "lr", "cc", "memory")
-#define EXAI_PLAIN(q) "vmul.i32 " q ", " q ", q3\n\t"
 #define EXAI_UPPER(q) "vshl.i32 " q ", " q ", #16\n\tvmulh.s32 " q ", " q ", q3\n\t"
 
 #elif EXAI_DSP
@@ -83,24 +82,13 @@
 
 #endif
 
+#if !EXAI_MVE
+
 /* Values times weights and their biases: the sums of `count` channels, a multiple of four; `stride` weights lie between
  * fours. */
 EXAI_APART void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
                                         int32_t stride, const int32_t *bias, int32_t *sums) {
-#if EXAI_MVE
-    for (int32_t at = 0; at < count; at += 8, w += 2 * stride, bias += 8, sums += 8) {
-        const int more = at + 4 < count; /* else the same four again */
-        const int16_t *w0 = w, *w1 = more ? w + stride : w;
-        const int8_t **tap = taps, *p;
-        int32x4_t a = vldrwq_s32(bias), b = more ? vldrwq_s32(bias + 4) : a;
-        if (more)
-            EXAI_EIGHT(a, b, at, "vldrb.s32", "4", EXAI_PLAIN);
-        else
-            EXAI_EIGHT(a, b, at, "vldrb.s32", "0", EXAI_PLAIN);
-        vstrwq_s32(sums, a);
-        if (more) vstrwq_s32(sums + 4, b);
-    }
-#elif EXAI_DSP
+#if EXAI_DSP
     int32_t s0, s1, s2, s3, at = 0;
     const int8_t **from = taps;
     if (count && tap_count == 9 && stride == 36) {
@@ -125,6 +113,8 @@ EXAI_APART void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t
     }
 #endif
 }
+
+#endif
 
 /* Factors times weights over 2^16, each rounded down: the sums of `count` channels. */
 static inline void exai_fours_of_factors(const int32_t **taps, int32_t count, int32_t tap_count, const int16_t *w,

@@ -1,4 +1,4 @@
-/* What convolutions and dense layers do with MVE: products of int8, and sums that become values four at a time. */
+/* What convolutions, depthwise and dense layers do with MVE: products of int8, and sums that become values four at a time. */
 
 #include "exai_mve.h"
 
@@ -39,6 +39,78 @@ void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth
         else
             ROWS("", "0", CUT("0"));
     }
+}
+
+enum { TOGETHER = 16 };
+
+/* The sums of sixteen channels from `c` on, or of fewer if there are no more. */
+static void sums_of(const int8_t *w, const int32_t *bias, int32_t out, const int8_t **tap, int32_t taps, int32_t c,
+                    int32_t *sums) {
+    w += c, bias += c;
+    if (out >= TOGETHER) {
+        __asm__ volatile(
+            "vld20.32 {q0, q1}, [%[bias]]\n\t"
+            "vld21.32 {q0, q1}, [%[bias]]!\n\t"
+            "vld20.32 {q2, q3}, [%[bias]]\n\t"
+            "vld21.32 {q2, q3}, [%[bias]]\n\t"
+            "dls lr, %[n]\n"
+            "1:\n\t"
+            "ldr r4, [%[tap]], #4\n\t"
+            "vldrb.s16 q4, [%[w]]\n\t"
+            "add r4, r4, %[c]\n\t"
+            "vldrb.s16 q5, [r4]\n\t"
+            "vmullb.s16 q6, q4, q5\n\t"
+            "vmullt.s16 q7, q4, q5\n\t"
+            "vldrb.s16 q4, [%[w], #8]\n\t"
+            "vadd.i32 q0, q0, q6\n\t"
+            "vldrb.s16 q5, [r4, #8]\n\t"
+            "vadd.i32 q1, q1, q7\n\t"
+            "vmullb.s16 q6, q4, q5\n\t"
+            "vmullt.s16 q7, q4, q5\n\t"
+            "add %[w], %[w], %[out]\n\t"
+            "vadd.i32 q2, q2, q6\n\t"
+            "vadd.i32 q3, q3, q7\n\t"
+            "le lr, 1b\n\t"
+            "vst20.32 {q0, q1}, [%[sums]]\n\t"
+            "vst21.32 {q0, q1}, [%[sums]]!\n\t"
+            "vst20.32 {q2, q3}, [%[sums]]\n\t"
+            "vst21.32 {q2, q3}, [%[sums]]"
+            : [bias] "+r"(bias), [tap] "+r"(tap), [w] "+l"(w), [sums] "+r"(sums)
+            : [n] "r"(taps), [c] "r"(c), [out] "r"(out)
+            : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "r4", "lr", "cc", "memory");
+        return;
+    }
+    for (; c < out; c += 4, w += 4, bias += 4, sums += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(out - c));
+        int32x4_t four = vldrwq_z_s32(bias, p);
+        for (int32_t t = 0; t < taps; t++) {
+            four = vaddq_s32(four, vmulq_s32(vldrbq_z_s32(tap[t] + c, p), vldrbq_z_s32(w + t * out, p)));
+        }
+        vstrwq_p_s32(sums, four, p);
+    }
+}
+
+void exai_mve_depthwise(const int8_t *weights, const int32_t *bias, int32_t out, const int8_t **tap, int32_t taps,
+                        int32_t *sums) {
+    for (int32_t c = 0; c < out; c += TOGETHER) {
+        if (c && c > out - TOGETHER) c = out - TOGETHER; /* the last sixteen overlap those before them */
+        sums_of(weights, bias, out, tap, taps, c, sums + c);
+    }
+}
+
+void exai_mve_positive(const int8_t *w, int32_t count, int8_t *to) {
+    __asm__ volatile(
+        "vmov.i32 q1, #0\n\t"
+        "wlstp.8 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrb.8 q0, [%[w]], #16\n\t"
+        "vmax.s8 q0, q0, q1\n\t"
+        "vstrb.8 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [w] "+r"(w), [to] "+r"(to)
+        : [n] "r"(count)
+        : "q0", "q1", "lr", "cc", "memory");
 }
 
 int exai_mve_rises(const exai_ending *end, int32_t count) {

@@ -27,6 +27,13 @@ static inline void exai_mve_clear(void *to, int32_t bytes) {
 /* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, and the rows' biases. */
 void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, const int32_t *bias, int32_t *sums);
 
+/* The sums of a pixel's `out` channels: biases, and the values of taps times their weights (taps, out), which stay bytes. */
+void exai_mve_depthwise(const int8_t *weights, const int32_t *bias, int32_t out, const int8_t **tap, int32_t taps,
+                        int32_t *sums);
+
+/* What is below zero becomes zero. */
+void exai_mve_positive(const int8_t *w, int32_t count, int8_t *to);
+
 /* `exai_finish_sums` of channels `first` ... `first + count - 1`, their sums in order; `rises` is `exai_mve_rises`. */
 void exai_mve_finish(const exai_ending *end, int32_t first, const int32_t *sums, int32_t count, int rises, int8_t *y);
 

@@ -141,22 +141,6 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
     }
 }
 
-/* Weights below zero become zero. */
-static void positive(const int8_t *w, int32_t count, int8_t *to) {
-    __asm__ volatile(
-        "vmov.i32 q1, #0\n\t"
-        "wlstp.8 lr, %[n], 2f\n"
-        "1:\n\t"
-        "vldrb.8 q0, [%[w]], #16\n\t"
-        "vmax.s8 q0, q0, q1\n\t"
-        "vstrb.8 q0, [%[to]], #16\n\t"
-        "letp lr, 1b\n"
-        "2:"
-        : [w] "+r"(w), [to] "+r"(to)
-        : [n] "r"(count)
-        : "q0", "q1", "lr", "cc", "memory");
-}
-
 /* Vectors of a row, those before it in q4 ... q6 and the last one, which may be cut, in q7. */
 #define FULL(q, at) "vldrb.8 q0, [%[row], #" at "]\n\tvmladava.u8 %[sum], q0, " q "\n\t"
 #define CUT(at) "vpst\n\tvldrbt.8 q0, [%[row], #" at "]\n\tvmladava.u8 %[sum], q0, q7\n\t"
@@ -205,7 +189,7 @@ static int as_bytes(const exai_way *way) {
 void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide) {
     const int32_t out = way->layer->out_channels;
     if (as_bytes(way))
-        positive(way->layer->weights, out * depth, (int8_t *)wide);
+        exai_mve_positive(way->layer->weights, out * depth, (int8_t *)wide);
     else if (way->wide)
         exai_wide_rows(way->layer->weights, out, depth, way->weights, wide);
 }
