@@ -130,11 +130,11 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             int32_t *const to = r->factors + (r->next % r->span * columns + j) * eights;
             if (exponent != EXAI_NOTHING && !way->offset) {
                 const int32_t by = align(r, all, exponent - EXAI_PRECISION);
-                int32_t c = 0;
 #if EXAI_MVE
-                for (; c + 4 <= out; c += 4) vstrwq_s32(to + c, vshlq_r_s32(vldrhq_s32(m + c), EXAI_PRECISION - by));
+                exai_mve_lengthened(m, out, EXAI_PRECISION - by, to);
+#else
+                for (int32_t c = 0; c < out; c++) to[c] = m[c] * (1 << EXAI_PRECISION) >> by;
 #endif
-                for (; c < out; c++) to[c] = m[c] * (1 << EXAI_PRECISION) >> by;
                 continue;
             }
             exai_clear(to, eights * 4);

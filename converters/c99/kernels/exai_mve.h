@@ -24,6 +24,21 @@ static inline void exai_mve_clear(void *to, int32_t bytes) {
         : "q0", "lr", "cc", "memory");
 }
 
+/* m * 2^up; up < 0 divides, rounded down. */
+static inline void exai_mve_lengthened(const int16_t *m, int32_t count, int32_t up, int32_t *to) {
+    __asm__ volatile(
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrh.s32 q0, [%[m]], #8\n\t"
+        "vshl.s32 q0, %[up]\n\t"
+        "vstrw.32 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [m] "+l"(m), [to] "+r"(to)
+        : [n] "r"(count), [up] "r"(up)
+        : "q0", "lr", "cc", "memory");
+}
+
 /* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, and the rows' biases. */
 void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, const int32_t *bias, int32_t *sums);
 

@@ -109,11 +109,18 @@ static inline void exai_pick(const int32_t *from, const uint16_t *list, int32_t 
 /* The other way, divided by 2^by and rounded; by < 0 multiplies. */
 static inline void exai_place(const int32_t *from, const uint16_t *list, int32_t n, int32_t by, int32_t *to) {
 #if EXAI_MVE
-    for (int32_t k = 0; k < n; k += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-        const int32x4_t four = vrshlq_n_s32(vldrwq_z_s32(from + k, p), -by);
-        vstrwq_scatter_shifted_offset_p_s32(to, vldrhq_z_u32(list + k, p), four, p);
-    }
+    __asm__ volatile(
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrw.32 q0, [%[from]], #16\n\t"
+        "vldrh.u32 q1, [%[list]], #8\n\t"
+        "vrshl.s32 q0, %[by]\n\t"
+        "vstrw.32 q0, [%[to], q1, uxtw #2]\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [from] "+r"(from), [list] "+l"(list)
+        : [n] "r"(n), [to] "r"(to), [by] "r"(-by)
+        : "q0", "q1", "lr", "cc", "memory");
 #else
     const int32_t half = by > 0 ? 1 << (by - 1) : 0, up = by > 0 ? 1 : 1 << -by, down = by > 0 ? by : 0;
     for (int32_t k = 0; k < n; k++) to[list[k]] = (from[k] * up + half) >> down;
