@@ -24,7 +24,7 @@ COUNT = 100
 NODES = 3
 """Nodes that try a suspicion: those that sent most of its frames."""
 AGAIN, BUSY = 86_400.0, 3_600.0
-"""Seconds until a node that tried a suspicion is given it again, and until it is asked anything again: one at a time."""
+"""Seconds until a node that tried a suspicion is given it again, and until it is asked anything: one at a time."""
 
 Send = Callable[[str, str, dict[str, Any]], dict[str, Any]]
 Look = Callable[[Path], "list[Suspected]"]
