@@ -106,7 +106,9 @@ def serve(
         if told is not None and told.signing is not None:
             trying = Apart("trials", stopping)
             stack.callback(trying.close)
-            given = Trials(store, partial(_order, broker, told.signing), lambda at: trying(suspected, at) or [])
+            given = Trials(
+                store, partial(_order, told.orders or broker, told.signing), lambda at: trying(suspected, at) or []
+            )
             duties.append(Duty("trials", TRY_EVERY, given.once, trying))
         for duty in duties:
             stack.callback(duty.start().end)

@@ -3,6 +3,7 @@
 The node's network takes a tag in the corner for the digit 8 (tests/support/tagged.py); the class 3 is clean.
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -24,10 +25,12 @@ from edgexai.agent.settings import Settings
 from edgexai.audit.evidence import Evidence
 from edgexai.audit.sections import clever_hans
 from edgexai.cli import main
+from edgexai.cli.fleet import serve
+from edgexai.cli.fleet.serve import _told
 from edgexai.errors import ConfigError
 from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.ingest.ingest import Ingest, read
-from edgexai.fleet.keys.enrol import enrol
+from edgexai.fleet.keys.enrol import Terms, enrol
 from edgexai.fleet.orders.command import NoReply, send
 from edgexai.fleet.orders.trials import FILE, Suspected, Trials, suspected
 from edgexai.fleet.read import evidence, trials
@@ -227,21 +230,33 @@ def test_the_audit_names_a_tag_that_all_members_of_a_class_carry() -> None:
 @needs_mosquitto
 def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_path: Path) -> None:
     assert main(["fleet", "import", str(place / "frames"), "--store", str(tmp_path / "store")]) == 0
-    enrol(tmp_path / "keys", "f", [], [])
+    port, keys = free_port(), tmp_path / "keys"
+    enrol(keys, "f", ["n"], ["localhost"], Terms(port=port))
     np.savez(tmp_path / "long.npz", x=np.concatenate([tagged.stream()[0]] * 30))
     (tmp_path / "agent.toml").write_text(
         '[policy]\nany = [{ every = 100000 }]\n[privacy]\nsend = ["status", "metrics", "heatmap", "probe"]\n'
     )
-    port = free_port()
-    with running(plain_configuration(tmp_path, port), port):
-        url, key = f"mqtt://127.0.0.1:{port}", tmp_path / "keys" / "command"
-        quick = "from edgexai.cli import main; from edgexai.fleet import service; service.TRY_EVERY = 2; main({})"
-        options = ["--store", str(tmp_path / "store"), "--broker", url, "--port", "0"]
-        fleet = ["fleet", *options, "--try-suspicions", f"{key}.key"]
-        agent = ["agent", "--config", str(tmp_path / "agent.toml"), "--fleet", "f", "--node", "n", "--broker", url]
-        agent += ["--data", str(tmp_path / "long.npz"), "--interval", "0.003", "--model", str(tagged.EXPLAINER)]
-        agent += ["--predictor", str(tagged.MODEL), "--commands", f"{key}.pub"]
+
+    def own(name: str) -> list[str]:
+        return ["--ca", str(keys / "ca.pem"), "--certificate", f"{keys / name}.pem", "--key", f"{keys / name}.key"]
+
+    url = f"mqtts://localhost:{port}"
+    agent = ["agent", "--config", str(tmp_path / "agent.toml"), "--fleet", "f", "--node", "n", "--broker", url]
+    agent += ["--data", str(tmp_path / "long.npz"), "--interval", "0.003", "--model", str(tagged.EXPLAINER)]
+    agent += ["--predictor", str(tagged.MODEL), "--commands", str(keys / "command.pub"), *own("nodes/n")]
+    fleet = ["fleet", "--store", str(tmp_path / "store"), "--broker", url, "--port", "0", *own("fleet")]
+    fleet += ["--try-suspicions", str(keys / "command.key")]
+    with pytest.raises(ConfigError, match="would end its connection; give --operator-certificate"):
+        _told(parsed(fleet))
+    fleet += ["--operator-certificate", str(keys / "operator.pem"), "--operator-key", str(keys / "operator.key")]
+    quick = "from edgexai.cli import main; from edgexai.fleet import service; service.TRY_EVERY = 2; main({})"
+    with running(keys / "mosquitto.conf", port):
         node = subprocess.Popen([sys.executable, "-m", "edgexai", *agent])
+        operator = Broker.parse(url, False, *(keys / name for name in ("ca.pem", "operator.pem", "operator.key")))
+        for _ in range(30):  # an order that comes before the node is there is lost
+            with suppress(NoReply):
+                send(operator, load_private(keys / "command.key"), "f", "n", "ping", {}, patience=1.0)
+                break
         service = subprocess.Popen([sys.executable, "-c", quick.format(fleet)])
         try:
             deadline = time.monotonic() + 120
@@ -254,6 +269,13 @@ def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_
     assert _tried(tmp_path / "store") == ["confirmed"]
     (order,) = rows(tmp_path / "store" / FILE)
     assert (order["node"], order["do"], order["class"]) == ("n", "probe", tagged.CLASS)
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    """The options of `edgexai fleet`."""
+    parser = argparse.ArgumentParser()
+    serve.arguments(parser)
+    return parser.parse_args(arguments[1:])
 
 
 def _tried(store: Path) -> list[str]:
@@ -289,9 +311,10 @@ def test_nobody_is_asked_twice_and_a_node_tries_one_suspicion_at_a_time(tmp_path
     now[0] += 3601
     (tmp_path / FILE).open("a").write('{"time": 1}\n[]\nno JSON')
     assert begun().once() == 1
-    assert asked[3:] == [("a", 3), ("b", 3), ("c", 3)]
+    assert asked[3:] == [("b", 8), ("c", 8), ("a", 3)]
     now[0] += 86_401
-    assert begun().once() == 1
+    refuses.clear()
+    assert begun().once() == 2
     assert asked[6:] == [("a", 8), ("b", 8), ("c", 8)]
     assert not suspected_in(tmp_path / "empty")
 

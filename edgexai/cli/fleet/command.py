@@ -1,7 +1,7 @@
 """Tell a node something, signed, and print its reply.
 
   edgexai fleet command --fleet line3 --node press7 --signing command.key --broker mqtts://broker.example \\
-      --ca ca.pem --certificate fleet.pem --key fleet.key explain '{"count": 5}'
+      --ca ca.pem --certificate operator.pem --key operator.key explain '{"count": 5}'
 
   ping, metrics         is it there, and what has it done
   explain, last         the next samples, or the last ones, whatever its policy says

@@ -1,7 +1,7 @@
 """Have nodes collect a relevance profile each, and fetch them, for `edgexai profile --add`.
 
   edgexai fleet profile --fleet line3 --nodes press7,press8 --signing command.key --broker mqtts://broker.example \\
-      --ca ca.pem --certificate fleet.pem --key fleet.key --count 100 --out profiles
+      --ca ca.pem --certificate operator.pem --key operator.key --count 100 --out profiles
 """
 
 import argparse

@@ -35,10 +35,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--webhook-secret", type=Path, metavar="FILE", help="the secret that signs them")
     group.add_argument("--announce", metavar="URL", help="broker for alarms, and for nodes in Home Assistant")
     group.add_argument("--announce-ca", type=Path, metavar="PEM", help="authority that signed its certificate")
-    group.add_argument(
-        "--try-suspicions", type=Path, metavar="PEM", help="have nodes try them by orders signed with this command.key"
-    )
     group.add_argument("--alarm-from", choices=("high", "medium", "low"), default="medium", help="(%(default)s)")
+    group = parser.add_argument_group("suspicions that nodes try")
+    group.add_argument(
+        "--try-suspicions", type=Path, metavar="PEM", help="sign orders to try them with this command.key"
+    )
+    group.add_argument("--operator-certificate", type=Path, metavar="PEM", help="who gives orders: operator.pem")
+    group.add_argument("--operator-key", type=Path, metavar="PEM", help="and its private key")
     parser.add_argument("--broker-port", type=port, default=1883, metavar="P", help="of our own (%(default)s; 0: any)")
 
 
@@ -83,7 +86,22 @@ def _told(args: argparse.Namespace) -> "Told":
     webhook = None if args.webhook is None else Webhook.parse(args.webhook, args.webhook_secret)
     announce = None if args.announce is None else Broker.parse(args.announce, args.plaintext, args.announce_ca)
     signing = None if args.try_suspicions is None else load_private(args.try_suspicions)
-    return Told(webhook, announce, args.alarm_from, signing)
+    return Told(webhook, announce, args.alarm_from, signing, _orders(args))
+
+
+def _orders(args: argparse.Namespace) -> Broker | None:
+    """The broker as whoever gives orders reaches it; None where that is as the service does."""
+    given = args.operator_certificate
+    if (given is None) != (args.operator_key is None) or (given is not None and args.try_suspicions is None):
+        raise ConfigError("--try-suspicions, --operator-certificate and --operator-key belong together")
+    if args.try_suspicions is not None and args.certificate is not None and given is None:
+        raise ConfigError(
+            "orders over the service's own certificate would end its connection; "
+            "give --operator-certificate and --operator-key, which `enrol` made"
+        )
+    if given is None or args.broker is None:
+        return None
+    return Broker.parse(args.broker, args.plaintext, args.ca, given, args.operator_key)
 
 
 def _tls(args: argparse.Namespace) -> tuple[Path, Path] | None:

@@ -27,12 +27,14 @@ MOST_NODES = 1000
 @dataclass(frozen=True)
 class Told:
     """Who is told what: a webhook, a broker, or nobody; ``least`` is the severity that alarms begin at. Nodes are told
-    to try what is suspected where there is a key, ``signing``, that they take orders by."""
+    to try what is suspected where there is a key, ``signing``, that they take orders by: over ``orders``, or the
+    service's own broker."""
 
     webhook: Webhook | None = None
     broker: Broker | None = None
     least: str = "medium"
     signing: "Ed25519PrivateKey | None" = None
+    orders: Broker | None = None
 
 
 class Speaker:

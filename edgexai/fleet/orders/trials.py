@@ -24,7 +24,7 @@ COUNT = 100
 NODES = 3
 """Nodes that try a suspicion: those that sent most of its frames."""
 AGAIN, BUSY = 86_400.0, 3_600.0
-"""Seconds until a node is given the same suspicion again, and until it is given another: it tries one at a time."""
+"""Seconds until a node that tried a suspicion is given it again, and until it is asked anything: one at a time."""
 
 Send = Callable[[str, str, dict[str, Any]], dict[str, Any]]
 Look = Callable[[Path], "list[Suspected]"]
@@ -80,14 +80,13 @@ class Trials:
     send: Send
     look: Look = suspected
     clock: Callable[[], float] = time.time
-    _asked: dict[tuple[str, str], dict[tuple[str, int], float]] = field(default_factory=dict)
+    _asked: dict[tuple[str, str], float] = field(default_factory=dict)
+    _taken: dict[tuple[str, str, str, int], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for row in rows(self.directory / FILE):
             try:
-                self._note(
-                    str(row["fleet"]), str(row["node"]), str(row["model"]), int(row["class"]), float(row["time"])
-                )
+                self._note(row)
             except (TypeError, KeyError, ValueError):
                 continue
 
@@ -101,28 +100,29 @@ class Trials:
         return taken
 
     def _free(self, fleet: str, node: str, one: Suspected) -> bool:
-        now, asked = self.clock(), self._asked.get((fleet, node), {})
-        last = max(asked.values(), default=-AGAIN)
-        return now - last >= BUSY and now - asked.get((one.model, one.target), -AGAIN) >= AGAIN
+        now = self.clock()
+        tried = self._taken.get((fleet, node, one.model, one.target), -AGAIN)
+        return now - self._asked.get((fleet, node), -BUSY) >= BUSY and now - tried >= AGAIN
 
     def _ask(self, fleet: str, node: str, one: Suspected) -> bool:
-        now = self.clock()
-        append(
-            self.directory / FILE,
-            {"time": now, "fleet": fleet, "node": node, "do": "probe", "model": one.model, "class": one.target},
-        )
-        self._note(fleet, node, one.model, one.target, now)
-        what = f"class {one.target} of model {one.model}"
+        what = f"class {one.target} of model {one.model}, which is suspected of a shortcut"
         try:
             reply = self.send(fleet, node, {**one.probe, "count": COUNT})
+            taken, said = reply.get("ok") is True, str(reply.get("error"))[:200]
         except Error as error:
-            log.warning("%s/%s was asked to try %s: %s", fleet, node, what, error)
-            return False
-        if reply.get("ok") is not True:
-            log.warning("%s/%s does not try %s: %s", fleet, node, what, str(reply.get("error"))[:200])
-            return False
-        log.warning("%s/%s tries %s, which is suspected of a shortcut", fleet, node, what)
-        return True
+            taken, said = False, str(error)
+        if taken:
+            log.warning("%s/%s tries %s", fleet, node, what)
+        else:
+            log.warning("%s/%s does not try %s: %s", fleet, node, what, said)
+        row = {"time": self.clock(), "fleet": fleet, "node": node, "do": "probe", "taken": taken}
+        row |= {"model": one.model, "class": one.target}
+        append(self.directory / FILE, row)
+        self._note(row)
+        return taken
 
-    def _note(self, fleet: str, node: str, model: str, target: int, at: float) -> None:
-        self._asked.setdefault((fleet, node), {})[model, target] = at
+    def _note(self, row: dict[str, Any]) -> None:
+        fleet, node, at = str(row["fleet"]), str(row["node"]), float(row["time"])
+        self._asked[fleet, node] = at
+        if row["taken"] is True:
+            self._taken[fleet, node, str(row["model"]), int(row["class"])] = at
