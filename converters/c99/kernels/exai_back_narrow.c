@@ -109,7 +109,7 @@ static int32_t products(const exai_way *way, const space *s, int32_t units, uint
     const int32_t by = parted ? length - way->bits + ROOM : length > way->bits ? length - way->bits : 0;
     const int32_t low = by > way->bits ? by - way->bits : 0;
 #if EXAI_MVE
-    exai_mve_clear(s->v, 4 * width);
+    exai_mve_fill(s->v, 4 * width, 0);
     exai_mve_parts(s->q, s->list, units, by, low, s->v, parted ? s->v + width : NULL);
 #else
     memset(s->v, 0, (size_t)width * sizeof *s->v * 2);

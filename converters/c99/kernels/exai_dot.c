@@ -1,6 +1,7 @@
 /* Dot products of int8 weights, the inner kernel of everything. */
 
 #include "exai_arithmetic.h"
+#include "exai_mve.h"
 
 #if EXAI_DSP
 
@@ -201,19 +202,6 @@ static inline void copy(const int8_t *from, int32_t bytes, int8_t *to) {
         : "q0", "lr", "cc", "memory");
 }
 
-static inline void fill(int8_t *to, int32_t bytes, int32_t value) {
-    __asm__ volatile(
-        "vdup.8 q0, %[value]\n\t"
-        "wlstp.8 lr, %[n], 2f\n"
-        "1:\n\t"
-        "vstrb.8 q0, [%[to]], #16\n\t"
-        "letp lr, 1b\n"
-        "2:"
-        : [to] "+r"(to)
-        : [n] "r"(bytes), [value] "r"(value)
-        : "q0", "lr", "cc", "memory");
-}
-
 /* A window whose columns lie side by side. */
 static void side_by_side(const exai_layer *layer, const int8_t *x, int32_t top, int32_t left, int8_t *out) {
     const int32_t channels = layer->in_channels, all = layer->in_columns * channels, zero = layer->in_zero;
@@ -224,12 +212,12 @@ static void side_by_side(const exai_layer *layer, const int8_t *x, int32_t top, 
     const int8_t *from = x + top * all + left * channels + before;
     for (int32_t i = layer->kernel_rows, y = top; i > 0; i--, y += dilation, from += dilation * all, out += bytes) {
         if (y < 0 || y >= rows) {
-            fill(out, bytes, zero);
+            exai_mve_fill(out, bytes, zero);
             continue;
         }
-        if (before) fill(out, before, zero);
+        if (before) exai_mve_fill(out, before, zero);
         copy(from, bytes - before - behind, out + before);
-        if (behind) fill(out + bytes - behind, behind, zero);
+        if (behind) exai_mve_fill(out + bytes - behind, behind, zero);
     }
 }
 

@@ -11,16 +11,16 @@
 
 #if EXAI_MVE
 
-static inline void exai_mve_clear(void *to, int32_t bytes) {
+static inline void exai_mve_fill(void *to, int32_t bytes, int32_t value) {
     __asm__ volatile(
-        "vmov.i32 q0, #0\n\t"
+        "vdup.8 q0, %[value]\n\t"
         "wlstp.8 lr, %[n], 2f\n"
         "1:\n\t"
         "vstrb.8 q0, [%[to]], #16\n\t"
         "letp lr, 1b\n"
         "2:"
         : [to] "+r"(to)
-        : [n] "r"(bytes)
+        : [n] "r"(bytes), [value] "r"(value)
         : "q0", "lr", "cc", "memory");
 }
 
@@ -59,7 +59,7 @@ int exai_mve_rises(const exai_ending *end, int32_t count);
 
 static inline void exai_clear(void *to, int32_t bytes) {
 #if EXAI_MVE
-    exai_mve_clear(to, bytes);
+    exai_mve_fill(to, bytes, 0);
 #else
     memset(to, 0, (size_t)bytes);
 #endif

@@ -268,13 +268,13 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
     const int32_t first = pixel * channels;
     uint32_t size = exai_sizes(sums, n);
     if (keep->form == EXAI_MAP || keep->adds || keep->channels != channels) {
-        exai_mve_clear(dense, 4 * channels);
+        exai_mve_fill(dense, 4 * channels, 0);
         for (int32_t k = 0; k < n; k++) dense[list[k]] = sums[k];
         exai_store(keep, pixel, channels, dense, size, exponent, gate, below);
         return;
     }
     int16_t *const m = (int16_t *)below + first, *const e = (int16_t *)below + keep->pixels * channels + pixel;
-    exai_mve_clear(m, 2 * channels);
+    exai_mve_fill(m, 2 * channels, 0);
     *e = EXAI_NOTHING;
     if (exponent == EXAI_NOTHING) return;
     if (keep->form == EXAI_RELEVANCE) {

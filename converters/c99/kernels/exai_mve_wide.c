@@ -198,7 +198,7 @@ void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint
                  int16_t *v, int32_t *d) {
     const int32_t eights = exai_eights(depth), width = way->weights == EXAI_SIGNED ? 2 * eights : eights;
     if (as_bytes(way)) {
-        exai_mve_clear(d, 4 * n);
+        exai_mve_fill(d, 4 * n, 0);
         listed_bytes((const int8_t *)wide, depth, list, n, x, d);
         return;
     }

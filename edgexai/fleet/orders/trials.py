@@ -11,14 +11,13 @@ from typing import Any
 from edgexai.errors import Error
 from edgexai.fleet.analysis.analyse import SUSPECT
 from edgexai.fleet.analysis.shortcut import shortcuts
+from edgexai.fleet.findings import NEWEST
 from edgexai.fleet.read import evidence, opened, trials
 from edgexai.fleet.store.lines import append, rows
 
 log = logging.getLogger(__name__)
 
 FILE = "orders.jsonl"
-NEWEST = 20_000
-"""Frames that are looked at."""
 COUNT = 100
 """Samples of other classes that a trial takes."""
 NODES = 3
