@@ -2,6 +2,7 @@
 
 import queue
 import secrets
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -93,7 +94,9 @@ class _Line:
 
     def __init__(self, broker: Broker, topics: Sequence[str]) -> None:
         self._broker, self._topics = broker, topics
-        self._events: queue.SimpleQueue[tuple[str, bytes] | Error | None] = queue.SimpleQueue()
+        self._ready = threading.Event()
+        self._failed: Error | None = None
+        self._events: queue.SimpleQueue[tuple[str, bytes] | Error] = queue.SimpleQueue()
         identity = f"edgexai-command-{secrets.token_hex(4)}"
         # what ended is not opened anew: with a name that two share, each would end the other's without end
         self.client = Client(CallbackAPIVersion.VERSION2, identity, reconnect_on_failure=False)
@@ -112,12 +115,10 @@ class _Line:
         except OSError as error:
             raise ConfigError(f"no connection to {self._broker.url}: {error}") from None
         self.client.loop_start()
-        try:
-            event = self._events.get(timeout=patience)
-        except queue.Empty:
-            raise ConfigError(f"{self._broker.url} does not answer; is it a broker?") from None
-        if isinstance(event, Error):
-            raise event
+        if not self._ready.wait(patience):
+            raise ConfigError(f"{self._broker.url} does not answer; is it a broker?")
+        if self._failed is not None:
+            raise self._failed
 
     def heard(self, until: float) -> tuple[str, bytes] | None:
         """The next topic and payload; None if none comes until then (monotonic seconds). Raises Ended."""
@@ -136,18 +137,24 @@ class _Line:
 
     def _connected(self, client: Client, _: Any, flags: Any, code: Any, props: Any) -> None:
         if code.is_failure:
-            self._events.put(ConfigError(f"{self._broker.url} does not let this client in: {code}"))
+            self._fail(ConfigError(f"{self._broker.url} does not let this client in: {code}"))
         else:
             client.subscribe([(topic, 1) for topic in self._topics])
 
     def _subscribed(self, client: Client, _: Any, mid: int, codes: Any, props: Any) -> None:
-        refused = any(code.is_failure for code in codes)
-        wrong = f"{self._broker.url} lets this client read no replies; orders are given with operator.pem"
-        self._events.put(ConfigError(wrong) if refused else None)
+        if any(code.is_failure for code in codes):
+            wrong = f"{self._broker.url} lets this client read no replies; orders are given with operator.pem"
+            self._fail(ConfigError(wrong))
+        self._ready.set()
 
     def _message(self, client: Client, _: Any, m: MQTTMessage) -> None:
         self._events.put((m.topic, bytes(m.payload)))
 
     def _ended(self, client: Client, _: Any, flags: Any, code: Any, props: Any) -> None:
         why = "the broker was ended, does not know the certificate, or somebody else gives orders with it now"
-        self._events.put(Ended(f"the connection to {self._broker.url} ended: {why}; try again"))
+        self._fail(Ended(f"the connection to {self._broker.url} ended: {why}; try again"))
+
+    def _fail(self, error: Error) -> None:
+        self._failed = self._failed or error
+        self._events.put(error)
+        self._ready.set()
