@@ -266,7 +266,7 @@ def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, 
         raise reading.refusal(op, "broadcasting of a sum that is shared out by sign")
     (scale, zero), (other_scale, other_zero) = (low.scale(op.inputs[k]) for k in (position, 1 - position))
     most = max(scale, other_scale)
-    a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 0
+    a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 1
     if not by_sign:
         a, shift = short(scale / low.scale(op.outputs[0])[0])
     if op.kind == OpKind.SUB:

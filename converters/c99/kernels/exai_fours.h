@@ -14,21 +14,26 @@
 
 #if EXAI_MVE
 
-/* Eight channels, any number of taps but none; `load` and `times` say what a tap is. */
-#define EXAI_EIGHT(s0, s1, at, load, step, times)                                                                 \
+/* Eight channels, any number of taps but none; the second four lie `step` bytes behind the first. */
+#define EXAI_EIGHT(s0, s1, at, step)                                                                              \
     __asm__ volatile("dls lr, %[n]\n"                                                                             \
                      "1:\n\t"                                                                                     \
                      "ldr %[p], [%[taps]], #4\n\t"                                                                \
                      "vldrh.s32 q2, [%[w0]], #8\n\t"                                                              \
-                     "add %[p], %[p], %[from]\n\t" load " q3, [%[p]]\n\t" times("q2")                            \
+                     "add %[p], %[p], %[from]\n\t"                                                                \
+                     "vldrw.32 q3, [%[p]]\n\t"                                                                    \
+                     "vshl.i32 q2, q2, #16\n\t"                                                                   \
+                     "vmulh.s32 q2, q2, q3\n\t"                                                                   \
                      "vldrh.s32 q1, [%[w1]], #8\n\t"                                                              \
-                     "vadd.i32 %q[a], %q[a], q2\n\t" load " q3, [%[p], #" step "]\n\t" times("q1")               \
+                     "vadd.i32 %q[a], %q[a], q2\n\t"                                                              \
+                     "vldrw.32 q3, [%[p], #" step "]\n\t"                                                         \
+                     "vshl.i32 q1, q1, #16\n\t"                                                                   \
+                     "vmulh.s32 q1, q1, q3\n\t"                                                                   \
                      "vadd.i32 %q[b], %q[b], q1\n\t"                                                              \
                      "le lr, 1b"                                                                                  \
                      : [a] "+w"(s0), [b] "+w"(s1), [taps] "+r"(tap), [w0] "+l"(w0), [w1] "+l"(w1), [p] "=&l"(p)   \
                      : [n] "r"(tap_count), [from] "r"(at)                                                         \
                      : "q1", "q2", "q3", "lr", "cc", "memory")
-#define EXAI_UPPER(q) "vshl.i32 " q ", " q ", #16\n\tvmulh.s32 " q ", " q ", q3\n\t"
 
 /* Four channels of sixteen: factors times weights over 2^16. */
 #define EXAI_FOURTH(sum, w, step)                    \
@@ -156,9 +161,9 @@ static inline void exai_fours_of_factors(const int32_t **taps, int32_t count, in
         const int32_t **tap = taps, *p;
         int32x4_t a = vdupq_n_s32(0), b = a;
         if (more)
-            EXAI_EIGHT(a, b, 4 * at, "vldrw.32", "16", EXAI_UPPER);
+            EXAI_EIGHT(a, b, 4 * at, "16");
         else
-            EXAI_EIGHT(a, b, 4 * at, "vldrw.32", "0", EXAI_UPPER);
+            EXAI_EIGHT(a, b, 4 * at, "0");
         vstrwq_s32(sums, a);
         if (more) vstrwq_s32(sums + 4, b);
     }
