@@ -111,6 +111,14 @@ typedef struct {
 } edgexai_heatmap_pattern;
 
 typedef struct {
+    union {
+        int32_t line[EDGEXAI_HEATMAP_LONGEST];
+        struct {
+            uint16_t chance[EDGEXAI_HEATMAP_CONTEXTS];
+            uint8_t seen[EDGEXAI_HEATMAP_CONTEXTS];
+            edgexai_heatmap_node path[EDGEXAI_HEATMAP_LEVELS];
+        } coding;
+    } now;
     int32_t *cells;
     uint16_t shape[3], longest;
     edgexai_heatmap_pattern pattern;
@@ -121,15 +129,6 @@ typedef struct {
     const uint8_t *basis;
     int32_t *components;
 #endif
-    /* Last, so that one encoder serves states with room for shorter axes than its own. */
-    union {
-        int32_t line[EDGEXAI_HEATMAP_LONGEST];
-        struct {
-            uint16_t chance[EDGEXAI_HEATMAP_CONTEXTS];
-            uint8_t seen[EDGEXAI_HEATMAP_CONTEXTS];
-            edgexai_heatmap_node path[EDGEXAI_HEATMAP_LEVELS];
-        } coding;
-    } now;
 } edgexai_heatmap_state;
 
 /* Encode a frame of at most `budget` bytes; the whole streams if `budget` is 0.
