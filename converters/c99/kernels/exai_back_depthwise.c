@@ -59,15 +59,23 @@ typedef struct {
     int8_t *outside;
     int32_t span, next;
     int16_t exponent;
+#if EXAI_MVE
+    exai_mve_layer mve;
+#endif
 } rows_of_outputs;
 
-static void begin_dividing(const exai_way *way, const rows_of_outputs *r) {
+static void begin_dividing(const exai_way *way, rows_of_outputs *r) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
     const int plain = out == layer->in_channels && way->weights != EXAI_SIGNED;
     memset(r->outside, layer->in_zero, layer->in_channels);
 #if EXAI_MVE
-    if (way->weights == EXAI_POSITIVE) exai_mve_positive(layer->weights, taps * out, (int8_t *)r->wide);
+    const int8_t *weights = layer->weights;
+    if (way->weights == EXAI_POSITIVE) {
+        exai_mve_positive(weights, taps * out, (int8_t *)r->wide);
+        weights = (const int8_t *)r->wide;
+    }
+    r->mve = exai_mve_depthwise_of(weights, r->base, taps, out);
 #else
     for (int32_t t = 0; t < taps; t++) widen_tap(way, t, taps, 0, 1, r->wide + 4 * t);
 #endif
@@ -86,6 +94,10 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
     const int32_t times = out / in, plain = times == 1 && way->weights != EXAI_SIGNED;
     const int32_t fours = !plain ? 0 : EXAI_MVE ? out : out / 4 * 4;
+#if EXAI_MVE
+    exai_mve_taps(layer, x, row, column, r->outside, r->tap);
+    if (plain) exai_mve_depthwise(&r->mve, r->tap, r->d);
+#else
     int32_t t = 0, i = row * layer->stride_rows - layer->top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
         int32_t j = column * layer->stride_columns - layer->left;
@@ -94,17 +106,13 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
             r->tap[t++] = inside ? x + (i * layer->in_columns + j) * in : r->outside;
         }
     }
-#if EXAI_MVE
-    const int8_t *const positive = (const int8_t *)r->wide;
-    exai_mve_depthwise(way->weights == EXAI_POSITIVE ? positive : layer->weights, r->base, fours, r->tap, taps, r->d);
-#else
     exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->base, r->d);
 #endif
     for (int32_t k = 0; k < n && fours < out; k++) {
         const int32_t unit = r->list[k];
         if (unit < fours) continue;
         r->d[unit] = r->base[unit];
-        for (t = 0; t < taps; t++) {
+        for (int32_t t = 0; t < taps; t++) {
             const int32_t v = r->tap[t][unit / times] - (plain ? 0 : layer->in_zero);
             r->d[unit] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
         }
