@@ -80,16 +80,17 @@ void exai_ring_begin(exai_ring *ring, const exai_way *way, int32_t *sums, int16_
     ring->layer = way->layer, ring->keep = way->keep, ring->sums = sums, ring->exponents = exponents, ring->next = 0;
     ring->span = (way->layer->kernel_rows - 1) * way->layer->dilation_rows + 1;
     for (int32_t i = 0; i < ring->span * way->layer->in_columns; i++) exponents[i] = EXAI_NOTHING;
+    if (EXAI_MVE) exai_clear(sums, 4 * ring->span * way->layer->in_columns * way->layer->in_channels); /* read without one */
 }
 
 #if EXAI_MVE
 /* A row of factors of an input of one channel becomes a row of the map: `exai_store` of each. */
-static void flush_values(const exai_keep *keep, const int8_t *v, const int32_t *sums, int16_t *exponents, int32_t count, float *to) {
+static void flush_values(const exai_keep *keep, const int8_t *v, int32_t *sums, int16_t *exponents, int32_t count, float *to) {
     for (int32_t j = 0; j < count; j++) {
         const int32_t length = exponents[j] == EXAI_NOTHING ? 0 : exai_length(exai_size(sums[j])), by = length > 22 ? length - 22 : 0;
         const int32_t t = length ? exai_round(sums[j], by) * (v[j] - keep->zero) : 0;
         to[j] = t ? (float)t * exai_power_of_two(exponents[j] + by) : 0.0f;
-        exponents[j] = EXAI_NOTHING;
+        exponents[j] = EXAI_NOTHING, sums[j] = 0;
     }
 }
 #endif
@@ -112,6 +113,7 @@ void exai_ring_flush(exai_ring *ring, int32_t end, const void *gate, void *below
             const uint32_t size = ring->exponents[at] == EXAI_NOTHING ? 0 : exai_sizes(sums, in);
             exai_store(ring->keep, ring->next * columns + j, in, sums, size, ring->exponents[at], gate, below);
             ring->exponents[at] = EXAI_NOTHING;
+            if (EXAI_MVE) exai_clear(sums, 4 * in);
         }
     }
 }
