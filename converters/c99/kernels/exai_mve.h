@@ -81,6 +81,19 @@ static inline int exai_mve_plain(const exai_ending *end, int rises) {
     return end->step && !rises && end->low == end->zero;
 }
 
+/* Pointers to four pixels of a row that begins at address `row`: those of columns `at`; beyond its columns is `outside`. */
+static inline void exai_mve_pixels(uint32_t row, uint32x4_t at, int32_t columns, int32_t bytes, uint32x4_t outside, void *to) {
+    __asm__ volatile(
+        "vmul.i32 q0, %q[at], %[bytes]\n\t"
+        "vcmp.u32 cs, %q[at], %[columns]\n\t"
+        "vadd.i32 q0, q0, %[row]\n\t"
+        "vpsel q0, %q[outside], q0\n\t"
+        "vstrw.32 q0, [%[to]]"
+        :
+        : [at] "w"(at), [bytes] "r"(bytes), [columns] "r"(columns), [row] "r"(row), [outside] "w"(outside), [to] "r"(to)
+        : "q0", "cc", "memory"); /* and the predicate, for which compilers have no common name */
+}
+
 /* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, and the rows' biases. */
 void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, const int32_t *bias, int32_t *sums);
 
@@ -94,7 +107,7 @@ typedef struct {
 
 exai_mve_layer exai_mve_depthwise_of(const int8_t *weights, const int32_t *bias, int32_t taps, int32_t out);
 
-/* Pointers to the values under the taps of a window. */
+/* Pointers to the values under the taps of a window; three more than there are are written. */
 void exai_mve_taps(const exai_layer *layer, const int8_t *x, int32_t row, int32_t column, const int8_t *outside,
                    const int8_t **tap);
 
@@ -102,6 +115,11 @@ void exai_mve_taps(const exai_layer *layer, const int8_t *x, int32_t row, int32_
 void exai_mve_depthwise(const exai_mve_layer *layer, const int8_t **tap, int32_t *sums);
 void exai_mve_depthwise_values(const exai_mve_layer *layer, const int8_t **tap, const exai_ending *end, int32_t *sums,
                                int rises, int8_t *y);
+
+/* The way back: sums of `eights` channels, of the factors under `count` of a layer's taps, after `before` others, times their
+ * weights, which lie in sixteens of channels (the last ones may be eight) and there tap by tap, over 2^32. */
+void exai_mve_factors(const int32_t **tap, int32_t count, int32_t eights, int32_t taps, int32_t before, const int32_t *wide,
+                      int32_t *sums);
 
 /* What is below zero becomes zero. */
 void exai_mve_positive(const int8_t *w, int32_t count, int8_t *to);

@@ -1,4 +1,4 @@
-/* Depthwise layers with MVE: sixteen channels at a time, two taps in 16 bits before they are added to sums. */
+/* Depthwise layers with MVE, sixteen channels at a time. Of bytes two taps are added in 16 bits before they go to sums. */
 
 #include "exai_mve.h"
 
@@ -18,24 +18,19 @@ exai_mve_layer exai_mve_depthwise_of(const int8_t *weights, const int32_t *bias,
 
 void exai_mve_taps(const exai_layer *layer, const int8_t *x, int32_t row, int32_t column, const int8_t *outside,
                    const int8_t **tap) {
-    const int32_t columns = layer->in_columns, rows = layer->in_rows, width = layer->kernel_columns;
-    const int32_t in = layer->in_channels, step = layer->dilation_columns, down = layer->dilation_rows;
-    const int32_t left = column * layer->stride_columns - layer->left;
-    const uint32x4_t nothing = vdupq_n_u32((uint32_t)(uintptr_t)outside);
-    for (int32_t b = 0; b < width; b += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(width - b));
-        const uint32x4_t at = vaddq_n_u32(vmulq_n_u32(vidupq_n_u32((uint32_t)b, 1), (uint32_t)step), (uint32_t)left);
-        const mve_pred16_t beyond = vcmpcsq_n_u32(at, (uint32_t)columns);
-        const uint32x4_t from = vmulq_n_u32(at, (uint32_t)in);
-        const int8_t **to = tap + b;
-        int32_t i = row * layer->stride_rows - layer->top;
-        for (int32_t a = layer->kernel_rows; a > 0; a--, i += down, to += width) {
-            const uint32_t start = (uint32_t)(uintptr_t)(x + i * columns * in);
-            const uint32x4_t here = vpselq_u32(nothing, vaddq_n_u32(from, start), beyond);
-            vstrwq_p_u32((uint32_t *)(void *)to, (uint32_t)i < (uint32_t)rows ? here : nothing, p);
+    const int32_t columns = layer->in_columns, rows = layer->in_rows, width = layer->kernel_columns, down = layer->dilation_rows;
+    const int32_t in = layer->in_channels, step = layer->dilation_columns, left = column * layer->stride_columns - layer->left;
+    const uint32x4_t nothing = vdupq_n_u32((uint32_t)(uintptr_t)outside), first = vidupq_n_u32(0, 1);
+    const uint32x4_t at = vaddq_n_u32(vmulq_n_u32(first, (uint32_t)step), (uint32_t)left);
+    int32_t i = row * layer->stride_rows - layer->top;
+    uint32_t start = (uint32_t)(uintptr_t)(x + i * columns * in);
+    for (int32_t a = layer->kernel_rows; a > 0; a--, i += down, tap += width, start += (uint32_t)(down * columns * in)) {
+        const int32_t here = (uint32_t)i < (uint32_t)rows ? columns : 0;
+        exai_mve_pixels(start, at, here, in, nothing, tap);
+        for (int32_t b = 4; b < width; b += 4) {
+            exai_mve_pixels(start, vaddq_n_u32(at, (uint32_t)(b * step)), here, in, nothing, tap + b);
         }
     }
-    __asm__ volatile("" : : : "memory"); /* they are read as pointers */
 }
 
 #define WIDENED                   \
@@ -130,6 +125,40 @@ void exai_mve_depthwise_values(const exai_mve_layer *layer, const int8_t **tap, 
         int8_t *to = y + c;
         SUMS_OF(layer, tap, c);
         EXAI_MVE_FINISH(multiplier, end->shift + c, to, zero, limit);
+    }
+}
+
+/* The next four channels: factors times weights, both of 32 bits, over 2^32. */
+#define FOUR(sum, w, f)                 \
+    "vldrw.32 " w ", [%[w]], #16\n\t"   \
+    "vldrw.32 " f ", [%[p]], #16\n\t"   \
+    "vmulh.s32 " w ", " w ", " f "\n\t" \
+    "vadd.i32 " sum ", " sum ", " w "\n\t"
+#define NO(q) "vmov.i32 " q ", #0\n\t"
+#define STORE(q) "vstrw.32 " q ", [%[sums]], #16\n\t"
+#define FACTORS(begin, all, end)                                                                                   \
+    __asm__ volatile(begin "dls lr, %[n]\n"                                                                        \
+                     "1:\n\t"                                                                                      \
+                     "ldr %[p], [%[tap]], #4\n\t"                                                                  \
+                     "add %[p], %[p], %[from]\n\t" all                                                             \
+                     "le lr, 1b\n\t" end                                                                           \
+                     : [tap] "+r"(from), [w] "+r"(w), [sums] "+r"(sums), [p] "=&r"(p)                              \
+                     : [n] "r"(count), [from] "r"(4 * c)                                                           \
+                     : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "lr", "cc", "memory")
+
+void exai_mve_factors(const int32_t **tap, int32_t count, int32_t eights, int32_t taps, int32_t before, const int32_t *wide,
+                      int32_t *sums) {
+    const int32_t *p;
+    int32_t c = 0;
+    for (; c + 16 <= eights; c += 16) {
+        const int32_t **from = tap, *w = wide + c * taps + 16 * before;
+        FACTORS(NO("q0") NO("q1") NO("q2") NO("q3"),
+                FOUR("q0", "q4", "q5") FOUR("q1", "q6", "q7") FOUR("q2", "q4", "q5") FOUR("q3", "q6", "q7"),
+                STORE("q0") STORE("q1") STORE("q2") STORE("q3"));
+    }
+    if (c < eights) {
+        const int32_t **from = tap, *w = wide + c * taps + 8 * before;
+        FACTORS(NO("q0") NO("q1"), FOUR("q0", "q4", "q5") FOUR("q1", "q6", "q7"), STORE("q0") STORE("q1"));
     }
 }
 
