@@ -244,6 +244,14 @@ def padded(net: Net, y: int) -> int:
     return net.op(OpKind.PAD, [y, amounts], [wide], schema.PadOptionsT())
 
 
+def bordered(net: Net, y: int) -> int:
+    """A PAD in front of a pointwise layer, whose output is larger than what relevance is kept of."""
+    _, rows, columns, channels = net.tensors[y].shape
+    wide = net.same(y, (1, rows + 3, columns + 1, channels))
+    amounts = net.ints([[0, 0], [1, 2], [0, 1], [0, 0]])
+    return branch(net, net.op(OpKind.PAD, [y, amounts], [wide], schema.PadOptionsT()))
+
+
 def regrouped(net: Net, y: int) -> int:
     """Channels become finer pixels and are scaled apart, as sub-spectral normalization does."""
     _, rows, columns, _ = net.tensors[y].shape
@@ -281,6 +289,7 @@ PARTS: dict[str, Part] = {
     "TRANSPOSE": turned([0, 2, 1, 3]),
     "TRANSPOSE of channels": turned([0, 3, 1, 2]),
     "PAD": padded,
+    "PAD, pointwise": bordered,
     "RESHAPE": regrouped,
     "CONV_2D, groups": grouped,
     "MEAN of rows": lambda net, y: mean(net, y, [1]),

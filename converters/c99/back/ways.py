@@ -101,12 +101,18 @@ def plain_keep(pixels: int, channels: int, form: str) -> Struct:
     return Struct("exai_keep", fields)
 
 
+def _is_pointwise(p: Mapping[str, int]) -> bool:
+    """Whether each output pixel takes the input's pixel of its number: no window, no step, no border of zeros."""
+    sizes = all(p[f"in_{axis}"] == p[f"out_{axis}"] for axis in ("rows", "columns"))
+    return sizes and p["kernel_rows"] * p["kernel_columns"] == 1
+
+
 def _widened(p: Mapping[str, int], depthwise: bool, divides: bool, signed: bool) -> dict[str, int]:
     """How many inputs' columns of weights are widened at a time, and whether rows are, to divide."""
     if depthwise:
         return {"block": 0, "wide": 0}
     taps, inside, out = p["kernel_rows"] * p["kernel_columns"], p["in_channels"], p["out_channels"]
-    windows = taps * p["stride_rows"] * p["stride_columns"] > 1
+    windows = not _is_pointwise(p)
     column, row = 2 * taps * _eights(out) * (1 + signed), 2 * _eights(taps * inside) * (1 + signed)
     many = p["out_rows"] * p["out_columns"] >= MANY
     block = inside if windows or many else 0
@@ -143,7 +149,7 @@ def _even(count: int) -> int:
 def function(fields: Mapping[str, Any], depthwise: bool) -> str:
     """The kernel of a layer's way back."""
     p: dict[str, int] = fields["layer"].fields
-    windows = p["kernel_rows"] * p["kernel_columns"] > 1 or max(p["stride_rows"], p["stride_columns"]) > 1
+    windows = not _is_pointwise(p)
     if depthwise:
         return "exai_back_depthwise"
     if windows and p["in_channels"] < NARROW:
@@ -176,7 +182,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
         count = 8 * (taps + 1) + 4 * width * (3 + row) + 4 * taps * width + 2 * width
         return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
     rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
-    direct = taps == p["stride_rows"] == p["stride_columns"] == 1
+    direct = _is_pointwise(p)
     first = 4 * out
     if divides:
         first += 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
@@ -260,7 +266,7 @@ def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, 
         raise reading.refusal(op, "broadcasting of a sum that is shared out by sign")
     (scale, zero), (other_scale, other_zero) = (low.scale(op.inputs[k]) for k in (position, 1 - position))
     most = max(scale, other_scale)
-    a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 0
+    a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 1
     if not by_sign:
         a, shift = short(scale / low.scale(op.outputs[0])[0])
     if op.kind == OpKind.SUB:

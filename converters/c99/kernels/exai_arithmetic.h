@@ -72,6 +72,12 @@ static inline exai_ending exai_ending_of(const exai_layer *layer) {
     return found;
 }
 
+/* Whether each output pixel takes the input's pixel of its number, and nothing else. */
+static inline int exai_is_pointwise(const exai_layer *layer) {
+    return layer->kernel_rows * layer->kernel_columns == 1 && layer->in_rows == layer->out_rows &&
+           layer->in_columns == layer->out_columns;
+}
+
 /* Sums of channels `first` ... `first + count - 1` become values. */
 void exai_finish_sums(const exai_ending *end, int32_t first, const int32_t *sums, int32_t count, int8_t *y);
 

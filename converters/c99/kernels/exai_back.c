@@ -18,7 +18,7 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
     const int32_t depth = taps * in, eights = exai_eights(depth), columns = layer->out_columns;
     const int32_t pixels = layer->out_rows * columns, sides = way->weights == EXAI_SIGNED ? 2 : 1;
-    const int direct = taps == 1 && layer->stride_rows == 1 && layer->stride_columns == 1;
+    const int direct = exai_is_pointwise(layer);
     int32_t *const d = scratch;
     int16_t *const v = (int16_t *)(d + out), *const wide = v + sides * eights;
     uint16_t *const list = (uint16_t *)(wide + (way->wide ? out * sides * eights : 0));

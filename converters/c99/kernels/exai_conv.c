@@ -11,7 +11,7 @@ enum { TOGETHER = 64 };
 void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch) {
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, depth = taps * layer->in_channels;
     const int32_t out = layer->out_channels, columns = layer->out_columns, pixels = layer->out_rows * columns;
-    const int direct = taps == 1 && layer->stride_rows == 1 && layer->stride_columns == 1;
+    const int direct = exai_is_pointwise(layer);
     const exai_ending end = exai_ending_of(layer);
     const int rises = exai_mve_rises(&end, out);
     for (int32_t p = 0; p < pixels; p++, y += out) {
@@ -35,7 +35,7 @@ void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratc
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
     const int32_t depth = taps * layer->in_channels, columns = layer->out_columns;
     const int32_t pixels = layer->out_rows * columns;
-    const int direct = taps == 1 && layer->stride_rows == 1 && layer->stride_columns == 1;
+    const int direct = exai_is_pointwise(layer);
     int16_t *const v = scratch;
     int8_t *const window = (int8_t *)(v + 2 * exai_fours(depth));
     const exai_ending end = exai_ending_of(layer);

@@ -149,7 +149,8 @@ static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count,
     bits += first >> 3;
     if (!((first | count) & 7)) {
 #if EXAI_MVE
-        const uint32x4_t one = vshlq_u32(vdupq_n_u32(1), vreinterpretq_s32_u32(vidupq_n_u32(0, 1)));
+        static const uint32_t bit[4] = {1, 2, 4, 8};
+        const uint32x4_t one = vldrwq_u32(bit);
         const int32x4_t zeros = vdupq_n_s32(0);
         int32x4_t sizes = zeros;
         for (int32_t i = 0; i < count; i += 4) {

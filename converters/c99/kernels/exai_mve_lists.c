@@ -76,15 +76,10 @@ int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list) {
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
     uint16_t *end = list;
     int32_t i = from;
-    if (keep->gate == EXAI_OPEN) {
-        for (; i < to; i++) *end++ = (uint16_t)i;
-    } else if (keep->gate == EXAI_BITS) {
+    if (keep->gate == EXAI_BITS) {
         const uint8_t *const bits = gate;
         for (; i + 8 <= to && !((first | i) & 7); i += 8) end = listed(bits[(first + i) >> 3], i, end);
-        for (; i < to; i++) {
-            if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
-        }
-    } else {
+    } else if (keep->gate == EXAI_VALUES) {
         const int8_t *const v = (const int8_t *)gate + first, zero = (int8_t)keep->zero;
         const int only = keep->form == EXAI_FACTOR; /* what is above zero */
         for (; i + 16 <= to; i += 16) {
@@ -93,11 +88,8 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32
             end = listed(bits & 0xFFu, i, end);
             end = listed(bits >> 8, i + 8, end);
         }
-        for (; i < to; i++) {
-            if (only ? v[i] > zero : v[i] != zero) *end++ = (uint16_t)i;
-        }
     }
-    return (int32_t)(end - list);
+    return (int32_t)(exai_list_rest(keep, first, i, to, gate, end) - list);
 }
 
 /* A vector's greatest value, or its smallest one below zero, as an unsigned number of its size. */

@@ -217,24 +217,19 @@ int32_t exai_as_factors(const int32_t *d, const uint16_t *list, int32_t n, uint3
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
     uint16_t *end = list;
     int32_t i = from;
-    if (keep->gate == EXAI_OPEN) {
-        for (; i < to; i++) *end++ = (uint16_t)i;
-    } else if (keep->gate == EXAI_BITS) {
+    if (keep->gate == EXAI_BITS) {
         const uint8_t *const bits = gate;
         for (; i + 8 <= to && !((first | i) & 7); i += 8) {
             const uint32_t byte = bits[(first + i) >> 3];
             FOUR(byte, i);
             FOUR(byte >> 4, i + 4);
         }
-        for (; i < to; i++) {
-            if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
-        }
-    } else {
-        const int8_t *const v = (const int8_t *)gate + first;
-        const int32_t zero = keep->zero, least = keep->form == EXAI_FACTOR ? zero + 1 : -128;
+    }
 #if EXAI_DSP
-        const uint32_t zeros = ((uint32_t)zero & 0xFFu) * 0x01010101u;
-        for (; i + 4 <= to && (zero == -128 || least == -128); i += 4) {
+    if (keep->gate == EXAI_VALUES && (keep->zero == -128 || keep->form != EXAI_FACTOR)) {
+        const int8_t *const v = (const int8_t *)gate + first;
+        const uint32_t zeros = ((uint32_t)keep->zero & 0xFFu) * 0x01010101u;
+        for (; i + 4 <= to; i += 4) {
             const uint32_t four = exai_word(v + i) ^ zeros;
             if (!four) continue;
             if (four & 0xFFu) *end++ = (uint16_t)i;
@@ -242,12 +237,9 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32
             if (four & 0xFF0000u) *end++ = (uint16_t)(i + 2);
             if (four >> 24) *end++ = (uint16_t)(i + 3);
         }
-#endif
-        for (; i < to; i++) {
-            if (v[i] != zero && v[i] >= least) *end++ = (uint16_t)i;
-        }
     }
-    return (int32_t)(end - list);
+#endif
+    return (int32_t)(exai_list_rest(keep, first, i, to, gate, end) - list);
 }
 
 void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, const uint16_t *list, int32_t n, int32_t *sums,
