@@ -53,16 +53,27 @@ static int32_t places_of_values(const exai_way *way, const space *s, const int8_
     int32_t *to = s->places;
     for (int32_t a = 0, i = top; a < layer->kernel_rows && count > 0; a++, i += down) {
         if (i < 0 || i >= layer->in_rows) continue;
-        const int8_t *const from = x + i * columns + left + before;
-        const uint32x4_t tap = vidupq_n_u32((uint32_t)(a * taps + before), 1);
-        const uint32x4_t at = vidupq_n_u32((uint32_t)(i % span * columns + left + before), 1);
-        for (int32_t k = 0; k < count; k += 4) {
-            const mve_pred16_t p = vctp32q((uint32_t)(count - k));
-            const int32x4_t sign = vshrq_n_s32(vsubq_n_s32(vldrbq_z_s32(from + k, p), zero), 31);
-            const int32x4_t row = vaddq_n_s32(vmlaq_n_s32(vreinterpretq_s32_u32(tap), sign, -below), k);
-            vstrhq_p_s32((int16_t *)rows + k, row, p);
-            vstrwq_p_u32((uint32_t *)to + k, vaddq_n_u32(at, (uint32_t)k), p);
-        }
+        const int8_t *from = x + i * columns + left + before;
+        uint16_t *row = rows;
+        int32_t *place = to;
+        uint32x4_t tap = vidupq_n_u32((uint32_t)(a * taps + before), 1);
+        uint32x4_t at = vidupq_n_u32((uint32_t)(i % span * columns + left + before), 1);
+        __asm__ volatile(
+            "dlstp.32 lr, %[n]\n"
+            "1:\n\t"
+            "vldrb.s32 q0, [%[from]], #4\n\t"
+            "vmov q1, %q[tap]\n\t"
+            "vsub.i32 q0, q0, %[zero]\n\t"
+            "vstrw.32 %q[at], [%[place]], #16\n\t"
+            "vshr.s32 q0, q0, #31\n\t"
+            "vadd.i32 %q[tap], %q[tap], %[four]\n\t"
+            "vmla.s32 q1, q0, %[below]\n\t"
+            "vadd.i32 %q[at], %q[at], %[four]\n\t"
+            "vstrh.32 q1, [%[row]], #8\n\t"
+            "letp lr, 1b"
+            : [from] "+l"(from), [row] "+l"(row), [place] "+r"(place), [tap] "+w"(tap), [at] "+w"(at)
+            : [n] "r"(count), [zero] "r"(zero), [below] "r"(-below), [four] "r"(4)
+            : "q0", "q1", "lr", "cc", "memory");
         rows += count, to += count;
     }
     return (int32_t)(rows - s->rows);

@@ -120,6 +120,9 @@ void exai_ring_flush(exai_ring *ring, int32_t end, const void *gate, void *below
 
 /* Factors to relevance, by the values of the map; returns its size. */
 static uint32_t times_values(const int8_t *v, int32_t zero, int32_t count, int32_t *t, int32_t by) {
+#if EXAI_MVE
+    return exai_mve_times_values(v, zero, count, t, by);
+#else
     uint32_t size = 0;
     if (by > 0) {
         const int32_t half = (int32_t)(1u << (by - 1));
@@ -131,6 +134,7 @@ static uint32_t times_values(const int8_t *v, int32_t zero, int32_t count, int32
         for (int32_t i = 0; i < count; i++) size |= exai_size(t[i] *= v[i] - zero);
     }
     return size;
+#endif
 }
 
 /* Relevance to factors: what is no step counts as half of one. Values have 30 bits. */

@@ -127,6 +127,9 @@ void exai_mve_positive(const int8_t *w, int32_t count, int8_t *to);
 /* `exai_finish_sums` of channels `first` ... `first + count - 1`, their sums in order; `rises` is `exai_mve_rises`. */
 void exai_mve_finish(const exai_ending *end, int32_t first, const int32_t *sums, int32_t count, int rises, int8_t *y);
 
+/* Factors over 2^by, rounded, times the values of a map; the size of what comes out. */
+uint32_t exai_mve_times_values(const int8_t *v, int32_t zero, int32_t count, int32_t *t, int32_t by);
+
 /* Whether a multiplier of a layer is one or more. */
 int exai_mve_rises(const exai_ending *end, int32_t count);
 
