@@ -13,7 +13,7 @@ from edgexai.fleet.analysis.analyse import analysed
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.latencies import slow_nodes
-from edgexai.fleet.read import evidence, opened, trials
+from edgexai.fleet.read import Place, evidence, opened, places, trials
 from edgexai.fleet.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -48,10 +48,8 @@ def found(directory: Path, models: Sequence[Evidence], more: Sequence[Finding] =
     findings = analysed(models, tried=tried, more=more)
     with opened(directory) as store:
         frames = _frames(store, {m.id for f in findings for m in _strongest(f)})
-        fleets: dict[str, list[str]] = {}
-        for fleet, node in store.journal.names() | store.journal.totals(10_000_000).keys():
-            fleets.setdefault(node, []).append(f"{fleet}/{node}")
-    return [_described(finding, frames, fleets) for finding in findings]
+        where = places(store)
+    return [_described(finding, frames, where) for finding in findings]
 
 
 def key(finding: Finding) -> str:
@@ -70,7 +68,7 @@ def _strongest(finding: Finding) -> list[Any]:
     return sorted(finding.members, key=lambda member: -member.score)[:SHOWN]
 
 
-def _described(finding: Finding, frames: dict[int, bytes], fleets: dict[str, list[str]]) -> Answer:
+def _described(finding: Finding, frames: dict[int, bytes], where: dict[str, list[Place]]) -> Answer:
     said = finding.as_json()
     said.pop("members", None)
     said.pop("probe", None)
@@ -81,8 +79,7 @@ def _described(finding: Finding, frames: dict[int, bytes], fleets: dict[str, lis
     ]
     said["carriers"] = sum(member.score > 0.5 for member in finding.members)
     said["members"] = tuple((member.id, member.score) for member in finding.members)
-    places = [[node] if "/" in node else fleets.get(node, []) for node in finding.nodes[:SHOWN]]
-    said["places"] = [place for some in places for place in some]
+    said["places"] = ["/".join(place) for node in finding.nodes[:SHOWN] for place in where.get(node, [])]
     return {**said, "id": key(finding), "verdict": finding.verdict, "shown": shown}
 
 

@@ -24,7 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgexai.cli import main
 from edgexai.fleet.broker import EmbeddedBroker
 from edgexai.fleet.ingest import subscription
-from edgexai.fleet.ingest.ingest import Ingest
+from edgexai.fleet.ingest.ingest import Ingest, Stream
 from edgexai.fleet.ingest.subscription import Message, Subscription
 from edgexai.fleet.store.journal import Arrival, Journal
 from edgexai.fleet.store.store import Store
@@ -50,7 +50,7 @@ def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
 
 @contextmanager
 def ingest(port: int, journal: Journal, **options: str) -> Iterator[Ingest]:
-    one = Ingest(Broker.parse(f"mqtt://127.0.0.1:{port}"), journal, **options)
+    one = Ingest(Broker.parse(f"mqtt://127.0.0.1:{port}"), journal, Stream(**options))
     one.start()
     assert until(lambda: one.meter.connected)
     time.sleep(0.2)  # the subscription

@@ -179,7 +179,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     width, depth = _eights(out), _eights(taps * inside)
     if depthwise:
         row = span * p["out_columns"]
-        count = 8 * (taps + 1) + 4 * width * (3 + row) + 2 * (sides * taps * width + width)
+        count = 8 * (taps + 1) + 4 * width * (3 + row) + 4 * taps * width + 2 * width
         return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
     rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
     direct = _is_pointwise(p)

@@ -5,7 +5,6 @@
 """
 
 import argparse
-from functools import partial
 
 from edgexai.cli.fleet.options import broker_options, known_broker, nodes_of, order_options
 from edgexai.cli.options import count, new_place
@@ -23,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from edgexai.cli.progress import bar
     from edgexai.fleet.orders.collect import collect
-    from edgexai.fleet.orders.command import send
+    from edgexai.fleet.orders.command import Order, send
     from edgexai.messaging.command import load_private
 
     nodes, broker = nodes_of(args.nodes), known_broker(args)
@@ -33,8 +32,11 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     for node in nodes:
         with bar(node) as progress:
-            ask = partial(send, broker, key, args.fleet, node, "profile")
-            profile = collect(ask, args.count, progress=progress)
+            profile = collect(
+                lambda what: send(broker, key, Order(args.fleet, node, "profile", what)),  # noqa: B023 - called here
+                args.count,
+                progress=progress,
+            )
         path = args.out / f"{node}.profile"
         path.write_bytes(profile)
         print(path)

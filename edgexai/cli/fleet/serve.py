@@ -47,7 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     keep_little()  # before the imports that begin threads
-    from edgexai.fleet.service import Where, serve
+    from edgexai.fleet.ingest.ingest import Stream
+    from edgexai.fleet.service import Page, Where, serve, worker_name
     from edgexai.fleet.store.users import users
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
@@ -68,10 +69,9 @@ def run(args: argparse.Namespace) -> int:
         say(f"page {where.page}  broker {where.broker}  store {where.store}")
 
     keep_table(args)
-    where = (args.broker_port, args.host, args.port)
-    serve(
-        args.store, broker_of(args), *where, args.worker, args.share, args.mqtt, fleet_of(args), ready, tls, _told(args)
-    )
+    broker, page = broker_of(args) or args.broker_port, Page(args.host, args.port, tls)
+    stream = Stream(args.worker or worker_name(args.store), args.share, args.mqtt, fleet_of(args))
+    serve(args.store, broker, page, stream, _told(args), ready)
     return 0
 
 
