@@ -179,7 +179,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     width, depth = _eights(out), _eights(taps * inside)
     if depthwise:
         row = span * p["out_columns"]
-        count = 8 * (taps + 1) + 4 * width * (3 + row) + 2 * (sides * taps * width + width)
+        count = 8 * (taps + 1) + 4 * width * (3 + row) + 4 * taps * width + 2 * width
         return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
     rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
     direct = _is_pointwise(p)
@@ -222,6 +222,21 @@ def lstm(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[st
     fields = {"layer": Struct("exai_lstm_layer", p), "keep": keep}
     return fields | dict(zip(("input_scale", "recurrent_scale"), texts, strict=True)), 4 * (
         3 * p["units"] + p["features"]
+    )
+
+
+def svdf(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
+    """The fields of `exai_svdf_way`, but for the scale of relevance, and the bytes of its working space."""
+    low, p = reading.low, forward.parameters
+    q = [low.tensor(t).quantization for t in (*op.inputs[:3], op.inputs[4], op.outputs[0])]
+    x, features, times, state, y = (1.0 if one is None else float(one.scale[0]) for one in q)
+    ratio, shift = short(x * features * times / y)
+    weights = low.constant(op.inputs[1]).astype(np.int64)
+    bits = min(PRECISION, int(ROOM - log2(max(1, int(np.abs(weights).sum(0).max())))))
+    biases = (p["bias"].data * (state * times / y)).astype(np.float32)
+    fields = {"layer": Struct("exai_svdf_layer", p), "keep": keep, "bias": Constant(biases)}
+    return fields | {"ratio": ratio, "shift": shift, "bits": bits}, 4 * (-(-p["inputs"] // 4) * 4) + 8 * (
+        p["filters"] + 1
     )
 
 

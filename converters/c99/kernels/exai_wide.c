@@ -292,6 +292,10 @@ int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int
 int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs, int32_t *before) {
     int32_t n = 0;
     *before = 0;
+    if (stride == 1) {
+        for (int32_t left = at - (kernel - 1) * dilation; n < kernel; left += dilation) outputs[n++] = (int16_t)left;
+        return n;
+    }
     for (int32_t a = kernel - 1; a >= 0; a--) {
         const int32_t left = at - a * dilation;
         if (left % stride == 0) outputs[n++] = (int16_t)(left / stride);

@@ -166,6 +166,11 @@ static inline void exai_place_short(const int32_t *from, const uint16_t *list, i
 }
 
 #if EXAI_MVE
+/* Columns of a pointwise layer's weights that are positive may stay bytes: (in, out), and listed ones times factors. */
+int exai_mve_as_bytes(const exai_way *way);
+void exai_mve_turned(const exai_layer *layer, int8_t *to);
+void exai_mve_dots_of_bytes(const int8_t *rows, int32_t out, const uint16_t *list, int32_t n, const int16_t *m, int32_t *sums);
+
 /* Listed factors m times the layer's multipliers; the size of what comes out. */
 uint32_t exai_mve_multiplied(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, int32_t *q);
 
