@@ -91,6 +91,16 @@ def test_who_is_silent_is_asked_again_after_an_hour_and_who_refuses_after_a_day(
     assert nodes.once(SOON) == [("a", 8), ("b", 8)]
 
 
+def test_who_answers_too_late_is_not_asked_anew(tmp_path: Path) -> None:
+    nodes = Nodes(tmp_path, about(8, "abcd"))
+    nodes.silent = {"a"}
+    assert nodes.once() == [("a", 8), ("b", 8), ("c", 8)]
+    nodes.looked = Looked(nodes.looked.suspected, begun=frozenset({("f", "a", "m", 8)}))  # it says so with its metrics
+    assert nodes.once() == []
+    assert nodes.once(2 * SOON) == []
+    assert nodes.once(DAY) == [("a", 8), ("b", 8), ("c", 8)]
+
+
 def test_hundreds_of_suspicions_are_spread_over_the_nodes_and_asked_together(tmp_path: Path) -> None:
     nodes = Nodes(tmp_path, *(about(k, "".join(chr(97 + (k + i) % 26) for i in range(26))) for k in range(300)))
     first = nodes.once()
