@@ -118,11 +118,6 @@ static inline uint32_t size_of(int32x4_t high, int32x4_t low) {
     return (uint32_t)(vmaxvq_s32(0, high) | ~vminvq_s32(-1, low));
 }
 
-/* Listed offsets added to d. */
-static void add_offsets(const int32_t *offset, const uint16_t *list, int32_t n, int32_t *d) {
-    for (int32_t k = 0; k < n; k++) d[k] += offset[list[k]];
-}
-
 /* m * 2^16 over d / 2^by of listed units, in the place of d; small ones keep their bits. How many are left where one is so
  * small that others lose theirs. */
 static int32_t divided(const int16_t *m, const uint16_t *list, int32_t n, int32_t by, int32_t *d) {
@@ -167,11 +162,11 @@ static int32_t divided(const int16_t *m, const uint16_t *list, int32_t n, int32_
 enum { CHUNK = 32 };
 
 /* Dividends, CHUNK values further what they are divided by, and 2 * CHUNK further how far quotients go to the left. */
-#define PREPARE(add)                                                                                                  \
+#define PREPARE(own)                                                                                                  \
     __asm__ volatile("wlstp.32 lr, %[n], 2f\n"                                                                        \
                      "1:\n\t"                                                                                         \
                      "vldrh.u32 q0, [%[list]], #8\n\t"                                                                \
-                     "vldrw.32 q1, [%[d]], #16\n\t" add                                                               \
+                     own                                                                                              \
                      "vldrh.s32 q2, [%[m], q0, uxtw #1]\n\t"                                                          \
                      "vminav.s32 %[least], q1\n\t"                                                                    \
                      "vmaxav.s32 %[most], q2\n\t"                                                                     \
@@ -194,16 +189,19 @@ enum { CHUNK = 32 };
 
 enum { TOO_LONG = -1 };
 
-/* The same of CHUNK units at most, after their offsets, where no quotient can be too long; their size. */
-static inline uint32_t divided_together(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t by,
-                                        int32_t *d) {
+/* The same of CHUNK units at most, after their offsets, where no quotient can be too long; their size. With `all` the offsets
+ * are what is divided by. */
+static inline uint32_t divided_together(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int all,
+                                        int32_t by, int32_t *d) {
     int32_t room[3 * CHUNK], *to = room, *from = d, least = INT32_MAX, most = 0, a, b, c, e;
     int32x4_t high = vdupq_n_s32(0), low = high;
     const int32x4_t zeros = vdupq_n_s32(0), up = vdupq_n_s32(by);
-    if (offset)
-        PREPARE("vldrw.32 q2, [%[offset], q0, uxtw #2]\n\tvadd.i32 q1, q1, q2\n\t");
+    if (all)
+        PREPARE("vldrw.32 q1, [%[offset], q0, uxtw #2]\n\t");
+    else if (offset)
+        PREPARE("vldrw.32 q1, [%[d]], #16\n\tvldrw.32 q2, [%[offset], q0, uxtw #2]\n\tvadd.i32 q1, q1, q2\n\t");
     else
-        PREPARE("");
+        PREPARE("vldrw.32 q1, [%[d]], #16\n\t");
     if (by > 14 || most >> (14 - by) >= least) return (uint32_t)TOO_LONG;
     if (n & 1) room[n] = 0, room[CHUNK + n] = 1;
     to = room;
@@ -236,19 +234,19 @@ static inline uint32_t divided_together(const int16_t *m, const uint16_t *list, 
     return size_of(high, low);
 }
 
-uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
-                        int32_t *d, int32_t *by) {
+static inline uint32_t quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
+                                 int all, int32_t *d, int32_t *by) {
     uint32_t size = 0;
     int32_t k = 0;
     *by = way->down;
     for (; k < n; k += CHUNK) {
         const int32_t some = n - k < CHUNK ? n - k : CHUNK;
-        const uint32_t found = divided_together(m, list + k, some, offset, *by, d + k);
+        const uint32_t found = divided_together(m, list + k, some, offset, all, *by, d + k);
         if (found == (uint32_t)TOO_LONG) break;
         size |= found;
     }
     if (k >= n) return size;
-    if (offset) add_offsets(offset, list + k, n - k, d + k);
+    for (int32_t i = k; i < n && offset; i++) d[i] = (all ? 0 : d[i]) + offset[list[i]];
     const int32_t left = divided(m, list + k, n - k, *by, d + k), done = n - left;
     if (left) {
         for (k = 0; k < done; k++) d[k] >>= *by;
@@ -256,6 +254,16 @@ uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *l
         divided(m, list + done, left, 0, d + done);
     }
     return exai_sizes(d, n);
+}
+
+uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
+                        int32_t *d, int32_t *by) {
+    return quotients(way, m, list, n, offset, 0, d, by);
+}
+
+uint32_t exai_mve_quotients_of(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *all,
+                               int32_t *q, int32_t *by) {
+    return quotients(way, m, list, n, all, 1, q, by);
 }
 
 /* Factors times the values of listed channels, shortened if they are not `small`; the size of what comes out. */
