@@ -6,7 +6,7 @@ What is not covered is refused by number and name; nothing is approximated.
 from collections.abc import Callable, Mapping, Sequence
 
 from converters.c99.lowering import PORT_TYPES, Lowering, copy_step, rename
-from converters.c99.operators import functions, layers, moves, pairs, pools, recurrent, states
+from converters.c99.operators import functions, layers, moves, pairs, pools, products, recurrent, resizing, states, svdf
 from converters.c99.operators.floats import FLOATS
 from converters.c99.rewriting import rewritten
 from converters.c99.schedule import Buffer, Schedule
@@ -118,6 +118,9 @@ TABLE: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
     OpKind.DEQUANTIZE: functions.quantization,
     OpKind.SOFTMAX: functions.softmax,
     **moves.MOVED,
+    OpKind.BATCH_MATMUL: products.matmul,
+    OpKind.RESIZE_BILINEAR: resizing.resize,
+    OpKind.SVDF: svdf.svdf,
     OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM: recurrent.lstm,
     OpKind.VAR_HANDLE: states.handle,
     OpKind.READ_VARIABLE: states.read,

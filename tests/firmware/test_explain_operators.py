@@ -11,6 +11,7 @@ from native import STRICT, needs
 from networks_int8 import Net
 from operator_networks import PARTS as PLAIN
 from operator_networks import flat, mean, network
+from product_networks import PARTS as PRODUCTS
 from rewritten_networks import PARTS as REWRITTEN
 from shared import SHARED, needs_shared
 
@@ -20,7 +21,7 @@ from edgexai.graph import OpKind, load, serialize
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
-PARTS = PLAIN | REWRITTEN
+PARTS = PLAIN | REWRITTEN | PRODUCTS
 WAKE = SHARED / "cases" / "models" / "wake_word_streaming.tflite"
 ROUNDED = {"SUB of a mean": 0.99, "SUB": 0.999, "TRANSPOSE_CONV, SAME": 0.999, "TRANSPOSE_CONV, VALID": 0.99}
 """Under `edge`: behind a sum that is shared out in float, where firmware takes the rounded one; where windows see one

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from converters.c99.back import ends, maps, ways, weighted
 from converters.c99.back.flows import Explaining
-from converters.c99.back.reading import ALIASES, EXTREMES, LAYERS, MEANS, MOVES, POOLS, SAME, SUMS, Reading
+from converters.c99.back.reading import ALIASES, EXTREMES, LAYERS, MEANS, MOVES, POOLS, PRODUCTS, SAME, SUMS, Reading
 from converters.c99.back.steps import Back
 from converters.c99.lowering import Lowering
 from converters.c99.schedule import Schedule
@@ -23,6 +23,8 @@ from edgexai.relevance.targets.ends import End, end_of
 ROWS = {OpKind.GATHER, OpKind.EMBEDDING_LOOKUP}
 ENTRIES = {OpKind.QUANTIZE, OpKind.CAST} | ALIASES | ROWS
 """What makes int8 of an input."""
+WIDER = {DType.UINT8, DType.INT16, DType.INT32}
+"""What a QUANTIZE may end in."""
 
 
 def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Schedule, tuple[int, ...]]:
@@ -42,7 +44,7 @@ def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Sched
     def inside(t: int) -> int:
         """The int8 map behind a tensor that is only its copy."""
         while t in producers and (
-            graph.ops[producers[t]].kind in (*ALIASES, OpKind.DEQUANTIZE) or low.tensor(t).dtype == DType.UINT8
+            graph.ops[producers[t]].kind in (*ALIASES, OpKind.DEQUANTIZE) or low.tensor(t).dtype in WIDER
         ):
             t = graph.ops[producers[t]].inputs[0]
         return t
@@ -88,7 +90,7 @@ def through(back: Back, op: Op) -> None:
         maps.pool(back, op)
     elif reading.passed(op) is not None or (op in reading.folded and reading.form(op) == "relevance"):
         maps.same(back, op)
-    elif op.kind in SUMS | MEANS | MOVES | {OpKind.MUL}:
+    elif op.kind in SUMS | MEANS | MOVES | PRODUCTS | {OpKind.MUL}:
         maps.parts(back, op)
     else:
         raise reading.refusal(op, "it has no way back")
@@ -99,7 +101,9 @@ BACK: Mapping[OpKind, Callable[[Back, Op], None]] = {
     **dict.fromkeys(POOLS, maps.pool),
     **dict.fromkeys(SAME | {OpKind.QUANTIZE}, maps.same),
     **dict.fromkeys(EXTREMES, maps.extremes),
+    OpKind.RESIZE_BILINEAR: maps.resize,
     OpKind.SOFTMAX: maps.softmax,
+    OpKind.SVDF: weighted.svdf,
     OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM: weighted.lstm,
 }
 """The way back of operators that have one form."""

@@ -5,7 +5,7 @@ from math import prod
 from converters.c99.back import gathers, ways
 from converters.c99.back.reading import LARGEST, SUMS
 from converters.c99.back.steps import Back
-from converters.c99.schedule import Constant, Literal
+from converters.c99.schedule import Constant, Literal, Struct
 from edgexai.graph import Op, OpKind
 
 
@@ -44,6 +44,15 @@ def same(back: Back, op: Op) -> None:
         back.call(op, ("exai_back_same", "exai_keep", keep.fields), [number], flows, 4 * channels)
 
 
+def resize(back: Back, op: Op) -> None:
+    """RESIZE_BILINEAR."""
+    (x,), (forward,) = back.reading.sources(op), back.forward(op)
+    keep, gate = back.keep(x, "factor")
+    fields = {"resizing": Struct("exai_resizing", forward.parameters), "keep": keep}
+    flows, size = (back.flow(op.outputs[0]), gate, back.flow(x)), 12 * back.reading.layout(x)[1]
+    back.call(op, ("exai_back_resize", "exai_resize_way", fields), [], flows, size)
+
+
 def extremes(back: Back, op: Op) -> None:
     """MAXIMUM and MINIMUM."""
     for position in reversed(back.reading.positions(op)):
@@ -51,7 +60,7 @@ def extremes(back: Back, op: Op) -> None:
 
 
 def parts(back: Back, op: Op) -> None:
-    """A sum, a product, a mean or a move: each input of each output."""
+    """A sum, a product of values or matrices, a mean or a move: each input of each output."""
     for y in op.outputs:
         for position in reversed(back.reading.positions(op) if y in back.flows else []):
             part(back, op, y, position)

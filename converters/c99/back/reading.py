@@ -20,6 +20,7 @@ POOLS = {OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D}
 MEANS = {OpKind.MEAN, OpKind.SUM}
 SUMS = {OpKind.ADD, OpKind.SUB}
 EXTREMES = {OpKind.MAXIMUM, OpKind.MINIMUM}
+PRODUCTS = {OpKind.BATCH_MATMUL}
 LARGEST = {OpKind.MAX_POOL_2D, OpKind.REDUCE_MAX}
 MOVES = {
     *(OpKind.CONCATENATION, OpKind.SPLIT, OpKind.SPLIT_V, OpKind.SLICE, OpKind.STRIDED_SLICE),
@@ -124,7 +125,7 @@ class Reading:
             return self.takes(op)
         if op.kind == OpKind.SPLIT:
             return [1]
-        several = range(len(op.inputs)) if op.kind in SUMS | EXTREMES | {OpKind.CONCATENATION} else range(1)
+        several = range(len(op.inputs)) if op.kind in SUMS | EXTREMES | PRODUCTS | {OpKind.CONCATENATION} else range(1)
         return [k for k in several if self.asks.is_dynamic(op.inputs[k])]
 
     def sources(self, op: Op) -> list[int]:
@@ -172,8 +173,10 @@ class Reading:
             if not isinstance(rule, Epsilon | ZPlus | Flat):
                 raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
             return "factor" if isinstance(rule, Epsilon) and plain else "relevance"
-        if op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
-            return "factor"  # its steps share as sums do, whatever the composite says of layers
+        if op.kind in PRODUCTS | {OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, OpKind.SVDF}:
+            if not plain:
+                raise self.refusal(op, f"activation {activation}")
+            return "factor"  # they share as sums do, whatever the composite says of layers
         if self.passed(op) is not None or self.by_sign(op):
             return "relevance"
         if not isinstance(rule, Norm):

@@ -71,6 +71,20 @@ def lstm(back: Back, op: Op) -> None:
     back.call(op, ("exai_back_lstm", "exai_lstm_way", fields), [slopes], (back.flow(y), gate, back.flow(x)), size)
 
 
+def svdf(back: Back, op: Op) -> None:
+    """An SVDF's step; what is about the steps before is the state's."""
+    (x,), y, (forward,) = back.reading.sources(op), op.outputs[0], back.forward(op)
+    keep, gate = back.keep(x, "factor")
+    fields, size = ways.svdf(back.reading, op, forward, keep)
+    fields |= {"scale": Literal(f"{back.scale.hex()}f")}
+    above, below = back.flow(y), back.flow(x)
+    room = back.buffer(f"sb{len(back.steps)}", size, "scratch")
+    arguments = (back.values(x), back.values(y), above, gate or ways.NULL, below, "state", room)
+    reads, writes = tuple(a for a in arguments[:-2] if isinstance(a, str)), (below, "state", room)
+    label = f"back: {back.reading.low.rewritten.describe(op)}"
+    back.steps.append(Step("exai_back_svdf", "exai_svdf_way", fields, arguments, (*reads, "state"), writes, label))
+
+
 def groups(back: Back, op: Op) -> None:
     """A grouped convolution: each group's relevance is taken out, goes through its layer, and is put into place."""
     reading, y = back.reading, op.outputs[0]
