@@ -94,9 +94,6 @@ static inline void exai_mve_pixels(uint32_t row, uint32x4_t at, int32_t columns,
         : "q0", "cc", "memory"); /* and the predicate, for which compilers have no common name */
 }
 
-/* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, and the rows' biases. */
-void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, const int32_t *bias, int32_t *sums);
-
 /* A depthwise layer: weights (taps, out) stay bytes; `pairs` is whether none is -128, so that two products fit 16 bits. */
 typedef struct {
     const int8_t *weights;
