@@ -24,6 +24,11 @@ static inline void exai_mve_fill(void *to, int32_t bytes, int32_t value) {
         : "q0", "lr", "cc", "memory");
 }
 
+/* A vector's greatest value, or its smallest one below zero, as an unsigned number of its size. */
+static inline uint32_t exai_mve_size(int32x4_t high, int32x4_t low) {
+    return (uint32_t)(vmaxvq_s32(0, high) | ~vminvq_s32(-1, low));
+}
+
 /* m * 2^up; up < 0 divides, rounded down. */
 static inline void exai_mve_lengthened(const int16_t *m, int32_t count, int32_t up, int32_t *to) {
     __asm__ volatile(
