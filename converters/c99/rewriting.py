@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from converters.c99.real_tables import FUNCTIONS
 from edgexai.graph import DType, Graph, Op, OpKind, Tensor
 
 VALID = 1
@@ -299,14 +300,14 @@ ROWS: Mapping[OpKind, Callable[[_Writer, Op], bool]] = {
     OpKind.BROADCAST_TO: _broadcast,
     OpKind.REVERSE_V2: _reversed,
     OpKind.TILE: _tiled,
-    OpKind.ELU: _real_function,
+    **dict.fromkeys(FUNCTIONS, _real_function),
     OpKind.SELECT: _number,
     OpKind.SELECT_V2: _number,
     OpKind.TRANSPOSE_CONV: _transposed,
     OpKind.BATCH_MATMUL: _dense,
 }
 """What each becomes; a row answers False where it does not know the form."""
-INTEGER = {OpKind.TRANSPOSE_CONV, OpKind.ELU, OpKind.SELECT, OpKind.SELECT_V2, OpKind.BATCH_MATMUL}
-"""Written as others in int8 alone."""
-ONE_FORM = {OpKind.ELU, OpKind.SELECT, OpKind.SELECT_V2, OpKind.BATCH_MATMUL}
+ONE_FORM = {OpKind.SELECT, OpKind.SELECT_V2, OpKind.BATCH_MATMUL, *FUNCTIONS}
 """Of which only one form has a row."""
+INTEGER = {OpKind.TRANSPOSE_CONV, *ONE_FORM}
+"""Written as others in int8 alone."""

@@ -25,7 +25,7 @@ from edgexai.fleet.findings import Watch, newest
 from edgexai.fleet.ingest.ingest import Ingest, Stream
 from edgexai.fleet.ingest.metrics import listen
 from edgexai.fleet.orders.command import ask
-from edgexai.fleet.orders.trials import Ask, Looked, Trials, suspected
+from edgexai.fleet.orders.trials import Trials, looked
 from edgexai.fleet.panels.questions import answered
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web.guard import LOOPBACK
@@ -89,7 +89,9 @@ def serve(
         shown = Store(store)  # a connection of its own: the page must not hold up what is being stored
         stack.callback(shown.close)
         stopping = threading.Event()
-        decoding, looking, answering = (_process(name, stopping, stack) for name in ("heatmaps", "findings", "views"))
+        decoding, looking, answering = (Apart(name, stopping) for name in ("heatmaps", "findings", "views"))
+        for process in (decoding, looking, answering):
+            stack.callback(process.close)
         view = View(shown, decode=_decoding(decoding), stopping=stopping)
         watch = Watch(store, shown.last_id, lambda directory: looking(newest, directory) or [])
         asked = Asked(lambda question: answering(answered, store, question), shown.last_id)
@@ -104,7 +106,9 @@ def serve(
             Duty("alarms", ANNOUNCE_EVERY, speaker.alarms.tell),
         ]
         if told.signing is not None:
-            duties.append(_trying(store, partial(ask, told.orders or broker, told.signing), stopping, stack))
+            orders = partial(ask, told.orders or broker, told.signing)
+            trials = Trials(store, orders, lambda: looked(store, watch.suspicions))
+            duties.append(Duty("trials", TRY_EVERY, trials.once))
         for duty in duties:
             stack.callback(duty.start().end)
         ingest = Ingest(broker, opened.journal, stream)
@@ -156,19 +160,6 @@ def ingest_only(
             pass
     if ingest.error is not None:
         raise ingest.error
-
-
-def _process(name: str, stopping: threading.Event, stack: ExitStack) -> Apart:
-    process = Apart(name, stopping)
-    stack.callback(process.close)
-    return process
-
-
-def _trying(store: Path, ask: Ask, stopping: threading.Event, stack: ExitStack) -> Duty:
-    """What has nodes try what is suspected."""
-    process = _process("trials", stopping, stack)
-    trials = Trials(store, ask, lambda directory: process(suspected, directory) or Looked())
-    return Duty("trials", TRY_EVERY, trials.once, process)
 
 
 def _server(app: ASGIApp, tls: tuple[Path, Path] | None) -> uvicorn.Server:

@@ -375,3 +375,16 @@ def test_a_clock_that_jumps_a_day_changes_the_folder_and_nothing_else(tmp_path: 
     assert [s.sequence for s in store.since(-1)] == list(range(6))
     assert len({p.parent.name for p in tmp_path.rglob("*.parquet")}) == 2
     store.close()
+
+
+@needs_mosquitto
+def test_two_workers_of_one_name_are_told_so_and_do_not_end_each_others_connection_for_ever(
+    port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journals = [Journal(tmp_path / name) for name in ("one", "other")]
+    with ingest(port, journals[0], worker="w") as one, ingest(port, journals[1], worker="w") as two:
+        both = (one._subscription, two._subscription)
+        assert until(lambda: max(s._failures for s in both) >= 3)  # and each pause may be twice as long as the last
+        assert "a --worker name and a certificate of its own" in caplog.text
+    for journal in journals:
+        journal.close()

@@ -1,5 +1,6 @@
 """Whom a service asks to try what it suspects: each suspicion by three nodes that can, each node one at a time."""
 
+import argparse
 import json
 import os
 import shutil
@@ -17,11 +18,13 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgexai.cli import main
+from edgexai.cli.fleet import serve
 from edgexai.errors import ConfigError
 from edgexai.fleet.duty import Duty
+from edgexai.fleet.findings import Watch
 from edgexai.fleet.keys.enrol import Terms, enrol
 from edgexai.fleet.orders.command import Ended, NoReply, Order, Reply, ask, send
-from edgexai.fleet.orders.trials import DAY, FILE, MONTH, SOON, Looked, Suspected, Trials, suspected
+from edgexai.fleet.orders.trials import DAY, FILE, MONTH, SOON, Looked, Suspected, Trials, looked
 from edgexai.fleet.read import trials
 from edgexai.fleet.store.journal import Journal
 from edgexai.fleet.store.lines import rows
@@ -49,7 +52,7 @@ class Nodes:
     def once(self, later: float = 0.0) -> list[tuple[str, int]]:
         """What a service that is started anew asks after some seconds."""
         self.now, self.asked = self.now + later, []
-        Trials(self.directory, self, lambda _: self.looked, lambda: self.now).once()
+        Trials(self.directory, self, lambda: self.looked, lambda: self.now).once()
         return self.asked
 
     def ended(self, *which: tuple[str, int]) -> None:
@@ -88,6 +91,16 @@ def test_who_is_silent_is_asked_again_after_an_hour_and_who_refuses_after_a_day(
     assert nodes.once(SOON) == [("a", 8), ("b", 8)]
 
 
+def test_who_answers_too_late_is_not_asked_anew(tmp_path: Path) -> None:
+    nodes = Nodes(tmp_path, about(8, "abcd"))
+    nodes.silent = {"a"}
+    assert nodes.once() == [("a", 8), ("b", 8), ("c", 8)]
+    nodes.looked = Looked(nodes.looked.suspected, begun=frozenset({("f", "a", "m", 8)}))  # it says so with its metrics
+    assert nodes.once() == []
+    assert nodes.once(2 * SOON) == []
+    assert nodes.once(DAY) == [("a", 8), ("b", 8), ("c", 8)]
+
+
 def test_hundreds_of_suspicions_are_spread_over_the_nodes_and_asked_together(tmp_path: Path) -> None:
     nodes = Nodes(tmp_path, *(about(k, "".join(chr(97 + (k + i) % 26) for i in range(26))) for k in range(300)))
     first = nodes.once()
@@ -123,7 +136,7 @@ def test_strange_lines_are_passed_over_and_half_a_round_is_not_asked_anew(tmp_pa
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Trials(tmp_path, killed, lambda _: nodes.looked, lambda: nodes.now).once()
+        Trials(tmp_path, killed, lambda: nodes.looked, lambda: nodes.now).once()
     assert nodes.once() == []
     assert nodes.once(SOON) == [("a", 8)]
 
@@ -131,7 +144,7 @@ def test_strange_lines_are_passed_over_and_half_a_round_is_not_asked_anew(tmp_pa
 def test_a_second_service_on_the_store_asks_nobody_twice(tmp_path: Path) -> None:
     nodes, looking, go = Nodes(tmp_path, about(8, "abc")), threading.Event(), threading.Event()
 
-    def slowly(_: Path) -> Looked:
+    def slowly() -> Looked:
         looking.set()
         assert go.wait(20)
         return nodes.looked
@@ -139,7 +152,7 @@ def test_a_second_service_on_the_store_asks_nobody_twice(tmp_path: Path) -> None
     first = threading.Thread(target=Trials(tmp_path, nodes, slowly, lambda: nodes.now).once)
     first.start()
     assert looking.wait(20)
-    second = Trials(tmp_path, nodes, lambda _: nodes.looked, lambda: nodes.now)
+    second = Trials(tmp_path, nodes, lambda: nodes.looked, lambda: nodes.now)
     assert second.once() == 0
     go.set()
     first.join()
@@ -156,7 +169,7 @@ def test_nobody_is_asked_where_it_cannot_be_kept_or_the_broker_is_away(tmp_path:
 
         return ask(away, Ed25519PrivateKey.generate(), orders)
 
-    duty = Duty("trials", 1.0, Trials(tmp_path, lost, lambda _: nodes.looked, lambda: nodes.now).once)
+    duty = Duty("trials", 1.0, Trials(tmp_path, lost, lambda: nodes.looked, lambda: nodes.now).once)
     duty.once()
     assert duty.failing.startswith("no connection to mqtt://127.0.0.1")
     assert [row["outcome"] for row in rows(tmp_path / FILE)] == ["asked", "not asked"]
@@ -164,7 +177,7 @@ def test_nobody_is_asked_where_it_cannot_be_kept_or_the_broker_is_away(tmp_path:
     nodes.looked = Looked([about(3, "b")])
     with (tmp_path / FILE).open("ab") as file:
         os.truncate(file.fileno(), 64 << 20)
-    duty = Duty("trials", 1.0, Trials(tmp_path, nodes, lambda _: nodes.looked, lambda: nodes.now).once)
+    duty = Duty("trials", 1.0, Trials(tmp_path, nodes, lambda: nodes.looked, lambda: nodes.now).once)
     duty.once()
     assert "is full" in duty.failing
     assert nodes.rounds == 1
@@ -176,6 +189,13 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("imported")
     assert main(["fleet", "import", str(frames_file(place / "some.npz")), "--store", str(place / "store")]) == 0
     return place / "store"
+
+
+@pytest.fixture(scope="module")
+def suspicions(imported: Path) -> list[Any]:
+    watch = Watch(imported, lambda: 0)
+    assert watch.again()
+    return watch.suspicions
 
 
 @pytest.fixture
@@ -194,26 +214,29 @@ def with_journal(store: Path, do: Callable[[Journal], object]) -> None:
     journal.close()
 
 
-def test_those_are_asked_that_are_there_run_the_model_and_take_orders(store: Path) -> None:
+def test_those_are_asked_that_are_there_run_the_model_and_take_orders(store: Path, suspicions: list[Any]) -> None:
     said(store, "f", "n0", state="lost")
     said(store, "f", "n1", commands=False)
     said(store, "f", "n2", model="11" * 8)
     said(store, "f", "n3")
     said(store, "g", "n3", model="11" * 8)  # of the same name elsewhere
-    (one,) = suspected(store).suspected
+    (one,) = looked(store, suspicions).suspected
     assert (one.model, one.target, one.nodes, one.decided) == ("00" * 8, 2, (("f", "n3"),), False)
     with_journal(store, lambda j: j.add([], (), [("f", "n2", "status", 1.79e9, '{"state": "online"}')]))
-    assert set(suspected(store).suspected[0].nodes) == {("f", "n2"), ("f", "n3")}  # n2 keeps to itself what it runs
+    assert set(looked(store, suspicions).suspected[0].nodes) == {
+        ("f", "n2"),
+        ("f", "n3"),
+    }  # n2 keeps to itself what it runs
 
 
 @pytest.mark.parametrize(("n", "decided"), [(19, False), (100, True)])
-def test_a_trial_that_was_broken_off_decides_nothing(store: Path, n: int, decided: bool) -> None:
+def test_a_trial_that_was_broken_off_decides_nothing(store: Path, suspicions: list[Any], n: int, decided: bool) -> None:
     said(store, "f", "n3")
     told = json.dumps(Outcome(2, 100, n).as_json())
     with_journal(store, lambda j: j.add([], (), [("f", "n1", f"trial/{'00' * 8}/2", 1.79e9, told)]))
-    looked = suspected(store)
-    assert [one.decided for one in looked.suspected] == [decided]
-    assert looked.ended == ({("f", "n1", "00" * 8, 2)} if n == 100 else frozenset())
+    found = looked(store, suspicions)
+    assert [one.decided for one in found.suspected] == [decided]
+    assert found.ended == ({("f", "n1", "00" * 8, 2)} if n == 100 else frozenset())
 
 
 def test_counts_that_cannot_be_drown_nobody(store: Path) -> None:
@@ -264,6 +287,24 @@ def broker(keys: tuple[Path, int], which: str = "operator") -> Broker:
 
 def identity(payload: bytes) -> str:
     return str(json.loads(payload[64:])["id"])
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "wrong"),
+    [("fleet", "fleet", "would end its connection"), ("operator", "fleet", "not usable"), (None, None, "would end")],
+)
+def test_a_certificate_that_can_give_no_orders_is_told_at_the_start(
+    tmp_path: Path, certificate: str | None, key: str | None, wrong: str
+) -> None:
+    enrol(tmp_path, "f", [], ["localhost"])
+    own = ["--certificate", f"{tmp_path}/fleet.pem", "--key", f"{tmp_path}/fleet.key", "--ca", f"{tmp_path}/ca.pem"]
+    given = [] if certificate is None else ["--operator-certificate", f"{tmp_path / certificate}.pem"]
+    given += [] if key is None else ["--operator-key", f"{tmp_path / key}.key"]
+    parser = argparse.ArgumentParser()
+    serve.arguments(parser)
+    options = ["--broker", "mqtts://localhost:1", *own, "--try-suspicions", f"{tmp_path}/command.key", *given]
+    with pytest.raises(ConfigError, match=wrong):
+        serve.told(parser.parse_args(options))
 
 
 @needs_mosquitto

@@ -1,4 +1,4 @@
-"""Parts of int8 networks with RESIZE_BILINEAR, BATCH_MATMUL and SVDF."""
+"""Parts of int8 networks with RESIZE_BILINEAR, BATCH_MATMUL, SVDF, normalizations and functions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -113,6 +113,30 @@ def svdf(net: Net, x: int, units: int, rank: int, memory: int, fused: int, wide:
     return net.op(OpKind.SVDF, [x, features, times, bias, state], [y], options, 3)
 
 
+def unit_length(net: Net, y: int) -> int:
+    near = branch(net, y)
+    made = net.map(net.tensors[near].shape, 1 / 128, 0)
+    return net.op(OpKind.L2_NORMALIZATION, [near], [made], schema.L2NormOptionsT())
+
+
+def normalized(net: Net, y: int) -> int:
+    """Less the mean of channels, over the root of their variance, as a layer's normalization is written."""
+    shape = net.tensors[y].shape
+    one = (*shape[:3], 1)
+    axes = net.ints([3])
+    middle = net.op(OpKind.MEAN, [y, axes], [net.map(one, 0.02, 3)], schema.ReducerOptionsT(keepDims=True), 2)
+    q = net.tensors[y].quantization
+    assert q is not None
+    scale = float(q.scale[0])
+    apart = net.op(OpKind.SQUARED_DIFFERENCE, [y, middle], [net.map(shape, 40 * scale**2, -128)])
+    wide = net.op(
+        OpKind.MEAN, [apart, axes], [net.map(one, 20 * scale**2, -128)], schema.ReducerOptionsT(keepDims=True), 2
+    )
+    root = net.op(OpKind.RSQRT, [wide], [net.map(one, 0.002 / scale, -128)])
+    less = net.op(OpKind.SUB, [y, middle], [net.map(shape, 1.5 * scale, 0)], schema.SubOptionsT())
+    return net.op(OpKind.MUL, [less, root], [net.map(shape, 0.02, 5)], schema.MulOptionsT())
+
+
 PARTS: dict[str, Part] = {
     "RESIZE_BILINEAR": resized(False, False, 2),
     "RESIZE_BILINEAR, half pixels": resized(True, False, 2),
@@ -124,5 +148,7 @@ PARTS: dict[str, Part] = {
     "BATCH_MATMUL of a turned map": product(0, (True, False)),
     "BATCH_MATMUL of a map with itself": outer,
     "BATCH_MATMUL, attention": attention,
+    "L2_NORMALIZATION": unit_length,
+    "RSQRT and SQUARED_DIFFERENCE": normalized,
 }
 """What stands between two convolutions."""

@@ -5,6 +5,7 @@ from functools import cached_property
 from math import prod
 
 from converters.c99.lowering import Lowering
+from converters.c99.real_tables import FUNCTIONS
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import Builder, DType, Op, OpKind
 from edgexai.relevance.backward import Backward
@@ -29,7 +30,8 @@ MOVES = {
 }
 SAME = {
     *(OpKind.RELU, OpKind.RELU6, OpKind.RELU_N1_TO_1, OpKind.LEAKY_RELU, OpKind.PRELU, OpKind.ELU),
-    *(OpKind.ABS, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH),
+    *(OpKind.ABS, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH, OpKind.L2_NORMALIZATION),
+    *(FUNCTIONS.keys() - {OpKind.LOG, OpKind.RSQRT}),
 }
 """What relevance passes unchanged."""
 RELU = 1
@@ -174,8 +176,6 @@ class Reading:
                 raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
             return "factor" if isinstance(rule, Epsilon) and plain else "relevance"
         if op.kind in PRODUCTS | {OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, OpKind.SVDF}:
-            if not plain:
-                raise self.refusal(op, f"activation {activation}")
             return "factor"  # they share as sums do, whatever the composite says of layers
         if self.passed(op) is not None or self.by_sign(op):
             return "relevance"

@@ -131,6 +131,10 @@ void exai_reduce(const exai_reduction *reduction, const int8_t *x, int8_t *y);
 void exai_shift(const exai_move *move, const void *x, void *y);
 /* The position of each row's largest value. */
 void exai_largest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y);
+void exai_smallest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y);
+/* Rows in steps of 1/128 of their length. */
+void exai_unit_length(const int8_t *x, int32_t rows, int32_t columns, int32_t zero, int8_t *y);
+void exai_squared_difference(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y);
 /* Rows of a table by their numbers, of which those below 0 count from the end; beyond it are its first and last. */
 void exai_table_rows(const int8_t *table, int32_t rows, int32_t width, const int32_t *numbers, int32_t count, int8_t *y);
 void exai_whole(const float *x, int32_t count, int32_t *y);

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from converters.c99 import fixed
 from converters.c99.lowering import Lowering, quantized
+from converters.c99.real_tables import FUNCTIONS, real_table
 from converters.c99.schedule import Buffer, Constant, Literal, Step
 from edgexai.graph import DType, Op, OpKind
 from edgexai.graph.ir import NUMPY
@@ -20,7 +21,8 @@ def table(low: Lowering, op: Op) -> None:
     """A table of the function of every int8."""
     x, y = op.inputs[0], op.outputs[0]
     (in_scale, in_zero), (out_scale, out_zero) = low.scale(x), low.scale(y)
-    both = in_scale, in_zero, out_scale, out_zero
+    both, source = (in_scale, in_zero, out_scale, out_zero), low.rewritten.source
+    is_real = source.tensors[source.ops[low.rewritten.origin[op]].inputs[0]].dtype == DType.FLOAT32
     if op.kind == OpKind.LOGISTIC:
         if (out_scale, out_zero) != (1 / 256, -128):
             raise low.refuse("its output must have scale 1/256 and zero point -128")
@@ -37,10 +39,15 @@ def table(low: Lowering, op: Op) -> None:
         table = fixed.rescale_table(*both)
     elif op.kind == OpKind.ABS:
         table = fixed.abs_table(*both)
-    elif op.kind == OpKind.ELU:
-        source = low.rewritten.source
-        inside = source.tensors[source.ops[low.rewritten.origin[op]].inputs[0]].dtype
-        table = fixed.elu_table(*both, is_real=inside == DType.FLOAT32)
+    elif op.kind == OpKind.NEG and not is_real:
+        if low.scale(x) != low.scale(y) or in_zero:
+            raise low.refuse("input and output must have one scale, and no zero point")
+        table = np.negative(fixed.INT8.astype(np.int8))  # the least one stays, as in LiteRT
+    elif op.kind == OpKind.RSQRT and not is_real:
+        table = fixed.rsqrt_table(*both)
+    elif op.kind in FUNCTIONS:
+        nearly = op.kind == OpKind.GELU and bool(op.options and op.options.approximate)
+        table = real_table(op.kind, both, is_real, nearly)
     elif op.kind in LIMITS:
         if low.scale(x) != low.scale(y):
             raise low.refuse("input and output must have one scale")
@@ -150,14 +157,15 @@ def rows(low: Lowering, op: Op) -> None:
 
 
 def largest(low: Lowering, op: Op) -> None:
-    """ARG_MAX along the last axis."""
+    """ARG_MAX and ARG_MIN along the last axis."""
     x, y = op.inputs[0], op.outputs[0]
     shape = low.tensor(x).shape
     low.scale(x)
     if int(low.constant(op.inputs[1]).reshape(-1)[0]) % len(shape) != len(shape) - 1:
         raise low.refuse("another axis than the last")
     sizes = Literal(str(prod(shape[:-1]))), Literal(str(shape[-1]))
-    _call(low, "exai_largest", (low.value(x), *sizes, low.new(y)))
+    function = "exai_largest" if op.kind == OpKind.ARG_MAX else "exai_smallest"
+    _call(low, function, (low.value(x), *sizes, low.new(y)))
 
 
 def softmax(low: Lowering, op: Op) -> None:

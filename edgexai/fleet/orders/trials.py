@@ -4,19 +4,16 @@ import fcntl
 import json
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edgexai.errors import ConfigError
-from edgexai.fleet.analysis.analyse import SUSPECT
-from edgexai.fleet.analysis.shortcut import shortcuts
-from edgexai.fleet.findings import NEWEST
+from edgexai.fleet.findings import Answer
 from edgexai.fleet.orders.command import SILENT, Order, Reply
-from edgexai.fleet.read import Place, evidence, opened, outcomes, places
+from edgexai.fleet.read import Place, opened, outcomes, places
 from edgexai.fleet.store.journal import NodeNote
 from edgexai.fleet.store.lines import append, rows
 from edgexai.intervention.trial import together
@@ -27,19 +24,20 @@ FILE = "orders.jsonl"
 COUNT = 100
 """Samples of other classes that a trial takes."""
 NODES = 3
-"""Nodes that try a suspicion: those that sent most of its frames, of those that can be asked."""
+"""Nodes that try a suspicion: those that sent most carriers of it, of those that can be asked."""
 SOON, DAY, MONTH = 3_600.0, 86_400.0, 30 * 86_400.0
 """Seconds until a node is asked again that was silent; that refused, or has not ended its trial; and until a suspicion
 is tried anew that was decided."""
 
+Trial = tuple[str, str, str, int]
 Ask = Callable[[Sequence[Order]], "Sequence[Reply | None]"]
-Look = Callable[[Path], "Looked"]
+Look = Callable[[], "Looked"]
 
 
 @dataclass(frozen=True)
 class Suspected:
     """A suspicion about a class of a model, as the command `probe` takes it; whom to ask, those first that sent most
-    frames of the class; whether trials have ``decided`` it."""
+    carriers; whether trials have ``decided`` it."""
 
     model: str
     target: int
@@ -50,31 +48,29 @@ class Suspected:
 
 @dataclass(frozen=True)
 class Looked:
-    """What is suspected, the surest first, and which trials have ``ended``: of (fleet, node, model, class)."""
+    """What is suspected, the surest first, and which trials have ``begun`` and have ``ended``, for all that is known:
+    of (fleet, node, model, class)."""
 
     suspected: Sequence[Suspected] = ()
-    ended: frozenset[tuple[str, str, str, int]] = frozenset()
+    ended: frozenset[Trial] = frozenset()
+    begun: frozenset[Trial] = frozenset()
 
 
-def suspected(directory: Path) -> Looked:
-    """What the newest frames of a store suspect (p ≤ SUSPECT), and what nodes have said of their trials."""
+def looked(directory: Path, suspicions: Sequence[Answer]) -> Looked:
+    """What the last look at a store suspects (`findings.Watch.suspicions`), and what nodes have said of their trials
+    and of themselves since."""
     with opened(directory) as store:
         where, notes = places(store), store.journal.nodes(limit=1_000_000)
     models, said = _models(notes), outcomes(notes)
     found = []
-    for one in evidence(directory, newest=NEWEST):
-        for finding in shortcuts(one):
-            if finding.probe is None or finding.p > SUSPECT:
-                continue
-            target = finding.probe.target
-            sent = Counter(str(n) for n, t in zip(one.node, one.target, strict=True) if t == target)
-            nodes = [place for name, _ in sent.most_common() for place in where.get(name, [])]
-            able = tuple(place for place in nodes if models.get(place) in (one.model, ANY))
-            tried = [of for (_, _, model, k), of in said.items() if (model, k) == (one.model, target)]
-            decided = bool(tried) and together(tried).verdict != "open"
-            found.append((finding.p, Suspected(one.model, target, finding.probe.as_json(), able, decided)))
-    ended = frozenset(which for which, of in said.items() if of.done)
-    return Looked([one for _, one in sorted(found, key=lambda pair: pair[0])], ended)
+    for one in sorted(suspicions, key=lambda one: float(one["p"])):
+        model, target = one["model"], one["target"]
+        senders = [place for name in one["senders"] for place in where.get(name, [])]
+        able = tuple(place for place in senders if models.get(place) in (model, ANY))
+        tried = [of for (_, _, m, k), of in said.items() if (m, k) == (model, target)]
+        decided = bool(tried) and together(tried).verdict != "open"
+        found.append(Suspected(model, target, one["probe"], able, decided))
+    return Looked(found, frozenset(which for which, of in said.items() if of.done), frozenset(said))
 
 
 ANY = ""
@@ -112,6 +108,11 @@ class Asked:
         except (TypeError, KeyError, ValueError):
             return None
 
+    @property
+    def trial(self) -> Trial:
+        """Which it is."""
+        return self.fleet, self.node, self.model, self.target
+
     def as_json(self) -> dict[str, Any]:
         """As it is written."""
         row = {"time": self.time, "fleet": self.fleet, "node": self.node, "do": "probe"}
@@ -120,7 +121,7 @@ class Asked:
 
 @dataclass
 class Trials:
-    """Of one store: ``ask`` gives orders to nodes and has their replies, ``look`` is `suspected`, where it likes.
+    """Of one store: ``ask`` gives orders to nodes and has their replies; ``look`` is `looked`.
 
     What was asked stays in the store's ``orders.jsonl``, written before it is asked, and all is decided by that file:
     a service that is started anew, or a second one on the store, asks nobody twice.
@@ -128,7 +129,7 @@ class Trials:
 
     directory: Path
     ask: Ask
-    look: Look = suspected
+    look: Look
     clock: Callable[[], float] = time.time
 
     def once(self) -> int:
@@ -136,16 +137,23 @@ class Trials:
         with _alone(self.directory / FILE) as mine:
             if not mine:
                 return 0
-            looked = self.look(self.directory)
+            now = self.look()
             asked = [one for one in map(Asked.of, rows(self.directory / FILE)) if one is not None]
-            chosen = list(self._chosen(looked, asked))
+            chosen = list(self._chosen(now, asked))
             return self._given(chosen) if chosen else 0
 
-    def _chosen(self, looked: Looked, asked: Sequence[Asked]) -> Iterator[tuple[Suspected, Place]]:
+    def _chosen(self, now: Looked, asked: Sequence[Asked]) -> Iterator[tuple[Suspected, Place]]:
         last = {(one.fleet, one.node): one for one in asked}
-        busy = {place for place, one in last.items() if self._is_busy(one, looked.ended)}
-        for one in looked.suspected:
-            about = [a for a in asked if (a.model, a.target, a.outcome) == (one.model, one.target, "taken")]
+        for place, row in last.items():
+            if row.outcome == "asked" and row.trial in now.begun:  # its answer came too late
+                last[place] = replace(row, outcome="taken")
+        taken: dict[tuple[str, int], list[Asked]] = {}
+        for row in (*asked, *last.values()):
+            if row.outcome == "taken":
+                taken.setdefault((row.model, row.target), []).append(row)
+        busy = {place for place, row in last.items() if self._is_busy(row, now.ended)}
+        for one in now.suspected:
+            about = taken.get((one.model, one.target), [])
             if one.decided and not (about and all(self._age(a) >= MONTH for a in about)):
                 continue
             tried = {(a.fleet, a.node) for a in about if self._age(a) < DAY}
@@ -154,9 +162,9 @@ class Trials:
                 busy.add(place)
                 yield one, place
 
-    def _is_busy(self, last: Asked, ended: frozenset[tuple[str, str, str, int]]) -> bool:
+    def _is_busy(self, last: Asked, ended: frozenset[Trial]) -> bool:
         if last.outcome == "taken":
-            return (last.fleet, last.node, last.model, last.target) not in ended and self._age(last) < DAY
+            return last.trial not in ended and self._age(last) < DAY
         return self._age(last) < {"refused": DAY, "asked": SOON}.get(last.outcome, 0.0)
 
     def _age(self, one: Asked) -> float:
