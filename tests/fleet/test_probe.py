@@ -26,7 +26,7 @@ from edgexai.audit.evidence import Evidence
 from edgexai.audit.sections import clever_hans
 from edgexai.cli import main
 from edgexai.cli.fleet import serve
-from edgexai.cli.fleet.serve import _told
+from edgexai.cli.fleet.serve import told
 from edgexai.errors import ConfigError
 from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.ingest.ingest import Ingest, read
@@ -247,7 +247,7 @@ def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_
     fleet = ["fleet", "--store", str(tmp_path / "store"), "--broker", url, "--port", "0", *own("fleet")]
     fleet += ["--try-suspicions", str(keys / "command.key")]
     with pytest.raises(ConfigError, match="would end its connection; give --operator-certificate"):
-        _told(parsed(fleet))
+        told(parsed(fleet))
     fleet += ["--operator-certificate", str(keys / "operator.pem"), "--operator-key", str(keys / "operator.key")]
     quick = "from edgexai.cli import main; from edgexai.fleet import service; service.TRY_EVERY = 2; main({})"
     with running(keys / "mosquitto.conf", port):

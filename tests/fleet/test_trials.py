@@ -1,5 +1,6 @@
 """Whom a service asks to try what it suspects: each suspicion by three nodes that can, each node one at a time."""
 
+import argparse
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from edgexai.cli import main
+from edgexai.cli.fleet import serve
 from edgexai.errors import ConfigError
 from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch
@@ -87,6 +89,16 @@ def test_who_is_silent_is_asked_again_after_an_hour_and_who_refuses_after_a_day(
     assert nodes.once(1) == [("a", 8)]
     assert nodes.once(DAY - 2 * SOON) == [("a", 8)]
     assert nodes.once(SOON) == [("a", 8), ("b", 8)]
+
+
+def test_who_answers_too_late_is_not_asked_anew(tmp_path: Path) -> None:
+    nodes = Nodes(tmp_path, about(8, "abcd"))
+    nodes.silent = {"a"}
+    assert nodes.once() == [("a", 8), ("b", 8), ("c", 8)]
+    nodes.looked = Looked(nodes.looked.suspected, begun=frozenset({("f", "a", "m", 8)}))  # it says so with its metrics
+    assert nodes.once() == []
+    assert nodes.once(2 * SOON) == []
+    assert nodes.once(DAY) == [("a", 8), ("b", 8), ("c", 8)]
 
 
 def test_hundreds_of_suspicions_are_spread_over_the_nodes_and_asked_together(tmp_path: Path) -> None:
@@ -275,6 +287,24 @@ def broker(keys: tuple[Path, int], which: str = "operator") -> Broker:
 
 def identity(payload: bytes) -> str:
     return str(json.loads(payload[64:])["id"])
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "wrong"),
+    [("fleet", "fleet", "would end its connection"), ("operator", "fleet", "not usable"), (None, None, "would end")],
+)
+def test_a_certificate_that_can_give_no_orders_is_told_at_the_start(
+    tmp_path: Path, certificate: str | None, key: str | None, wrong: str
+) -> None:
+    enrol(tmp_path, "f", [], ["localhost"])
+    own = ["--certificate", f"{tmp_path}/fleet.pem", "--key", f"{tmp_path}/fleet.key", "--ca", f"{tmp_path}/ca.pem"]
+    given = [] if certificate is None else ["--operator-certificate", f"{tmp_path / certificate}.pem"]
+    given += [] if key is None else ["--operator-key", f"{tmp_path / key}.key"]
+    parser = argparse.ArgumentParser()
+    serve.arguments(parser)
+    options = ["--broker", "mqtts://localhost:1", *own, "--try-suspicions", f"{tmp_path}/command.key", *given]
+    with pytest.raises(ConfigError, match=wrong):
+        serve.told(parser.parse_args(options))
 
 
 @needs_mosquitto

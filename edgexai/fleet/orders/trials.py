@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ SOON, DAY, MONTH = 3_600.0, 86_400.0, 30 * 86_400.0
 """Seconds until a node is asked again that was silent; that refused, or has not ended its trial; and until a suspicion
 is tried anew that was decided."""
 
+Trial = tuple[str, str, str, int]
 Ask = Callable[[Sequence[Order]], "Sequence[Reply | None]"]
 Look = Callable[[], "Looked"]
 
@@ -47,10 +48,12 @@ class Suspected:
 
 @dataclass(frozen=True)
 class Looked:
-    """What is suspected, the surest first, and which trials have ``ended``: of (fleet, node, model, class)."""
+    """What is suspected, the surest first, and which trials have ``begun`` and have ``ended``, for all that is known:
+    of (fleet, node, model, class)."""
 
     suspected: Sequence[Suspected] = ()
-    ended: frozenset[tuple[str, str, str, int]] = frozenset()
+    ended: frozenset[Trial] = frozenset()
+    begun: frozenset[Trial] = frozenset()
 
 
 def looked(directory: Path, suspicions: Sequence[Answer]) -> Looked:
@@ -67,7 +70,7 @@ def looked(directory: Path, suspicions: Sequence[Answer]) -> Looked:
         tried = [of for (_, _, m, k), of in said.items() if (m, k) == (model, target)]
         decided = bool(tried) and together(tried).verdict != "open"
         found.append(Suspected(model, target, one["probe"], able, decided))
-    return Looked(found, frozenset(which for which, of in said.items() if of.done))
+    return Looked(found, frozenset(which for which, of in said.items() if of.done), frozenset(said))
 
 
 ANY = ""
@@ -105,6 +108,11 @@ class Asked:
         except (TypeError, KeyError, ValueError):
             return None
 
+    @property
+    def trial(self) -> Trial:
+        """Which it is."""
+        return self.fleet, self.node, self.model, self.target
+
     def as_json(self) -> dict[str, Any]:
         """As it is written."""
         row = {"time": self.time, "fleet": self.fleet, "node": self.node, "do": "probe"}
@@ -136,9 +144,16 @@ class Trials:
 
     def _chosen(self, now: Looked, asked: Sequence[Asked]) -> Iterator[tuple[Suspected, Place]]:
         last = {(one.fleet, one.node): one for one in asked}
-        busy = {place for place, one in last.items() if self._is_busy(one, now.ended)}
+        for place, row in last.items():
+            if row.outcome == "asked" and row.trial in now.begun:  # its answer came too late
+                last[place] = replace(row, outcome="taken")
+        taken: dict[tuple[str, int], list[Asked]] = {}
+        for row in (*asked, *last.values()):
+            if row.outcome == "taken":
+                taken.setdefault((row.model, row.target), []).append(row)
+        busy = {place for place, row in last.items() if self._is_busy(row, now.ended)}
         for one in now.suspected:
-            about = [a for a in asked if (a.model, a.target, a.outcome) == (one.model, one.target, "taken")]
+            about = taken.get((one.model, one.target), [])
             if one.decided and not (about and all(self._age(a) >= MONTH for a in about)):
                 continue
             tried = {(a.fleet, a.node) for a in about if self._age(a) < DAY}
@@ -147,9 +162,9 @@ class Trials:
                 busy.add(place)
                 yield one, place
 
-    def _is_busy(self, last: Asked, ended: frozenset[tuple[str, str, str, int]]) -> bool:
+    def _is_busy(self, last: Asked, ended: frozenset[Trial]) -> bool:
         if last.outcome == "taken":
-            return (last.fleet, last.node, last.model, last.target) not in ended and self._age(last) < DAY
+            return last.trial not in ended and self._age(last) < DAY
         return self._age(last) < {"refused": DAY, "asked": SOON}.get(last.outcome, 0.0)
 
     def _age(self, one: Asked) -> float:

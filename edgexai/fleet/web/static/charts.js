@@ -1,7 +1,7 @@
 // Small charts as SVG, in the colours of the theme; a table or a sentence beside each says the same in words.
 import { number, svg } from "./dom.js";
 
-const WIDTH = 640, HEIGHT = 150, FOOT = 18, SIDE = 44;
+const WIDTH = 640, HEIGHT = 150, FOOT = 20, SIDE = 44;
 const day = (time) => new Date(1000 * time).toISOString().slice(0, 16).replace("T", " ");
 
 function chart(label, ...children) {
@@ -16,7 +16,7 @@ export function histogram(h, label) {
   const inside = shares(h.inside), outside = shares(h.outside), top = Math.max(1e-9, ...inside, ...outside), wide = WIDTH / inside.length;
   const bars = (some, kind) => some.map((share, i) => svg("rect", { class: kind, x: i * wide + 1, y: HEIGHT - (HEIGHT * share) / top, width: wide - 2, height: (HEIGHT * share) / top }));
   return chart(label, ...bars(outside, "outside"), ...bars(inside, "inside"), svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT }),
-    text(0, HEIGHT + 14, "start", number(h.from, 2)), text(WIDTH, HEIGHT + 14, "end", number(h.to, 2)));
+    text(0, HEIGHT + 16, "start", number(h.from, 2)), text(WIDTH, HEIGHT + 16, "end", number(h.to, 2)));
 }
 
 // A mean with its spread over time; `change` is a moment.
@@ -29,8 +29,8 @@ export function overTime(series, label, change = null) {
   return chart(label, svg("path", { class: "band", d: `${path(band)}Z` }), svg("path", { class: "mean", d: path(series.map((s) => [s.time, s.mean])) }),
     ...series.map((s) => svg("circle", { class: "dot", cx: x(s.time), cy: y(s.mean), r: 2.5 }, svg("title", {}, `${day(s.time)}: ${number(s.mean, 2)} of ${s.count} frames`))),
     ...(change === null ? [] : [svg("line", { class: "change", x1: x(change), x2: x(change), y1: 0, y2: HEIGHT })]),
-    svg("line", { class: "axis", x1: 0, x2: WIDTH - SIDE, y1: HEIGHT, y2: HEIGHT }), text(0, HEIGHT + 14, "start", day(begin)), text(WIDTH - SIDE, HEIGHT + 14, "end", day(end)),
-    text(WIDTH, 12, "end", number(high, 1)), text(WIDTH, HEIGHT, "end", number(low, 1)));
+    svg("line", { class: "axis", x1: 0, x2: WIDTH - SIDE, y1: HEIGHT, y2: HEIGHT }), text(0, HEIGHT + 16, "start", day(begin)), text(WIDTH - SIDE, HEIGHT + 16, "end", day(end)),
+    text(WIDTH, 16, "end", number(high, 1)), text(WIDTH, HEIGHT, "end", number(low, 1)));
 }
 
 export { day };

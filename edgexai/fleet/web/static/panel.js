@@ -73,4 +73,4 @@ export function nodeTable(nodes, what) {
 }
 
 export const percent1 = (x) => `${number(100 * x, 1)} %`;
-export const chance = (p) => (p === null ? "–" : p < 0.0001 ? "< 0.0001" : number(p, 4));
+export const chance = (p) => (p === null ? "–" : p < 0.0001 ? "< 0.0001" : `= ${number(p, 4)}`);
