@@ -16,6 +16,7 @@ from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.latencies import slow_nodes
 from edgexai.fleet.read import Place, evidence, opened, places, trials
 from edgexai.fleet.store.store import Store
+from edgexai.fleet.ways import otherwise
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def found(
         outcomes = answers.get((finding.model, finding.target or 0), [])
         return finding.tried(outcomes) if outcomes else finding
 
-    findings = analysed(models, tried=tried, suspicions=suspicions, more=more)
+    findings = otherwise(directory, analysed(models, tried=tried, suspicions=suspicions, more=more))
     with opened(directory) as store:
         frames = _frames(store, {m.id for f in findings for m in _strongest(f)})
         where = places(store)
