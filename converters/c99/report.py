@@ -8,6 +8,7 @@ from typing import Any
 from converters.c99 import linked
 from converters.c99.firmware import Firmware
 from converters.c99.rates import CODE
+from converters.c99.reached import reached
 from converters.c99.schedule import Schedule, Step
 from converters.c99.work import arena_use, instructions, macs
 from edgexai.board import Board
@@ -18,8 +19,6 @@ CYCLES = {"Cortex-M4": (1.0, 2.0), "Cortex-M7": (0.6, 1.5), "Cortex-M33": (1.0, 
 SEEN = {"Cortex-M4": (1.56, "STM32L4R5 at 120 MHz"), "Cortex-M33": (1.27, "nRF5340 at 128 MHz")}
 """What CMSIS-NN took on a board: the keyword spotter's cycles in MLPerf Tiny v1.0 (microTVM with CMSIS-NN, 99.8 and
 76.1 ms) over the instructions that QEMU counts for it (7.70 and 7.68 M)."""
-EXPLAINS = ("exai_back", "exai_flow", "exai_rows", "exai_wide")
-"""Files of kernels that only explaining needs."""
 DERIVATION = (
     "Instructions: work of each step times what its kernel took for a unit of work on a Cortex-M4F (QEMU, -O2). "
     "Cycles: those times {low:g} to {high:g} an instruction on a {core}{seen}. Energy: time times {power} mW. "
@@ -85,16 +84,13 @@ def report(made: Firmware, board: Board, folder: Path | None = None) -> Report:
     Raises BoardError for a board whose core is no Cortex-M that they are known on.
     """
     core = core_of(board)
-    files = [file.removeprefix("src/") for file in made.files if file.startswith("src/")]
-    code = {file: CODE[file] for file in files if file in CODE}
-    frames = code.pop("edgexai_heatmap.c", 0)
-    explains = sum(size for file, size in code.items() if file.startswith(EXPLAINS))
-    explaining = made.explanation is not None
-    flash = {"weights and tables of predicting": made.predict_constants, "kernels": sum(code.values()) - explains}
-    if explaining:
-        flash |= {"tables of explaining": made.constants - made.predict_constants, "kernels of explaining": explains}
-    if frames:
-        flash["frames"] = frames
+    predicting = _code(made.schedule)
+    flash = {"weights and tables of predicting": made.predict_constants, "kernels": predicting}
+    if made.explanation is not None:
+        flash["tables of explaining"] = made.constants - made.predict_constants
+        flash["kernels of explaining"] = _code(made.schedule, made.explanation) - predicting
+    if made.frame is not None:
+        flash["frames"] = CODE["edgexai_heatmap.c"]
     ram = {"arena": made.arena, "inputs and outputs": made.port_bytes}
     if made.explain_arena is not None:
         ram = {"arena": max(made.arena, made.explain_arena), "inputs and outputs": made.port_bytes}
@@ -113,6 +109,11 @@ def report(made: Firmware, board: Board, folder: Path | None = None) -> Report:
         sum(flash.values()) <= 1024 * board.flash_kb and sum(ram.values()) <= 1024 * board.ram_kb,
         *_more_flash(made, flash, folder),
     )
+
+
+def _code(*plans: Schedule) -> int:
+    """Bytes of the files of kernels that schedules reach."""
+    return sum(CODE.get(file, 0) for file in reached(step.function for plan in plans for step in plan.steps))
 
 
 def _more_flash(made: Firmware, flash: Mapping[str, int], folder: Path | None) -> tuple[float | None, str]:

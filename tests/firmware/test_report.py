@@ -51,6 +51,17 @@ def test_time_is_a_range_and_says_how_it_was_derived(tmp_path: Path) -> None:
     assert found.derivation in text(found)
 
 
+def test_flash_without_a_linker_is_that_of_the_kernels_that_a_model_reaches(tmp_path: Path) -> None:
+    if (why := needs("arm-none-eabi-gcc")) is not None:
+        pytest.skip(why)
+    made = write(classifier(), tmp_path, explains=Explaining("epsilon"))
+    parts, asked = report(made, load_board("nucleo_l4r5zi")).flash, linked.flash(tmp_path, "model")
+    assert asked is not None
+    alone = parts["weights and tables of predicting"] + parts["kernels"]
+    assert asked[0] < alone < 1.3 * asked[0]
+    assert asked[1] < sum(parts.values()) < 1.3 * asked[1]
+
+
 def test_what_explaining_adds_to_flash_is_linked_where_a_linker_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
