@@ -22,7 +22,7 @@ def kind(step: Step) -> str:
         return "exai_back_pool"
     if p is None or step.function in ("exai_depthwise", "exai_back_flat", "exai_dense"):
         return step.function
-    way = "" if "offset" not in step.parameters else ", shares" if _divides(step) else ", factors"
+    way = "" if "divides" not in step.parameters else ", shares" if _divides(step) else ", factors"
     if _is_depthwise(step):
         return f"{step.function}, depthwise{way}"
     family = "exai_back" if step.function in BACK else step.function
@@ -40,7 +40,7 @@ def _is_depthwise(step: Step) -> bool:
 
 def _divides(step: Step) -> bool:
     """Whether the way back of a layer divides by sums, which are computed first."""
-    return not isinstance(step.parameters["offset"], Literal)
+    return bool(step.parameters["divides"])
 
 
 def macs(step: Step) -> int:

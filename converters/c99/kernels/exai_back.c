@@ -19,12 +19,12 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
     const int32_t depth = taps * in, eights = exai_eights(depth), columns = layer->out_columns;
     const int32_t pixels = layer->out_rows * columns, sides = way->weights == EXAI_SIGNED ? 2 : 1;
     const int direct = exai_is_pointwise(layer);
-    int32_t *const d = scratch;
-    int16_t *const v = (int16_t *)(d + out), *const wide = v + sides * eights;
+    int32_t *const d = scratch, *const offset = d + out;
+    int16_t *const v = (int16_t *)(offset + out), *const wide = v + sides * eights;
     uint16_t *const list = (uint16_t *)(wide + (way->wide ? out * sides * eights : 0));
     int8_t *const window = (int8_t *)(list + even(out));
     int leaves = 0;
-    exai_shares_begin(way, depth, wide);
+    exai_shares_begin(way, depth, offset, wide);
     for (int32_t p = 0; p < pixels; p++) {
         int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
         if (rest) rest[pixels * out + p] = EXAI_NOTHING;
@@ -37,7 +37,7 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
             from = window;
         }
         exai_shares(way, from, depth, list, n, wide, v, d);
-        const uint32_t size = exai_quotients(way, m, list, n, way->offset, d, &by);
+        const uint32_t size = exai_quotients(way, m, list, n, offset, d, &by);
         const int32_t before = *exponent - 16 - by, after = exai_as_factors(d, list, n, size, before, way->bits, m);
         *exponent = (int16_t)after;
         if (!rest || after == EXAI_NOTHING || after - before <= SPREAD) continue;
@@ -95,7 +95,7 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
     int32_t *const sums = scratch, *const dense = sums + in;
     int16_t *const v = (int16_t *)(dense + in), *const wide = v + width;
     uint16_t *const list = (uint16_t *)(wide + sides * in * width), *const rows = list + even(in);
-    exai_wide_columns(way, !way->offset, 0, 0, in, width, in * width, wide);
+    exai_wide_columns(way, !way->divides, 0, 0, in, width, in * width, wide);
     memset(v, 0, (size_t)width * sizeof *v);
     for (int32_t p = 0; p < pixels; p++) {
         int32_t exponent = above[pixels * out + p], n = 0;
@@ -118,7 +118,7 @@ void exai_back_by(exai_meet *meet, const exai_way *way, const int8_t *x, int16_t
     int16_t *const rest = way->parts ? scratch : NULL;
     int leaves = 0;
     if (way->parts) scratch = (int64_t *)scratch + (units + 3) / 4;
-    if (way->offset)
+    if (way->divides)
         leaves = divide(way, x, above, rest, scratch);
     else if (!way->block)
         multiply(way, above, scratch);

@@ -23,7 +23,7 @@ static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, 
     for (int32_t j = 0; j < layer->out_channels; j += 4, to += 4 * taps) {
         const mve_pred16_t p = vctp32q((uint32_t)(layer->out_channels - j));
         int32x4_t four = vldrbq_z_s32(w + j, p);
-        if (!way->offset) { /* `exai_folded` */
+        if (!way->divides) { /* `exai_folded` */
             const int32_t first = j * layer->step;
             const int32x4_t by = vsubq_n_s32(vldrbq_gather_offset_z_s32(layer->shift + first, places, p), way->most + 1);
             const int32x4_t all = vldrwq_gather_shifted_offset_z_s32(layer->multiplier + first, places, p);
@@ -44,7 +44,7 @@ static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, 
     for (int32_t j = 0; left > 0; to += 4 * taps - 4) {
         for (int32_t i = 0; i < 4; i++, j++, left--) {
             const int32_t one = left > 0 ? *w++ : 0;
-            *to++ = (int16_t)(way->offset ? taking(one, side, way->weights) * up : left > 0 ? exai_folded(way, j, one) : 0);
+            *to++ = (int16_t)(way->divides ? taking(one, side, way->weights) * up : left > 0 ? exai_folded(way, j, one) : 0);
         }
     }
 }
@@ -72,7 +72,7 @@ static void begin_dividing(const exai_way *way, const rows_of_outputs *r) {
     for (int32_t t = 0; t < taps; t++) widen_tap(way, t, taps, 0, 1, r->wide + 4 * t);
 #endif
     for (int32_t j = 0; j < out; j++) {
-        r->base[j] = way->offset[j];
+        r->base[j] = exai_offset(way, j, layer->weights + j, taps, out);
         for (int32_t t = 0; t < taps && plain; t++) {
             r->base[j] -= layer->in_zero * taking(layer->weights[t * out + j], 0, way->weights);
         }
@@ -128,7 +128,7 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             const int32_t p = r->next * columns + j, exponent = above[layer->out_rows * columns * out + p];
             const int16_t *const m = above + p * out;
             int32_t *const to = r->factors + (r->next % r->span * columns + j) * eights;
-            if (exponent != EXAI_NOTHING && !way->offset) {
+            if (exponent != EXAI_NOTHING && !way->divides) {
                 const int32_t by = align(r, all, exponent - EXAI_PRECISION);
 #if EXAI_MVE
                 exai_mve_lengthened(m, out, EXAI_PRECISION - by, to);
@@ -182,7 +182,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     const exai_layer *const layer = way->layer;
     const int32_t kr = layer->kernel_rows, kc = layer->kernel_columns, taps = kr * kc, in = layer->in_channels;
     const int32_t out = layer->out_channels, eights = exai_eights(out), all = layer->in_columns, times = out / in;
-    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1, span = exai_span(layer), divides = way->offset ? 1 : 0;
+    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1, span = exai_span(layer), divides = way->divides;
     const int32_t **const tap = scratch;
     int32_t *const sums = (int32_t *)(void *)((int64_t *)scratch + taps + 1), *const dense = sums + eights;
     int32_t *const zeros = dense + eights;
@@ -199,7 +199,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     r.outside = (int8_t *)(r.wide + divides * taps * eights);
     exai_clear(zeros, eights * 4);
     exai_clear(r.factors, span * layer->out_columns * eights * 4);
-    if (way->offset) begin_dividing(way, &r);
+    if (way->divides) begin_dividing(way, &r);
     for (int side = 0; side < sides; side++) widen(way, side, wide + side * taps * eights);
     for (int32_t i = 0; i < layer->in_rows; i++) {
         load(way, &r, x, above, i);

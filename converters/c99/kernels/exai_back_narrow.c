@@ -9,7 +9,7 @@
 enum { ROOM = 6, SPREAD = 5 }; /* bits that the upper part leaves to the lower; bits that may be lost without one */
 
 typedef struct {
-    int32_t *sums, *lower, *q, *collected;      /* (window), (window), (out), ring */
+    int32_t *sums, *lower, *q, *offset, *collected; /* (window), (window), (out), (out) to divide, ring */
     int16_t *v, *x, *wide, *columns, *exponents; /* factors (2, out), the window (sides), weights, the ring's exponents */
     int32_t *places;                             /* (window) in the ring */
     uint16_t *rows, *list;                       /* (window), (out) */
@@ -22,7 +22,7 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
     const exai_layer *const layer = way->layer;
     const int32_t depth = layer->kernel_rows * layer->kernel_columns * layer->in_channels;
     uint32_t size = 0;
-    if (!way->offset) {
+    if (!way->divides) {
 #if EXAI_MVE
         size = exai_mve_multiplied(way, m, s->list, n, s->q);
 #else
@@ -36,7 +36,7 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
     }
     int32_t by;
     exai_shares(way, window, depth, s->list, n, s->wide, s->x, s->q);
-    size = exai_quotients(way, m, s->list, n, way->offset, s->q, &by);
+    size = exai_quotients(way, m, s->list, n, s->offset, s->q, &by);
     *exponent -= 16 + by;
     return size;
 }
@@ -139,12 +139,13 @@ static space layout(const exai_way *way, void *scratch, int32_t span) {
     s.sums = scratch;
     s.lower = s.sums + depth;
     s.q = s.lower + depth;
-    s.places = s.q + width;
+    s.offset = s.q + width;
+    s.places = s.offset + (way->divides ? width : 0);
     s.collected = s.places + depth;
     s.v = (int16_t *)(s.collected + all * in);
     s.columns = s.v + 2 * width;
     s.x = s.columns + sides * depth * width;
-    s.wide = s.x + (way->offset ? x : 0); /* which is used if there is an offset */
+    s.wide = s.x + (way->divides ? x : 0); /* which is used if there is an offset */
     s.exponents = s.wide + (way->wide ? layer->out_channels * x : 0);
     s.rows = (uint16_t *)(s.exponents + all);
     s.list = s.rows + depth;
@@ -177,7 +178,7 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
     const space s = layout(way, scratch, span);
     exai_ring ring;
     exai_ring_begin(&ring, way, s.collected, s.exponents);
-    exai_shares_begin(way, depth, s.wide);
+    exai_shares_begin(way, depth, s.offset, s.wide);
     exai_wide_columns(way, 0, 0, 0, depth, width, depth * width, s.columns); /* of all taps: they lie side by side */
     int32_t p = 0;
     for (int32_t row = 0; row < layer->out_rows; row++) {
@@ -187,7 +188,7 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
             int32_t exponent = above[pixels * out + p];
             if (exponent == EXAI_NOTHING) continue;
             const int32_t units = exai_list(above + p * out, out, s.list);
-            if (way->offset) exai_window(layer, x, row, column, s.window);
+            if (way->divides) exai_window(layer, x, row, column, s.window);
             const uint32_t size = factors(way, &s, s.window, above + p * out, units, &exponent);
             const int32_t n = places(way, &s, x, span, top, column * layer->stride_columns - layer->left);
             if (!size) continue;

@@ -14,7 +14,7 @@ static void columns_of(const exai_way *way, int32_t first, int32_t last, int32_t
                 for (int32_t b = layer->kernel_columns - 1; b >= 0; b--) {
                     if (a * layer->dilation_rows % layer->stride_rows != cy) continue;
                     if (b * layer->dilation_columns % layer->stride_columns != cx) continue;
-                    exai_wide_columns(way, !way->offset, a * layer->kernel_columns + b, first, last, taps * width, below, wide);
+                    exai_wide_columns(way, !way->divides, a * layer->kernel_columns + b, first, last, taps * width, below, wide);
                     wide += width;
                 }
             }

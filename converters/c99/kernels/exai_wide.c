@@ -2,6 +2,17 @@
 
 #include "exai_wide.h"
 
+int32_t exai_offset(const exai_way *way, int32_t unit, const int8_t *weights, int32_t count, int32_t stride) {
+    const exai_layer *const layer = way->layer;
+    uint32_t bias = (uint32_t)layer->bias[unit]; /* less the products of its weights with the input's zero point */
+    if (way->stabilizer) {
+        const int32_t which = unit * layer->step, by = way->steps + layer->shift[which];
+        return by < -12 ? 1 << 28 : exai_shifted(way->stabilizer / (layer->multiplier[which] >> 15 | 1), by);
+    }
+    for (int32_t i = 0; i < count; i++) bias += (uint32_t)(layer->in_zero * weights[i * stride]);
+    return way->weights != EXAI_ALL && (int32_t)bias < 0 ? 0 : (int32_t)bias;
+}
+
 #if !EXAI_MVE
 
 void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide) {
@@ -89,8 +100,12 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
     }
 }
 
-void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide) {
-    if (way->wide) exai_wide_rows(way->layer->weights, way->layer->out_channels, depth, way->weights, wide);
+void exai_shares_begin(const exai_way *way, int32_t depth, int32_t *offset, int16_t *wide) {
+    const exai_layer *const layer = way->layer;
+    for (int32_t j = 0; j < layer->out_channels && way->divides; j++) {
+        offset[j] = exai_offset(way, j, layer->weights + j * depth, depth, 1);
+    }
+    if (way->wide) exai_wide_rows(layer->weights, layer->out_channels, depth, way->weights, wide);
 }
 
 void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint16_t *list, int32_t n, const int16_t *wide,
