@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.c99 import manifest, project
+from converters.c99 import manifest, project, uses
 from converters.c99.back import Explaining, explanation, float_explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
@@ -213,6 +213,7 @@ def write(
     encoder = {} if framed is None else framed.sources()
     for file, content in encoder.items():
         (root / "src" / file).write_bytes(content)
+    (root / "src" / uses.NAME).write_text(uses.header(whole), "utf-8")
     written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels), *(f"src/{file}" for file in encoder))
     return Firmware(
         name=name,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99.back.reading import RELU, Reading
-from converters.c99.schedule import Constant, Literal, Step, Struct
+from converters.c99.schedule import Literal, Step, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.layers.linear import RESOLVED
 from edgexai.relevance.reading.questions import fused_activation
@@ -78,8 +78,11 @@ def layer(
 def _offset(reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], own: slice) -> NDArray[np.int64] | None:
     """What is added to sums before relevance is divided by them; None where factors are multiplied."""
     if isinstance(rule, ZPlus) and not rule.bias:
-        real = np.ldexp(parameters["multiplier"].data.astype(float), parameters["shift"].data - 31)
-        return np.minimum(_steps(reading, op, rule) / np.maximum(real, 2.0**-31), 1 << 28).astype(np.int64)
+        real = parameters["multiplier"].data * 2.0 ** (parameters["shift"].data - 31.0)
+        found: NDArray[np.int64] = (
+            (_steps(reading, op, rule) / np.maximum(real, 2.0**-31)).clip(max=1 << 28).astype(int)
+        )
+        return found
     given = len(op.inputs) > 2 and op.inputs[2] >= 0
     zeros = np.zeros(parameters["out_channels"], np.int64)
     bias = reading.low.constant(op.inputs[2]).reshape(-1)[own].astype(np.int64) if given else zeros
@@ -197,7 +200,9 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     direct = _is_pointwise(p)
     first = 4 * out
     if divides:
-        first += 4 * out + 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
+        first += (
+            4 * out + 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
+        )
     block = fields["block"]
     units = p["out_rows"] * p["out_columns"] * (out + 1) if fields["parts"] else 0
     rest = 8 * -(-units // 4)
@@ -222,7 +227,7 @@ def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[st
     p = fields["layer"].fields
     bits = int(ROOM - PRECISION - log2(p["out_channels"]))
     span = (p["kernel_rows"] - 1) * p["dilation_rows"] + 1
-    return fields | {"offset": NULL, "divides": 0, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]
+    return fields | {"divides": 0, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]
 
 
 def lstm(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:

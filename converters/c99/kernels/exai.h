@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifndef EXAI_SEVERAL_MODELS /* models that share these kernels are compiled with it, and so are the kernels */
+#include "exai_uses.h"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -7,8 +7,21 @@
 #include "exai_mve.h"
 #include "exai_wide.h"
 
+static inline int divides(const exai_way *way) {
+    return exai_is(EXAI_USES_DEPTHWISE, EXAI_DIVIDES, way->divides);
+}
+
+static inline int is_signed(const exai_way *way) {
+    return exai_is_signed(EXAI_USES_DEPTHWISE, way->weights);
+}
+
+/* Whether a channel has one output. */
+static inline int is_single(const exai_layer *layer) {
+    return exai_is(EXAI_USES_DEPTHWISE, EXAI_SINGLE, layer->in_channels == layer->out_channels);
+}
+
 static inline int32_t taking(int32_t w, int side, int sharing) {
-    return sharing == EXAI_ALL ? w : side ? w & (w >> 31) : w & ~(w >> 31);
+    return exai_is_all(EXAI_USES_DEPTHWISE, sharing) ? w : side ? w & (w >> 31) : w & ~(w >> 31);
 }
 
 enum { UP = 6 }; /* bits that weights are shifted to the left, so that their products with factors keep theirs */
@@ -23,7 +36,7 @@ static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, 
     for (int32_t j = 0; j < layer->out_channels; j += 4, to += 4 * taps) {
         const mve_pred16_t p = vctp32q((uint32_t)(layer->out_channels - j));
         int32x4_t four = vldrbq_z_s32(w + j, p);
-        if (!way->divides) { /* `exai_folded` */
+        if (!divides(way)) { /* `exai_folded` */
             const int32_t first = j * layer->step;
             const int32x4_t by = vsubq_n_s32(vldrbq_gather_offset_z_s32(layer->shift + first, places, p), way->most + 1);
             const int32x4_t all = vldrwq_gather_shifted_offset_z_s32(layer->multiplier + first, places, p);
@@ -44,7 +57,7 @@ static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, 
     for (int32_t j = 0; left > 0; to += 4 * taps - 4) {
         for (int32_t i = 0; i < 4; i++, j++, left--) {
             const int32_t one = left > 0 ? *w++ : 0;
-            *to++ = (int16_t)(way->divides ? taking(one, side, way->weights) * up : left > 0 ? exai_folded(way, j, one) : 0);
+            *to++ = (int16_t)(divides(way) ? taking(one, side, way->weights) * up : left > 0 ? exai_folded(way, j, one) : 0);
         }
     }
 }
@@ -64,7 +77,7 @@ typedef struct {
 static void begin_dividing(const exai_way *way, const rows_of_outputs *r) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
-    const int plain = out == layer->in_channels && way->weights != EXAI_SIGNED;
+    const int plain = is_single(layer) && !is_signed(way);
     memset(r->outside, layer->in_zero, layer->in_channels);
 #if EXAI_MVE
     if (way->weights == EXAI_POSITIVE) exai_mve_positive(layer->weights, taps * out, (int8_t *)r->wide);
@@ -84,7 +97,7 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
                          int32_t n) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
-    const int32_t times = out / in, plain = times == 1 && way->weights != EXAI_SIGNED;
+    const int32_t times = is_single(layer) ? 1 : out / in, plain = is_single(layer) && !is_signed(way);
     const int32_t fours = !plain ? 0 : EXAI_MVE ? out : out / 4 * 4;
     int32_t t = 0, i = row * layer->stride_rows - layer->top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
@@ -106,7 +119,7 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
         r->d[unit] = r->base[unit];
         for (t = 0; t < taps; t++) {
             const int32_t v = r->tap[t][unit / times] - (plain ? 0 : layer->in_zero);
-            r->d[unit] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
+            r->d[unit] += v * taking(layer->weights[t * out + unit], is_signed(way) && v < 0, way->weights);
         }
     }
 }
@@ -128,7 +141,7 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             const int32_t p = r->next * columns + j, exponent = above[layer->out_rows * columns * out + p];
             const int16_t *const m = above + p * out;
             int32_t *const to = r->factors + (r->next % r->span * columns + j) * eights;
-            if (exponent != EXAI_NOTHING && !way->divides) {
+            if (exponent != EXAI_NOTHING && !divides(way)) {
                 const int32_t by = align(r, all, exponent - EXAI_PRECISION);
 #if EXAI_MVE
                 exai_mve_lengthened(m, out, EXAI_PRECISION - by, to);
@@ -181,8 +194,8 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
                          void *scratch) {
     const exai_layer *const layer = way->layer;
     const int32_t kr = layer->kernel_rows, kc = layer->kernel_columns, taps = kr * kc, in = layer->in_channels;
-    const int32_t out = layer->out_channels, eights = exai_eights(out), all = layer->in_columns, times = out / in;
-    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1, span = exai_span(layer), divides = way->divides;
+    const int32_t out = layer->out_channels, eights = exai_eights(out), all = layer->in_columns, times = is_single(layer) ? 1 : out / in;
+    const int32_t sides = is_signed(way) ? 2 : 1, span = exai_span(layer), two = divides(way) ? 1 : 0;
     const int32_t **const tap = scratch;
     int32_t *const sums = (int32_t *)(void *)((int64_t *)scratch + taps + 1), *const dense = sums + eights;
     int32_t *const zeros = dense + eights;
@@ -190,16 +203,16 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     r.tap = scratch, r.span = span, r.next = 0, r.exponent = EXAI_NOTHING;
     r.factors = zeros + eights;
     r.base = r.factors + span * layer->out_columns * eights;
-    r.d = r.base + divides * eights;
-    r.q = r.d + divides * eights;
-    int16_t *const wide = (int16_t *)(r.q + divides * eights);
+    r.d = r.base + two * eights;
+    r.q = r.d + two * eights;
+    int16_t *const wide = (int16_t *)(r.q + two * eights);
     r.list = (uint16_t *)(wide + sides * taps * eights);
     int16_t *const outs = (int16_t *)(r.list + eights), *const columns = outs + kr;
     r.wide = columns + kc + ((kr + kc) & 1);
-    r.outside = (int8_t *)(r.wide + divides * taps * eights);
+    r.outside = (int8_t *)(r.wide + two * taps * eights);
     exai_clear(zeros, eights * 4);
     exai_clear(r.factors, span * layer->out_columns * eights * 4);
-    if (way->divides) begin_dividing(way, &r);
+    if (divides(way)) begin_dividing(way, &r);
     for (int side = 0; side < sides; side++) widen(way, side, wide + side * taps * eights);
     for (int32_t i = 0; i < layer->in_rows; i++) {
         load(way, &r, x, above, i);
@@ -223,7 +236,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
                     }
                 }
                 n = exai_list_kept(way->keep, p * in, 0, in, gate, r.list);
-                if (times == 1 && sides == 1) {
+                if (is_single(layer) && sides == 1) {
                     exai_fours_of_factors(tap, (in + 3) / 4 * 4, na * nb, w, 4 * taps, dense);
                     exai_pick(dense, r.list, n, sums);
                 } else {

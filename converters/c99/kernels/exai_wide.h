@@ -16,9 +16,9 @@ void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int shar
 /* What is added to a unit's sum before relevance is divided by it; its weights lie `stride` apart. */
 int32_t exai_offset(const exai_way *way, int32_t unit, const int8_t *weights, int32_t count, int32_t stride);
 
-/* What shares in listed units: `begin` takes units' offsets, and widens a layer's rows of weights to `wide` if the way does
- * that, then d takes the products of a window x with listed ones; v takes the window. */
-void exai_shares_begin(const exai_way *way, int32_t depth, int32_t *offset, int16_t *wide);
+/* What shares in listed units: `begin` widens a layer's rows of weights to `wide` if the way does that, then d takes the
+ * products of a window x with listed ones; v takes the window. */
+void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide);
 void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint16_t *list, int32_t n, const int16_t *wide,
                  int16_t *v, int32_t *d);
 
