@@ -150,6 +150,11 @@ def plot(tables: dict[str, list[Row]], path: Path) -> None:
     panels = figure.subplots(lines, columns, squeeze=False).reshape(-1)
     for empty in panels[len(tables) :]:
         empty.set_axis_off()
+        kinds = {"edge": "tab:red", "named composites": "tab:blue", "other choices for edge": "0.6"}
+        marks = [
+            empty.errorbar([], [], [], fmt="o", ms=4, lw=1, color=color, label=kind) for kind, color in kinds.items()
+        ]
+        empty.legend(handles=marks, loc="center", frameon=False, title="bars: 95 % interval")
     for axes, (model, rows) in zip(panels, tables.items(), strict=False):
         for row in rows:
             if row["bytes"] is None:
@@ -171,6 +176,8 @@ def plot(tables: dict[str, list[Row]], path: Path) -> None:
 
 def _labels(axes: Any, rows: list[Row]) -> None:
     """Names beside their points, each where nothing lies yet; `edge` chooses first."""
+    from matplotlib import patheffects
+
     (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
     high_as, wide_as = 0.033 * (high - low), 0.022 * (right - left)  # of a line, of a letter
     placed: list[tuple[float, float, float]] = []
@@ -183,7 +190,9 @@ def _labels(axes: Any, rows: list[Row]) -> None:
         placed.append((begin, end, y))
         edge = row["method"] == "edge"
         style = {"color": "tab:red", "weight": "bold"} if edge else {"color": "tab:blue"}
-        axes.annotate(row["method"], (row["time"], row["gain"]), (begin, y), fontsize=7, va="center", **style)
+        around = [patheffects.withStroke(linewidth=2.5, foreground="white")]  # bars pass behind the letters
+        point = (row["time"], row["gain"])
+        axes.annotate(row["method"], point, (begin, y), fontsize=7, va="center", path_effects=around, zorder=9, **style)
 
 
 def _text(value: float | None) -> str:

@@ -21,7 +21,7 @@ from edgexai.fleet.findings import Watch
 from edgexai.fleet.ingest.ingest import read
 from edgexai.fleet.store.journal import Arrival
 from edgexai.fleet.store.store import Store
-from edgexai.fleet.web.page import application
+from edgexai.fleet.web.page import Shows, application
 from edgexai.fleet.web.view import View
 from edgexai.heatmap import encode
 from edgexai.messaging.messages import pack_heatmap, topic
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         begun = time.monotonic()
         view.catch_up()
         said["start_s"] = time.monotonic() - begun
-        app = application(view, "mqtt://127.0.0.1:1", watch=Watch(Path(folder), store.last_id, lambda _: []))
+        app = application(view, "mqtt://127.0.0.1:1", Shows(Watch(Path(folder), store.last_id, lambda _: [])))
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
         thread = threading.Thread(target=server.run)
         thread.start()

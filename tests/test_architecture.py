@@ -181,3 +181,21 @@ def test_arrays_are_read_in_one_place_alone() -> None:
         and node.value.id in ("np", "numpy")
     ]
     assert found == []
+
+
+MOST_PARAMETERS = {"edgexai.fleet": 6, "edgexai": 8}
+NAMED = {"edgexai.heatmap.encoding.encode", "edgexai.relevance.attach.attach"}
+"""What users call with names alone: what a frame says, and what an explainer is asked for."""
+
+
+def test_no_function_takes_more_than_a_handful() -> None:
+    many = []
+    for path in sorted((ROOT / "edgexai").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        most = next(most for room, most in MOST_PARAMETERS.items() if module.startswith(room))
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                named = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                if len([n for n in named if n not in ("self", "cls")]) > most:
+                    many.append(f"{module}.{node.name}")
+    assert set(many) == NAMED

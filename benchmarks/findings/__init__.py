@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.findings import bias, drift, shortcuts, sick, trials
+from benchmarks.findings import bias, drift, shortcuts, sick, slow, trials
 from benchmarks.findings.cases import artefacts, make, read
 from benchmarks.findings.shortcuts import USED
 
@@ -25,6 +25,7 @@ TABLES: dict[str, dict[str, Table]] = {
     "shortcuts": {"shortcuts": shortcuts.overall, "artefacts": shortcuts.by_artefact},
     "trials": {"trials": trials.table, "possible": trials.possible},
     "sick": {"sick": sick.table, "confused": sick.confused},
+    "slow": {"slow": slow.table},
     "drift": {"drift": drift.table},
     "bias": {"bias": bias.table},
 }
@@ -49,17 +50,11 @@ def run(args: argparse.Namespace) -> int:
     args.output.mkdir(parents=True, exist_ok=True)
     name = "findings" if args.measure == "shortcuts" else args.measure
     with (args.output / f"{name}.jsonl").open("w") as file:
-        for data in args.data or ["mnist"]:
-            for seed in args.seed or [10, 11, 12]:
-                all_of = ["clean"] if args.measure == "sick" else ["clean", *artefacts(data)]
-                for artefact in args.artefact or all_of:
-                    path = make(data, artefact, seed, args.output, args.shared)
-                    which = sick.cases(path, sick.TAUGHT) if args.teach else measured(args.measure, path, args.trials)
-                    for row in which:
-                        rows.append(row)
-                        print(json.dumps(row), file=file, flush=True)
-                        if args.json:
-                            print(json.dumps(row), flush=True)
+        for row in slow.fleets() if args.measure == "slow" else of_networks(args):
+            rows.append(row)
+            print(json.dumps(row), file=file, flush=True)
+            if args.json:
+                print(json.dumps(row), flush=True)
     if args.teach:
         args.teach.write_text(sick.taught(rows), "utf-8")
     if args.json:
@@ -67,6 +62,16 @@ def run(args: argparse.Namespace) -> int:
     shown = [args.measure, *["trials"] * args.trials]
     print("\n\n".join(table(rows) for measure in shown for table in TABLES[measure].values()))
     return 0
+
+
+def of_networks(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The rows of every data set, seed and artefact."""
+    for data in args.data or ["mnist"]:
+        for seed in args.seed or [10, 11, 12]:
+            all_of = ["clean"] if args.measure == "sick" else ["clean", *artefacts(data)]
+            for artefact in args.artefact or all_of:
+                path = make(data, artefact, seed, args.output, args.shared)
+                yield from sick.cases(path, sick.TAUGHT) if args.teach else measured(args.measure, path, args.trials)
 
 
 def measured(what: str, path: Path, tried: bool) -> Iterator[dict[str, Any]]:

@@ -58,7 +58,7 @@ def draws(path: Path) -> Iterator[dict[str, Any]]:
             one = replace(one, group=np.repeat(["a", "b"], EACH))
             (found,) = biases(one)
             row = {k: about[k] for k in ("data", "artefact", "seed")} | {"kind": kind, "effect": effect}
-            yield row | {"draw": draw, "p": found.p}
+            yield row | {"draw": draw, "p": float(f"{found.p:.6g}")}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

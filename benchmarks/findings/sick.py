@@ -92,7 +92,7 @@ def cases(path: Path, which: range = MEASURED) -> Iterator[dict[str, Any]]:
                 evidence = replace(evidence, node=np.char.mod("n%02d", who))
                 own = evidence.node == "n00"
                 peers = peers_of(evidence, own, strangest(evidence))
-                p = difference(views(evidence), peers, own).p
+                p = float(f"{difference(views(evidence), peers, own).p:.6g}")
                 named = diagnosis(evidence, own, peers) if p <= FIRST else ""
                 row = {k: about[k] for k in ("data", "seed")} | {"sickness": name, "case": case, "after": after}
                 row |= {"found": bool(named), "named": named, "right": named.startswith(name), "p": p, "each": each}

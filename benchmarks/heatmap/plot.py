@@ -23,6 +23,7 @@ COLOURS = {
     "AVIF": "#d17b9f",
 }
 COMPOSITE = "epsilon_plus_flat"
+TICKS = (20, 50, 100, 300, 1000)
 
 
 def plots(rows: list[Row], directory: Path) -> None:
@@ -49,6 +50,8 @@ def _rate(axis: Any, rows: list[Row], left: bool) -> None:
             size = [np.nan if m is None else m for m in r["median"]]
             axis.plot(size, TARGETS, "o-", ms=4, lw=1, color=COLOURS[r["codec"]], label=r["codec"])
     axis.set(xscale="log", ylim=(0.7, 1.005), xlim=(14, 3000), xlabel="bytes")
+    axis.set_xticks(TICKS, [str(t) for t in TICKS])
+    axis.minorticks_off()
     if left:
         axis.set_ylabel("cosine to the map\n(median; band: to the lowest tenth)")
 

@@ -34,6 +34,7 @@ PAGE = Page(
             f"{COMMAND} --measure sick --data mnist --data digits --seed 40 --seed 41 --seed 42",
             f"{COMMAND} --measure sick --data cifar --seed 40",
         ),
+        "slow": (f"{COMMAND} --measure slow",),
         "drift": (f"{COMMAND} --measure drift --data digits --seed 31",),
         "bias": (f"{COMMAND} --measure bias --data digits --seed 40 --artefact cast",),
     },

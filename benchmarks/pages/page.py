@@ -76,8 +76,9 @@ class Page:
         """Run a measure's commands in ``work``; ConfigError with the last line of what went wrong."""
         rows = []
         for command in self.measures[name]:
+            program, words = _parts(command)
             done = subprocess.run(
-                [_placed(word, [*folders, work]) for word in _words(command)],
+                [*program, *(_placed(word, [*folders, work]) for word in words)],
                 cwd=work,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.PIPE,
@@ -91,12 +92,16 @@ class Page:
         return rows
 
 
-def _words(command: str) -> list[str]:
-    """A command as it is printed, for this interpreter."""
+def _parts(command: str) -> tuple[list[str], list[str]]:
+    """A command as it is printed, for this interpreter: the program, and what may name files. The name of a benchmark
+    is part of the program, since what it makes may lie in a folder of that name."""
     first, *rest = shlex.split(command)
     if first == "edgexai":
-        return [sys.executable, "-m", "edgexai", *rest]
-    return [sys.executable if first == "python" else str(ROOT / first), *rest]
+        return [sys.executable, "-m", "edgexai"], rest
+    if first == "python":
+        own = 3 if rest[0] == "-m" else 0
+        return [sys.executable, *rest[:own]], rest[own:]
+    return [str(ROOT / first)], rest
 
 
 def _placed(word: str, folders: Iterable[Path]) -> str:

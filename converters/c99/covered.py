@@ -1,6 +1,6 @@
 """Which operators firmware covers: `python -m converters.c99.covered` writes the table of `docs/firmware.md`."""
 
-from converters.c99.back.reading import EXTREMES, LARGEST, LAYERS, MEANS, MOVES, POOLS, SAME, SUMS
+from converters.c99.back.reading import EXTREMES, LARGEST, LAYERS, MEANS, MOVES, POOLS, PRODUCTS, SAME, SUMS
 from converters.c99.lower import TABLE
 from converters.c99.operators.floats import FLOATS
 from converters.c99.rewriting import INTEGER, ONE_FORM
@@ -15,7 +15,8 @@ BACK = (
     LAYERS
     | (EXTREMES | LARGEST | MEANS | POOLS | SUMS)
     | (MOVES | SAME | WRITTEN)
-    | {OpKind.MUL, OpKind.QUANTIZE, OpKind.SOFTMAX, OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM}
+    | (PRODUCTS | {OpKind.MUL, OpKind.QUANTIZE, OpKind.SOFTMAX, OpKind.RESIZE_BILINEAR})
+    | {OpKind.SVDF, OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM}
 )
 
 

@@ -1,65 +1,26 @@
 """write: a `.tflite` -> a directory of C99 sources that predict as TensorFlow Lite Micro does, bit for bit."""
 
-import json
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from converters.c99 import manifest, project, uses
+from converters.c99 import folder, manifest, project, sources, uses
 from converters.c99.back import Explaining, explanation, float_explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
-from converters.c99.lowering import PORT_TYPES, Lowering
 from converters.c99.memory import Placement, aligned, placed
 from converters.c99.recompute import within
-from converters.c99.schedule import Constant, Schedule
+from converters.c99.schedule import Schedule
 from converters.c99.text import Tables, calls
-from edgexai.errors import ConfigError, DataError
+from edgexai.errors import ConfigError
 from edgexai.graph import Graph, load
-from edgexai.graph.ir import NUMPY
 from edgexai.graph.write import fingerprint
 from edgexai.relevance.composite_file import composite_of
 
-SIZES = {"float": 4, "int32_t": 4, "int16_t": 2}
-"""Bytes of what a port takes, where it is more than one."""
-STANDARD = {
-    *(
-        "assert",
-        "complex",
-        "ctype",
-        "errno",
-        "fenv",
-        "float",
-        "inttypes",
-        "iso646",
-        "limits",
-        "locale",
-        "math",
-        "setjmp",
-    ),
-    *(
-        "signal",
-        "stdarg",
-        "stdbool",
-        "stddef",
-        "stdint",
-        "stdio",
-        "stdlib",
-        "string",
-        "tgmath",
-        "time",
-        "wchar",
-        "wctype",
-    ),
-}
-"""Headers of C, in front of which a model's own would be found."""
 KERNELS = files("converters.c99").joinpath("kernels")
 
 
@@ -114,10 +75,7 @@ def write(
     not take, a folder with files of others, a frame that is too small, or RAM in which nothing runs; DataError for
     samples that do not fit.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
-    if name in STANDARD or name == "selftest" or name.startswith(("exai", "edgexai")):
-        raise ConfigError(f"name {name!r} is that of a header or source that firmware has already; choose another")
+    folder.check(name)
     graph = graph if isinstance(graph, Graph) else load(graph)
     low = lower(graph, floats)
     plan = schedule(low)
@@ -127,7 +85,7 @@ def write(
     tables = Tables(f"{name}_table")
     body = calls(plan, placement, tables)
     predict_constants = tables.bytes
-    ports = Ports.of(low.graph)
+    ports = sources.Ports.of(low.graph)
     explained: list[str] = []
     explain_arena: int | None = None
     shape: tuple[int, ...] = ()
@@ -187,24 +145,24 @@ def write(
         explained += [f"#define {name.upper()}_STATE {size} /* bytes of the state */"]
         explained += [f"\n/* {about} */", f"{prototype};\n"]
         body = [*body, "}", "", f"{prototype} {{", "    int8_t *const a = arena->bytes;"]
-        body += _reset(low, placement, tables)
+        body += sources.reset(low, placement, tables)
     arena = max(placement.size, (explain_arena or 0) if low.states else 0)
     out: dict[str, str] = {
-        f"{name}.h": _header(name, ports, arena, bool(low.states), floats).replace(
+        f"{name}.h": sources.header(name, ports, arena, bool(low.states), floats).replace(
             "\n#ifdef __cplusplus\n}", "\n".join(explained) + "\n#ifdef __cplusplus\n}"
         ),
-        f"{name}.c": _source(name, ports, tables, body, framed is not None, floats),
+        f"{name}.c": sources.source(name, ports, tables, body, framed is not None, floats),
         manifest.NAME: manifest.manifest(
             low.graph, name, arena, explain_arena, shape, explains, frame, bool(low.states)
         ),
         **project.texts(name, ports.inputs, ports.outputs, arena, tables.bytes, explains is not None, frame),
     }
     if samples is not None:
-        out["selftest.c"] = _selftest(name, low.graph, samples, expected, maps, bool(low.states), floats)
+        out["selftest.c"] = sources.selftest(name, low.graph, samples, expected, maps, bool(low.states), floats)
     root = Path(directory)
-    _clear(root, out)
-    for folder in ("src", "zephyr"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
+    folder.clear(root, out)
+    for inside in ("src", "zephyr"):
+        (root / inside).mkdir(parents=True, exist_ok=True)
     for relative, text in out.items():
         (root / relative).write_text(text, "utf-8")
     kernels = sorted(f.name for f in KERNELS.iterdir() if f.name.endswith((".c", ".h")))
@@ -214,7 +172,12 @@ def write(
     for file, content in encoder.items():
         (root / "src" / file).write_bytes(content)
     (root / "src" / uses.NAME).write_text(uses.header(whole), "utf-8")
-    written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels), *(f"src/{file}" for file in encoder))
+    written = (
+        *sorted(out),
+        f"src/{uses.NAME}",
+        *(f"src/{kernel}" for kernel in kernels),
+        *(f"src/{file}" for file in encoder),
+    )
     return Firmware(
         name=name,
         arena=placement.size,
@@ -228,140 +191,6 @@ def write(
         explanation=whole,
         room=room,
         predict_constants=predict_constants,
-        port_bytes=sum(n * SIZES.get(kind, 1) for kind, n in (*ports.inputs, *ports.outputs)),
+        port_bytes=sum(n * sources.SIZES.get(kind, 1) for kind, n in (*ports.inputs, *ports.outputs)),
         relevance=prod(shape) if whole is not None else 0,
     )
-
-
-def _clear(root: Path, out: Mapping[str, str]) -> None:
-    """Take away what an earlier run wrote here; anybody else's files stay, and are not written over."""
-    try:
-        earlier = str(json.loads((root / manifest.NAME).read_text("utf-8"))["name"])
-    except OSError:
-        if there := sorted(name for name in out if (root / name).exists()):
-            raise ConfigError(
-                f"{root} holds {there[0]!r} already, which no firmware wrote; choose another folder"
-            ) from None
-        return
-    except (ValueError, TypeError, KeyError):
-        raise ConfigError(f"{root / manifest.NAME} is damaged; choose another folder, or delete this one") from None
-    stale = [*out, "selftest.c", "report.md", "memory.svg"]
-    if re.fullmatch(r"[a-z][a-z0-9_]*", earlier):
-        stale += [f"{earlier}.c", f"{earlier}.h"]
-        stale += [f"{where}{earlier}_arduino.{end}" for where in ("", "src/") for end in "ch"]
-    ours = [path for form in ("exai*.[ch]", "edgexai_*.[ch]") for path in (root / "src").glob(form)]
-    for path in (*(root / name for name in stale), *ours):
-        path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class Ports:
-    """C type and number of values of each input and output."""
-
-    inputs: tuple[tuple[str, int], ...]
-    outputs: tuple[tuple[str, int], ...]
-
-    @staticmethod
-    def of(graph: Graph) -> "Ports":
-        """The ports of a graph."""
-        sizes = [[(PORT_TYPES[graph.tensors[t].dtype], prod(graph.tensors[t].shape)) for t in ts] for ts in
-                 (graph.inputs, graph.outputs)]  # fmt: skip
-        return Ports(tuple(sizes[0]), tuple(sizes[1]))
-
-    def signature(self) -> str:
-        """The arguments of `predict`."""
-        ins = [f"const {kind} *x{k}" for k, (kind, _) in enumerate(self.inputs)]
-        return ", ".join([*ins, *(f"{kind} *y{k}" for k, (kind, _) in enumerate(self.outputs))])
-
-
-def _reset(low: Lowering, placement: Placement, tables: Tables) -> list[str]:
-    """The statements that give every variable its first value."""
-    lines = []
-    for state, values in low.states.items():
-        at = f"a + {placement.offsets[state]}"
-        if np.all(values == values[0]):
-            lines.append(f"    memset({at}, {values[0]}, {values.size});")
-        else:
-            lines.append(f"    memcpy({at}, {tables.name(Constant(values))}, {values.size});")
-    return lines
-
-
-def _header(name: str, ports: Ports, arena: int, keeps: bool, floats: bool) -> str:
-    upper = name.upper()
-    use = "its content may be used otherwise between calls. One for each thread"
-    if keeps:
-        use = "it keeps the state of the stream between calls.\n * Reset it first. One for each stream"
-    sizes = [f"#define {upper}_X{k} {n} /* values of input {k} */" for k, (_, n) in enumerate(ports.inputs)]
-    sizes += [f"#define {upper}_Y{k} {n} /* values of output {k} */" for k, (_, n) in enumerate(ports.outputs)]
-    return "\n".join(
-        [
-            f"#ifndef {upper}_H",
-            f"#define {upper}_H",
-            "",
-            "#include <stdint.h>",
-            "",
-            "#ifdef __cplusplus",
-            'extern "C" {',
-            "#endif",
-            "",
-            *sizes,
-            f"#define {upper}_ARENA {max(arena, 8)} /* bytes of RAM while a function runs */",
-            "",
-            f"/* Working memory: the caller's, {use}. */",
-            f"typedef union {{\n    int64_t alignment;\n    int8_t bytes[{upper}_ARENA];\n}} {name}_arena;",
-            "",
-            f"/* The model's answer, {'in float32' if floats else 'bit for bit that of TensorFlow Lite Micro'}. */",
-            f"void {name}_predict({name}_arena *arena, {ports.signature()});",
-            "",
-            "#ifdef __cplusplus",
-            "}",
-            "#endif",
-            "",
-            "#endif",
-            "",
-        ]
-    )
-
-
-def _source(name: str, ports: Ports, tables: Tables, body: Sequence[str], frames: bool, floats: bool) -> str:
-    return "\n".join(
-        [
-            "/* Written by `edgexai firmware`: the model's constants, and the order in which kernels are called. */",
-            "",
-            f'#include "{name}.h"',
-            "",
-            *(['#include "edgexai_heatmap.h"'] if frames else []),
-            f'#include "{"exai_float.h" if floats else "exai.h"}"',
-            "",
-            *tables.lines,
-            "",
-            f"void {name}_predict({name}_arena *arena, {ports.signature()}) {{",
-            "    int8_t *const a = arena->bytes;",
-            "    (void)a;",
-            *body,
-            "}",
-            "",
-        ]
-    )
-
-
-def _selftest(
-    name: str,
-    graph: Graph,
-    samples: NDArray[Any],
-    expected: NDArray[Any] | None,
-    maps: NDArray[Any] | None,
-    keeps: bool,
-    floats: bool,
-) -> str:
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1 or expected is None:
-        raise DataError("a self-test needs a model of one input and one output, and what it answers to the samples")
-    arrays = []
-    for t, values in ((graph.inputs[0], samples), (graph.outputs[0], expected)):
-        tensor = graph.tensors[t]
-        wanted = np.dtype(NUMPY[tensor.dtype])
-        if values.dtype != wanted or values.size != len(samples) * prod(tensor.shape):
-            raise DataError(f"samples for {tensor.name!r} must be {wanted} of shape (n, {prod(tensor.shape)})")
-        arrays.append(values.reshape(len(samples), -1))
-    given = None if maps is None else maps.reshape(len(samples), -1).astype(np.float32)
-    return project.selftest(name, arrays[0], arrays[1], given, keeps, floats)

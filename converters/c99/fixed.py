@@ -4,7 +4,7 @@ Functions of one int8 (LOGISTIC, TANH, HARD_SWISH, RELU, QUANTIZE …) become ta
 integer arithmetic that the reference kernels do for each element.
 """
 
-from math import floor, frexp
+from math import floor, frexp, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,13 +198,33 @@ def abs_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArr
     return np.asarray(np.clip(y + out_zero, -128, 127), np.int8)
 
 
-def elu_table(scale: float, zero: int, out_scale: float, out_zero: int, is_real: bool = False) -> NDArray[np.int8]:
-    """ELU of every int8, in float32; ``is_real`` of a float operator between DEQUANTIZE and QUANTIZE, which divides."""
-    x = np.float32(scale) * (INT8 - zero).astype(np.float32)
-    y = np.where(x < 0, np.expm1(np.minimum(x, 0)), x)
-    y = y / np.float32(out_scale) if is_real else y * (np.float32(1) / np.float32(out_scale))
-    whole = np.sign(y) * np.floor(np.abs(y) + np.float32(0.5))
-    return np.clip(whole.astype(np.int64) + out_zero, -128, 127).astype(np.int8)
+def inverse_root(x: int) -> tuple[int, int]:
+    """(m, shift) with 1 / √x ≈ m · 2^(shift - 31), by five steps of Newton's method in Q3.28; 0 is taken as 1."""
+    if x <= 1:
+        return MOST, 0
+    down = 11
+    while x >= 1 << 29:
+        x, down = x // 4, down + 1
+    pairs = (31 - x.bit_length()) // 2 - 1
+    down -= pairs
+    given = np.int64(x << 2 * pairs) >> 1
+    half, root = divide(np.asarray(given), 1), np.asarray(np.int64(1 << 28))
+    for _ in range(5):
+        cube = saturated(high(high(root, root), root), 6)
+        root = saturated(high(root, 3 << 27) - high(half, cube), 3)
+    m = int(high(root, 1518500250))  # √½
+    return (m << -down, 0) if down < 0 else (m, -down)
+
+
+def rsqrt_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:
+    """RSQRT of every int8; 0 and what is below gives the largest."""
+    m, shift = multiplier(1.0 / (sqrt(scale) * out_scale))
+    table = np.full(256, 127, np.int8)
+    for k in range(1, 128 - zero):
+        root, by = inverse_root(k)
+        fine = scaled(np.asarray(np.int64(1)), root, by + 20)
+        table[k + zero + 128] = np.clip(scaled(fine, m, shift - 20) + out_zero, -128, 127)
+    return table
 
 
 def unsigned_table(scale: float, zero: int, out_scale: float, out_zero: int) -> NDArray[np.int8]:

@@ -6,8 +6,21 @@ What is not covered is refused by number and name; nothing is approximated.
 from collections.abc import Callable, Mapping, Sequence
 
 from converters.c99.lowering import PORT_TYPES, Lowering, copy_step, rename
-from converters.c99.operators import functions, layers, moves, pairs, pools, recurrent, states
+from converters.c99.operators import (
+    functions,
+    layers,
+    moves,
+    normalizing,
+    pairs,
+    pools,
+    products,
+    recurrent,
+    resizing,
+    states,
+    svdf,
+)
 from converters.c99.operators.floats import FLOATS
+from converters.c99.real_tables import FUNCTIONS
 from converters.c99.rewriting import rewritten
 from converters.c99.schedule import Buffer, Schedule
 from edgexai.errors import ModelError
@@ -102,7 +115,7 @@ TABLE: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
     OpKind.MINIMUM: pairs.extreme,
     OpKind.PRELU: pairs.prelu,
     OpKind.ABS: functions.table,
-    OpKind.ELU: functions.table,
+    **dict.fromkeys(FUNCTIONS, functions.table),
     OpKind.LOGISTIC: functions.table,
     OpKind.TANH: functions.table,
     OpKind.HARD_SWISH: functions.table,
@@ -114,10 +127,16 @@ TABLE: Mapping[OpKind, Callable[[Lowering, Op], None]] = {
     OpKind.GATHER: functions.rows,
     OpKind.EMBEDDING_LOOKUP: functions.rows,
     OpKind.ARG_MAX: functions.largest,
+    OpKind.ARG_MIN: functions.largest,
+    OpKind.L2_NORMALIZATION: normalizing.unit_length,
+    OpKind.SQUARED_DIFFERENCE: normalizing.squared_difference,
     OpKind.QUANTIZE: functions.quantization,
     OpKind.DEQUANTIZE: functions.quantization,
     OpKind.SOFTMAX: functions.softmax,
     **moves.MOVED,
+    OpKind.BATCH_MATMUL: products.matmul,
+    OpKind.RESIZE_BILINEAR: resizing.resize,
+    OpKind.SVDF: svdf.svdf,
     OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM: recurrent.lstm,
     OpKind.VAR_HANDLE: states.handle,
     OpKind.READ_VARIABLE: states.read,

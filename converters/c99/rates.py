@@ -83,6 +83,7 @@ CODE = {
     "exai_lstm.c": 1644,
     "exai_move.c": 180,
     "exai_mve.c": 0,
+    "exai_mve_depthwise.c": 0,
     "exai_mve_lists.c": 0,
     "exai_mve_wide.c": 0,
     "exai_pool.c": 1208,

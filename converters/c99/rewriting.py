@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from converters.c99.real_tables import FUNCTIONS
 from edgexai.graph import DType, Graph, Op, OpKind, Tensor
 
 VALID = 1
@@ -272,6 +273,24 @@ def _transposed(w: _Writer, op: Op) -> bool:
     return True
 
 
+def _dense(w: _Writer, op: Op) -> bool:
+    """A product with one constant matrix is a layer."""
+    a, b = op.inputs
+    weights = w.tensors[b]
+    q, shape = weights.quantization, weights.shape[-2:]
+    whole = weights.is_constant and weights.dtype == DType.INT8 and prod(weights.shape) == prod(shape)
+    if not whole or op.options.adjX or q is None or q.scale.size > 1 or np.any(q.zero_point):
+        return False
+    if w.tensors[a].is_constant or len(w.tensors[op.outputs[0]].shape) != len(w.tensors[a].shape):
+        return False
+    matrix = weights.array.reshape(shape)
+    matrix = np.ascontiguousarray(matrix if op.options.adjY else matrix.T)
+    w.tensors.append(replace(weights, shape=matrix.shape, data=matrix.reshape(-1).view(np.uint8)))
+    options = schema.FullyConnectedOptionsT(keepNumDims=True)
+    w.add(Op(OpKind.FULLY_CONNECTED, (a, len(w.tensors) - 1), op.outputs, options))
+    return True
+
+
 ROWS: Mapping[OpKind, Callable[[_Writer, Op], bool]] = {
     OpKind.DEPTH_TO_SPACE: _depth_to_space,
     OpKind.SPACE_TO_DEPTH: _space_to_depth,
@@ -281,13 +300,14 @@ ROWS: Mapping[OpKind, Callable[[_Writer, Op], bool]] = {
     OpKind.BROADCAST_TO: _broadcast,
     OpKind.REVERSE_V2: _reversed,
     OpKind.TILE: _tiled,
-    OpKind.ELU: _real_function,
+    **dict.fromkeys(FUNCTIONS, _real_function),
     OpKind.SELECT: _number,
     OpKind.SELECT_V2: _number,
     OpKind.TRANSPOSE_CONV: _transposed,
+    OpKind.BATCH_MATMUL: _dense,
 }
 """What each becomes; a row answers False where it does not know the form."""
-INTEGER = {OpKind.TRANSPOSE_CONV, OpKind.ELU, OpKind.SELECT, OpKind.SELECT_V2}
-"""Written as others in int8 alone."""
-ONE_FORM = {OpKind.ELU, OpKind.SELECT, OpKind.SELECT_V2}
+ONE_FORM = {OpKind.SELECT, OpKind.SELECT_V2, OpKind.BATCH_MATMUL, *FUNCTIONS}
 """Of which only one form has a row."""
+INTEGER = {OpKind.TRANSPOSE_CONV, *ONE_FORM}
+"""Written as others in int8 alone."""

@@ -116,5 +116,5 @@ def _is_float(name: str, step: Step) -> bool:
     if name[0] in "cgs" or step.function.startswith("exai_float"):  # flows of relevance, signs of maps, working space
         return True
     others = {("exai_quantize", 0), ("exai_dequantize", 4), ("exai_total", 0)}
-    others |= {("exai_whole", 0), ("exai_whole", 2), ("exai_table_rows", 3), ("exai_largest", 3)}
+    others |= {("exai_whole", 0), ("exai_whole", 2), ("exai_table_rows", 3), ("exai_largest", 3), ("exai_smallest", 3)}
     return (step.function, step.arguments.index(name)) in others

@@ -4,16 +4,17 @@ import base64
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edgexai.fleet.analysis.analyse import analysed
+from edgexai.fleet.analysis.analyse import RATE, SUSPECT, analysed
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.latencies import slow_nodes
-from edgexai.fleet.read import evidence, opened, trials
+from edgexai.fleet.read import Place, evidence, opened, places, trials
 from edgexai.fleet.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -25,19 +26,25 @@ SHOWN = 8
 REST = 4.0
 """How much longer than a look it takes until the next: where frames always come, looks have a fifth of a processor."""
 
+OURS = ("members", "probe", "senders", "reported")
+"""Parts of a finding that no page gets."""
+
 Answer = dict[str, Any]
 
 
 def newest(directory: Path, most: int = NEWEST) -> list[Answer]:
-    """The findings of a store's newest frames."""
-    return found(directory, evidence(directory, newest=most), slow_nodes(directory))
+    """The findings of a store's newest frames, and suspicions that are not sure enough to be reported."""
+    return found(directory, evidence(directory, newest=most), slow_nodes(directory), suspicions=True)
 
 
-def found(directory: Path, models: Sequence[Evidence], more: Sequence[Finding] = ()) -> list[Answer]:
+def found(
+    directory: Path, models: Sequence[Evidence], more: Sequence[Finding] = (), suspicions: bool = False
+) -> list[Answer]:
     """The findings of frames of a store, as JSON, the most urgent first; each with some frames that show it.
-    ``more`` are tests of what is in no frame.
+    ``more`` are tests of what is in no frame; with ``suspicions`` there is also what is not `reported`.
 
-    ``members`` are (id, score) of every frame of a suspected class, and no part of what is sent to a page.
+    What is no part of what is sent to a page: ``members``, (id, score) of every frame of a suspected class; ``probe``,
+    the suspicion as nodes try it; ``senders``, nodes that sent such frames, those first that sent most carriers.
     """
     answers = trials(directory)
 
@@ -45,13 +52,11 @@ def found(directory: Path, models: Sequence[Evidence], more: Sequence[Finding] =
         outcomes = answers.get((finding.model, finding.target or 0), [])
         return finding.tried(outcomes) if outcomes else finding
 
-    findings = analysed(models, tried=tried, more=more)
+    findings = analysed(models, tried=tried, suspicions=suspicions, more=more)
     with opened(directory) as store:
         frames = _frames(store, {m.id for f in findings for m in _strongest(f)})
-        fleets: dict[str, list[str]] = {}
-        for fleet, node in store.journal.names() | store.journal.totals(10_000_000).keys():
-            fleets.setdefault(node, []).append(f"{fleet}/{node}")
-    return [_described(finding, frames, fleets) for finding in findings]
+        where = places(store)
+    return [_described(finding, frames, where) for finding in findings]
 
 
 def key(finding: Finding) -> str:
@@ -70,10 +75,8 @@ def _strongest(finding: Finding) -> list[Any]:
     return sorted(finding.members, key=lambda member: -member.score)[:SHOWN]
 
 
-def _described(finding: Finding, frames: dict[int, bytes], fleets: dict[str, list[str]]) -> Answer:
+def _described(finding: Finding, frames: dict[int, bytes], where: dict[str, list[Place]]) -> Answer:
     said = finding.as_json()
-    said.pop("members", None)
-    said.pop("probe", None)
     shown = [
         {"id": m.id, "node": m.node, "score": m.score, "frame": base64.b64encode(frames[m.id]).decode()}
         for m in _strongest(finding)
@@ -81,8 +84,11 @@ def _described(finding: Finding, frames: dict[int, bytes], fleets: dict[str, lis
     ]
     said["carriers"] = sum(member.score > 0.5 for member in finding.members)
     said["members"] = tuple((member.id, member.score) for member in finding.members)
-    places = [[node] if "/" in node else fleets.get(node, []) for node in finding.nodes[:SHOWN]]
-    said["places"] = [place for some in places for place in some]
+    sent = Counter(member.node for member in finding.members)
+    carried = Counter(member.node for member in finding.members if member.score > 0.5)
+    said["senders"] = sorted(sent, key=lambda node: (-carried[node], -sent[node], node))
+    said["reported"] = finding.q <= RATE or finding.verdict == "confirmed"
+    said["places"] = ["/".join(place) for node in finding.nodes[:SHOWN] for place in where.get(node, [])]
     return {**said, "id": key(finding), "verdict": finding.verdict, "shown": shown}
 
 
@@ -90,19 +96,21 @@ def _frames(store: Store, ids: set[int]) -> dict[int, bytes]:
     return {one.id: one.frame for one in store.of(ids)}
 
 
-def without_members(finding: Answer) -> Answer:
+def for_page(finding: Answer) -> Answer:
     """What a page gets."""
-    return {name: value for name, value in finding.items() if name != "members"}
+    return {name: value for name, value in finding.items() if name not in OURS}
 
 
 @dataclass
 class Watch:
-    """``look`` finds what there is; it is called again when frames have come since, in whatever process it likes."""
+    """``look`` finds what there is; it is called again when frames have come since, in whatever process it likes.
+    ``suspicions`` are shortcuts that are worth a trial, reported or not."""
 
     directory: Path
     last_id: Callable[[], int]
     look: Callable[[Path], list[Answer]] = newest
     findings: list[Answer] = field(default_factory=list)
+    suspicions: list[Answer] = field(default_factory=list)
     computed: float | None = None
     took: float = 0.0
     _seen: int = -2
@@ -114,9 +122,11 @@ class Watch:
         if last == self._seen or time.time() - (self.computed or 0.0) < REST * self.took:
             return False
         begun = time.time()
-        findings = self.look(self.directory)
+        found = self.look(self.directory)
         with self._lock:
-            self.findings, self.computed, self.took, self._seen = findings, time.time(), time.time() - begun, last
+            self.findings = [one for one in found if one.get("reported", True)]
+            self.suspicions = [one for one in found if one.get("probe") and one["p"] <= SUSPECT]
+            self.computed, self.took, self._seen = time.time(), time.time() - begun, last
         return True
 
     def ids(self) -> set[str] | None:

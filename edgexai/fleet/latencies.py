@@ -1,6 +1,7 @@
 """What nodes say of their own latency, by model and device, for the analysis of health."""
 
 import json
+import time
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def latencies(directory: Path) -> list[Latencies]:
                 said.setdefault((fleet, node), {})[kind] = json.loads(text)
             if kind == "metrics":
                 at[fleet, node] = received
-    newest = max(at.values(), default=0.0)
+    latest = time.time() + DAY  # what came later came while the clock of this side was wrong, and is no measure of now
+    newest = max((received for received in at.values() if received < latest), default=0.0)
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     rows = []
     for (fleet, node), both in said.items():

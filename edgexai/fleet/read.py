@@ -11,12 +11,15 @@ from typing import Any
 from edgexai.errors import ConfigError, FrameError
 from edgexai.fleet.analysis.evidence import Evidence, gather
 from edgexai.fleet.store.bases import FOLDER, at_hand
+from edgexai.fleet.store.journal import NodeNote
 from edgexai.fleet.store.selection import Selection
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.heatmap import decode
 from edgexai.heatmap.basis import Basis
 from edgexai.intervention.trial import Outcome, outcome
 
+Place = tuple[str, str]
+"""Fleet and node."""
 MOST = 200_000
 """Newest frames of a model that are read at once."""
 
@@ -83,15 +86,32 @@ def newest(directory: Path) -> float:
         return store.last_time()
 
 
+def places(store: Store) -> dict[str, list[Place]]:
+    """Whom a node's name in a finding may mean, alone or behind its fleet's."""
+    found: dict[str, list[Place]] = {}
+    for fleet, node in sorted(store.journal.names() | store.journal.totals(10_000_000).keys()):
+        found.setdefault(node, []).append((fleet, node))
+        found[f"{fleet}/{node}"] = [(fleet, node)]
+    return found
+
+
+def outcomes(notes: Iterable[NodeNote]) -> dict[tuple[str, str, str, int], Outcome]:
+    """What nodes have found by the command `probe`, of all that they said: by fleet, node, model and class."""
+    found = {}
+    for fleet, node, kind, _, text in notes:
+        if kind.startswith("trial/"):
+            with suppress(FrameError):  # of another version
+                one = outcome(json.loads(text))
+                found[fleet, node, kind.removeprefix("trial/").rpartition("/")[0], one.target] = one
+    return found
+
+
 def trials(directory: Path) -> dict[tuple[str, int], list[Outcome]]:
-    """What nodes have found by the command `probe`, by model and class: the last of each node."""
+    """The same by model and class: the last of each node."""
     found: dict[tuple[str, int], list[Outcome]] = {}
     with opened(directory) as store:
-        for _, _, kind, _, text in store.journal.nodes(limit=1_000_000):
-            if kind.startswith("trial/"):
-                with suppress(FrameError):  # of another version
-                    one = outcome(json.loads(text))
-                    found.setdefault((kind.split("/")[1], one.target), []).append(one)
+        for (_, _, model, target), one in outcomes(store.journal.nodes(limit=1_000_000)).items():
+            found.setdefault((model, target), []).append(one)
     return found
 
 

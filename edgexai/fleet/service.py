@@ -7,13 +7,13 @@ import threading
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from edgexai.errors import ConfigError
 from edgexai.fleet.alarms.speak import Speaker, Told
@@ -22,23 +22,21 @@ from edgexai.fleet.asked import Asked
 from edgexai.fleet.broker import EmbeddedBroker
 from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch, newest
-from edgexai.fleet.ingest.ingest import Ingest
+from edgexai.fleet.ingest.ingest import Ingest, Stream
 from edgexai.fleet.ingest.metrics import listen
-from edgexai.fleet.orders.command import send
-from edgexai.fleet.orders.trials import Trials, suspected
+from edgexai.fleet.orders.command import ask
+from edgexai.fleet.orders.trials import Trials, looked
 from edgexai.fleet.panels.questions import answered
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web.guard import LOOPBACK
-from edgexai.fleet.web.page import application
+from edgexai.fleet.web.page import Shows, application
 from edgexai.fleet.web.patience import PatientProtocol
 from edgexai.fleet.web.view import Decoded, View, decoded
 from edgexai.messaging.broker import Broker
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 log = logging.getLogger(__name__)
 
+ALL, NOBODY = Stream(), Told()
 COMPACT_EVERY = 15.0
 TRY_EVERY = 300.0  # seconds from one look for what nodes may try to the next
 LOOK_EVERY = 5.0  # seconds from the end of one look for findings to the next
@@ -55,35 +53,39 @@ class Where:
     store: Path
 
 
+@dataclass(frozen=True)
+class Page:
+    """Where the page is served (port 0 takes a free one); over HTTPS with ``tls``, a certificate and its key."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    tls: tuple[Path, Path] | None = None
+
+
 def serve(
     store: Path,
-    broker: Broker | None = None,
-    broker_port: int = 1883,
-    host: str = "127.0.0.1",
-    port: int = 8080,
-    worker: str | None = None,
-    share: str | None = None,
-    version: str = "auto",
-    fleet: str = "+",
+    broker: Broker | int = 1883,
+    page: Page = Page(),
+    stream: Stream = ALL,
+    told: Told = NOBODY,
     ready: Callable[[Where], None] | None = None,
-    tls: tuple[Path, Path] | None = None,
-    told: Told | None = None,
 ) -> None:
-    """Run until SIGTERM or Ctrl-C (call it in the main thread). Port 0 takes a free one; ``ready`` is told where.
-    With ``tls``, a certificate and its key, the page is served over HTTPS; ``told`` is who hears of findings.
+    """Run until SIGTERM or Ctrl-C (call it in the main thread).
 
-    Raises ConfigError if a port is taken, the store cannot be opened, or a certificate is none.
+    ``broker`` is one that is there, or the port of one that runs in this process (0: any); ``told`` is who hears of
+    findings; ``ready`` is told where the service listens. Raises ConfigError if a port is taken, the store cannot be
+    opened, or a certificate is none.
     """
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(host, port))
+        listener = stack.enter_context(_listen(page.host, page.port))
         opened = Store(store)
         stack.callback(opened.close)
         stack.callback(_move_all, opened)
-        if broker is None:
-            embedded = EmbeddedBroker(broker_port)
+        if isinstance(broker, int):
+            embedded = EmbeddedBroker(broker)
             embedded.start()
             stack.callback(embedded.stop)
-            broker, version = Broker.parse(embedded.url), "3.1.1"
+            broker, stream = Broker.parse(embedded.url), replace(stream, version="3.1.1")
         shown = Store(store)  # a connection of its own: the page must not hold up what is being stored
         stack.callback(shown.close)
         stopping = threading.Event()
@@ -93,7 +95,7 @@ def serve(
         view = View(shown, decode=_decoding(decoding), stopping=stopping)
         watch = Watch(store, shown.last_id, lambda directory: looking(newest, directory) or [])
         asked = Asked(lambda question: answering(answered, store, question), shown.last_id)
-        speaker = Speaker(told or Told(), watch, view)
+        speaker = Speaker(told, watch, view)
         stack.callback(speaker.close)
         duties = [
             Duty("heatmaps", 0.3, view.catch_up, decoding),
@@ -103,32 +105,19 @@ def serve(
             Duty("nodes", ANNOUNCE_EVERY, speaker.announce),
             Duty("alarms", ANNOUNCE_EVERY, speaker.alarms.tell),
         ]
-        if told is not None and told.signing is not None:
-            trying = Apart("trials", stopping)
-            stack.callback(trying.close)
-            given = Trials(
-                store, partial(_order, told.orders or broker, told.signing), lambda at: trying(suspected, at) or []
-            )
-            duties.append(Duty("trials", TRY_EVERY, given.once, trying))
+        if told.signing is not None:
+            orders = partial(ask, told.orders or broker, told.signing)
+            trials = Trials(store, orders, lambda: looked(store, watch.suspicions))
+            duties.append(Duty("trials", TRY_EVERY, trials.once))
         for duty in duties:
             stack.callback(duty.start().end)
-        ingest = Ingest(broker, opened.journal, fleet, worker or _worker_name(store), share, version)
+        ingest = Ingest(broker, opened.journal, stream)
         ingest.start()
         stack.callback(ingest.stop)
-        where = Where(f"{'http' if tls is None else 'https'}://{host}:{listener.getsockname()[1]}", broker.url, store)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                application(view, broker.url, ingest.meter, _names(host), watch, speaker.alarms, duties, asked),
-                log_level="warning",
-                access_log=False,
-                lifespan="off",
-                http=PatientProtocol,
-                timeout_keep_alive=5,
-                timeout_graceful_shutdown=3,
-                ssl_certfile=None if tls is None else tls[0],
-                ssl_keyfile=None if tls is None else tls[1],
-            )
-        )
+        scheme = "http" if page.tls is None else "https"
+        where = Where(f"{scheme}://{page.host}:{listener.getsockname()[1]}", broker.url, store)
+        shows = Shows(watch, asked, ingest.meter, speaker.alarms, duties)
+        server = _server(application(view, broker.url, shows, _names(page.host)), page.tls)
         stack.callback(stopping.set)
         _end_on_signals(server)
         stack.callback(_when(ingest.ended, lambda: setattr(server, "should_exit", True)))
@@ -142,17 +131,13 @@ def serve(
 def ingest_only(
     store: Path,
     broker: Broker,
-    worker: str,
-    share: str | None = None,
-    version: str = "auto",
-    fleet: str = "+",
-    host: str = "127.0.0.1",
-    metrics_port: int | None = None,
+    stream: Stream,
+    metrics: tuple[str, int] | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """A worker that fills a store until SIGTERM or Ctrl-C; start as many as the stream needs.
 
-    With ``metrics_port`` (0: any) it answers /metrics. ``ready`` is told what it does, and where it answers.
+    With ``metrics``, host and port (0: any), it answers /metrics. ``ready`` is told what it does, and where it answers.
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -161,27 +146,36 @@ def ingest_only(
         opened = Store(store)
         stack.callback(opened.close)
         stack.callback(Duty("store", COMPACT_EVERY, lambda: _move_all(opened, COMPACT_FROM)).start().end)
-        ingest = Ingest(broker, opened.journal, fleet, worker, share, version)
-        if metrics_port is not None:
-            server = listen(host, metrics_port, ingest.meter.text)
+        ingest = Ingest(broker, opened.journal, stream)
+        if metrics is not None:
+            server = listen(*metrics, ingest.meter.text)
             stack.callback(server.shutdown)
             if ready is not None:
-                ready(f"metrics http://{host}:{server.server_address[1]}/metrics")
+                ready(f"metrics http://{metrics[0]}:{server.server_address[1]}/metrics")
         ingest.start()
         stack.callback(ingest.stop)
         if ready is not None:
-            ready(f"worker {worker} fills {store} from {broker.url}")
+            ready(f"worker {ingest.meter.worker} fills {store} from {broker.url}")
         while not (stop.wait(0.2) or ingest.ended.is_set()):
             pass
     if ingest.error is not None:
         raise ingest.error
 
 
-def _order(
-    broker: Broker, key: "Ed25519PrivateKey", fleet: str, node: str, parameters: dict[str, Any]
-) -> dict[str, Any]:
-    """What a node replies to `probe`."""
-    return send(broker, key, fleet, node, "probe", parameters, patience=10.0)
+def _server(app: ASGIApp, tls: tuple[Path, Path] | None) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            http=PatientProtocol,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=3,
+            ssl_certfile=None if tls is None else tls[0],
+            ssl_keyfile=None if tls is None else tls[1],
+        )
+    )
 
 
 def _names(host: str) -> list[str] | None:
@@ -201,8 +195,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _worker_name(store: Path) -> str:
-    # the same at every start: the broker keeps messages for a client that it knows, and for ever if none comes back
+def worker_name(store: Path) -> str:
+    """A worker's, the same at every start: the broker keeps messages for a client that it knows, and for ever if none
+    comes back."""
     return f"{socket.gethostname()}-{zlib.crc32(str(store.resolve()).encode()):08x}"
 
 

@@ -24,6 +24,8 @@ WAYS = {
 }
 ENOUGH = 0.3
 """Effect from which a suspicion is confirmed (docs/findings.md)."""
+MOST = 1000
+"""Hosts of a trial at most: nobody's counts drown those of others."""
 FEWEST, KEPT = 3, 24
 """Donors of a side before the first host is tried, and how many are kept of each."""
 
@@ -202,6 +204,7 @@ def outcome(said: Any) -> Outcome:
         )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         raise FrameError("the outcome of a trial is none; update the node") from None
-    if set(ways) != set(WAYS) or not all(0 <= c <= found.n for w in ways.values() for c in (w.suspected, w.ordinary)):
+    counts = [c for w in ways.values() for c in (w.suspected, w.ordinary)]
+    if set(ways) != set(WAYS) or not 0 <= found.n <= found.wanted <= MOST or not all(0 <= c <= found.n for c in counts):
         raise FrameError("the outcome of a trial counts what cannot be")
     return found

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from math import prod
 
 from edgexai._version import VERSION
@@ -66,48 +66,49 @@ def attach(
     if not isinstance(target, str):
         target = whole_number('target (an index, "predicted", "input" …)', target, 0)
     output = output if isinstance(output, str) else whole_number("output", output)
-    concepts, absorbed = _wanted(concepts), true_or_false("absorbed", absorbed)
+    wanted = _Wanted(chosen, target, grid, channels, output, _maps(concepts), true_or_false("absorbed", absorbed))
     of_type("precision", precision, str, '"float32", "int8" or "auto"')
     if precisions.asked(precision):
 
         def make(chosen_precision: str) -> Graph:
-            shares = precisions.shares(precision)
-            return _attached(
-                graph, chosen, target, grid, channels, output, chosen_precision, concepts, absorbed, shares
-            )
+            return _attached(graph, wanted, chosen_precision, precisions.shares(precision))
 
         explainer, table = precisions.fastest(graph, precision, make)
         said = {**json.loads(explainer.metadata[METADATA]), "measured": [asdict(row) for row in table]}
         return replace(explainer, metadata={**explainer.metadata, METADATA: json.dumps(said).encode()})
     one_of("precision", precision, ("float32", "int8", "auto"))
-    return _attached(graph, chosen, target, grid, channels, output, precision, concepts, absorbed)
+    return _attached(graph, wanted, precision)
 
 
-def _attached(
-    graph: Graph,
-    chosen: Composite,
-    target: str | int,
-    grid: tuple[int, int] | None,
-    channels: str,
-    output: str | int,
-    precision: str,
-    concepts: str | list[str] | None,
-    absorbed: bool,
-    shares: bool = True,
-) -> Graph:
+@dataclass(frozen=True)
+class _Wanted:
+    """What of an explainer does not depend on its precision, as `attach` takes it."""
+
+    composite: Composite
+    target: str | int
+    grid: tuple[int, int] | None
+    channels: str
+    output: str | int
+    concepts: str | list[str] | None
+    absorbed: bool
+
+
+def _attached(graph: Graph, wanted: _Wanted, precision: str, shares: bool = True) -> Graph:
     """What `attach` gives for one precision; ``shares`` lets large models hold a matrix once for both ways."""
+    chosen, grid = wanted.composite, wanted.grid
     source, graph = fingerprint(graph), settled(graph)
     build = Builder(graph)
     graph = builtin(graph, build)
-    begin = start(graph, build, target, output, chosen.start == "less mean")
+    begin = start(graph, build, wanted.target, wanted.output, chosen.start == "less mean")
     layers = canonical(graph, build, [begin.logits])
     stops = stop_tensors(layers, begin.logits, grid)
     stop = None if grid is None else stops[0]
-    back = propagate(layers, build, chosen, begin, stop, precision == "int8", absorbed, shares)
+    back = propagate(layers, build, chosen, begin, stop, precision == "int8", wanted.absorbed, shares)
     if begin.deviation is not None:
         _from_reconstruction(back, stops[0], grid, begin.deviation)
     added = {
-        name: _own(build, t) for name, t in zip(_names(stops), maps(back, stops, channels, begin.score), strict=True)
+        name: _own(build, t)
+        for name, t in zip(_names(stops), maps(back, stops, wanted.channels, begin.score), strict=True)
     }
     added |= {"target": _own(build, begin.target), "score": begin.score}
     if back.state:
@@ -115,15 +116,15 @@ def _attached(
     if back.taken is not None:
         added["absorbed"] = total(build, back.taken or [build.mul(begin.score, build.const(0.0))])
     parts: list[Part] = []
-    if concepts is not None:
-        added["concepts"], parts = channels_of(back, _layers(layers), begin.logits, concepts)
+    if wanted.concepts is not None:
+        added["concepts"], parts = channels_of(back, _layers(layers), begin.logits, wanted.concepts)
     outputs = [build.rename(t, name) for name, t in added.items()]
     about = {
         "composite": chosen.name,
         **({"start": chosen.start} if chosen.start != "logit" else {}),
-        "target": target,
+        "target": wanted.target,
         "grid": None if grid is None else list(build.shape(stops[0])[1:3]),
-        "channels": channels,
+        "channels": wanted.channels,
         "precision": precision,
         **({"outputs": list(added)} if list(added) != PLAIN else {}),
         **({"concepts": [asdict(part) for part in parts]} if parts else {}),
@@ -136,7 +137,7 @@ def _attached(
     return dynamic_range(explainer, len(graph.ops)) if precision == "int8" else explainer
 
 
-def _wanted(concepts: str | Sequence[str] | None) -> str | list[str] | None:
+def _maps(concepts: str | Sequence[str] | None) -> str | list[str] | None:
     if concepts is None or isinstance(concepts, str):
         return concepts
     if isinstance(concepts, Sequence) and all(isinstance(name, str) for name in concepts):

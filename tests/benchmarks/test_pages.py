@@ -81,6 +81,12 @@ def test_files_are_found_where_they_lie(small: Page, tmp_path: Path) -> None:
     assert page.measure("one", [folder], tmp_path) == [{}]
 
 
+def test_a_benchmark_is_no_file_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "findings").mkdir()
+    with pytest.raises(ConfigError, match="printed no JSON line"):  # what it makes lies there since its last run
+        Page("x", {"one": ("python -m benchmarks findings --help",)}, {}, docs=tmp_path).measure("one", [], tmp_path)
+
+
 def test_a_table_without_a_place_and_a_command_that_fails_are_told(small: Page, tmp_path: Path) -> None:
     lost = Page("x", small.measures, {**small.tables, "other": lambda lines: ""}, docs=tmp_path)
     with pytest.raises(ConfigError, match="do not agree about: other"):

@@ -116,7 +116,17 @@ FUNCTIONS = {
     "ELU": (None, None, None),
     "QUANTIZE": (None, None, schema.QuantizeOptionsT),
     "LEAKY_RELU": (None, None, schema.LeakyReluOptionsT),
+    "RSQRT": (None, None, None),
+    "L2_NORMALIZATION": (1 / 128, 0, schema.L2NormOptionsT),
+    "NEG": (0.03, 0, schema.NegOptionsT),
+    "EXP": (None, None, schema.ExpOptionsT),
+    "LOG": (None, None, None),
+    "SQRT": (None, None, None),
+    "GELU": (None, None, schema.GeluOptionsT),
 }
+LITERT = {"NEG", "EXP", "LOG", "SQRT", "GELU"}
+"""Which TensorFlow Lite Micro has in float32 alone, or not at all."""
+POSITIVE = {"LOG", "SQRT", "RSQRT"}
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
@@ -126,12 +136,15 @@ def test_functions_of_every_int8(name: str, seed: int) -> None:
     random = np.random.default_rng(seed)
     net = Net(random)
     scale, zero, options = FUNCTIONS[name]
-    x = net.map((1, 256), *((scale, zero) if name == "RELU6" else ()))
+    same, positive = (scale, zero) if name in ("RELU6", "NEG") else (), (None, -128) if name in POSITIVE else ()
+    x = net.map((1, 256), *(same or positive))
     made = None if options is None else options()
     if name == "LEAKY_RELU":
         made.alpha = float(random.uniform(0.01, 0.9))
+    if name == "GELU":
+        made.approximate = bool(random.integers(2))
     graph = net.finish(x, net.op(OpKind[name], [x], [net.map((1, 256), scale, zero)], made, 1))
-    micro = MicroInterpreter(serialize(graph))
+    micro = (Interpreter if name in LITERT else MicroInterpreter)(serialize(graph))
     with tempfile.TemporaryDirectory() as folder:
         every = np.arange(-128, 128).astype(np.int8)[None]
         assert np.array_equal(Native(graph, Path(folder))(every, (1, 256)), micro.run(every)[0])
@@ -172,9 +185,9 @@ def test_what_is_not_covered_is_refused_by_number_and_name(tmp_path: Path) -> No
 def test_an_operator_without_a_kernel_is_refused(tmp_path: Path) -> None:
     net = Net(np.random.default_rng(0))
     x = net.map((1, 4))
-    net.ops.append(Op(OpKind.EXP, (x,), (net.map((1, 4)),)))
-    with pytest.raises(UnsupportedOperator, match=r"EXP \(operator 0, "):
-        Native(net.finish(x, 1), tmp_path)
+    net.ops.append(Op(OpKind.CUMSUM, (x, net.ints(1)), (net.map((1, 4)),)))
+    with pytest.raises(UnsupportedOperator, match=r"CUMSUM \(operator 0, "):
+        Native(net.finish(x, 2), tmp_path)
 
 
 def test_a_limit_that_only_litert_knows(tmp_path: Path) -> None:

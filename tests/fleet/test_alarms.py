@@ -36,7 +36,7 @@ from edgexai.fleet.ingest.metrics import Meter
 from edgexai.fleet.store.decisions import decide, decisions
 from edgexai.fleet.store.journal import Arrival
 from edgexai.fleet.store.store import Store
-from edgexai.fleet.web.page import application
+from edgexai.fleet.web.page import Shows, application
 from edgexai.fleet.web.view import View
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.messages import topic
@@ -330,7 +330,7 @@ def test_every_metric_that_rules_and_dashboard_name_is_there(file: str, tmp_path
     watch.again()
     alarms = Alarms(tmp_path, lambda: [], [Channel("webhook")])
     duties = [Duty("findings", 1.0, watch.again, Apart("findings", threading.Event()))]
-    app = application(View(store), "mqtt://127.0.0.1:1", Meter("w"), watch=watch, alarms=alarms, duties=duties)
+    app = application(View(store), "mqtt://127.0.0.1:1", Shows(watch, meter=Meter("w"), alarms=alarms, duties=duties))
     text = TestClient(app, base_url="http://127.0.0.1").get("/metrics").text
     there = {re.split(r"[{ ]", line)[0] for line in text.splitlines() if not line.startswith("#")}
     named = set(re.findall(r"edgexai_\w+", (PLACE / file).read_text()))

@@ -20,7 +20,7 @@ from edgexai.cli import main
 from edgexai.errors import DataError
 from edgexai.fleet.keys.enrol import enrol
 from edgexai.fleet.orders.collect import CollectFailed, collect
-from edgexai.fleet.orders.command import NoReply, send
+from edgexai.fleet.orders.command import NoReply, Order, send
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.command import load_private, sign
 
@@ -36,7 +36,7 @@ class Told:
         self.broker, self.key, self.keys = broker, key, keys
 
     def __call__(self, do: str, **parameters: Any) -> Any:
-        return send(self.broker, self.key, "f", "n", do, parameters)
+        return send(self.broker, self.key, Order("f", "n", do, parameters))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         made = Told(Broker.parse(url), load_private(directory / "keys" / "command.key"), directory)
         for _ in range(30):  # a command that comes before the node is there is lost
             with suppress(NoReply):
-                send(made.broker, made.key, "f", "n", "ping", {}, patience=1.0)
+                send(made.broker, made.key, Order("f", "n", "ping"), patience=1.0)
                 break
         yield made
         one.terminate()

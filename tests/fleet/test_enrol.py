@@ -191,7 +191,7 @@ def test_a_request_under_another_name_or_damaged_is_refused(tmp_path: Path) -> N
     (tmp_path / "c.csr").write_text("nothing")
     for name, said in (("b", "it must be signed and ask for line/b"), ("c", "is no signing request")):
         with pytest.raises(ConfigError, match=said):
-            enrol(tmp_path / "keys", "line", [], ["localhost"], requests=[tmp_path / f"{name}.csr"])
+            enrol(tmp_path / "keys", "line", [tmp_path / f"{name}.csr"], ["localhost"])
     with pytest.raises(ConfigError, match="is there already"):
         request(tmp_path, "line", "a")
     with pytest.raises(ConfigError, match="longer than the 64 characters"):

@@ -24,7 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgexai.cli import main
 from edgexai.fleet.broker import EmbeddedBroker
 from edgexai.fleet.ingest import subscription
-from edgexai.fleet.ingest.ingest import Ingest
+from edgexai.fleet.ingest.ingest import Ingest, Stream
 from edgexai.fleet.ingest.subscription import Message, Subscription
 from edgexai.fleet.store.journal import Arrival, Journal
 from edgexai.fleet.store.store import Store
@@ -50,7 +50,7 @@ def until(true: Callable[[], bool], seconds: float = 20.0) -> bool:
 
 @contextmanager
 def ingest(port: int, journal: Journal, **options: str) -> Iterator[Ingest]:
-    one = Ingest(Broker.parse(f"mqtt://127.0.0.1:{port}"), journal, **options)
+    one = Ingest(Broker.parse(f"mqtt://127.0.0.1:{port}"), journal, Stream(**options))
     one.start()
     assert until(lambda: one.meter.connected)
     time.sleep(0.2)  # the subscription
@@ -375,3 +375,16 @@ def test_a_clock_that_jumps_a_day_changes_the_folder_and_nothing_else(tmp_path: 
     assert [s.sequence for s in store.since(-1)] == list(range(6))
     assert len({p.parent.name for p in tmp_path.rglob("*.parquet")}) == 2
     store.close()
+
+
+@needs_mosquitto
+def test_two_workers_of_one_name_are_told_so_and_do_not_end_each_others_connection_for_ever(
+    port: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journals = [Journal(tmp_path / name) for name in ("one", "other")]
+    with ingest(port, journals[0], worker="w") as one, ingest(port, journals[1], worker="w") as two:
+        both = (one._subscription, two._subscription)
+        assert until(lambda: max(s._failures for s in both) >= 3)  # and each pause may be twice as long as the last
+        assert "a --worker name and a certificate of its own" in caplog.text
+    for journal in journals:
+        journal.close()

@@ -1,6 +1,7 @@
 """Nodes whose latency or conservation leaves their peers': found where planted, and nowhere else."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +113,13 @@ def store(tmp_path: Path) -> Path:
 def test_peers_are_nodes_of_one_declared_device_that_are_still_there(store: Path) -> None:
     found = {one.device: list(one.node) for one in latencies(store)}
     assert found == {"nano": sorted(f"k{i}" for i in range(12)), "old": [f"m{i}" for i in range(8)]}
+
+
+def test_a_node_that_was_heard_while_the_clock_was_wrong_hides_no_other(store: Path) -> None:
+    one = Store(store)
+    one.journal.add([], (), notes("future", 40.0, "nano", time.time() + 1e8))
+    one.close()
+    assert len(latencies(store)[0].node) == 13
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from edgexai.fleet.ingest.offline import take_in
 from edgexai.fleet.store.decisions import FILE, decide, decisions
 from edgexai.fleet.store.labels import FOLDER
 from edgexai.fleet.store.store import Store
-from edgexai.fleet.web.page import application
+from edgexai.fleet.web.page import Shows, application
 from edgexai.fleet.web.view import View
 
 MODEL = "00" * 8
@@ -49,7 +49,7 @@ def view(watch: Watch) -> View:
 
 @pytest.fixture
 def client(view: View, watch: Watch) -> TestClient:
-    return TestClient(application(view, "mqtt://127.0.0.1:1", watch=watch), base_url="http://127.0.0.1")
+    return TestClient(application(view, "mqtt://127.0.0.1:1", Shows(watch)), base_url="http://127.0.0.1")
 
 
 def test_a_planted_shortcut_is_the_first_finding_with_the_frames_that_carry_it(
@@ -116,7 +116,7 @@ def test_a_form_of_another_site_decides_nothing(client: TestClient) -> None:
 @given(st.binary(max_size=300))
 @settings(max_examples=60, deadline=None)
 def test_no_bytes_break_the_answer(view: View, watch: Watch, content: bytes) -> None:
-    client = TestClient(application(view, "mqtt://127.0.0.1:1", watch=watch), base_url="http://127.0.0.1")
+    client = TestClient(application(view, "mqtt://127.0.0.1:1", Shows(watch)), base_url="http://127.0.0.1")
     answer = client.post("/api/decisions", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
 
@@ -130,7 +130,7 @@ def test_a_store_that_is_gone_is_an_error_of_ours(tmp_path: Path) -> None:
 
 @pytest.fixture
 def page(view: View, watch: Watch) -> Iterator[str]:
-    with serving(application(view, "mqtt://127.0.0.1:1", watch=watch)) as address:
+    with serving(application(view, "mqtt://127.0.0.1:1", Shows(watch))) as address:
         yield address
 
 

@@ -29,7 +29,7 @@ from edgexai.fleet.sampling import Range, of_ids, sample
 from edgexai.fleet.store.labels import FOLDER, labels, model_names
 from edgexai.fleet.store.store import Store
 from edgexai.fleet.web import waiting
-from edgexai.fleet.web.page import application
+from edgexai.fleet.web.page import Shows, application
 from edgexai.fleet.web.view import View
 
 MODEL = "00" * 8
@@ -199,7 +199,7 @@ def client(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
         Asked(lambda question: answered(watch.directory, question), watch.last_id),
         View(Store(watch.directory)),
     )
-    one = TestClient(application(view, "mqtt://127.0.0.1:1", watch=watch, asked=asked), base_url="http://127.0.0.1")
+    one = TestClient(application(view, "mqtt://127.0.0.1:1", Shows(watch, asked)), base_url="http://127.0.0.1")
 
     def ask(path: str) -> Any:
         for _ in range(3):

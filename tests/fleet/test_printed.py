@@ -26,7 +26,7 @@ from mosquitto import free_port, needs_mosquitto, plain_configuration, running
 from printed import Command, furnish, is_furnished, placed, printed, runs_alone
 
 from edgexai.cli import main
-from edgexai.fleet.orders.command import NoReply, send
+from edgexai.fleet.orders.command import NoReply, Order, send
 from edgexai.fleet.store.users import add
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.command import load_private
@@ -101,7 +101,7 @@ class Line3:
         key = load_private(self.folder / "command.key")
         for _ in range(30):
             with suppress(NoReply):
-                send(broker, key, "line3", node, "ping", {}, patience=1.0)
+                send(broker, key, Order("line3", node, "ping"), patience=1.0)
                 return
         raise AssertionError(f"{node} does not answer")
 

@@ -26,13 +26,13 @@ from edgexai.audit.evidence import Evidence
 from edgexai.audit.sections import clever_hans
 from edgexai.cli import main
 from edgexai.cli.fleet import serve
-from edgexai.cli.fleet.serve import _told
+from edgexai.cli.fleet.serve import told
 from edgexai.errors import ConfigError
 from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.ingest.ingest import Ingest, read
 from edgexai.fleet.keys.enrol import Terms, enrol
-from edgexai.fleet.orders.command import NoReply, send
-from edgexai.fleet.orders.trials import FILE, Suspected, Trials, suspected
+from edgexai.fleet.orders.command import NoReply, Order, send
+from edgexai.fleet.orders.trials import FILE
 from edgexai.fleet.read import evidence, trials
 from edgexai.fleet.store.journal import Journal
 from edgexai.fleet.store.lines import rows
@@ -126,7 +126,7 @@ def test_a_node_tries_suspicions_and_the_fleet_shows_what_it_found(place: Path, 
             key, broker = load_private(place / "keys" / "command.key"), Broker.parse(url)
             for _ in range(30):  # a command that comes before the node is there is lost
                 with suppress(NoReply):
-                    send(broker, key, "f", "n", "ping", {}, patience=1.0)
+                    send(broker, key, Order("f", "n", "ping"), patience=1.0)
                     break
             for target in (tagged.CLASS, tagged.CLEAN):
                 order = [json.dumps({**suspicion(place, target), "count": 40}), "--fleet", "f", "--node", "n"]
@@ -135,10 +135,10 @@ def test_a_node_tries_suspicions_and_the_fleet_shows_what_it_found(place: Path, 
                 deadline, told = time.monotonic() + 60, {}
                 while told.get("n") != 40 and time.monotonic() < deadline:
                     time.sleep(0.3)
-                    reply = send(broker, key, "f", "n", "probe", {})
+                    reply = send(broker, key, Order("f", "n", "probe"))
                     (told,) = [t for t in reply["result"]["trials"] if t["class"] == target]
                 assert told["n"] == 40
-            explained = send(broker, key, "f", "n", "metrics", {})["result"]["explained"]
+            explained = send(broker, key, Order("f", "n", "metrics"))["result"]["explained"]
             assert explained <= 2  # donors were explained for the trial; their heatmaps did not leave
             deadline = time.monotonic() + 20
             while len(trials(place / "store")) < 2 and time.monotonic() < deadline:
@@ -247,7 +247,7 @@ def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_
     fleet = ["fleet", "--store", str(tmp_path / "store"), "--broker", url, "--port", "0", *own("fleet")]
     fleet += ["--try-suspicions", str(keys / "command.key")]
     with pytest.raises(ConfigError, match="would end its connection; give --operator-certificate"):
-        _told(parsed(fleet))
+        told(parsed(fleet))
     fleet += ["--operator-certificate", str(keys / "operator.pem"), "--operator-key", str(keys / "operator.key")]
     quick = "from edgexai.cli import main; from edgexai.fleet import service; service.TRY_EVERY = 2; main({})"
     with running(keys / "mosquitto.conf", port):
@@ -255,7 +255,7 @@ def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_
         operator = Broker.parse(url, False, *(keys / name for name in ("ca.pem", "operator.pem", "operator.key")))
         for _ in range(30):  # an order that comes before the node is there is lost
             with suppress(NoReply):
-                send(operator, load_private(keys / "command.key"), "f", "n", "ping", {}, patience=1.0)
+                send(operator, load_private(keys / "command.key"), Order("f", "n", "ping"), patience=1.0)
                 break
         service = subprocess.Popen([sys.executable, "-c", quick.format(fleet)])
         try:
@@ -267,8 +267,8 @@ def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_
                 process.terminate()
                 process.wait(20)
     assert _tried(tmp_path / "store") == ["confirmed"]
-    (order,) = rows(tmp_path / "store" / FILE)
-    assert (order["node"], order["do"], order["class"]) == ("n", "probe", tagged.CLASS)
+    orders = [(o["node"], o["do"], o["class"], o["outcome"]) for o in rows(tmp_path / "store" / FILE)]
+    assert orders == [("n", "probe", tagged.CLASS, said) for said in ("asked", "taken")]
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -286,39 +286,3 @@ def _tried(store: Path) -> list[str]:
         for one in outcomes
         if target == tagged.CLASS and one.done
     ]
-
-
-def test_nobody_is_asked_twice_and_a_node_tries_one_suspicion_at_a_time(tmp_path: Path) -> None:
-    now, asked, refuses = [1000.0], [], ["b"]
-
-    def send(fleet: str, node: str, said: dict[str, Any]) -> dict[str, Any]:
-        asked.append((node, said["class"]))
-        assert (fleet, said["count"]) == ("f", 100)
-        if node == "c":
-            raise NoReply("f/c did not answer")
-        return {"ok": node not in refuses, "error": "not allowed"}
-
-    nodes = tuple(("f", node) for node in "abc")
-    both = [Suspected("m", target, {"class": target}, nodes) for target in (8, 3)]
-
-    def begun() -> Trials:
-        return Trials(tmp_path, send, lambda _: both, lambda: now[0])
-
-    service = begun()
-    assert service.once() == 1  # b refuses, c is away
-    assert asked == [("a", 8), ("b", 8), ("c", 8)]
-    assert service.once() == begun().once() == 0
-    now[0] += 3601
-    (tmp_path / FILE).open("a").write('{"time": 1}\n[]\nno JSON')
-    assert begun().once() == 1
-    assert asked[3:] == [("b", 8), ("c", 8), ("a", 3)]
-    now[0] += 86_401
-    refuses.clear()
-    assert begun().once() == 2
-    assert asked[6:] == [("a", 8), ("b", 8), ("c", 8)]
-    assert not suspected_in(tmp_path / "empty")
-
-
-def suspected_in(store: Path) -> list[Suspected]:
-    Journal(store).close()
-    return suspected(store)

@@ -23,7 +23,7 @@ from edgexai.fleet.store.users import add
 from edgexai.fleet.web import waiting
 from edgexai.fleet.web.guard import Guard
 from edgexai.fleet.web.login import OWN, Door
-from edgexai.fleet.web.page import application
+from edgexai.fleet.web.page import Shows, application
 from edgexai.fleet.web.view import View
 
 MODEL = "00" * 8
@@ -86,7 +86,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     watch.again()
     view.catch_up()
     asked = Asked(lambda question: answered(store.directory, question), store.last_id)
-    app = application(view, "mqtt://127.0.0.1:1", Meter("one"), watch=watch, asked=asked)
+    app = application(view, "mqtt://127.0.0.1:1", Shows(watch, asked, Meter("one")))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(waiting, "PATIENCE", 0.0)
         assert isinstance(app, Guard)

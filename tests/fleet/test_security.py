@@ -17,7 +17,7 @@ from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edgexai.fleet.ingest.ingest import Ingest
+from edgexai.fleet.ingest.ingest import Ingest, Stream
 from edgexai.fleet.keys.enrol import enrol
 from edgexai.fleet.store.store import Store
 from edgexai.messaging.broker import Broker
@@ -86,7 +86,7 @@ class Fleet:
         fleet = Broker.parse(
             f"mqtts://localhost:{port}", False, keys / "ca.pem", keys / "fleet.pem", keys / "fleet.key"
         )
-        self.ingest = Ingest(fleet, store.journal, worker="one", share="workers")
+        self.ingest = Ingest(fleet, store.journal, Stream("one", "workers"))
         self.ingest.start()
         assert until(lambda: self.ingest.meter.connected)
         time.sleep(0.2)

@@ -18,7 +18,7 @@ from mosquitto import free_port, needs_mosquitto, plain_configuration, running
 
 from edgexai.fleet.ingest.ingest import read
 from edgexai.fleet.keys.enrol import enrol
-from edgexai.fleet.orders.command import NoReply, send
+from edgexai.fleet.orders.command import NoReply, Order, send
 from edgexai.fleet.store.journal import Arrival
 from edgexai.fleet.store.store import Store
 from edgexai.heatmap import decode
@@ -165,16 +165,16 @@ def test_a_node_obeys_signed_commands_and_no_others(fleet: Fleet, data: Path, tm
     one = agent("a", fleet.broker, data, *options)
     fleet.wait(lambda: any(n["status"] for n in fleet.ask("/api/nodes")))
     key, broker = load_private(tmp_path / "keys" / "command.key"), Broker.parse(fleet.broker)
-    assert send(broker, key, "f", "a", "ping", {})["result"]["commands"] is True
-    assert "no command" in send(broker, key, "f", "a", "reboot", {})["error"]
-    assert "count" in send(broker, key, "f", "a", "explain", {"count": 0})["error"]
-    assert send(broker, key, "f", "a", "explain", {"count": 3})["ok"]
+    assert send(broker, key, Order("f", "a", "ping"))["result"]["commands"] is True
+    assert "no command" in send(broker, key, Order("f", "a", "reboot"))["error"]
+    assert "count" in send(broker, key, Order("f", "a", "explain", {"count": 0}))["error"]
+    assert send(broker, key, Order("f", "a", "explain", {"count": 3}))["ok"]
     fleet.wait(lambda: fleet.ask("/api/health")["frames"] == 4)  # the policy's first, and these
-    assert send(broker, key, "f", "a", "policy", {"any": [{"every": 1}]})["ok"]
+    assert send(broker, key, Order("f", "a", "policy", {"any": [{"every": 1}]}))["ok"]
     fleet.wait(lambda: fleet.ask("/api/health")["frames"] > 6)
     with pytest.raises(NoReply):
-        send(broker, Ed25519PrivateKey.generate(), "f", "a", "ping", {}, patience=1.0)
-    assert send(broker, key, "f", "a", "metrics", {})["result"]["commands_refused"] == 1
+        send(broker, Ed25519PrivateKey.generate(), Order("f", "a", "ping"), patience=1.0)
+    assert send(broker, key, Order("f", "a", "metrics"))["result"]["commands_refused"] == 1
     one.terminate()
     assert one.wait(timeout=20) == 0
 

@@ -20,7 +20,7 @@ from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.panels.questions import Question, answered
 from edgexai.fleet.store.store import Store
-from edgexai.fleet.web.page import application
+from edgexai.fleet.web.page import Shows, application
 from edgexai.fleet.web.view import View
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="chromium and chromium-driver are wanted")
@@ -87,7 +87,7 @@ def serve(watch: Watch) -> Iterator[Callable[..., Any]]:
     def serve(compute: Callable[[Question], Any], duties: tuple[Duty, ...] = ()) -> Any:
         asked = Asked(compute, watch.last_id)
         ends.append(Duty("views", 0.01, asked.once).start().end)
-        return serving(application(view, "mqtt://127.0.0.1:1", watch=watch, duties=duties, asked=asked))
+        return serving(application(view, "mqtt://127.0.0.1:1", Shows(watch, asked, duties=duties)))
 
     yield serve
     for end in ends:

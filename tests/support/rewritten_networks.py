@@ -101,16 +101,22 @@ def broadcast(net: Net, y: int) -> int:
     return net.op(OpKind.BROADCAST_TO, [given, net.ints(list(wide))], [net.same(y, wide)])
 
 
-def real(net: Net, y: int) -> int:
-    """What a converter makes of an ELU: float32 in between."""
-    near = branch(net, y)
-    shape = net.tensors[near].shape
-    q = net.tensors[near].quantization
-    assert q is not None
-    q.scale[0] = 0.03
-    x = net.op(OpKind.DEQUANTIZE, [near], [_port(net, shape, DType.FLOAT32)], schema.DequantizeOptionsT())
-    x = net.op(OpKind.ELU, [x], [_port(net, shape, DType.FLOAT32)])
-    return net.op(OpKind.QUANTIZE, [x], [net.map(shape, 0.02, -70)], schema.QuantizeOptionsT())
+def real(kind: OpKind, zero: int | None = None, out: tuple[float, int] = (0.02, -70)) -> Part:
+    """What a converter makes of a function that it has in float32 alone."""
+
+    def part(net: Net, y: int) -> int:
+        near = branch(net, y, int(zero == -128))
+        shape = net.tensors[near].shape
+        q = net.tensors[near].quantization
+        assert q is not None
+        q.scale[0] = 0.03
+        if zero is not None:
+            q.zero_point[0] = zero
+        x = net.op(OpKind.DEQUANTIZE, [near], [_port(net, shape, DType.FLOAT32)], schema.DequantizeOptionsT())
+        x = net.op(kind, [x], [_port(net, shape, DType.FLOAT32)])
+        return net.op(OpKind.QUANTIZE, [x], [net.map(shape, *out)], schema.QuantizeOptionsT())
+
+    return part
 
 
 def turned(net: Net, y: int) -> int:
@@ -134,7 +140,10 @@ PARTS: dict[str, Part] = {
     "UNPACK": unpacked,
     "BROADCAST_TO": broadcast,
     "REVERSE_V2": turned,
-    "ELU of float32": real,
+    "ELU of float32": real(OpKind.ELU),
+    "EXP of float32": real(OpKind.EXP, 90, (0.0125, -128)),
+    "NEG of float32": real(OpKind.NEG, 0, (0.031, 0)),
+    "SQRT of float32": real(OpKind.SQRT, -128, (0.011, -128)),
 }
 """What stands between two convolutions."""
 

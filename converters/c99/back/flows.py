@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import prod
 
-from converters.c99.back.reading import EXTREMES, LARGEST, LAYERS, MOVES, SUMS, Reading
+from converters.c99.back.reading import EXTREMES, LARGEST, LAYERS, MOVES, PRODUCTS, SUMS, Reading
 from converters.c99.schedule import Buffer, Literal, Schedule, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.composite import Composite
@@ -93,10 +93,12 @@ class Flows:
             mine = sources if signed else []
         elif (op.kind in SUMS and reading.by_sign(op)) or op.kind in LARGEST | EXTREMES:
             mine = sources
-        elif op.kind == OpKind.MUL and self.gives(op) == "factor":
+        elif (op.kind == OpKind.MUL and self.gives(op) == "factor") or op.kind in PRODUCTS:
             mine = [reading.root(t) for t in op.inputs if not reading.low.tensor(t).is_constant]
         elif op.kind == OpKind.SOFTMAX:
             mine = list(op.outputs)
+        elif op.kind == OpKind.SVDF:
+            mine = [*sources, *op.outputs]
         return mine + [t for t in sources if (self.wants(t) != "factor") == (self.gives(op) == "factor")]
 
     def flow(self, t: int) -> str:

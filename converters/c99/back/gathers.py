@@ -10,7 +10,8 @@ from math import log2, prod
 from typing import Any
 
 from converters.c99.back import ways
-from converters.c99.back.reading import ALIASES, MEANS, MOVES, Reading
+from converters.c99.back.reading import ALIASES, MEANS, MOVES, PRODUCTS, Reading
+from converters.c99.operators import products
 from converters.c99.operators.moves import strides_of, taken
 from converters.c99.schedule import Struct
 from edgexai.graph import Op, OpKind
@@ -60,6 +61,8 @@ def gather(reading: Reading, op: Op, y: int, position: int, given: str) -> Gathe
         return Gather(plain)
     if kind in MOVES:
         return _move(reading, op, y, plain, above, position)
+    if kind in PRODUCTS:
+        return _product(reading, op, position)
     if kind in MEANS:
         over = {int(a) % len(shape) for a in low.constant(op.inputs[1]).reshape(-1)}
         kept = iter(strides_of([n for a, n in enumerate(shape) if a not in over]))
@@ -81,6 +84,27 @@ def gather(reading: Reading, op: Op, y: int, position: int, given: str) -> Gathe
         return Gather(axes, 0, copies, ratio * low.scale(other)[0], other)
     turned = -ratio if kind == OpKind.SUB and position == 1 else ratio
     return Gather(axes, 0, copies, turned)
+
+
+def _product(reading: Reading, op: Op, position: int) -> Gather:
+    """BATCH_MATMUL: a value gets its row's, or column's, factors times what it meets on the other side, summed."""
+    low = reading.low
+    out, other = low.tensor(op.outputs[0]).shape, op.inputs[1 - position]
+    above, (left, right, batch) = strides_of(out), products.strides(low, op)
+    beside = right if position == 0 else left[::-1]  # strides of what is summed over, and of the other axis
+    along, across = (above[-2], out[-1]) if position == 0 else (1, out[-2])
+    steps = [by for n, by in zip(out[:-2], above, strict=False) if n > 1]
+    mine = [(n, by, (a, b)[position], (a, b)[1 - position]) for (n, a, b), by in zip(batch, steps, strict=True)]
+    axes = [Axis(n, by, other=there) for n, by, here, there in mine if here]
+    copies = [(n, by, there) for n, by, here, there in mine if not here]
+    copies.append((across, 1 if position == 0 else above[-2], beside[1]))
+    shape = low.tensor(op.inputs[position]).shape[-2:]
+    turned = bool((op.options.adjX, op.options.adjY)[position]) != (position == 1)
+    depth = shape[0] if turned else shape[1]
+    pair = [Axis(prod(shape) // depth, along), Axis(depth, 0, other=beside[0])]
+    scales = [low.scale(t)[0] for t in (*op.inputs, op.outputs[0])]
+    ratio = scales[0] * scales[1] / (scales[2] * len(reading.positions(op)))
+    return Gather([*axes, *(pair[::-1] if turned else pair)], 0, copies, ratio, other)
 
 
 def _move(reading: Reading, op: Op, y: int, plain: Sequence[Axis], above: Sequence[int], position: int) -> Gather:

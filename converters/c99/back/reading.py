@@ -5,6 +5,7 @@ from functools import cached_property
 from math import prod
 
 from converters.c99.lowering import Lowering
+from converters.c99.real_tables import FUNCTIONS
 from edgexai.errors import UnsupportedOperator
 from edgexai.graph import Builder, DType, Op, OpKind
 from edgexai.relevance.backward import Backward
@@ -20,6 +21,7 @@ POOLS = {OpKind.AVERAGE_POOL_2D, OpKind.MAX_POOL_2D}
 MEANS = {OpKind.MEAN, OpKind.SUM}
 SUMS = {OpKind.ADD, OpKind.SUB}
 EXTREMES = {OpKind.MAXIMUM, OpKind.MINIMUM}
+PRODUCTS = {OpKind.BATCH_MATMUL}
 LARGEST = {OpKind.MAX_POOL_2D, OpKind.REDUCE_MAX}
 MOVES = {
     *(OpKind.CONCATENATION, OpKind.SPLIT, OpKind.SPLIT_V, OpKind.SLICE, OpKind.STRIDED_SLICE),
@@ -28,7 +30,8 @@ MOVES = {
 }
 SAME = {
     *(OpKind.RELU, OpKind.RELU6, OpKind.RELU_N1_TO_1, OpKind.LEAKY_RELU, OpKind.PRELU, OpKind.ELU),
-    *(OpKind.ABS, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH),
+    *(OpKind.ABS, OpKind.LOGISTIC, OpKind.TANH, OpKind.HARD_SWISH, OpKind.L2_NORMALIZATION),
+    *(FUNCTIONS.keys() - {OpKind.LOG, OpKind.RSQRT}),
 }
 """What relevance passes unchanged."""
 RELU = 1
@@ -124,7 +127,7 @@ class Reading:
             return self.takes(op)
         if op.kind == OpKind.SPLIT:
             return [1]
-        several = range(len(op.inputs)) if op.kind in SUMS | EXTREMES | {OpKind.CONCATENATION} else range(1)
+        several = range(len(op.inputs)) if op.kind in SUMS | EXTREMES | PRODUCTS | {OpKind.CONCATENATION} else range(1)
         return [k for k in several if self.asks.is_dynamic(op.inputs[k])]
 
     def sources(self, op: Op) -> list[int]:
@@ -172,8 +175,8 @@ class Reading:
             if not isinstance(rule, Epsilon | ZPlus | Flat):
                 raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
             return "factor" if isinstance(rule, Epsilon) and plain else "relevance"
-        if op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM:
-            return "factor"  # its steps share as sums do, whatever the composite says of layers
+        if op.kind in PRODUCTS | {OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM, OpKind.SVDF}:
+            return "factor"  # they share as sums do, whatever the composite says of layers
         if self.passed(op) is not None or self.by_sign(op):
             return "relevance"
         if not isinstance(rule, Norm):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99.back.reading import RELU, Reading
-from converters.c99.schedule import Literal, Step, Struct
+from converters.c99.schedule import Constant, Literal, Step, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.layers.linear import RESOLVED
 from edgexai.relevance.reading.questions import fused_activation
@@ -194,7 +194,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     width, depth = _eights(out), _eights(taps * inside)
     if depthwise:
         row = span * p["out_columns"]
-        count = 8 * (taps + 1) + 4 * width * (3 + row) + 2 * (sides * taps * width + width)
+        count = 8 * (taps + 1) + 4 * width * (3 + row) + 4 * taps * width + 2 * width
         return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
     rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
     direct = _is_pointwise(p)
@@ -242,6 +242,21 @@ def lstm(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[st
     )
 
 
+def svdf(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
+    """The fields of `exai_svdf_way`, but for the scale of relevance, and the bytes of its working space."""
+    low, p = reading.low, forward.parameters
+    q = [low.tensor(t).quantization for t in (*op.inputs[:3], op.inputs[4], op.outputs[0])]
+    x, features, times, state, y = (1.0 if one is None else float(one.scale[0]) for one in q)
+    ratio, shift = short(x * features * times / y)
+    weights = low.constant(op.inputs[1]).astype(np.int64)
+    bits = min(PRECISION, int(ROOM - log2(max(1, int(np.abs(weights).sum(0).max())))))
+    biases = (p["bias"].data * (state * times / y)).astype(np.float32)
+    fields = {"layer": Struct("exai_svdf_layer", p), "keep": keep, "bias": Constant(biases)}
+    return fields | {"ratio": ratio, "shift": shift, "bits": bits}, 4 * (-(-p["inputs"] // 4) * 4) + 8 * (
+        p["filters"] + 1
+    )
+
+
 def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any]:
     """The fields of `exai_pool_way`; MEAN over rows and columns is a pool of one window."""
     x, y = op.inputs[0], op.outputs[0]
@@ -283,7 +298,7 @@ def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, 
         raise reading.refusal(op, "broadcasting of a sum that is shared out by sign")
     (scale, zero), (other_scale, other_zero) = (low.scale(op.inputs[k]) for k in (position, 1 - position))
     most = max(scale, other_scale)
-    a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 0
+    a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 1
     if not by_sign:
         a, shift = short(scale / low.scale(op.outputs[0])[0])
     if op.kind == OpKind.SUB:

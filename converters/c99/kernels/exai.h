@@ -88,6 +88,38 @@ typedef struct {
     int8_t cell_power; /* log2 of the cell's step */
 } exai_lstm_layer;
 
+/* Features of an input, of which each filter remembers the last `memory`; `rank` filters are a unit. */
+typedef struct {
+    const int8_t *features; /* (filters, inputs) */
+    const void *times;      /* (filters, memory), the newest last: int8, or int16 if the state is `wide` */
+    const int32_t *bias;
+    int32_t feature_multiplier, multiplier;
+    uint16_t inputs, filters, memory, rank;
+    int16_t in_zero, state_zero, out_zero;
+    int8_t feature_shift, shift;
+    uint8_t wide;
+} exai_svdf_layer;
+
+/* Output i of an axis lies at (i * step + start) / 1024 in the input. */
+typedef struct {
+    int32_t step, start;
+} exai_look;
+
+typedef struct {
+    const exai_look *row, *column;
+    uint16_t in_rows, in_columns, out_rows, out_columns, channels;
+} exai_resizing;
+
+/* Products of matrices (rows, depth) and (depth, columns), which lie as their strides say; `count` of them, whose strides
+ * are 0 where there is one for all. */
+typedef struct {
+    int32_t batch_a[3], batch_b[3], row_a, depth_a, depth_b, column_b;
+    int32_t multiplier;
+    uint16_t count[3], rows, columns, depth;
+    int16_t zero_a, zero_b, zero;
+    int8_t shift;
+} exai_product;
+
 void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch);
 enum { EXAI_PIECE = 512 }; /* values of a long row that are widened at a time; a multiple of 4 */
 void exai_dense(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch);
@@ -103,15 +135,26 @@ void exai_reduce(const exai_reduction *reduction, const int8_t *x, int8_t *y);
 void exai_shift(const exai_move *move, const void *x, void *y);
 /* The position of each row's largest value. */
 void exai_largest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y);
+void exai_smallest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y);
+/* Rows in steps of 1/128 of their length. */
+void exai_unit_length(const int8_t *x, int32_t rows, int32_t columns, int32_t zero, int8_t *y);
+void exai_squared_difference(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y);
 /* Rows of a table by their numbers, of which those below 0 count from the end; beyond it are its first and last. */
 void exai_table_rows(const int8_t *table, int32_t rows, int32_t width, const int32_t *numbers, int32_t count, int8_t *y);
 void exai_whole(const float *x, int32_t count, int32_t *y);
 void exai_requantize16(const int16_t *x, int32_t count, int32_t in_zero, int32_t multiplier, int32_t shift, int32_t zero,
                        int8_t *y);
 void exai_lookup(const int8_t *table, const int8_t *x, int32_t count, int8_t *y);
+void exai_lookup16(const int16_t *table, const int8_t *x, int32_t count, int16_t *y);
+void exai_svdf(const exai_svdf_layer *layer, const int8_t *x, void *state, int8_t *y, void *scratch);
+void exai_resize(const exai_resizing *resizing, const int8_t *x, int8_t *y);
+void exai_matmul(const exai_product *product, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
 /* A sequence from the zero state. With `kept` (steps, 3, units), what the way back needs is written there. */
 void exai_lstm(const exai_lstm_layer *layer, const int8_t *x, int16_t *kept, int8_t *y, void *scratch);
 void exai_softmax_rows(const exai_softmax *softmax, const int8_t *x, int8_t *y);
+void exai_softmax_rows16(const exai_softmax *softmax, const int8_t *x, void *y); /* int16 */
+/* int16 in another scale, as int32. */
+void exai_rescale16(const void *x, int32_t count, int32_t in_zero, int32_t multiplier, int32_t shift, int32_t zero, int32_t *y);
 void exai_quantize(const float *x, int32_t count, float scale, int32_t zero, int8_t *y);
 void exai_dequantize(const int8_t *x, int32_t count, float scale, int32_t zero, float *y);
 
@@ -198,6 +241,22 @@ typedef struct {
     float input_scale, recurrent_scale;
 } exai_lstm_way;
 
+/* The way back of SVDF; biases in steps of the output, `ratio` / 2^`shift` is the product of all scales. */
+typedef struct {
+    const exai_svdf_layer *layer;
+    const exai_keep *keep;
+    const float *bias;
+    float scale; /* of relevance */
+    int32_t ratio;
+    int8_t shift;
+    uint8_t bits; /* of factors, so that no sum overflows */
+} exai_svdf_way;
+
+typedef struct {
+    const exai_resizing *resizing;
+    const exai_keep *keep;
+} exai_resize_way;
+
 typedef struct {
     int32_t count;
     float scale; /* of a factor of one */
@@ -246,6 +305,10 @@ void exai_back_gather(const exai_gather *way, const int8_t *other, const int16_t
                       void *scratch);
 void exai_back_lstm(const exai_lstm_way *way, const int16_t *kept, const int16_t *above, const void *gate, void *below,
                     void *scratch);
+/* Adds to `state` what is about the steps before. */
+void exai_back_svdf(const exai_svdf_way *way, const int8_t *x, const int8_t *y, const int16_t *above, const void *gate,
+                    void *below, float *state, void *scratch);
+void exai_back_resize(const exai_resize_way *way, const int16_t *above, const void *gate, void *below, void *scratch);
 void exai_total(const float *values, int32_t count, float scale, float *sum); /* adds to it */
 /* `channels` are those of the map above. */
 void exai_back_same(const exai_keep *keep, int32_t channels, const int16_t *above, const void *gate, void *below,

@@ -98,7 +98,13 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
     int32_t *const sums = scratch, *const dense = sums + in;
     int16_t *const v = (int16_t *)(dense + in), *const wide = v + width;
     uint16_t *const list = (uint16_t *)(wide + sides * in * width), *const rows = list + even(in);
-    exai_wide_columns(way, !exai_is(EXAI_USES_POINTWISE, EXAI_DIVIDES, way->divides), 0, 0, in, width, in * width, wide);
+#if EXAI_MVE
+    const int bytes = exai_mve_as_bytes(way);
+    if (bytes) exai_mve_turned(layer, (int8_t *)wide);
+#else
+    const int bytes = 0;
+#endif
+    if (!bytes) exai_wide_columns(way, !exai_is(EXAI_USES_POINTWISE, EXAI_DIVIDES, way->divides), 0, 0, in, width, in * width, wide);
     memset(v, 0, (size_t)width * sizeof *v);
     for (int32_t p = 0; p < pixels; p++) {
         int32_t exponent = above[pixels * out + p], n = 0;
@@ -107,7 +113,10 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
             n = exai_list_kept(way->keep, p * in, 0, in, gate, list);
             if (sides > 1) n = exai_list_rows(way, x + p * in, list, n, 0, in, rows);
             if (out < width) m = memcpy(v, m, (size_t)out * sizeof *v);
-            exai_dots(wide, width, sides > 1 ? rows : list, n, m, width, sums);
+#if EXAI_MVE
+            if (bytes) exai_mve_dots_of_bytes((const int8_t *)wide, out, list, n, m, sums);
+#endif
+            if (!bytes) exai_dots(wide, width, sides > 1 ? rows : list, n, m, width, sums);
             exponent += exai_wide_exponent(way);
         }
         exai_keep_listed(way->keep, p, in, list, n, sums, exponent, gate, below, dense);

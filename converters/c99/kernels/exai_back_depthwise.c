@@ -24,29 +24,57 @@ static inline int32_t taking(int32_t w, int side, int sharing) {
     return exai_is_all(EXAI_USES_DEPTHWISE, sharing) ? w : side ? w & (w >> 31) : w & ~(w >> 31);
 }
 
+/* Whether a channel has one output, and all that arrives there the same weights. */
+static inline int plain(const exai_way *way) {
+    return is_single(way->layer) && !is_signed(way);
+}
+
 enum { UP = 6 }; /* bits that weights are shifted to the left, so that their products with factors keep theirs */
 
 /* One tap's weights times `up` in fours; without an offset times the layer's multipliers. */
 #if EXAI_MVE
-static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int32_t up, int16_t *to) {
+/* The same: four of them. */
+static int32x4_t four_weights(const exai_way *way, int32_t tap, int32_t j, int side, int32_t up) {
     const exai_layer *const layer = way->layer;
-    const int8_t *const w = layer->weights + tap * layer->out_channels;
-    const int32x4_t zeros = vdupq_n_s32(0), least = vdupq_n_s32(-31);
     const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)layer->step);
-    for (int32_t j = 0; j < layer->out_channels; j += 4, to += 4 * taps) {
-        const mve_pred16_t p = vctp32q((uint32_t)(layer->out_channels - j));
-        int32x4_t four = vldrbq_z_s32(w + j, p);
-        if (!divides(way)) { /* `exai_folded` */
-            const int32_t first = j * layer->step;
-            const int32x4_t by = vsubq_n_s32(vldrbq_gather_offset_z_s32(layer->shift + first, places, p), way->most + 1);
-            const int32x4_t all = vldrwq_gather_shifted_offset_z_s32(layer->multiplier + first, places, p);
-            const int32x4_t gain = vshlq_s32(vaddq_n_s32(vshrq_n_s32(all, 15), 1), vmaxq_s32(by, least));
-            four = vrshlq_n_s32(vmulq_s32(four, gain), -way->fold);
-        } else {
-            if (way->weights != EXAI_ALL) four = side ? vminq_s32(four, zeros) : vmaxq_s32(four, zeros);
-            four = vmulq_n_s32(four, up);
+    const mve_pred16_t p = vctp32q((uint32_t)(layer->out_channels - j));
+    const int32x4_t zeros = vdupq_n_s32(0), four = vldrbq_z_s32(layer->weights + tap * layer->out_channels + j, p);
+    if (!divides(way)) { /* `exai_folded` */
+        const int32_t first = j * layer->step;
+        const int32x4_t by = vsubq_n_s32(vldrbq_gather_offset_z_s32(layer->shift + first, places, p), way->most + 1);
+        const int32x4_t all = vldrwq_gather_shifted_offset_z_s32(layer->multiplier + first, places, p);
+        const int32x4_t gain = vshlq_s32(vaddq_n_s32(vshrq_n_s32(all, 15), 1), vmaxq_s32(by, vdupq_n_s32(-31)));
+        return vrshlq_n_s32(vmulq_s32(four, gain), -way->fold);
+    }
+    if (way->weights == EXAI_ALL) return vmulq_n_s32(four, up);
+    return vmulq_n_s32(side ? vminq_s32(four, zeros) : vmaxq_s32(four, zeros), up);
+}
+
+static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, int32_t up, int16_t *to) {
+    for (int32_t j = 0; j < way->layer->out_channels; j += 4, to += 4 * taps) {
+        vstrhq_s32(to, four_weights(way, tap, j, side, up));
+    }
+}
+
+/* For `exai_mve_factors`: one tap's, `place` being its number. */
+static void place_tap(const exai_way *way, int32_t tap, int32_t taps, int32_t place, int32_t *wide) {
+    const int32_t out = way->layer->out_channels, eights = exai_eights(out);
+    for (int32_t j = 0; j < out; j += 4) {
+        const int32_t first = j / 16 * 16, width = eights - first < 16 ? 8 : 16;
+        vstrwq_s32(wide + first * taps + place * width + j % 16, vshlq_n_s32(four_weights(way, tap, j, 0, 1 << UP), 16));
+    }
+}
+
+/* Pointers to the factors under taps: columns of rows of the ring, of which one below 0 is outside. */
+static void list_taps(const int32_t *factors, const int16_t *rows, int32_t na, const int16_t *columns, int32_t nb, int32_t all,
+                      int32_t eights, const int32_t *zeros, const int32_t **tap) {
+    const uint32x4_t outside = vdupq_n_u32((uint32_t)(uintptr_t)zeros);
+    for (int32_t a = 0; a < na; a++, tap += nb) {
+        const uint32_t start = (uint32_t)(uintptr_t)(factors + rows[a] * all * eights);
+        for (int32_t b = 0; b < nb; b += 4) {
+            const uint32x4_t at = vreinterpretq_u32_s32(vldrhq_s32(columns + b));
+            exai_mve_pixels(start, at, rows[a] < 0 ? 0 : all, 4 * eights, outside, tap + b);
         }
-        vstrhq_s32(to, four);
     }
 }
 #else
@@ -72,21 +100,29 @@ typedef struct {
     int8_t *outside;
     int32_t span, next;
     int16_t exponent;
+#if EXAI_MVE
+    exai_mve_layer mve;
+#endif
 } rows_of_outputs;
 
-static void begin_dividing(const exai_way *way, const rows_of_outputs *r) {
+static void begin_dividing(const exai_way *way, rows_of_outputs *r) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
-    const int plain = is_single(layer) && !is_signed(way);
+    const int whole = plain(way);
     memset(r->outside, layer->in_zero, layer->in_channels);
 #if EXAI_MVE
-    if (way->weights == EXAI_POSITIVE) exai_mve_positive(layer->weights, taps * out, (int8_t *)r->wide);
+    const int8_t *weights = layer->weights;
+    if (way->weights == EXAI_POSITIVE) {
+        exai_mve_positive(weights, taps * out, (int8_t *)r->wide);
+        weights = (const int8_t *)r->wide;
+    }
+    r->mve = exai_mve_depthwise_of(weights, r->base, taps, out);
 #else
     for (int32_t t = 0; t < taps; t++) widen_tap(way, t, taps, 0, 1, r->wide + 4 * t);
 #endif
     for (int32_t j = 0; j < out; j++) {
         r->base[j] = exai_offset(way, j, layer->weights + j, taps, out);
-        for (int32_t t = 0; t < taps && plain; t++) {
+        for (int32_t t = 0; t < taps && whole; t++) {
             r->base[j] -= layer->in_zero * taking(layer->weights[t * out + j], 0, way->weights);
         }
     }
@@ -97,8 +133,12 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
                          int32_t n) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
-    const int32_t times = is_single(layer) ? 1 : out / in, plain = is_single(layer) && !is_signed(way);
-    const int32_t fours = !plain ? 0 : EXAI_MVE ? out : out / 4 * 4;
+    const int32_t times = is_single(layer) ? 1 : out / in, whole = plain(way);
+    const int32_t fours = !whole ? 0 : EXAI_MVE ? out : out / 4 * 4;
+#if EXAI_MVE
+    exai_mve_taps(layer, x, row, column, r->outside, r->tap);
+    if (whole) exai_mve_depthwise(&r->mve, r->tap, r->d);
+#else
     int32_t t = 0, i = row * layer->stride_rows - layer->top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
         int32_t j = column * layer->stride_columns - layer->left;
@@ -107,18 +147,14 @@ static void denominators(const exai_way *way, const rows_of_outputs *r, const in
             r->tap[t++] = inside ? x + (i * layer->in_columns + j) * in : r->outside;
         }
     }
-#if EXAI_MVE
-    const int8_t *const positive = (const int8_t *)r->wide;
-    exai_mve_depthwise(way->weights == EXAI_POSITIVE ? positive : layer->weights, r->base, fours, r->tap, taps, r->d);
-#else
     exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->base, r->d);
 #endif
     for (int32_t k = 0; k < n && fours < out; k++) {
         const int32_t unit = r->list[k];
         if (unit < fours) continue;
         r->d[unit] = r->base[unit];
-        for (t = 0; t < taps; t++) {
-            const int32_t v = r->tap[t][unit / times] - (plain ? 0 : layer->in_zero);
+        for (int32_t t = 0; t < taps; t++) {
+            const int32_t v = r->tap[t][unit / times] - (whole ? 0 : layer->in_zero);
             r->d[unit] += v * taking(layer->weights[t * out + unit], is_signed(way) && v < 0, way->weights);
         }
     }
@@ -174,12 +210,21 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
 static void widen(const exai_way *way, int side, int16_t *wide) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns;
+#if EXAI_MVE
+    int32_t place = 0;
+#endif
     for (int32_t cy = 0; cy < layer->stride_rows; cy++) {
         for (int32_t cx = 0; cx < layer->stride_columns; cx++) {
             for (int32_t a = layer->kernel_rows - 1; a >= 0; a--) {
                 for (int32_t b = layer->kernel_columns - 1; b >= 0; b--) {
                     if (a * layer->dilation_rows % layer->stride_rows != cy) continue;
                     if (b * layer->dilation_columns % layer->stride_columns != cx) continue;
+#if EXAI_MVE
+                    if (plain(way)) {
+                        place_tap(way, a * layer->kernel_columns + b, taps, place++, (int32_t *)(void *)wide);
+                        continue;
+                    }
+#endif
                     widen_tap(way, a * layer->kernel_columns + b, taps, side, 1 << UP, wide);
                     wide += 4;
                 }
@@ -206,7 +251,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     r.d = r.base + two * eights;
     r.q = r.d + two * eights;
     int16_t *const wide = (int16_t *)(r.q + two * eights);
-    r.list = (uint16_t *)(wide + sides * taps * eights);
+    r.list = (uint16_t *)(wide + 2 * taps * eights);
     int16_t *const outs = (int16_t *)(r.list + eights), *const columns = outs + kr;
     r.wide = columns + kc + ((kr + kc) & 1);
     r.outside = (int8_t *)(r.wide + two * taps * eights);
@@ -218,6 +263,7 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
         load(way, &r, x, above, i);
         int32_t above_taps, left_taps;
         const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs, &above_taps);
+        for (int32_t a = 0; a < na; a++) outs[a] = (int16_t)(outs[a] >= 0 && outs[a] < r.next ? outs[a] % span : -1);
         for (int32_t j = 0; j < all; j++) {
             const int32_t p = i * all + j;
             const int32_t nb =
@@ -227,17 +273,24 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
             int32_t n = 0, exponent = EXAI_NOTHING;
             if (r.exponent != EXAI_NOTHING && na && nb) {
                 exponent = r.exponent + 16 + exai_wide_exponent(way);
+#if EXAI_MVE
+                list_taps(r.factors, outs, na, columns, nb, layer->out_columns, eights, zeros, tap);
+#else
                 for (int32_t a = 0, t = 0; a < na; a++) { /* the factors under the taps, nothing outside the map */
-                    const int inside = outs[a] >= 0 && outs[a] < r.next;
-                    const int32_t *const row = r.factors + (inside ? outs[a] % span * layer->out_columns * eights : 0);
+                    const int32_t *const row = r.factors + outs[a] * layer->out_columns * eights;
                     for (int32_t b = 0; b < nb; b++) {
-                        const int here = inside && columns[b] >= 0 && columns[b] < layer->out_columns;
+                        const int here = outs[a] >= 0 && columns[b] >= 0 && columns[b] < layer->out_columns;
                         tap[t++] = here ? row + columns[b] * eights : zeros;
                     }
                 }
+#endif
                 n = exai_list_kept(way->keep, p * in, 0, in, gate, r.list);
-                if (is_single(layer) && sides == 1) {
+                if (plain(way)) {
+#if EXAI_MVE
+                    exai_mve_factors(tap, na * nb, eights, taps, before, (const int32_t *)(const void *)wide, dense);
+#else
                     exai_fours_of_factors(tap, (in + 3) / 4 * 4, na * nb, w, 4 * taps, dense);
+#endif
                     exai_pick(dense, r.list, n, sums);
                 } else {
                     for (int32_t k = 0; k < n; k++) {

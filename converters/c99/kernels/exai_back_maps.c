@@ -105,33 +105,45 @@ void exai_back_largest(const exai_pool_way *way, const int8_t *x, const int16_t 
     }
 }
 
-/* By sign: of the relevance of a sum, a summand gets its share of what has the sum's sign; else the factor is the same. */
-void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
-                   const void *gate, void *below, void *scratch) {
+/* What a pixel of one of two maps gets, from its value `first` on. */
+typedef void shared(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above, int32_t first,
+                    int32_t *t);
+
+static void by_pixels(shared *share, const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
+                      const void *gate, void *below, int32_t *t) {
     const exai_keep *const keep = way->keep;
     const int32_t channels = way->channels, all = keep->pixels * keep->channels, pixels = all / channels;
-    int32_t *const t = scratch;
     for (int32_t p = 0; p < pixels; p++) {
-        const int32_t e = above[all + p], first = p * channels;
-        for (int32_t c = 0; c < channels; c++) {
-            const int32_t m = above[first + c];
-            t[c] = 0;
-            if (!m) continue;
-            if (!way->by_sign) {
-                t[c] = m * way->own;
-                continue;
-            }
-            int32_t a = (own[first + c] - way->own_zero) * way->own, b = (other[first + c] - way->other_zero) * way->other;
-            if (a + b < 0) a = -a, b = -b;
-            if (a <= 0) continue;
-            if (b < 0) b = 0;
-            const int32_t by = exai_length((uint32_t)(a + b)) - 15;
-            const int32_t part = by > 0 ? exai_round(a, by) : a, whole = by > 0 ? exai_round(a + b, by) : a + b;
-            t[c] = (m < 0 ? -1 : 1) * (int32_t)(((uint32_t)(m < 0 ? -m : m) * 2 * (uint32_t)part) / (uint32_t)whole);
-        }
-        exai_store(keep, p, channels, t, exai_sizes(t, channels), e == EXAI_NOTHING ? e : e - (way->by_sign ? 1 : way->shift),
-                   gate, below);
+        const int32_t e = above[all + p];
+        share(way, own, other, above, p * channels, t);
+        exai_store(keep, p, channels, t, exai_sizes(t, channels), e == EXAI_NOTHING ? e : e - way->shift, gate, below);
     }
+}
+
+/* By sign: of the relevance of a sum, a summand gets its share of what has the sum's sign; else the factor is the same. */
+static void of_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above, int32_t first,
+                   int32_t *t) {
+    for (int32_t c = 0; c < way->channels; c++) {
+        const int32_t m = above[first + c];
+        t[c] = 0;
+        if (!m) continue;
+        if (!way->by_sign) {
+            t[c] = m * way->own;
+            continue;
+        }
+        int32_t a = (own[first + c] - way->own_zero) * way->own, b = (other[first + c] - way->other_zero) * way->other;
+        if (a + b < 0) a = -a, b = -b;
+        if (a <= 0) continue;
+        if (b < 0) b = 0;
+        const int32_t by = exai_length((uint32_t)(a + b)) - 15;
+        const int32_t part = by > 0 ? exai_round(a, by) : a, whole = by > 0 ? exai_round(a + b, by) : a + b;
+        t[c] = (m < 0 ? -1 : 1) * (int32_t)(((uint32_t)(m < 0 ? -m : m) * 2 * (uint32_t)part) / (uint32_t)whole);
+    }
+}
+
+void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
+                   const void *gate, void *below, void *scratch) {
+    by_pixels(of_sum, way, own, other, above, gate, below, scratch);
 }
 
 /* By the expansion around what it saw: the factor of an input is R - s * (the sum of R), with s = (y + 128) / 256. */
@@ -162,17 +174,15 @@ void exai_back_softmax(const exai_softmax_way *way, const int8_t *y, const int16
 }
 
 /* What is the largest, or smallest, gets all; equals share. */
+static void of_extreme(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above, int32_t first,
+                       int32_t *t) {
+    for (int32_t c = 0; c < way->channels; c++) {
+        const int32_t ahead = (own[first + c] - other[(first + c) * way->other]) * way->own;
+        t[c] = ahead < 0 ? 0 : above[first + c] * (ahead ? 2 : 1);
+    }
+}
+
 void exai_back_extreme(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                        const void *gate, void *below, void *scratch) {
-    const exai_keep *const keep = way->keep;
-    const int32_t channels = way->channels, all = keep->pixels * keep->channels, pixels = all / channels;
-    int32_t *const t = scratch;
-    for (int32_t p = 0; p < pixels; p++) {
-        const int32_t e = above[all + p], first = p * channels;
-        for (int32_t c = 0; c < channels; c++) {
-            const int32_t ahead = (own[first + c] - other[(first + c) * way->other]) * way->own;
-            t[c] = ahead < 0 ? 0 : above[first + c] * (ahead ? 2 : 1);
-        }
-        exai_store(keep, p, channels, t, exai_sizes(t, channels), e == EXAI_NOTHING ? e : e - 1, gate, below);
-    }
+    by_pixels(of_extreme, way, own, other, above, gate, below, scratch);
 }

@@ -50,18 +50,41 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
 }
 
 #if EXAI_MVE
-/* The places of the inputs of one row of a window in the ring, and their columns of weights, if an input is one value. What
- * is zero stays listed: its relevance is nothing, whatever its factor. */
-static int32_t places_of_row(const exai_way *way, const int8_t *x, int32_t tap, int32_t at, int32_t n, uint16_t *rows, int32_t *to) {
-    const int32_t depth = way->layer->kernel_rows * way->layer->kernel_columns, zero = way->layer->in_zero;
-    for (int32_t k = 0; k < n; k += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(n - k));
-        const uint32x4_t four = vidupq_n_u32((uint32_t)(tap + k), 1);
-        const mve_pred16_t below = is_signed(way) ? vcmpgtq_s32(vdupq_n_s32(zero), vldrbq_z_s32(x + k, p)) : 0;
-        vstrhq_p_u32(rows + k, vaddq_m_n_u32(four, four, depth, below), p);
-        vstrwq_p_u32((uint32_t *)to + k, vidupq_n_u32((uint32_t)(at + k), 1), p);
+/* The same where an input is one value, by vectors. What is zero stays listed: its relevance is nothing, whatever its
+ * factor. */
+static int32_t places_of_values(const exai_way *way, const space *s, const int8_t *x, int32_t span, int32_t top, int32_t left) {
+    const exai_layer *const layer = way->layer;
+    const int32_t taps = layer->kernel_columns, columns = layer->in_columns, zero = layer->in_zero;
+    const int32_t below = is_signed(way) ? layer->kernel_rows * taps : 0, down = layer->dilation_rows;
+    const int32_t before = left < 0 ? -left : 0, count = (left + taps < columns ? taps : columns - left) - before;
+    uint16_t *rows = s->rows;
+    int32_t *to = s->places;
+    for (int32_t a = 0, i = top; a < layer->kernel_rows && count > 0; a++, i += down) {
+        if (i < 0 || i >= layer->in_rows) continue;
+        const int8_t *from = x + i * columns + left + before;
+        uint16_t *row = rows;
+        int32_t *place = to;
+        uint32x4_t tap = vidupq_n_u32((uint32_t)(a * taps + before), 1);
+        uint32x4_t at = vidupq_n_u32((uint32_t)(i % span * columns + left + before), 1);
+        __asm__ volatile(
+            "dlstp.32 lr, %[n]\n"
+            "1:\n\t"
+            "vldrb.s32 q0, [%[from]], #4\n\t"
+            "vmov q1, %q[tap]\n\t"
+            "vsub.i32 q0, q0, %[zero]\n\t"
+            "vstrw.32 %q[at], [%[place]], #16\n\t"
+            "vshr.s32 q0, q0, #31\n\t"
+            "vadd.i32 %q[tap], %q[tap], %[four]\n\t"
+            "vmla.s32 q1, q0, %[below]\n\t"
+            "vadd.i32 %q[at], %q[at], %[four]\n\t"
+            "vstrh.32 q1, [%[row]], #8\n\t"
+            "letp lr, 1b"
+            : [from] "+l"(from), [row] "+l"(row), [place] "+r"(place), [tap] "+w"(tap), [at] "+w"(at)
+            : [n] "r"(count), [zero] "r"(zero), [below] "r"(-below), [four] "r"(4)
+            : "q0", "q1", "lr", "cc", "memory");
+        rows += count, to += count;
     }
-    return n;
+    return (int32_t)(rows - s->rows);
 }
 #endif
 
@@ -75,6 +98,11 @@ static int32_t places(const exai_way *way, const space *s, const int8_t *x, int3
     uint16_t *const rows = s->rows;
     int32_t *const to = s->places;
     int32_t n = 0, t = 0, i = top;
+#if EXAI_MVE
+    if (in == 1 && layer->dilation_columns == 1 && (!is_signed(way) || way->keep->form != EXAI_FACTOR)) {
+        return places_of_values(way, s, x, span, top, left);
+    }
+#endif
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
         if (i < 0 || i >= layer->in_rows) {
             t += taps * in;
@@ -82,17 +110,6 @@ static int32_t places(const exai_way *way, const space *s, const int8_t *x, int3
         }
         const int32_t at = i % span * columns, row = i * columns, dilation = layer->dilation_columns;
         int32_t j = left;
-#if EXAI_MVE
-        if (in == 1 && dilation == 1 && (!is_signed(way) || way->keep->form != EXAI_FACTOR)) {
-            const int32_t before = left < 0 ? -left : 0, end = left + taps < columns ? taps : columns - left;
-            if (end > before) {
-                j += before;
-                n += places_of_row(way, x + row + j, t + before, at + j, end - before, rows + n, to + n);
-            }
-            t += taps;
-            continue;
-        }
-#endif
         for (int32_t b = 0; b < taps; b++, j += dilation, t += in) {
             if (j < 0 || j >= columns) continue;
             if (plain) {
@@ -153,7 +170,7 @@ static space layout(const exai_way *way, void *scratch, int32_t span) {
     s.v = (int16_t *)(s.collected + all * in);
     s.columns = s.v + 2 * width;
     s.x = s.columns + sides * depth * width;
-    s.wide = s.x + (divides(way) ? x : 0); /* which is used if there is an offset */
+    s.wide = s.x + (divides(way) ? x : 0); /* which is used to divide */
     s.exponents = s.wide + (way->wide ? layer->out_channels * x : 0);
     s.rows = (uint16_t *)(s.exponents + all);
     s.list = s.rows + depth;
@@ -161,21 +178,55 @@ static space layout(const exai_way *way, void *scratch, int32_t span) {
     return s;
 }
 
+/* What the inputs of a window get is added to the ring. */
 #if EXAI_MVE
-/* Sums from k on are added to the ring, four by four, as long as no exponent has to rise; how many were. */
-static int32_t added_together(const space *s, int32_t k, int32_t n, int32_t exponent) {
-    const int32_t from = k;
-    for (; k + 4 <= n; k += 4) {
-        const uint32x4_t places = vldrwq_u32((const uint32_t *)s->places + k);
-        const int32x4_t by = vsubq_n_s32(vldrhq_gather_shifted_offset_s32(s->exponents, places), exponent);
-        if (vcmpltq_n_s32(by, 0)) break;
-        const int32x4_t sums = vshlq_s32(vldrwq_s32(s->sums + k), vnegq_s32(vminq_s32(by, vdupq_n_s32(31))));
-        const int32x4_t before = vldrwq_gather_shifted_offset_s32(s->collected, places);
-        vstrwq_scatter_shifted_offset_s32(s->collected, places, vaddq_s32(before, sums));
-    }
-    return k - from;
+static void add_values(const space *s, int32_t n, int32_t exponent) {
+    const int32x4_t zeros = vdupq_n_s32(0), least = vdupq_n_s32(-31), e = vdupq_n_s32(exponent);
+    const int32_t *places = s->places, *sums = s->sums;
+    __asm__ volatile( /* `exai_align`, four at a time: what has no exponent yet is zero */
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrw.32 q0, [%[places]], #16\n\t"
+        "vldrh.s32 q1, [%[exponents], q0, uxtw #1]\n\t"
+        "vldrw.32 q2, [%[collected], q0, uxtw #2]\n\t"
+        "vmax.s32 q3, q1, %q[e]\n\t"
+        "vsub.i32 q1, q1, %q[e]\n\t"
+        "vstrh.32 q3, [%[exponents], q0, uxtw #1]\n\t"
+        "vmin.s32 q3, q1, %q[zeros]\n\t"
+        "vmax.s32 q3, q3, %q[least]\n\t"
+        "vneg.s32 q1, q1\n\t"
+        "vshl.s32 q2, q2, q3\n\t"
+        "vmin.s32 q1, q1, %q[zeros]\n\t"
+        "vldrw.32 q3, [%[sums]], #16\n\t"
+        "vmax.s32 q1, q1, %q[least]\n\t"
+        "vshl.s32 q3, q3, q1\n\t"
+        "vadd.i32 q2, q2, q3\n\t"
+        "vstrw.32 q2, [%[collected], q0, uxtw #2]\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [places] "+r"(places), [sums] "+r"(sums)
+        : [n] "r"(n), [exponents] "r"(s->exponents), [collected] "r"(s->collected), [e] "w"(e), [zeros] "w"(zeros), [least] "w"(least)
+        : "q0", "q1", "q2", "q3", "lr", "cc", "memory");
 }
 #endif
+
+static void add(const space *s, int32_t in, int32_t n, int32_t exponent) {
+#if EXAI_MVE
+    if (in == 1) {
+        add_values(s, n, exponent);
+        return;
+    }
+#endif
+    for (int32_t k = 0; k < n;) {
+        const int32_t at = in == 1 ? s->places[k] : s->places[k] / in;
+        int32_t by = s->exponents[at] - exponent;
+        if (by < 0) by = exai_align(s->collected + at * in, s->exponents + at, in, exponent);
+        by = by > 31 ? 31 : by;
+        do {
+            s->collected[s->places[k]] += s->sums[k] >> by;
+        } while (++k < n && (uint32_t)(s->places[k] - at * in) < (uint32_t)in);
+    }
+}
 
 void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                       void *scratch) {
@@ -202,19 +253,7 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
             const int32_t n = places(way, &s, x, span, top, column * layer->stride_columns - layer->left);
             if (!size) continue;
             exponent += products(way, &s, units, size, n, width);
-            for (int32_t k = 0; k < n;) {
-#if EXAI_MVE
-                if (in == 1 && k % 4 == 0) k += added_together(&s, k, n, exponent);
-                if (k >= n) break;
-#endif
-                const int32_t at = in == 1 ? s.places[k] : s.places[k] / in;
-                int32_t by = s.exponents[at] - exponent;
-                if (by < 0) by = exai_align(s.collected + at * in, s.exponents + at, in, exponent);
-                by = by > 31 ? 31 : by;
-                do {
-                    s.collected[s.places[k]] += s.sums[k] >> by;
-                } while (++k < n && (uint32_t)(s.places[k] - at * in) < (uint32_t)in);
-            }
+            add(&s, in, n, exponent);
         }
     }
     exai_ring_flush(&ring, layer->in_rows, gate, below);

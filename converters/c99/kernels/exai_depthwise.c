@@ -14,6 +14,7 @@ void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *s
     const exai_ending end = exai_ending_of(layer);
 #if EXAI_MVE
     const int rises = exai_mve_rises(&end, out);
+    const exai_mve_layer mve = exai_mve_depthwise_of(layer->weights, layer->bias, taps, out);
 #endif
     memset(outside, layer->in_zero, (size_t)in);
     for (int32_t t = 0; t < taps; t++) {
@@ -21,6 +22,9 @@ void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *s
     }
     for (int32_t row = 0; row < layer->out_rows; row++) {
         for (int32_t column = 0; column < layer->out_columns; column++, y += out) {
+#if EXAI_MVE
+            exai_mve_taps(layer, x, row, column, outside, tap);
+#else
             int32_t t = 0, i = row * layer->stride_rows - layer->top;
             for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
                 int32_t j = column * layer->stride_columns - layer->left;
@@ -29,10 +33,10 @@ void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *s
                     tap[t++] = inside ? x + (i * layer->in_columns + j) * in : outside;
                 }
             }
+#endif
 #if EXAI_MVE
             if (times == 1) {
-                exai_mve_depthwise(layer->weights, layer->bias, out, tap, taps, sums);
-                exai_mve_finish(&end, 0, sums, out, rises, y);
+                exai_mve_depthwise_values(&mve, tap, &end, sums, rises, y);
                 continue;
             }
 #else
@@ -41,7 +45,7 @@ void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *s
             for (int32_t c = fours; c < out; c++) {
                 const int32_t from = times == 1 ? c : c / times;
                 sums[c] = layer->bias[c];
-                for (t = 0; t < taps; t++) sums[c] += tap[t][from] * layer->weights[t * out + c];
+                for (int32_t t = 0; t < taps; t++) sums[c] += tap[t][from] * layer->weights[t * out + c];
             }
             exai_finish_sums(&end, 0, sums, out, y);
         }

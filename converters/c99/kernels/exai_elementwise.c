@@ -95,6 +95,15 @@ void exai_lookup(const int8_t *table, const int8_t *x, int32_t count, int8_t *y)
     for (int32_t i = 0; i < count; i++) y[i] = table[x[i] + 128];
 }
 
+void exai_lookup16(const int16_t *table, const int8_t *x, int32_t count, int16_t *y) {
+    for (int32_t i = 0; i < count; i++) y[i] = table[x[i] + 128];
+}
+
+void exai_rescale16(const void *x, int32_t count, int32_t in_zero, int32_t multiplier, int32_t shift, int32_t zero, int32_t *y) {
+    const int16_t *const values = x;
+    for (int32_t i = 0; i < count; i++) y[i] = exai_scale(values[i] - in_zero, multiplier, shift) + zero;
+}
+
 void exai_quantize(const float *x, int32_t count, float scale, int32_t zero, int8_t *y) {
     for (int32_t i = 0; i < count; i++) {
         float q = x[i] / scale;

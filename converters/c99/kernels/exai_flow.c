@@ -80,16 +80,17 @@ void exai_ring_begin(exai_ring *ring, const exai_way *way, int32_t *sums, int16_
     ring->layer = way->layer, ring->keep = way->keep, ring->sums = sums, ring->exponents = exponents, ring->next = 0;
     ring->span = (way->layer->kernel_rows - 1) * way->layer->dilation_rows + 1;
     for (int32_t i = 0; i < ring->span * way->layer->in_columns; i++) exponents[i] = EXAI_NOTHING;
+    if (EXAI_MVE) exai_clear(sums, 4 * ring->span * way->layer->in_columns * way->layer->in_channels); /* read without one */
 }
 
 #if EXAI_MVE
 /* A row of factors of an input of one channel becomes a row of the map: `exai_store` of each. */
-static void flush_values(const exai_keep *keep, const int8_t *v, const int32_t *sums, int16_t *exponents, int32_t count, float *to) {
+static void flush_values(const exai_keep *keep, const int8_t *v, int32_t *sums, int16_t *exponents, int32_t count, float *to) {
     for (int32_t j = 0; j < count; j++) {
         const int32_t length = exponents[j] == EXAI_NOTHING ? 0 : exai_length(exai_size(sums[j])), by = length > 22 ? length - 22 : 0;
         const int32_t t = length ? exai_round(sums[j], by) * (v[j] - keep->zero) : 0;
         to[j] = t ? (float)t * exai_power_of_two(exponents[j] + by) : 0.0f;
-        exponents[j] = EXAI_NOTHING;
+        exponents[j] = EXAI_NOTHING, sums[j] = 0;
     }
 }
 #endif
@@ -112,12 +113,16 @@ void exai_ring_flush(exai_ring *ring, int32_t end, const void *gate, void *below
             const uint32_t size = ring->exponents[at] == EXAI_NOTHING ? 0 : exai_sizes(sums, in);
             exai_store(ring->keep, ring->next * columns + j, in, sums, size, ring->exponents[at], gate, below);
             ring->exponents[at] = EXAI_NOTHING;
+            if (EXAI_MVE) exai_clear(sums, 4 * in);
         }
     }
 }
 
 /* Factors to relevance, by the values of the map; returns its size. */
 static uint32_t times_values(const int8_t *v, int32_t zero, int32_t count, int32_t *t, int32_t by) {
+#if EXAI_MVE
+    return exai_mve_times_values(v, zero, count, t, by);
+#else
     uint32_t size = 0;
     if (by > 0) {
         const int32_t half = (int32_t)(1u << (by - 1));
@@ -129,6 +134,7 @@ static uint32_t times_values(const int8_t *v, int32_t zero, int32_t count, int32
         for (int32_t i = 0; i < count; i++) size |= exai_size(t[i] *= v[i] - zero);
     }
     return size;
+#endif
 }
 
 /* Relevance to factors: what is no step counts as half of one. Values have 30 bits. */

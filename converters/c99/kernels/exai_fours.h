@@ -12,51 +12,7 @@
 #define EXAI_APART static inline
 #endif
 
-#if EXAI_MVE
-
-/* Eight channels, any number of taps but none; `load` and `times` say what a tap is. */
-#define EXAI_EIGHT(s0, s1, at, load, step, times)                                                                 \
-    __asm__ volatile("dls lr, %[n]\n"                                                                             \
-                     "1:\n\t"                                                                                     \
-                     "ldr %[p], [%[taps]], #4\n\t"                                                                \
-                     "vldrh.s32 q2, [%[w0]], #8\n\t"                                                              \
-                     "add %[p], %[p], %[from]\n\t" load " q3, [%[p]]\n\t" times("q2")                            \
-                     "vldrh.s32 q1, [%[w1]], #8\n\t"                                                              \
-                     "vadd.i32 %q[a], %q[a], q2\n\t" load " q3, [%[p], #" step "]\n\t" times("q1")               \
-                     "vadd.i32 %q[b], %q[b], q1\n\t"                                                              \
-                     "le lr, 1b"                                                                                  \
-                     : [a] "+w"(s0), [b] "+w"(s1), [taps] "+r"(tap), [w0] "+l"(w0), [w1] "+l"(w1), [p] "=&l"(p)   \
-                     : [n] "r"(tap_count), [from] "r"(at)                                                         \
-                     : "q1", "q2", "q3", "lr", "cc", "memory")
-#define EXAI_UPPER(q) "vshl.i32 " q ", " q ", #16\n\tvmulh.s32 " q ", " q ", q3\n\t"
-
-/* Four channels of sixteen: factors times weights over 2^16. */
-#define EXAI_FOURTH(sum, w, step)                    \
-    "vldrh.s32 q4, [%[" w "]], #8\n\t"               \
-    "vldrw.32 q5, [%[p], #" step "]\n\t"             \
-    "vshl.i32 q4, q4, #16\n\t"                       \
-    "vmulh.s32 q4, q4, q5\n\t"                       \
-    "vadd.i32 %q[" sum "], %q[" sum "], q4\n\t"
-
-/* Sixteen channels, any number of taps but none; `from` bytes lie before the first one. */
-static inline void exai_sixteen_factors(const int32_t **tap, int32_t from, int32_t tap_count, const int16_t *w0,
-                                        int32_t stride, int32_t *sums) {
-    int32x4_t a = vdupq_n_s32(0), b = a, c = a, d = a;
-    const int16_t *w1 = w0 + stride, *w2 = w1 + stride, *w3 = w2 + stride;
-    const int32_t *p;
-    __asm__ volatile("dls lr, %[n]\n"
-                     "1:\n\t"
-                     "ldr %[p], [%[taps]], #4\n\t"
-                     "add %[p], %[p], %[from]\n\t" EXAI_FOURTH("a", "w0", "0") EXAI_FOURTH("b", "w1", "16")
-                         EXAI_FOURTH("c", "w2", "32") EXAI_FOURTH("d", "w3", "48") "le lr, 1b"
-                     : [a] "+w"(a), [b] "+w"(b), [c] "+w"(c), [d] "+w"(d), [taps] "+r"(tap), [w0] "+l"(w0), [w1] "+l"(w1),
-                       [w2] "+l"(w2), [w3] "+l"(w3), [p] "=&r"(p)
-                     : [n] "r"(tap_count), [from] "r"(from)
-                     : "q4", "q5", "lr", "cc", "memory");
-    vstrwq_s32(sums, a), vstrwq_s32(sums + 4, b), vstrwq_s32(sums + 8, c), vstrwq_s32(sums + 12, d);
-}
-
-#elif EXAI_DSP
+#if EXAI_DSP && !EXAI_MVE
 
 /* Four channels of one tap. */
 #define EXAI_VALUES(p)                \
@@ -140,29 +96,10 @@ EXAI_APART void exai_fours_of_values(const int8_t **taps, int32_t count, int32_t
 #endif
 }
 
-#endif
-
 /* Factors times weights over 2^16, each rounded down: the sums of `count` channels. */
 static inline void exai_fours_of_factors(const int32_t **taps, int32_t count, int32_t tap_count, const int16_t *w,
                                          int32_t stride, int32_t *sums) {
-#if EXAI_MVE
-    int32_t at = 0;
-    for (; at + 16 <= count; at += 16, w += 4 * stride, sums += 16) {
-        exai_sixteen_factors(taps, 4 * at, tap_count, w, stride, sums);
-    }
-    for (; at < count; at += 8, w += 2 * stride, sums += 8) {
-        const int more = at + 4 < count; /* else the same four again */
-        const int16_t *w0 = w, *w1 = more ? w + stride : w;
-        const int32_t **tap = taps, *p;
-        int32x4_t a = vdupq_n_s32(0), b = a;
-        if (more)
-            EXAI_EIGHT(a, b, 4 * at, "vldrw.32", "16", EXAI_UPPER);
-        else
-            EXAI_EIGHT(a, b, 4 * at, "vldrw.32", "0", EXAI_UPPER);
-        vstrwq_s32(sums, a);
-        if (more) vstrwq_s32(sums + 4, b);
-    }
-#elif EXAI_DSP
+#if EXAI_DSP
     int32_t s0, s1, s2, s3, at = 0;
     const int32_t **from = taps;
     if (tap_count == 9 && stride == 36) {
@@ -186,5 +123,7 @@ static inline void exai_fours_of_factors(const int32_t **taps, int32_t count, in
     }
 #endif
 }
+
+#endif
 
 #endif

@@ -1,100 +1,60 @@
-/* What convolutions, depthwise and dense layers do with MVE: products of int8, and sums that become values four at a time. */
+/* What convolutions and dense layers do with MVE: products of int8, and sums that become values. */
 
 #include "exai_mve.h"
 
 #if EXAI_MVE
 
-/* Vectors of a row, those before it in q4 ... q6 and the last one, which may be cut, in q7. */
-#define FULL(q, at) "vldrb.8 q0, [%[row], #" at "]\n\tvmladava.s8 %[sum], q0, " q "\n\t"
-#define CUT(at) "vpst\n\tvldrbt.8 q0, [%[row], #" at "]\n\tvmladava.s8 %[sum], q0, q7\n\t"
+/* Two rows of weights at a time; vectors of v before the last one in q4 ... q6, and the last one, which may be cut, in q7. */
+#define FULL(q, at, row, sum) "vldrb.8 q0, [%[" row "], #" at "]\n\tvmladava.s8 %[" sum "], q0, " q "\n\t"
+#define NEXT(q, row, sum) "vldrb.8 q0, [%[" row "]], #16\n\tvmladava.s8 %[" sum "], q0, " q "\n\t"
+#define CUT(at, row, sum) "vpst\n\tvldrbt.8 q0, [%[" row "], #" at "]\n\tvmladava.s8 %[" sum "], q0, q7\n\t"
 #define BEFORE(q, at) "vldrb.8 " q ", [%[v], #" at "]\n\t"
-#define ROWS(before, last_at, products)                                                                     \
-    __asm__ volatile("vctp.8 %[last]\n\t" before "vpst\n\t"                                                \
-                     "vldrbt.8 q7, [%[v], #" last_at "]\n\t"                                                \
-                     "dls lr, %[n]\n"                                                                       \
-                     "1:\n\t"                                                                               \
-                     "ldr %[sum], [%[from]], #4\n\t" products "add %[row], %[row], %[depth]\n\t"                  \
-                     "str %[sum], [%[to]], #4\n\t"                                                          \
-                     "le lr, 1b"                                                                            \
-                     : [row] "+r"(row), [from] "+r"(from), [to] "+r"(to), [sum] "=&Te"(sum)                                    \
-                     : [v] "r"(v), [n] "r"(n), [depth] "r"(depth), [last] "r"(last)                         \
+#define ROWS(before, last_at, products)                                                                        \
+    __asm__ volatile("vctp.8 %[last]\n\t" before "vpst\n\t"                                                    \
+                     "vldrbt.8 q7, [%[v], #" last_at "]\n\t"                                                   \
+                     "wls lr, %[n], 2f\n"                                                                      \
+                     "1:\n\t"                                                                                  \
+                     "ldrd %[s0], %[s1], [%[from]], #8\n\t" products "strd %[s0], %[s1], [%[to]], #8\n\t"      \
+                     "le lr, 1b\n"                                                                             \
+                     "2:"                                                                                      \
+                     : [r0] "+r"(r0), [r1] "+r"(r1), [from] "+r"(from), [to] "+r"(to), [s0] "=&Te"(s0), [s1] "=&Te"(s1) \
+                     : [v] "r"(v), [n] "r"(n / 2), [two] "r"(2 * depth), [last] "r"(last)                      \
                      : "q0", "q4", "q5", "q6", "q7", "lr", "cc", "memory")
+#define BOTH(products) products("r0", "s0") products("r1", "s1") "add %[r0], %[r0], %[two]\n\tadd %[r1], %[r1], %[two]\n\t"
+#define DEEP(row, sum) FULL("q4", "0", row, sum) FULL("q5", "16", row, sum) FULL("q6", "32", row, sum) FULL("q7", "48", row, sum)
+#define CUT_4(row, sum) FULL("q4", "0", row, sum) FULL("q5", "16", row, sum) FULL("q6", "32", row, sum) CUT("48", row, sum)
+#define CUT_3(row, sum) FULL("q4", "0", row, sum) FULL("q5", "16", row, sum) CUT("32", row, sum)
+#define CUT_2(row, sum) FULL("q4", "0", row, sum) CUT("16", row, sum)
+#define CUT_1(row, sum) CUT("0", row, sum)
+#define ALONE(sum) NEXT("q4", "r0", sum) NEXT("q5", "r0", sum) NEXT("q6", "r0", sum) NEXT("q7", "r0", sum)
+
+static int32_t one_row(const int8_t *row, const int8_t *v, int32_t depth, int32_t sum) {
+    for (; depth > 0; depth -= 16, row += 16, v += 16) {
+        const mve_pred16_t p = vctp8q((uint32_t)depth);
+        sum = vmladavaq_p_s8(sum, vldrbq_z_s8(row, p), vldrbq_z_s8(v, p), p);
+    }
+    return sum;
+}
 
 void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, const int32_t *bias, int32_t *sums) {
+    if (n & 1) sums[n - 1] = one_row(rows + (n - 1) * depth, v, depth, bias[n - 1]);
     for (int32_t at = 0; at < depth; at += 64, v += 64) {
         const int32_t *from = at ? sums : bias;
-        const int8_t *row = rows + at;
+        const int8_t *r0 = rows + at, *r1 = r0 + depth;
         const int32_t left = depth - at, last = left >= 64 ? 16 : (left - 1) % 16 + 1;
-        int32_t *to = sums, sum;
-        if (left >= 64)
-            ROWS(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48",
-                 FULL("q4", "0") FULL("q5", "16") FULL("q6", "32") FULL("q7", "48"));
+        int32_t *to = sums, s0, s1;
+        if (depth == 64)
+            ROWS(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48", ALONE("s0") ALONE("s1"));
+        else if (left >= 64)
+            ROWS(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48", BOTH(DEEP));
         else if (left > 48)
-            ROWS(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48",
-                 FULL("q4", "0") FULL("q5", "16") FULL("q6", "32") CUT("48"));
+            ROWS(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48", BOTH(CUT_4));
         else if (left > 32)
-            ROWS(BEFORE("q4", "0") BEFORE("q5", "16"), "32", FULL("q4", "0") FULL("q5", "16") CUT("32"));
+            ROWS(BEFORE("q4", "0") BEFORE("q5", "16"), "32", BOTH(CUT_3));
         else if (left > 16)
-            ROWS(BEFORE("q4", "0"), "16", FULL("q4", "0") CUT("16"));
+            ROWS(BEFORE("q4", "0"), "16", BOTH(CUT_2));
         else
-            ROWS("", "0", CUT("0"));
-    }
-}
-
-enum { TOGETHER = 16 };
-
-/* The sums of sixteen channels from `c` on, or of fewer if there are no more. */
-static void sums_of(const int8_t *w, const int32_t *bias, int32_t out, const int8_t **tap, int32_t taps, int32_t c,
-                    int32_t *sums) {
-    w += c, bias += c;
-    if (out >= TOGETHER) {
-        __asm__ volatile(
-            "vld20.32 {q0, q1}, [%[bias]]\n\t"
-            "vld21.32 {q0, q1}, [%[bias]]!\n\t"
-            "vld20.32 {q2, q3}, [%[bias]]\n\t"
-            "vld21.32 {q2, q3}, [%[bias]]\n\t"
-            "dls lr, %[n]\n"
-            "1:\n\t"
-            "ldr r4, [%[tap]], #4\n\t"
-            "vldrb.s16 q4, [%[w]]\n\t"
-            "add r4, r4, %[c]\n\t"
-            "vldrb.s16 q5, [r4]\n\t"
-            "vmullb.s16 q6, q4, q5\n\t"
-            "vmullt.s16 q7, q4, q5\n\t"
-            "vldrb.s16 q4, [%[w], #8]\n\t"
-            "vadd.i32 q0, q0, q6\n\t"
-            "vldrb.s16 q5, [r4, #8]\n\t"
-            "vadd.i32 q1, q1, q7\n\t"
-            "vmullb.s16 q6, q4, q5\n\t"
-            "vmullt.s16 q7, q4, q5\n\t"
-            "add %[w], %[w], %[out]\n\t"
-            "vadd.i32 q2, q2, q6\n\t"
-            "vadd.i32 q3, q3, q7\n\t"
-            "le lr, 1b\n\t"
-            "vst20.32 {q0, q1}, [%[sums]]\n\t"
-            "vst21.32 {q0, q1}, [%[sums]]!\n\t"
-            "vst20.32 {q2, q3}, [%[sums]]\n\t"
-            "vst21.32 {q2, q3}, [%[sums]]"
-            : [bias] "+r"(bias), [tap] "+r"(tap), [w] "+l"(w), [sums] "+r"(sums)
-            : [n] "r"(taps), [c] "r"(c), [out] "r"(out)
-            : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "r4", "lr", "cc", "memory");
-        return;
-    }
-    for (; c < out; c += 4, w += 4, bias += 4, sums += 4) {
-        const mve_pred16_t p = vctp32q((uint32_t)(out - c));
-        int32x4_t four = vldrwq_z_s32(bias, p);
-        for (int32_t t = 0; t < taps; t++) {
-            four = vaddq_s32(four, vmulq_s32(vldrbq_z_s32(tap[t] + c, p), vldrbq_z_s32(w + t * out, p)));
-        }
-        vstrwq_p_s32(sums, four, p);
-    }
-}
-
-void exai_mve_depthwise(const int8_t *weights, const int32_t *bias, int32_t out, const int8_t **tap, int32_t taps,
-                        int32_t *sums) {
-    for (int32_t c = 0; c < out; c += TOGETHER) {
-        if (c && c > out - TOGETHER) c = out - TOGETHER; /* the last sixteen overlap those before them */
-        sums_of(weights, bias, out, tap, taps, c, sums + c);
+            ROWS("", "0", BOTH(CUT_1));
     }
 }
 
@@ -142,8 +102,16 @@ void exai_mve_finish(const exai_ending *end, int32_t first, const int32_t *sums,
     const int32_t *multiplier = end->multiplier + first * end->step;
     const int8_t *shift = end->shift + first * end->step;
     const int32_t zero = end->zero;
-    if (end->step && !rises && end->low == zero) { /* what is below zero is cut off, however it is rounded */
-        FINISH("");
+    if (exai_mve_plain(end, rises)) { /* what is below zero is cut off, however it is rounded */
+        for (; count >= 16; count -= 16, shift += 16) {
+            EXAI_MVE_SIXTEEN;
+            __asm__ volatile(EXAI_MVE_FOURTHS("vld4", "q0, q1, q2, q3", "from")
+                             : EXAI_MVE_SUMS("="), [from] "+r"(sums)
+                             :
+                             : "memory");
+            EXAI_MVE_FINISH(multiplier, shift, y, zero, end->high - zero);
+        }
+        if (count) FINISH("");
         return;
     }
     if (end->step && !rises) {

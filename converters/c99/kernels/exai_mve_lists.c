@@ -5,7 +5,7 @@
 
 #if EXAI_MVE
 
-/* Where bits of a byte are set; what lies behind them is written over by those that follow. */
+/* Where bits of a byte are set; what lies behind them is written over by those that follow. And how many are. */
 static const uint8_t set[256][8] = {
     {0}, {0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}, {3}, {0, 3}, {1, 3}, {0, 1, 3}, {2, 3}, {0, 2, 3}, {1, 2, 3},
     {0, 1, 2, 3}, {4}, {0, 4}, {1, 4}, {0, 1, 4}, {2, 4}, {0, 2, 4}, {1, 2, 4}, {0, 1, 2, 4}, {3, 4}, {0, 3, 4}, {1, 3, 4},
@@ -41,7 +41,6 @@ static const uint8_t set[256][8] = {
     {1, 3, 4, 5, 6, 7}, {0, 1, 3, 4, 5, 6, 7}, {2, 3, 4, 5, 6, 7}, {0, 2, 3, 4, 5, 6, 7}, {1, 2, 3, 4, 5, 6, 7},
     {0, 1, 2, 3, 4, 5, 6, 7}};
 
-/* How many are. */
 static const uint8_t sets[256] = {
     0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 1, 2, 2, 3, 2, 3, 3, 4, 2, 3, 3, 4, 3, 4, 4, 5, 1, 2, 2, 3, 2, 3, 3, 4,
     2, 3, 3, 4, 3, 4, 4, 5, 2, 3, 3, 4, 3, 4, 4, 5, 3, 4, 4, 5, 4, 5, 5, 6, 1, 2, 2, 3, 2, 3, 3, 4, 2, 3, 3, 4, 3, 4, 4, 5,
@@ -51,48 +50,62 @@ static const uint8_t sets[256] = {
     3, 4, 4, 5, 4, 5, 5, 6, 3, 4, 4, 5, 4, 5, 5, 6, 4, 5, 5, 6, 5, 6, 6, 7, 3, 4, 4, 5, 4, 5, 5, 6, 4, 5, 5, 6, 5, 6, 6, 7,
     4, 5, 5, 6, 5, 6, 6, 7, 5, 6, 6, 7, 6, 7, 7, 8};
 
-/* The first eight bits, of values from i on; room for all of them. */
-static inline uint16_t *listed(uint32_t byte, int32_t i, uint16_t *end) {
-    vstrhq_u16(end, vaddq_n_u16(vldrbq_u16(set[byte]), (uint16_t)i));
-    return end + sets[byte];
-}
+/* Sixteen more of a list at a time, from number i on, where `bits` (a register) are set; there is room for all of them. */
+#define EIGHT                                \
+    "ldrb %[count], [%[sets], %[byte]]\n\t" \
+    "add %[byte], %[set], %[byte], lsl #3\n\t" \
+    "vldrb.u16 q0, [%[byte]]\n\t"          \
+    "vadd.i16 q0, q0, %[i]\n\t"            \
+    "adds %[i], #8\n\t"                    \
+    "vstrh.16 q0, [%[end]]\n\t"            \
+    "add %[end], %[end], %[count], lsl #1\n\t"
+#define LIST(bits_of)                                                                                             \
+    __asm__ volatile("wls lr, %[n], 2f\n"                                                                         \
+                     "1:\n\t" bits_of "uxtb %[byte], %[bits]\n\t" EIGHT "ubfx %[byte], %[bits], #8, #8\n\t" EIGHT \
+                     "le lr, 1b\n"                                                                                \
+                     "2:"                                                                                         \
+                     : [from] "+&r"(from), [end] "+&r"(end), [i] "+&l"(i), [bits] "=&r"(bits), [byte] "=&l"(byte),   \
+                       [count] "=&r"(count)                                                                       \
+                     : [n] "r"(sixteens), [set] "r"(set), [sets] "r"(sets), [zero] "r"(zero)                      \
+                     : "q0", "q1", "q2", "lr", "cc", "memory")
 
-int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list) {
+int32_t exai_list(const int16_t *m, int32_t count_of, uint16_t *list) {
+    const int16_t *from = m;
+    const int32_t sixteens = count_of / 16, zero = 0;
     uint16_t *end = list;
-    int32_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        const int16x8x2_t both = vld2q_s16(m + i); /* even ones, odd ones: narrowed, they are in order again */
-        const int8x16_t all = vqmovntq_s16(vqmovnbq_s16(vdupq_n_s8(0), both.val[0]), both.val[1]);
-        const uint32_t bits = vcmpneq_n_s8(all, 0);
-        end = listed(bits & 0xFFu, i, end);
-        end = listed(bits >> 8, i + 8, end);
-    }
-    for (; i < count; i++) {
+    int32_t i = 0, bits, byte, count;
+    /* even ones, odd ones: narrowed, they are in order again */
+    LIST("vld20.16 {q0, q1}, [%[from]]\n\t"
+         "vld21.16 {q0, q1}, [%[from]]!\n\t"
+         "vqmovnb.s16 q2, q0\n\t"
+         "vqmovnt.s16 q2, q1\n\t"
+         "vcmp.i8 ne, q2, %[zero]\n\t"
+         "vmrs %[bits], p0\n\t");
+    for (; i < count_of; i++) {
         if (m[i]) *end++ = (uint16_t)i;
     }
     return (int32_t)(end - list);
 }
 
-int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
+int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t start, int32_t to, const void *gate, uint16_t *list) {
+    const int32_t sixteens = (to - start) / 16, zero = keep->zero;
     uint16_t *end = list;
-    int32_t i = from;
+    int32_t i = start, bits, byte, count;
     if (keep->gate == EXAI_OPEN) {
         for (; i < to; i++) *end++ = (uint16_t)i;
     } else if (keep->gate == EXAI_BITS) {
-        const uint8_t *const bits = gate;
-        for (; i + 8 <= to && !((first | i) & 7); i += 8) end = listed(bits[(first + i) >> 3], i, end);
+        const uint8_t *const map = gate, *from = map + ((first + start) >> 3);
+        if (!((first + start) & 7)) LIST("ldrh %[bits], [%[from]], #2\n\t");
         for (; i < to; i++) {
-            if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
+            if (map[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
         }
     } else {
-        const int8_t *const v = (const int8_t *)gate + first, zero = (int8_t)keep->zero;
+        const int8_t *const v = (const int8_t *)gate + first, *from = v + start;
         const int only = keep->form == EXAI_FACTOR; /* what is above zero */
-        for (; i + 16 <= to; i += 16) {
-            const int8x16_t all = vldrbq_s8(v + i);
-            const uint32_t bits = only ? vcmpgtq_n_s8(all, zero) : vcmpneq_n_s8(all, zero);
-            end = listed(bits & 0xFFu, i, end);
-            end = listed(bits >> 8, i + 8, end);
-        }
+        if (only)
+            LIST("vldrb.8 q0, [%[from]], #16\n\tvcmp.s8 gt, q0, %[zero]\n\tvmrs %[bits], p0\n\t");
+        else
+            LIST("vldrb.8 q0, [%[from]], #16\n\tvcmp.i8 ne, q0, %[zero]\n\tvmrs %[bits], p0\n\t");
         for (; i < to; i++) {
             if (only ? v[i] > zero : v[i] != zero) *end++ = (uint16_t)i;
         }
@@ -105,25 +118,9 @@ static inline uint32_t size_of(int32x4_t high, int32x4_t low) {
     return (uint32_t)(vmaxvq_s32(0, high) | ~vminvq_s32(-1, low));
 }
 
-/* Listed offsets added to d; the size of what comes out. */
-static uint32_t offset_by(const int32_t *offset, const uint16_t *list, int32_t n, int32_t *d) {
-    int32x4_t high = vdupq_n_s32(0), low = high;
-    __asm__ volatile(
-        "wlstp.32 lr, %[n], 2f\n"
-        "1:\n\t"
-        "vldrh.u32 q0, [%[list]], #8\n\t"
-        "vldrw.32 q1, [%[offset], q0, uxtw #2]\n\t"
-        "vldrw.32 q0, [%[d]]\n\t"
-        "vadd.i32 q0, q0, q1\n\t"
-        "vstrw.32 q0, [%[d]], #16\n\t"
-        "vmax.s32 %q[high], %q[high], q0\n\t"
-        "vmin.s32 %q[low], %q[low], q0\n\t"
-        "letp lr, 1b\n"
-        "2:"
-        : [list] "+l"(list), [d] "+r"(d), [high] "+w"(high), [low] "+w"(low)
-        : [n] "r"(n), [offset] "r"(offset)
-        : "q0", "q1", "lr", "cc", "memory");
-    return size_of(high, low);
+/* Listed offsets added to d. */
+static void add_offsets(const int32_t *offset, const uint16_t *list, int32_t n, int32_t *d) {
+    for (int32_t k = 0; k < n; k++) d[k] += offset[list[k]];
 }
 
 /* m * 2^16 over d / 2^by of listed units, in the place of d; small ones keep their bits. How many are left where one is so
@@ -167,13 +164,94 @@ static int32_t divided(const int16_t *m, const uint16_t *list, int32_t n, int32_
     return t;
 }
 
+enum { CHUNK = 32 };
+
+/* Dividends, CHUNK values further what they are divided by, and 2 * CHUNK further how far quotients go to the left. */
+#define PREPARE(add)                                                                                                  \
+    __asm__ volatile("wlstp.32 lr, %[n], 2f\n"                                                                        \
+                     "1:\n\t"                                                                                         \
+                     "vldrh.u32 q0, [%[list]], #8\n\t"                                                                \
+                     "vldrw.32 q1, [%[d]], #16\n\t" add                                                               \
+                     "vldrh.s32 q2, [%[m], q0, uxtw #1]\n\t"                                                          \
+                     "vminav.s32 %[least], q1\n\t"                                                                    \
+                     "vmaxav.s32 %[most], q2\n\t"                                                                     \
+                     "vadd.i32 q3, q1, %[half]\n\t"                                                                   \
+                     "vshl.i32 q2, q2, #16\n\t"                                                                       \
+                     "vshl.s32 q3, %[down]\n\t"                                                                       \
+                     "vstrw.32 q2, [%[to]], #16\n\t"                                                                  \
+                     "vadd.i32 q2, q3, %[small]\n\t"                                                                  \
+                     "vcmp.u32 hi, q2, %[twice]\n\t"                                                                  \
+                     "vpsel q3, q3, q1\n\t"                                                                           \
+                     "vpsel q2, %q[zeros], %q[up]\n\t"                                                                \
+                     "vstrw.32 q3, [%[to], #112]\n\t"                                                                 \
+                     "vstrw.32 q2, [%[to], #240]\n\t"                                                                 \
+                     "letp lr, 1b\n"                                                                                  \
+                     "2:"                                                                                             \
+                     : [list] "+l"(list), [d] "+r"(from), [to] "+r"(to), [least] "+&r"(least), [most] "+&r"(most)         \
+                     : [n] "r"(n), [m] "r"(m), [offset] "r"(offset), [half] "r"(by ? 1 << (by - 1) : 0), [down] "r"(-by), \
+                       [small] "r"(128), [twice] "r"(256), [zeros] "w"(zeros), [up] "w"(up)                           \
+                     : "q0", "q1", "q2", "q3", "lr", "cc", "memory")
+
+enum { TOO_LONG = -1 };
+
+/* The same of CHUNK units at most, after their offsets, where no quotient can be too long; their size. */
+static inline uint32_t divided_together(const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset, int32_t by,
+                                        int32_t *d) {
+    int32_t room[3 * CHUNK], *to = room, *from = d, least = INT32_MAX, most = 0, a, b, c, e;
+    int32x4_t high = vdupq_n_s32(0), low = high;
+    const int32x4_t zeros = vdupq_n_s32(0), up = vdupq_n_s32(by);
+    if (offset)
+        PREPARE("vldrw.32 q2, [%[offset], q0, uxtw #2]\n\tvadd.i32 q1, q1, q2\n\t");
+    else
+        PREPARE("");
+    if (by > 14 || most >> (14 - by) >= least) return (uint32_t)TOO_LONG;
+    if (n & 1) room[n] = 0, room[CHUNK + n] = 1;
+    to = room;
+    __asm__ volatile(
+        "dls lr, %[n]\n"
+        "1:\n\t"
+        "ldrd %[a], %[b], [%[to]]\n\t"
+        "ldrd %[c], %[e], [%[to], #128]\n\t"
+        "sdiv %[a], %[a], %[c]\n\t"
+        "sdiv %[b], %[b], %[e]\n\t"
+        "strd %[a], %[b], [%[to]], #8\n\t"
+        "le lr, 1b"
+        : [to] "+r"(to), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [e] "=&r"(e)
+        : [n] "r"((n + 1) / 2)
+        : "lr", "cc", "memory");
+    to = room;
+    __asm__ volatile(
+        "dlstp.32 lr, %[n]\n"
+        "1:\n\t"
+        "vldrw.32 q0, [%[to]], #16\n\t"
+        "vldrw.32 q1, [%[to], #240]\n\t"
+        "vshl.s32 q0, q0, q1\n\t"
+        "vstrw.32 q0, [%[d]], #16\n\t"
+        "vmax.s32 %q[high], %q[high], q0\n\t"
+        "vmin.s32 %q[low], %q[low], q0\n\t"
+        "letp lr, 1b"
+        : [to] "+r"(to), [d] "+r"(d), [high] "+w"(high), [low] "+w"(low)
+        : [n] "r"(n)
+        : "q0", "q1", "lr", "cc", "memory");
+    return size_of(high, low);
+}
+
 uint32_t exai_quotients(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *offset,
                         int32_t *d, int32_t *by) {
+    uint32_t size = 0;
+    int32_t k = 0;
     *by = way->down;
-    if (offset) offset_by(offset, list, n, d);
-    const int32_t left = divided(m, list, n, *by, d), done = n - left;
+    for (; k < n; k += CHUNK) {
+        const int32_t some = n - k < CHUNK ? n - k : CHUNK;
+        const uint32_t found = divided_together(m, list + k, some, offset, *by, d + k);
+        if (found == (uint32_t)TOO_LONG) break;
+        size |= found;
+    }
+    if (k >= n) return size;
+    if (offset) add_offsets(offset, list + k, n - k, d + k);
+    const int32_t left = divided(m, list + k, n - k, *by, d + k), done = n - left;
     if (left) {
-        for (int32_t k = 0; k < done; k++) d[k] >>= *by;
+        for (k = 0; k < done; k++) d[k] >>= *by;
         *by = 0;
         divided(m, list + done, left, 0, d + done);
     }
@@ -202,6 +280,27 @@ static uint32_t times_values(const int8_t *v, int32_t zero, const uint16_t *list
         TIMES("vmul.i32 q0, q0, q1\n\t");
     else
         TIMES("vshl.i32 q1, q1, #23\n\tvmulh.s32 q0, q0, q1\n\t");
+    return size_of(high, low);
+}
+
+uint32_t exai_mve_times_values(const int8_t *v, int32_t zero, int32_t count, int32_t *t, int32_t by) {
+    int32x4_t high = vdupq_n_s32(0), low = high;
+    __asm__ volatile(
+        "wlstp.32 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrw.32 q0, [%[t]]\n\t"
+        "vldrb.s32 q1, [%[v]], #4\n\t"
+        "vrshl.s32 q0, %[by]\n\t"
+        "vsub.i32 q1, q1, %[zero]\n\t"
+        "vmul.i32 q0, q0, q1\n\t"
+        "vstrw.32 q0, [%[t]], #16\n\t"
+        "vmax.s32 %q[high], %q[high], q0\n\t"
+        "vmin.s32 %q[low], %q[low], q0\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [t] "+r"(t), [v] "+l"(v), [high] "+w"(high), [low] "+w"(low)
+        : [n] "r"(count), [by] "r"(by > 0 ? -by : 0), [zero] "r"(zero)
+        : "q0", "q1", "lr", "cc", "memory");
     return size_of(high, low);
 }
 

@@ -1,4 +1,4 @@
-/* Rows and columns of weights with MVE: widened, and products of listed ones. */
+/* Rows and columns of weights with MVE: widened or bytes, and products of listed ones. */
 
 #include "exai_mve.h"
 #include "exai_wide.h"
@@ -117,9 +117,48 @@ static void four_rows(const int16_t *r0, const int16_t *r1, const int16_t *r2, c
     sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
+/* One of 64 columns, six vectors of which are q0 ... q5. */
+#define EIGHT(q, at, what) "vldrh.16 q6, [%[row], #" at "]\n\t" what ".s16 %[sum], q6, " q "\n\t"
+#define LISTED_64(start, what)                                                                                        \
+    __asm__ volatile("vldrh.16 q0, [%[v]]\n\t"                                                                      \
+                     "vldrh.16 q1, [%[v], #16]\n\t"                                                                 \
+                     "vldrh.16 q2, [%[v], #32]\n\t"                                                                 \
+                     "vldrh.16 q3, [%[v], #48]\n\t"                                                                 \
+                     "vldrh.16 q4, [%[v], #64]\n\t"                                                                 \
+                     "vldrh.16 q5, [%[v], #80]\n\t"                                                                 \
+                     "wls lr, %[n], 2f\n"                                                                             \
+                     "1:\n\t"                                                                                         \
+                     "ldrh %[row], [%[list]], #2\n\t" start "mla %[row], %[row], %[stride], %[rows]\n\t"              \
+                     "vldrh.16 q7, [%[v], #96]\n\t" EIGHT("q0", "0", what) EIGHT("q1", "16", "vmladava")              \
+                     EIGHT("q2", "32", "vmladava") EIGHT("q3", "48", "vmladava") EIGHT("q4", "64", "vmladava")        \
+                     EIGHT("q5", "80", "vmladava") EIGHT("q7", "96", "vmladava")                                      \
+                     "vldrh.16 q7, [%[v], #112]\n\t" EIGHT("q7", "112", "vmladava")                                   \
+                     "str %[sum], [%[to]], #4\n\t"                                                                    \
+                     "le lr, 1b\n"                                                                                    \
+                     "2:"                                                                                             \
+                     : [list] "+r"(from), [row] "=&r"(row), [to] "+r"(to), [sum] "=&Te"(sum)                          \
+                     : [v] "r"(v), [n] "r"(n), [rows] "r"(rows), [stride] "r"(2 * stride)                             \
+                     : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "lr", "cc", "memory")
+
+static void sixty_fours(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
+                        int32_t *sums) {
+    for (int32_t at = 0; at < width; at += 64, rows += 64, v += 64) {
+        const uint16_t *from = list;
+        int32_t *to = sums, sum, row;
+        if (at)
+            LISTED_64("ldr %[sum], [%[to]]\n\t", "vmladava");
+        else
+            LISTED_64("", "vmladav");
+    }
+}
+
 void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_t n, const int16_t *v, int32_t width,
                int32_t *sums) {
     const int32_t eights = width / 8;
+    if (width % 64 == 0) {
+        sixty_fours(rows, stride, list, n, v, width, sums);
+        return;
+    }
     for (; n >= 4; n -= 4, list += 4, sums += 4) {
         four_rows(rows + list[0] * stride, rows + list[1] * stride, rows + list[2] * stride, rows + list[3] * stride, v,
                   eights, sums);
@@ -207,6 +246,64 @@ void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint
         exai_dots(wide, width, list, n, v, width, d);
     else
         exai_rows_dot(way->layer->weights, depth, list, n, v, eights, way->weights, d);
+}
+
+int exai_mve_as_bytes(const exai_way *way) {
+    return way->weights == EXAI_POSITIVE && way->layer->out_channels % 64 == 0;
+}
+
+/* What is positive of the weights of a pointwise layer (out, in), a row for each input. */
+void exai_mve_turned(const exai_layer *layer, int8_t *to) {
+    const int32_t in = layer->in_channels, out = layer->out_channels;
+    const uint16x8_t places = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)out);
+    const int16x8_t zeros = vdupq_n_s16(0);
+    for (int32_t j = 0; j < out; j++) {
+        const int8_t *const w = layer->weights + j * in;
+        for (int32_t i = 0; i < in; i += 8) {
+            const mve_pred16_t p = vctp16q((uint32_t)(in - i));
+            vstrbq_scatter_offset_p_s16(to + i * out + j, places, vmaxq_s16(vldrbq_z_s16(w + i, p), zeros), p);
+        }
+    }
+}
+
+/* Factors in two bytes, a lower one and an upper one with the sign, of 64 units at a time: those of 48 stay in q0 ... q5. */
+#define TWICE(at, lower, upper, what)                                                                               \
+    "vldrb.8 q6, [%[row], #" at "]\n\t" what ".u8 %[low], q6, " lower "\n\t" what ".s8 %[high], q6, " upper "\n\t"
+#define SPLIT(lower, upper)                                                                                         \
+    "vld20.8 {" lower ", " upper "}, [%[m]]\n\tvld21.8 {" lower ", " upper "}, [%[m]]!\n\t"
+#define BYTES_64(added)                                                                                             \
+    __asm__ volatile(SPLIT("q0", "q1") SPLIT("q2", "q3") SPLIT("q4", "q5") SPLIT("q6", "q7")                        \
+                     "vstrb.8 q6, [%[rest]]\n\t"                                                                    \
+                     "vstrb.8 q7, [%[rest], #16]\n\t"                                                               \
+                     "wls lr, %[n], 2f\n"                                                                           \
+                     "1:\n\t"                                                                                       \
+                     "ldrh %[row], [%[list]], #2\n\t"                                                               \
+                     "mla %[row], %[row], %[out], %[rows]\n\t" TWICE("0", "q0", "q1", "vmladav")                    \
+                     TWICE("16", "q2", "q3", "vmladava") TWICE("32", "q4", "q5", "vmladava")                        \
+                     "vldrb.8 q6, [%[row], #48]\n\t"                                                                \
+                     "vldrb.8 q7, [%[rest]]\n\t"                                                                    \
+                     "vmladava.u8 %[low], q6, q7\n\t"                                                               \
+                     "vldrb.8 q7, [%[rest], #16]\n\t"                                                               \
+                     "vmladava.s8 %[high], q6, q7\n\t" added                                                        \
+                     "add %[low], %[low], %[high], lsl #8\n\t"                                                      \
+                     "str %[low], [%[to]], #4\n\t"                                                                  \
+                     "le lr, 1b\n"                                                                                  \
+                     "2:"                                                                                           \
+                     : [m] "+r"(m), [list] "+r"(from), [row] "=&r"(row), [to] "+r"(to), [low] "=&Te"(low),          \
+                       [high] "=&Te"(high)                                                                          \
+                     : [rest] "r"(rest), [n] "r"(n), [rows] "r"(rows), [out] "r"(out)                               \
+                     : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "lr", "cc", "memory")
+
+void exai_mve_dots_of_bytes(const int8_t *rows, int32_t out, const uint16_t *list, int32_t n, const int16_t *m, int32_t *sums) {
+    int8_t rest[32];
+    for (int32_t at = 0; at < out; at += 64, rows += 64) {
+        const uint16_t *from = list;
+        int32_t *to = sums, row, low, high;
+        if (at)
+            BYTES_64("ldr %[row], [%[to]]\n\tadd %[low], %[low], %[row]\n\t");
+        else
+            BYTES_64("");
+    }
 }
 
 #endif

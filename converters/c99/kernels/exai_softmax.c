@@ -19,21 +19,44 @@ static int32_t reciprocal(int32_t x) {
     return saturating_shift(guess, 1);
 }
 
+/* A row's largest value, and what its exponentials are multiplied by and divided by 2^`down`, to have `bits`. */
+typedef struct {
+    int32_t most, scale, down;
+} share;
+
+static share share_of(const exai_softmax *s, const int8_t *x, int32_t bits) {
+    share found = {-128, 0, 0};
+    int32_t sum = 0;
+    for (int32_t i = 0; i < s->columns; i++) found.most = x[i] > found.most ? x[i] : found.most;
+    for (int32_t i = 0; i < s->columns; i++) {
+        const int32_t below = found.most - x[i];
+        if (below < s->differences) sum += exai_divide(s->exponentials[below], 12);
+    }
+    const int zeros = 32 - exai_length((uint32_t)sum);
+    found.scale = reciprocal((int32_t)(((uint32_t)sum << zeros) - 0x80000000u));
+    found.down = 43 - bits - zeros;
+    return found;
+}
+
+static inline int32_t shared(const exai_softmax *s, const share *by, int32_t x) {
+    const int32_t below = by->most - x;
+    return below < s->differences ? exai_divide(exai_high(by->scale, s->exponentials[below]), by->down) : 0;
+}
+
 void exai_softmax_rows(const exai_softmax *s, const int8_t *x, int8_t *y) {
     for (int32_t row = 0; row < s->rows; row++, x += s->columns, y += s->columns) {
-        int32_t most = -128, sum = 0;
-        for (int32_t i = 0; i < s->columns; i++) most = x[i] > most ? x[i] : most;
+        const share by = share_of(s, x, 8);
+        for (int32_t i = 0; i < s->columns; i++) y[i] = exai_clamp(shared(s, &by, x[i]) - 128, -128, 127);
+    }
+}
+
+void exai_softmax_rows16(const exai_softmax *s, const int8_t *x, void *y) {
+    int16_t *to = y;
+    for (int32_t row = 0; row < s->rows; row++, x += s->columns) {
+        const share by = share_of(s, x, 16);
         for (int32_t i = 0; i < s->columns; i++) {
-            const int32_t below = most - x[i];
-            if (below < s->differences) sum += exai_divide(s->exponentials[below], 12);
-        }
-        const int zeros = 32 - exai_length((uint32_t)sum);
-        const int32_t scale = reciprocal((int32_t)(((uint32_t)sum << zeros) - 0x80000000u));
-        for (int32_t i = 0; i < s->columns; i++) {
-            const int32_t below = most - x[i];
-            int32_t out = -128;
-            if (below < s->differences) out += exai_divide(exai_high(scale, s->exponentials[below]), 35 - zeros);
-            y[i] = exai_clamp(out, -128, 127);
+            const int32_t out = shared(s, &by, x[i]) - 32768;
+            *to++ = (int16_t)(out > 32767 ? 32767 : out);
         }
     }
 }

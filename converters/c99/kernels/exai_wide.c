@@ -3,16 +3,17 @@
 #include "exai_wide.h"
 
 #define COLUMNS (EXAI_USES_POINTWISE | EXAI_USES_WINDOWS | EXAI_USES_NARROW)
+#define DIVIDES (EXAI_USES_SHARES | EXAI_USES_DEPTHWISE)
 
 int32_t exai_offset(const exai_way *way, int32_t unit, const int8_t *weights, int32_t count, int32_t stride) {
     const exai_layer *const layer = way->layer;
     uint32_t bias = (uint32_t)layer->bias[unit]; /* less the products of its weights with the input's zero point */
-    if (exai_is(EXAI_USES_SHARES | EXAI_USES_DEPTHWISE, EXAI_STABILIZED, way->stabilizer != 0)) {
+    if (exai_is(DIVIDES, EXAI_STABILIZED, way->stabilizer != 0)) {
         const int32_t which = unit * layer->step, by = way->steps + layer->shift[which];
         return by < -12 ? 1 << 28 : exai_shifted(way->stabilizer / (layer->multiplier[which] >> 15 | 1), by);
     }
     for (int32_t i = 0; i < count; i++) bias += (uint32_t)(layer->in_zero * weights[i * stride]);
-    return !exai_is_all(EXAI_USES_SHARES | EXAI_USES_DEPTHWISE, way->weights) && (int32_t)bias < 0 ? 0 : (int32_t)bias;
+    return !exai_is_all(DIVIDES, way->weights) && (int32_t)bias < 0 ? 0 : (int32_t)bias;
 }
 
 #if !EXAI_MVE
@@ -25,7 +26,7 @@ void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int shar
         if (exai_is_signed(EXAI_USES_SHARES, sharing)) {
             for (int32_t i = 0; i < width; i++) wide[width + i] = (int16_t)(wide[i] & (wide[i] >> 15));
         }
-        for (int32_t i = 0; i < width && sharing != EXAI_ALL; i += 2) {
+        for (int32_t i = 0; i < width && !exai_is_all(EXAI_USES_SHARES, sharing); i += 2) {
             const uint32_t two = exai_word(wide + i), taken = two & ~((two >> 15 & 0x10001u) * 0xFFFFu);
             memcpy(wide + i, &taken, sizeof taken);
         }
@@ -104,8 +105,7 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
 }
 
 void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide) {
-    const exai_layer *const layer = way->layer;
-    if (exai_is(EXAI_USES_SHARES, EXAI_WIDE, way->wide)) exai_wide_rows(layer->weights, layer->out_channels, depth, way->weights, wide);
+    if (way->wide) exai_wide_rows(way->layer->weights, way->layer->out_channels, depth, way->weights, wide);
 }
 
 void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint16_t *list, int32_t n, const int16_t *wide,
@@ -232,24 +232,19 @@ int32_t exai_as_factors(const int32_t *d, const uint16_t *list, int32_t n, uint3
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
     uint16_t *end = list;
     int32_t i = from;
-    if (exai_is(EXAI_USES_LISTED, EXAI_GATE_OPEN, keep->gate == EXAI_OPEN)) {
-        for (; i < to; i++) *end++ = (uint16_t)i;
-    } else if (exai_is(EXAI_USES_LISTED, EXAI_GATE_BITS, keep->gate == EXAI_BITS)) {
+    if (exai_is(EXAI_USES_LISTED, EXAI_GATE_BITS, keep->gate == EXAI_BITS)) {
         const uint8_t *const bits = gate;
         for (; i + 8 <= to && !((first | i) & 7); i += 8) {
             const uint32_t byte = bits[(first + i) >> 3];
             FOUR(byte, i);
             FOUR(byte >> 4, i + 4);
         }
-        for (; i < to; i++) {
-            if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
-        }
-    } else {
-        const int8_t *const v = (const int8_t *)gate + first;
-        const int32_t zero = keep->zero, least = keep->form == EXAI_FACTOR ? zero + 1 : -128;
+    }
 #if EXAI_DSP
-        const uint32_t zeros = ((uint32_t)zero & 0xFFu) * 0x01010101u;
-        for (; i + 4 <= to && (zero == -128 || least == -128); i += 4) {
+    if (keep->gate == EXAI_VALUES && (keep->zero == -128 || keep->form != EXAI_FACTOR)) {
+        const int8_t *const v = (const int8_t *)gate + first;
+        const uint32_t zeros = ((uint32_t)keep->zero & 0xFFu) * 0x01010101u;
+        for (; i + 4 <= to; i += 4) {
             const uint32_t four = exai_word(v + i) ^ zeros;
             if (!four) continue;
             if (four & 0xFFu) *end++ = (uint16_t)i;
@@ -257,12 +252,9 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32
             if (four & 0xFF0000u) *end++ = (uint16_t)(i + 2);
             if (four >> 24) *end++ = (uint16_t)(i + 3);
         }
-#endif
-        for (; i < to; i++) {
-            if (v[i] != zero && v[i] >= least) *end++ = (uint16_t)i;
-        }
     }
-    return (int32_t)(end - list);
+#endif
+    return (int32_t)(exai_list_rest(keep, first, i, to, gate, end) - list);
 }
 
 void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, const uint16_t *list, int32_t n, int32_t *sums,
@@ -316,6 +308,10 @@ int32_t exai_list_rows(const exai_way *way, const int8_t *x, uint16_t *list, int
 int32_t exai_meeting(int32_t at, int32_t kernel, int32_t stride, int32_t dilation, int16_t *outputs, int32_t *before) {
     int32_t n = 0;
     *before = 0;
+    if (stride == 1) {
+        for (int32_t left = at - (kernel - 1) * dilation; n < kernel; left += dilation) outputs[n++] = (int16_t)left;
+        return n;
+    }
     for (int32_t a = kernel - 1; a >= 0; a--) {
         const int32_t left = at - a * dilation;
         if (left % stride == 0) outputs[n++] = (int16_t)(left / stride);

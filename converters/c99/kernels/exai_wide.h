@@ -80,6 +80,26 @@ static inline int32_t exai_list(const int16_t *m, int32_t count, uint16_t *list)
 /* Channels from ... to - 1 of the pixel whose values begin at `first` that keep what arrives. */
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list);
 
+/* The rest of that list, one by one, from channel i on; its end. */
+static inline uint16_t *exai_list_rest(const exai_keep *keep, int32_t first, int32_t i, int32_t to, const void *gate,
+                                       uint16_t *end) {
+    if (keep->gate == EXAI_OPEN) {
+        for (; i < to; i++) *end++ = (uint16_t)i;
+    } else if (keep->gate == EXAI_BITS) {
+        const uint8_t *const bits = gate;
+        for (; i < to; i++) {
+            if (bits[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
+        }
+    } else {
+        const int8_t *const v = (const int8_t *)gate + first;
+        const int32_t zero = keep->zero, least = keep->form == EXAI_FACTOR ? zero + 1 : -128;
+        for (; i < to; i++) {
+            if (v[i] != zero && v[i] >= least) *end++ = (uint16_t)i;
+        }
+    }
+    return end;
+}
+
 /* A pixel of so many channels is kept, which the map below may hold as several: `sums` are those of listed channels and are
  * overwritten; `dense` takes one value a channel. */
 void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, const uint16_t *list, int32_t n, int32_t *sums,
@@ -149,6 +169,11 @@ static inline void exai_place_short(const int32_t *from, const uint16_t *list, i
 }
 
 #if EXAI_MVE
+/* Columns of a pointwise layer's weights that are positive may stay bytes: (in, out), and listed ones times factors. */
+int exai_mve_as_bytes(const exai_way *way);
+void exai_mve_turned(const exai_layer *layer, int8_t *to);
+void exai_mve_dots_of_bytes(const int8_t *rows, int32_t out, const uint16_t *list, int32_t n, const int16_t *m, int32_t *sums);
+
 /* Listed factors m times the layer's multipliers; the size of what comes out. */
 uint32_t exai_mve_multiplied(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, int32_t *q);
 

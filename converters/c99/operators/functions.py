@@ -7,9 +7,13 @@ from numpy.typing import NDArray
 
 from converters.c99 import fixed
 from converters.c99.lowering import Lowering, quantized
+from converters.c99.real_tables import FUNCTIONS, real_table
 from converters.c99.schedule import Buffer, Constant, Literal, Step
 from edgexai.graph import DType, Op, OpKind
+from edgexai.graph.ir import NUMPY
 
+ENDS = {DType.UINT8: "uint8", DType.INT16: "int16"}
+"""What a QUANTIZE may make of int8 at the end."""
 LIMITS = {OpKind.RELU6: (0.0, 6.0), OpKind.RELU_N1_TO_1: (-1.0, 1.0)}
 
 
@@ -17,7 +21,8 @@ def table(low: Lowering, op: Op) -> None:
     """A table of the function of every int8."""
     x, y = op.inputs[0], op.outputs[0]
     (in_scale, in_zero), (out_scale, out_zero) = low.scale(x), low.scale(y)
-    both = in_scale, in_zero, out_scale, out_zero
+    both, source = (in_scale, in_zero, out_scale, out_zero), low.rewritten.source
+    is_real = source.tensors[source.ops[low.rewritten.origin[op]].inputs[0]].dtype == DType.FLOAT32
     if op.kind == OpKind.LOGISTIC:
         if (out_scale, out_zero) != (1 / 256, -128):
             raise low.refuse("its output must have scale 1/256 and zero point -128")
@@ -34,10 +39,15 @@ def table(low: Lowering, op: Op) -> None:
         table = fixed.rescale_table(*both)
     elif op.kind == OpKind.ABS:
         table = fixed.abs_table(*both)
-    elif op.kind == OpKind.ELU:
-        source = low.rewritten.source
-        inside = source.tensors[source.ops[low.rewritten.origin[op]].inputs[0]].dtype
-        table = fixed.elu_table(*both, is_real=inside == DType.FLOAT32)
+    elif op.kind == OpKind.NEG and not is_real:
+        if low.scale(x) != low.scale(y) or in_zero:
+            raise low.refuse("input and output must have one scale, and no zero point")
+        table = np.negative(fixed.INT8.astype(np.int8))  # the least one stays, as in LiteRT
+    elif op.kind == OpKind.RSQRT and not is_real:
+        table = fixed.rsqrt_table(*both)
+    elif op.kind in FUNCTIONS:
+        nearly = op.kind == OpKind.GELU and bool(op.options and op.options.approximate)
+        table = real_table(op.kind, both, is_real, nearly)
     elif op.kind in LIMITS:
         if low.scale(x) != low.scale(y):
             raise low.refuse("input and output must have one scale")
@@ -66,8 +76,8 @@ def quantization(low: Lowering, op: Op) -> None:
     source = low.tensor(x).dtype
     if source == DType.INT8 and low.tensor(y).dtype == DType.INT8:
         return table(low, op)
-    if source == DType.INT8 and low.tensor(y).dtype == DType.UINT8:
-        return _unsigned(low, op)
+    if source == DType.INT8 and low.tensor(y).dtype in ENDS:
+        return _to_port(low, op)
     if source in (DType.UINT8, DType.INT16):
         return _from_port(low, op)
     integer = y if op.kind == OpKind.QUANTIZE else x
@@ -81,22 +91,38 @@ def quantization(low: Lowering, op: Op) -> None:
     return None
 
 
-def _unsigned(low: Lowering, op: Op) -> None:
-    """QUANTIZE of int8 to an output of uint8."""
+def _to_port(low: Lowering, op: Op) -> None:
+    """QUANTIZE of int8 to an output of uint8 or int16."""
     x, y = op.inputs[0], op.outputs[0]
-    q = low.tensor(y).quantization
+    q, kind = low.tensor(y).quantization, np.dtype(ENDS[low.tensor(y).dtype])
     if q is None or q.scale.size != 1 or any(y in one.inputs for one in low.graph.ops):
-        raise low.refuse("uint8 is for outputs alone, with one scale")
-    made = fixed.rescaled(*low.scale(x), float(q.scale[0]), int(q.zero_point[0]), 0, 255).astype(np.uint8).view(np.int8)
-    name = low.home[y] = f"t{y}"
-    low.buffers[name] = Buffer(name, prod(low.tensor(y).shape))
-    _look_up(low, op, made, name)
+        raise low.refuse(f"{kind.name} is for outputs alone, with one scale")
+    about, count = np.iinfo(kind), prod(low.tensor(y).shape)
+    made = fixed.rescaled(*low.scale(x), float(q.scale[0]), int(q.zero_point[0]), about.min, about.max).astype(kind)
+    name = _wide(low, y)
+    if kind.itemsize == 1:
+        _look_up(low, op, made.view(np.int8), name)
+    else:
+        _call(low, "exai_lookup16", (Constant(made), low.value(x), Literal(str(count)), name))
+
+
+def _wide(low: Lowering, t: int) -> str:
+    """A buffer for a map that ends in no int8."""
+    name, kind = f"t{t}", np.dtype(NUMPY[low.tensor(t).dtype])
+    low.home[t] = name
+    low.buffers[name] = Buffer(name, kind.itemsize * prod(low.tensor(t).shape))
+    return name
 
 
 def _from_port(low: Lowering, op: Op) -> None:
-    """QUANTIZE of an input of uint8 or int16."""
+    """QUANTIZE of an input of uint8 or int16, and at the end of what SOFTMAX gave in int16."""
     x, y = low.tensor(op.inputs[0]), op.outputs[0]
-    q = x.quantization
+    q, other = x.quantization, low.tensor(y).quantization
+    if x.dtype == DType.INT16 and low.tensor(y).dtype == DType.INT32 and q is not None and other is not None:
+        m, shift = fixed.multiplier(float(q.scale[0]) / float(other.scale[0]))
+        about = (prod(x.shape), int(q.zero_point[0]), m, shift, int(other.zero_point[0]))
+        literals = (Literal(str(v)) for v in about)
+        return _call(low, "exai_rescale16", (low.value(op.inputs[0]), *literals, _wide(low, y)))
     if q is None or q.scale.size != 1 or op.inputs[0] not in low.graph.inputs:
         raise low.refuse(f"{x.dtype.name.lower()} is for inputs alone, with one scale")
     scale, zero = float(q.scale[0]), int(q.zero_point[0])
@@ -131,20 +157,24 @@ def rows(low: Lowering, op: Op) -> None:
 
 
 def largest(low: Lowering, op: Op) -> None:
-    """ARG_MAX along the last axis."""
+    """ARG_MAX and ARG_MIN along the last axis."""
     x, y = op.inputs[0], op.outputs[0]
     shape = low.tensor(x).shape
     low.scale(x)
     if int(low.constant(op.inputs[1]).reshape(-1)[0]) % len(shape) != len(shape) - 1:
         raise low.refuse("another axis than the last")
     sizes = Literal(str(prod(shape[:-1]))), Literal(str(shape[-1]))
-    _call(low, "exai_largest", (low.value(x), *sizes, low.new(y)))
+    function = "exai_largest" if op.kind == OpKind.ARG_MAX else "exai_smallest"
+    _call(low, function, (low.value(x), *sizes, low.new(y)))
 
 
 def softmax(low: Lowering, op: Op) -> None:
     """SOFTMAX along the last axis."""
     x, y = op.inputs[0], op.outputs[0]
-    if low.scale(y) != (1 / 256, -128):
+    q, wide = low.tensor(y).quantization, low.tensor(y).dtype == DType.INT16
+    if wide and (q is None or abs(65536 * float(q.scale[0]) - 1) > 1e-3 or int(q.zero_point[0]) != -32768):
+        raise low.refuse("its output in int16 must have scale 1/65536 and zero point -32768")
+    if not wide and low.scale(y) != (1 / 256, -128):
         raise low.refuse("its output must have scale 1/256 and zero point -128")
     table = fixed.softmax_table(low.scale(x)[0], float(op.options.beta))
     shape = low.tensor(x).shape
@@ -154,4 +184,5 @@ def softmax(low: Lowering, op: Op) -> None:
         "columns": shape[-1],
         "differences": len(table),
     }
-    low.call("exai_softmax_rows", "exai_softmax", parameters, [low.value(x)], low.new(y))
+    function, target = ("exai_softmax_rows16", _wide(low, y)) if wide else ("exai_softmax_rows", low.new(y))
+    low.call(function, "exai_softmax", parameters, [low.value(x)], target)

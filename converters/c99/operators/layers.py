@@ -50,7 +50,12 @@ def _layer(low: Lowering, op: Op, kind: OpKind) -> tuple[dict[str, Any], int]:
         else:
             geometry["in_channels"] = weights.shape[3]
             sums = weights.astype(np.int64).reshape(shape_y[3], -1).sum(1)
-    pairs = [fixed.multiplier(in_scale * float(s) / out_scale) for s in q.scale]
+    scales = [in_scale * float(s) for s in q.scale]
+    if (
+        low.rewritten.source.ops[low.rewritten.origin[op]].kind == OpKind.BATCH_MATMUL
+    ):  # whose kernel has them in float32
+        scales = [float(np.float32(s)) for s in scales]
+    pairs = [fixed.multiplier(s / out_scale) for s in scales]
     bias = np.zeros(geometry["out_channels"], np.int64)
     if len(op.inputs) > 2 and op.inputs[2] >= 0:
         if low.tensor(op.inputs[2]).dtype != DType.INT32:

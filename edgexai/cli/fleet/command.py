@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from edgexai.fleet.orders.command import send
+    from edgexai.fleet.orders.command import Order, send
     from edgexai.messaging.command import load_private
 
     try:
@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.parameters!r} is no JSON") from None
     if not isinstance(parameters, dict):
         raise ConfigError("the parameters of a command are a JSON object")
-    reply = send(known_broker(args), load_private(args.signing), args.fleet, args.node, args.do, parameters)
+    order = Order(args.fleet, args.node, args.do, parameters)
+    reply = send(known_broker(args), load_private(args.signing), order)
     print(json.dumps(reply, indent=2))
     return 0 if reply.get("ok") is True else 1

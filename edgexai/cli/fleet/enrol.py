@@ -43,9 +43,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     hosts, requests = ([part for part in given.split(",") if part] for given in (args.hosts, args.requests))
     terms = Terms(args.days, args.port, args.sparkplug)
-    made = enrol(
-        args.out, args.fleet, nodes_of(args.nodes), hosts, terms, nodes_of(args.workers), list(map(Path, requests))
-    )
+    nodes: list[str | Path] = [*nodes_of(args.nodes), *map(Path, requests)]
+    made = enrol(args.out, args.fleet, nodes, hosts, terms, nodes_of(args.workers))
     if not made:
         print(f"everything is in {args.out} already; nothing was made")
     if len(made) > 40:

@@ -24,11 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     keep_little()  # before the imports that begin threads
+    from edgexai.fleet.ingest.ingest import Stream
     from edgexai.fleet.service import ingest_only
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     broker, fleet = known_broker(args), fleet_of(args)
     keep_table(args)
-    where = (args.host, args.metrics_port)
-    ingest_only(args.store, broker, args.worker, args.share, args.mqtt, fleet, *where, say)
+    metrics = None if args.metrics_port is None else (args.host, args.metrics_port)
+    ingest_only(args.store, broker, Stream(args.worker, args.share, args.mqtt, fleet), metrics, say)
     return 0

@@ -47,7 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     keep_little()  # before the imports that begin threads
-    from edgexai.fleet.service import Where, serve
+    from edgexai.fleet.ingest.ingest import Stream
+    from edgexai.fleet.service import Page, Where, serve, worker_name
     from edgexai.fleet.store.users import users
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
@@ -68,14 +69,13 @@ def run(args: argparse.Namespace) -> int:
         say(f"page {where.page}  broker {where.broker}  store {where.store}")
 
     keep_table(args)
-    where = (args.broker_port, args.host, args.port)
-    serve(
-        args.store, broker_of(args), *where, args.worker, args.share, args.mqtt, fleet_of(args), ready, tls, _told(args)
-    )
+    broker, page = broker_of(args) or args.broker_port, Page(args.host, args.port, tls)
+    stream = Stream(args.worker or worker_name(args.store), args.share, args.mqtt, fleet_of(args))
+    serve(args.store, broker, page, stream, told(args), ready)
     return 0
 
 
-def _told(args: argparse.Namespace) -> "Told":
+def told(args: argparse.Namespace) -> "Told":
     """Who hears of findings."""
     from edgexai.fleet.alarms.speak import Told
     from edgexai.fleet.alarms.webhook import Webhook
@@ -94,14 +94,17 @@ def _orders(args: argparse.Namespace) -> Broker | None:
     given = args.operator_certificate
     if (given is None) != (args.operator_key is None) or (given is not None and args.try_suspicions is None):
         raise ConfigError("--try-suspicions, --operator-certificate and --operator-key belong together")
-    if args.try_suspicions is not None and args.certificate is not None and given is None:
+    own = args.certificate
+    if args.try_suspicions is not None and own is not None and (given is None or given.resolve() == own.resolve()):
         raise ConfigError(
             "orders over the service's own certificate would end its connection; "
             "give --operator-certificate and --operator-key, which `enrol` made"
         )
     if given is None or args.broker is None:
         return None
-    return Broker.parse(args.broker, args.plaintext, args.ca, given, args.operator_key)
+    orders = Broker.parse(args.broker, args.plaintext, args.ca, given, args.operator_key)
+    orders.context()  # a key that is another's is told now, not at the first order
+    return orders
 
 
 def _tls(args: argparse.Namespace) -> tuple[Path, Path] | None:

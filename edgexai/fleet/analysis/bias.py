@@ -8,7 +8,7 @@ from edgexai.fleet.analysis.difference import Rows, Views, difference, views
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.analysis.regions import names, shares
-from edgexai.fleet.analysis.statistics import interval
+from edgexai.fleet.analysis.statistics import chance, interval
 
 LEAST = 20
 """Frames of a class in a group below which nothing is said."""
@@ -44,7 +44,7 @@ def _candidate(evidence: Evidence, seen: Views, inside: Rows, outside: Rows, tar
     region = names(evidence.maps.shape[1])[int(np.argmax(np.abs(mean[0] - mean[1])))]
     moved = float(np.max(np.abs(mean[0] - mean[1])))
     text = (
-        f"Class {target}: groups {who} get it for different reasons (p = {differs.p:.1g}); what differs most moves by "
+        f"Class {target}: groups {who} get it for different reasons ({chance(differs.p)}); what differs most moves by "
         f"{abs(differs.shift):.2f} standard deviations, relevance at the {region} by {moved:.0%} of all."
     )
     nodes = tuple(sorted(set(evidence.node[inside].tolist())))

@@ -7,7 +7,7 @@ import numpy as np
 from edgexai.fleet.analysis.difference import difference, views
 from edgexai.fleet.analysis.evidence import Evidence, joined
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.analysis.statistics import interval
+from edgexai.fleet.analysis.statistics import chance, interval
 
 LEAST = 20
 
@@ -30,7 +30,7 @@ def compared(first: Evidence, second: Evidence) -> list[Finding]:
         differs = difference(seen, one, other)
         p, shift = differs.p, differs.shift
         text = (
-            f"Class {target}: model {second.model} gives it for other reasons than {first.model} (p = {p:.1g}; what "
+            f"Class {target}: model {second.model} gives it for other reasons than {first.model} ({chance(p)}; what "
             f"differs most, by {abs(shift):.2f} standard deviations)."
         )
         nodes = tuple(sorted(set(b.node[b.target == target].tolist())))

@@ -9,7 +9,7 @@ import numpy as np
 from edgexai.fleet.analysis.difference import cells, centred, difference, everything, views
 from edgexai.fleet.analysis.evidence import Evidence, joined
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.analysis.statistics import Array, combined, interval, tail
+from edgexai.fleet.analysis.statistics import Array, chance, combined, interval, tail
 
 LEAST, FEW = 20, 8
 """Frames of a class in the baseline, and of now, below which nothing is said."""
@@ -39,7 +39,7 @@ def drifts(baseline: Evidence, now: Evidence) -> list[Finding]:
         shift, count = told[best].shift, len(newest[best])
         text = (
             f"Class {target}: its {count}{' newest' * (best > 0)} frames of now have other reasons than the {len(old)} "
-            f"of the baseline (p = {p:.1g}; what moved most, by {abs(shift):.2f} standard deviations)."
+            f"of the baseline ({chance(p)}; what moved most, by {abs(shift):.2f} standard deviations)."
         )
         nodes = tuple(sorted(set(both.node[newest[best]].tolist())))
         spread = interval(shift, len(old), count)
@@ -69,7 +69,7 @@ def changes(evidence: Evidence, permutations: int = 200) -> list[Finding]:
         at = change.at
         text = (
             f"Class {target}: its reasons changed about frame {at} of {len(own)} ({_said(change.time)}), by "
-            f"{change.effect:.2f} standard deviations (p = {change.p:.1g})."
+            f"{change.effect:.2f} standard deviations ({chance(change.p)})."
         )
         nodes = tuple(sorted(set(own.node[at:].tolist())))
         spread, after = interval(change.effect, at, len(own) - at), len(own) - at
@@ -137,6 +137,6 @@ def _mix(baseline: Evidence, now: Evidence) -> list[Finding]:
     p = float(chi2_contingency(table).pvalue)
     shares = table / table.sum(1, keepdims=True)
     effect = float(np.sqrt((((shares[1] - shares[0]) ** 2) / np.maximum(shares.mean(0), 1e-9)).sum()))  # Cohen's w
-    text = f"The mix of classes differs from the baseline's (p = {p:.1g}, w = {effect:.2f}): other things come."
+    text = f"The mix of classes differs from the baseline's ({chance(p)}, w = {effect:.2f}): other things come."
     nodes = tuple(sorted(set(now.node.tolist())))
     return [Finding("drift", now.model, None, nodes, len(now), p, effect, text, where="class mix")]

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
-from edgexai.fleet.analysis.statistics import Array, interval
+from edgexai.fleet.analysis.statistics import Array, chance, interval
 
 LEAST_NODES, LEAST_COUNT = 10, 30
 """Nodes of a kind, and explanations of a node, below which nobody is judged."""
@@ -46,7 +46,7 @@ def slow(said: Latencies) -> list[Finding]:
     names = [said.node[int(row)] for row in rows]
     texts = [
         f"Node {name}: an explanation takes {own:.3g} ms, {own / peers:.2g} times the {peers:.3g} ms of its "
-        f"{len(rows) - 1} peers ({said.device}; p = {p:.1g})."
+        f"{len(rows) - 1} peers ({said.device}; {chance(p)})."
         for name, own, peers, p in zip(names, p50, np.exp(left.centre), left.p, strict=True)
     ]
     return _findings("latency", said.model, names, said.count[rows], left, texts)
@@ -69,7 +69,7 @@ def unconserved(evidence: Evidence) -> list[Finding]:
     left = leaving(middle, error, USUAL_CONSERVATION)
     texts = [
         f"Node {name}: its maps hold {abs(away):.0%} of the score {'more' if away > 0 else 'less'} than those of its "
-        f"{len(names) - 1} peers for the same classes (conservation; p = {p:.1g})."
+        f"{len(names) - 1} peers for the same classes (conservation; {chance(p)})."
         for name, away, p in zip(names, middle - left.centre, left.p, strict=True)
     ]
     return _findings("conservation", evidence.model, names.tolist(), counts.astype(np.float64), left, texts)

@@ -100,7 +100,7 @@ class Finding:
         said |= {"nodes": list(self.nodes), "text": self.text, "severity": self.severity, "next": self.next}
         said["interval"] = None if any(map(math.isnan, self.interval)) else list(self.interval)
         said["q"] = None if math.isnan(self.q) else self.q
-        said |= {"where": self.where, "sides": list(self.sides)}
+        said |= {"where": self.where, "sides": list(self.sides), "figure": self.figure}
         if self.kind == "shortcut":
             said["members"] = [vars(member) for member in self.members]
             said["probe"] = None if self.probe is None else self.probe.as_json()

@@ -8,7 +8,7 @@ from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.analysis.sickness import diagnosis
 from edgexai.fleet.analysis.signs import variety
-from edgexai.fleet.analysis.statistics import Array, interval
+from edgexai.fleet.analysis.statistics import Array, chance, interval
 
 LEAST_FRAMES, LEAST_NODES = 30, 3
 WORTH = 0.1
@@ -38,7 +38,7 @@ def health(evidence: Evidence) -> list[Finding]:
         p, shift = differs.p, differs.shift
         sickness = diagnosis(evidence, own, peers) if p <= WORTH else "nothing that has a name"
         text = (
-            f"Node {name}: its explanations leave those of its peers for the same classes (p = {p:.1g}, "
+            f"Node {name}: its explanations leave those of its peers for the same classes ({chance(p)}, "
             f"{abs(shift):.1f} standard deviations); {sickness}."
         )
         spread = interval(shift, len(peers), int(own.sum()))

@@ -207,7 +207,7 @@ def _finding(own: Evidence, target: int, suspect: Suspect, p: float) -> Finding:
     text = (
         f"Class {target}: {count} of its {len(own)} frames are recognised by other channels than the rest, with a "
         f"score {suspect.shift:.1f} standard deviations higher{f', and look more at the {where}' if where else ''}. "
-        f"Of clean classes, a share of {p:.1g} shows as much."
+        f"Of clean classes, {'fewer than 0.01' if p < 0.0001 else f'{100 * p:.3g}'} % show as much."
     )
     members = tuple(
         Member(int(i), str(n), int(s), round(float(v), 4))

@@ -13,6 +13,11 @@ SILENT = 0.02
 """Share of the greatest standard deviation of a column by which every shift is measured at least."""
 
 
+def chance(p: float) -> str:
+    """A p in words: nobody reads 2e-12."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.1g}"
+
+
 def mmd(a: Array, b: Array, permutations: int = 400, seed: int = 0) -> tuple[float, float]:
     """Maximum mean discrepancy of two samples (rows) and its p-value.
 

@@ -96,32 +96,42 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-class Ingest(threading.Thread):
-    """Subscribes to fleets and fills a journal; any number of workers may share one, and a subscription.
+@dataclass(frozen=True)
+class Stream:
+    """What a ``worker`` of this name reads of a broker: one ``fleet`` or all (+), in this ``version`` of MQTT.
 
     ``share`` names a group of workers that the broker divides the heatmaps among (`$share/…`). Every worker reads all
     status and metrics: retained messages do not come through a shared subscription, and the order in which a node said
-    `online` and `lost` would not survive being divided. Ends by itself only with an ``error``: a damaged journal, say.
+    `online` and `lost` would not survive being divided.
     """
 
-    def __init__(
-        self,
-        broker: Broker,
-        journal: Journal,
-        fleet: str = "+",
-        worker: str = "0",
-        share: str | None = None,
-        version: str = "auto",
-    ) -> None:
+    worker: str = "0"
+    share: str | None = None
+    version: str = "auto"
+    fleet: str = "+"
+
+    @property
+    def topics(self) -> list[str]:
+        """What is subscribed to."""
+        heatmaps = topic(self.fleet, "+", "heatmap")
+        status = [topic(self.fleet, "+", channel) for channel in ("status", "metrics")]
+        return [heatmaps if self.share is None else f"$share/{self.share}/{heatmaps}", *status]
+
+
+class Ingest(threading.Thread):
+    """Subscribes to fleets and fills a journal; any number of workers may share one, and a subscription.
+
+    Ends by itself only with an ``error``: a damaged journal, say.
+    """
+
+    def __init__(self, broker: Broker, journal: Journal, stream: Stream = Stream()) -> None:
         super().__init__(name="edgexai-ingest", daemon=True)
-        heatmaps = topic(fleet, "+", "heatmap")
-        self._shared = share is not None
-        topics = [heatmaps if share is None else f"$share/{share}/{heatmaps}"]
-        topics += [topic(fleet, "+", channel) for channel in ("status", "metrics")]
-        self._subscription = Subscription(broker, f"fleet-service:{worker}", topics, version)
+        self._shared = stream.share is not None
+        name = f"fleet-service:{stream.worker}"
+        self._subscription = Subscription(broker, name, stream.topics, stream.version)
         self._journal = journal
         self._stopping = threading.Event()
-        self.meter = Meter(worker)
+        self.meter = Meter(stream.worker)
         self.error: Error | None = None
         self.ended = threading.Event()
 

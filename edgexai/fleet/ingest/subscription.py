@@ -36,6 +36,10 @@ LARGEST_PACKET = 2 << 20  # the broker drops what is larger (MQTT 5); what is no
 EXPIRY = 300  # seconds after which the broker forgets a worker that is away (MQTT 5)
 PATIENCE = 5.0  # seconds for the broker's answer to a connection
 BACKOFF = (0.5, 30.0)
+HELD = 10.0  # seconds after which a connection has held; of what ends before, the next attempts come ever later
+SAME = (
+    "does another one call itself the same? A second service or worker has a --worker name and a certificate of its own"
+)
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Subscription:
         self._reason = ""
         self._reported = ""
         self._failures = 0
+        self._since = 0.0
         self._next_attempt = float("-inf")
         self._give_up_at = 0.0
         self._unsubscribed = False
@@ -191,7 +196,7 @@ class Subscription:
             return
         if self._reported:
             log.warning("connected to %s again", self._broker.url)
-        self.connected, self._reported, self._failures = True, "", 0
+        self.connected, self._reported, self._since = True, "", time.monotonic()
         self.reconnects += 1
         if getattr(props, "SharedSubscriptionAvailable", 1) == 0 and any(t.startswith("$share") for t in self._topics):
             log.error("the broker %s cannot divide a stream among workers; leave --share away", self._broker.url)
@@ -222,6 +227,10 @@ class Subscription:
         self._bytes += len(m.payload) + 100
 
     def _lose(self, reason: str) -> None:
+        if self.connected and time.monotonic() - self._since >= HELD:
+            self._failures = 0
+        elif self.connected:
+            reason = f"{reason}, soon after it was made: {SAME}"
         low, high = BACKOFF
         pause = random.uniform(low / 2, min(high, low * 2.0 ** min(self._failures, 30)))
         self._next_attempt = time.monotonic() + pause

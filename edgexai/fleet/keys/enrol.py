@@ -41,22 +41,21 @@ class Terms:
 def enrol(
     directory: Path,
     fleet: str,
-    nodes: Sequence[str],
+    nodes: Sequence[str | Path],
     hosts: Sequence[str],
     terms: Terms | int = Terms(),
     workers: Sequence[str] = (),
-    requests: Sequence[Path] = (),
 ) -> list[Path]:
     """Make what is missing of a fleet's authority, certificates, rules and command key; the files that were made.
 
-    ``nodes`` get a key from here, ``requests`` (files ``NODE.csr``) are signed for nodes that made their own;
+    ``nodes`` get a key from here; those that made their own are files ``NODE.csr``, requests that are signed;
     ``hosts`` are the names and addresses by which nodes reach the broker. Raises ConfigError for a bad name, port or
     request.
     """
     terms = Terms(port=terms) if isinstance(terms, int) else terms
     checked_name(fleet, "fleet name")
-    names = [checked_name(n, "node name") for n in nodes]
-    asked = {checked_name(path.stem, "node name"): path for path in requests}
+    names = [checked_name(n, "node name") for n in nodes if isinstance(n, str)]
+    asked = {checked_name(path.stem, "node name"): path for path in nodes if isinstance(path, Path)}
     for host in hosts:
         host_name(host)  # before anything is made
     helpers = [checked_name(w, "worker name") for w in workers]

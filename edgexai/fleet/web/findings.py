@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from edgexai.errors import DataError, FrameError
 from edgexai.fleet.asked import Asked
-from edgexai.fleet.findings import Watch, without_members
+from edgexai.fleet.findings import Watch, for_page
 from edgexai.fleet.panels.questions import Question
 from edgexai.fleet.store.decisions import decide, decisions
 from edgexai.fleet.store.labels import labels
@@ -36,7 +36,7 @@ def routes(watch: Watch, asked: Asked | None = None) -> list[Route]:
 
     def described(said: dict[str, Any]) -> dict[str, Any]:
         made = decisions(watch.directory)
-        said = said | {"findings": [without_members(one) for one in said["findings"]]}
+        said = said | {"findings": [for_page(one) for one in said["findings"]]}
         for one in said["findings"]:
             names = labels(watch.directory, one["model"])
             target = one["target"]

@@ -4,6 +4,7 @@ import base64
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,22 @@ SAID = ("status", "metrics")
 """What is shown of what a node says of itself; the store keeps contexts and trials, too."""
 
 
-def application(
-    view: View,
-    broker_url: str,
-    meter: Meter | None = None,
-    hosts: Iterable[str] | None = LOOPBACK,
-    watch: Watch | None = None,
-    alarms: Alarms | None = None,
-    duties: Sequence[Duty] = (),
-    asked: Asked | None = None,
-) -> ASGIApp:
-    """The ASGI application over a view and its findings; ``meter`` is that of the worker in this process, ``hosts``
-    see `Guard`; ``duties`` are what the service does again and again; ``asked`` answers what takes a while."""
-    watch = watch or Watch(view.store.directory, view.store.last_id)
+@dataclass(frozen=True)
+class Shows:
+    """What the page shows beside frames, where a service has it: its findings; ``asked`` answers what takes a while;
+    ``meter`` is that of the worker in this process; ``duties`` are what the service does again and again."""
+
+    watch: Watch | None = None
+    asked: Asked | None = None
+    meter: Meter | None = None
+    alarms: Alarms | None = None
+    duties: Sequence[Duty] = ()
+
+
+def application(view: View, broker_url: str, shows: Shows = Shows(), hosts: Iterable[str] | None = LOOPBACK) -> ASGIApp:
+    """The ASGI application over a view; ``hosts`` see `Guard`."""
+    meter, alarms, duties, asked = shows.meter, shows.alarms, shows.duties, shows.asked
+    watch = shows.watch or Watch(view.store.directory, view.store.last_id)
     begun, stock = time.time(), Inventory(view.store.journal)
     threading.Thread(target=stock.warm, daemon=True).start()
 

@@ -42,9 +42,8 @@ class Kernel:
             return Kernel(tensor.array.astype(keeps), np.ones(out, np.float32), axis)
         scale = np.broadcast_to(np.where(quantization.scale > 0, quantization.scale, 1), out).astype(np.float32)
         q = _unpacked(tensor) if tensor.dtype == DType.INT4 else tensor.array
-        if tensor.dtype == DType.UINT8:
-            zero = int(quantization.zero_point[0])
-            q = q.astype(np.int16) - np.int16(zero)
+        if tensor.dtype == DType.UINT8 or np.any(quantization.zero_point):  # as a product's constant may have
+            q = q.astype(np.int16) - np.int16(quantization.zero_point[0])
             q = q.astype(np.int8) if np.abs(q).max(initial=0) <= 127 else q
         return Kernel(q, scale, axis)
 

@@ -6,6 +6,7 @@ import { modelName } from "./names.js";
 import { range } from "./range.js";
 
 const classLink = (m, target, ...content) => follow(el("a", { href: linkTo({ ...range(), view: "class", model: m.model, target }, true) }, ...content));
+const CORNERS = { "top left": "◰", "top right": "◳", "bottom left": "◱", "bottom right": "◲" };
 const label = (m, target) => m.labels[target] ?? String(target);
 
 function regionTable(m) {
@@ -13,7 +14,7 @@ function regionTable(m) {
   const cells = (make) => m.regions.flatMap((r, i) => (i === gap ? [el("td", { class: "gap" }), make(r, i)] : [make(r, i)]));
   return el("div", { class: "regions", tabindex: "0", role: "region", "aria-label": `shares by region, model ${modelName(m.model)}, maps of ${m.rows} × ${m.columns}` }, el("table", {},
     el("caption", {}, "Share of positive relevance by region; last row: the region's share of the area. A corner is a quarter of each side."),
-    el("thead", {}, el("tr", {}, el("td", {}), ...cells((r) => el("th", { scope: "col" }, r.replace("corner ", "◳ "))))),
+    el("thead", {}, el("tr", {}, el("td", {}), ...cells((r) => el("th", { scope: "col" }, r.replace(/^corner (.*)$/, (_, place) => `${CORNERS[place] ?? ""} ${place}`))))),
     el("tbody", {}, ...m.classes.map((c) => el("tr", {}, el("th", { scope: "row" }, label(m, c.target)),
       ...cells((r, i) => el("td", { "--a": Math.min(0.5, c.shares[i] * 1.5).toFixed(3) }, percent(c.shares[i])))))),
     el("tfoot", {}, el("tr", {}, el("th", { scope: "row" }, "area"), ...cells((r, i) => el("td", {}, percent(m.areas[i])))))));
@@ -30,7 +31,7 @@ export async function classSection(node, only = "") {
     el("p", { class: "model" }, "model ", follow(el("a", { href: linkTo({ view: "model", model: m.model }, true) }, el("code", { title: m.model }, modelName(m.model)))), ` · maps of ${m.rows} × ${m.columns}`),
     el("div", { class: "classes" }, ...m.classes.map((c) => el("article", { class: "class" }, mapElement(c.map),
       el("h3", { title: label(m, c.target) }, classLink(m, c.target, label(m, c.target))),
-      el("p", {}, `${number(c.count)} ×, score ${number(c.score, 1)}`)))),
+      el("p", {}, `${number(c.count)} frames`, el("br"), `score ${number(c.score, 1)}`)))),
     regionTable(m),
   ]));
 }

@@ -27,7 +27,7 @@ export async function clusterView(place, isOld) {
       card("Mean heatmaps", "On one scale; red in the difference is what the members look at more.", threeMaps(a.maps, "the rest of the class", "members")),
       card("Prototypes", "The members that stand for the others, with their strongest inner channels.", prototypes(a.prototypes, (p) => `stands for ${number(p.stands_for)}`)),
       channelTable(a.channels, "members", "the rest"),
-      el("div", { class: "pair" }, card("Score", "Orange: members; grey: the rest.", histogram(a.scores, "scores of members and of the rest")), nodeTable(a.nodes, "members")),
+      el("div", { class: "pair" }, card("Score", "Orange: members; grey: the rest. Each bar is a share of its own frames.", histogram(a.scores, "scores of members and of the rest")), nodeTable(a.nodes, "members")),
       card("All frames of the class", "By how much speaks for each being a member (1: all).", frames(a.members, (f) => [el("b", {}, number(f.carries, 2)), f.node]), pager(a)),
     ]);
 }

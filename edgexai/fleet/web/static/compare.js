@@ -28,7 +28,7 @@ function select(name, text, models, answer) {
 function classCard(c, a, sides) {
   const [model] = sides[0].split("~"), name = className(a.labels[model], c.target);
   const about = (side) => `${number(side.frames)} frames (${percent(side.share)}), score ${side.score === null ? "–" : number(side.score, 2)}`;
-  const apart = c.p === null ? "too few frames on a side to test" : `p ${chance(c.p)}, what differs most by ${number(c.effect, 2)} σ`;
+  const apart = c.p === null ? "too few frames on a side to test" : `p ${chance(c.p)}, what differs most by ${number(c.effect, 2)} standard deviations`;
   return card(to({ view: "class", model, target: c.target }, name), apart, threeMaps(c.maps, `${nameOf(sides[0])}: ${about(c.first)}`, `${nameOf(sides[1])}: ${about(c.second)}`, "second less first"));
 }
 

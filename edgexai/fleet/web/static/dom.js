@@ -29,7 +29,7 @@ export function keepFocus(place, draw) {
   if (wanted && !place.contains(document.activeElement)) [...place.querySelectorAll(wanted[0])].find((one) => mark(one) === wanted[1])?.focus();
 }
 
-export const number = (x, digits = 0) => (Number.isFinite(x) ? x.toLocaleString("en", { maximumFractionDigits: digits }) : "–");
+export const number = (x, digits = 0) => (Number.isFinite(x) ? x.toLocaleString("en", { maximumFractionDigits: digits }).replace("-", "−") : "–");
 export const percent = (x) => `${Math.round(100 * x)} %`;
 export const compact = (x) => number(x, x < 10 ? 2 : x < 100 ? 1 : 0);
 

@@ -3,7 +3,7 @@ import { asked, follow, go, linkTo } from "./address.js";
 import { ago, ask, el, keepFocus, number, session } from "./dom.js";
 import { mapElement } from "./map.js";
 import { modelName, withNames } from "./names.js";
-import { to } from "./panel.js";
+import { chance, to } from "./panel.js";
 import { range, rangeForm, rangeText } from "./range.js";
 
 const KINDS = {
@@ -87,9 +87,9 @@ export const findingLine = (finding) => el("li", { class: finding.severity }, el
 function card(finding, again, pictures) {
   const name = named(finding);
   const facts = [
-    `${number(finding.frames)} frames`,
-    `p ${finding.p < 0.0001 ? "< 0.0001" : number(finding.p, 4)}`,
-    `effect ${number(finding.effect, 1)} σ`,
+    `${number(finding.frames)} ${finding.figure === "latency" ? "explanations" : "frames"}`,
+    `p ${chance(finding.p)}`,
+    `effect ${number(finding.effect, 1)} standard deviations`,
     finding.verdict ? `intervention: ${finding.verdict}` : null,
   ];
   const maps = pictures(finding.shown);

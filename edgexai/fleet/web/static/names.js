@@ -14,5 +14,5 @@ export async function learnNames() {
 export const modelName = (model) => models[model] ?? model;
 export const className = (labels, target) => labels?.[target] ?? `class ${target}`;
 
-// A sentence of an analysis, with names in place of digits.
-export const withNames = (text) => text.replace(/\b[0-9a-f]{16}\b/g, modelName);
+// A sentence of an analysis, with names in place of digits; no line ends within "p < 0.0001".
+export const withNames = (text) => text.replace(/\b[0-9a-f]{16}\b/g, modelName).replace(/\bp ([<=]) /g, "p\u00a0$1\u00a0");

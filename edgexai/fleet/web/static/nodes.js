@@ -42,7 +42,7 @@ function table(answer) {
     el("td", {}, badge(n.state)), el("td", {}, n.site || "–"), el("td", {}, n.model ? follow(el("a", { href: linkTo({ view: "model", model: n.model }, true) }, el("code", { title: n.model }, modelName(n.model)))) : "–"),
     el("td", {}, n.seen ? ago(n.seen) : "never"), el("td", { class: "figure" }, number(n.frames)), el("td", { class: "figure" }, number(n.waiting)));
   return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "nodes" },
-    el("table", { class: "table" }, el("thead", {}, el("tr", {}, ...COLUMNS.map(head))), el("tbody", {}, ...answer.rows.map(row))));
+    el("table", { class: "table nodes-table" }, el("thead", {}, el("tr", {}, ...COLUMNS.map(head))), el("tbody", {}, ...answer.rows.map(row))));
 }
 
 function pager(answer) {
@@ -96,8 +96,8 @@ export async function nodeView(place, isOld) {
       el("p", { class: "about" }, about.filter(Boolean).join(" · ")),
       mine.length === 0 ? el("p", { class: "about" }, "None of its heatmaps is at hand.") : el("div", { class: long ? "strip long" : "strip" }, ...mine.map((f) => el("figure", { title: `frame ${f.sequence}, score ${number(f.score, 2)}, ${f.bytes} bytes` },
         mapElement(f.map), el("figcaption", {}, el("b", {}, f.class ?? names[f.target] ?? String(f.target)), number(f.score, 1))))),
-      el("dl", {}, pair("stored", number(one.frames)), pair("heatmap", compact(one.bytes / one.frames), "B"), pair("median", compact(m.latency_ms?.p50), "ms"),
-        Number.isFinite(m.energy_uj) ? pair("energy", compact(m.energy_uj / m.explained), "µJ") : pair("95 %", compact(m.latency_ms?.p95), "ms"),
+      el("dl", {}, pair("stored", number(one.frames)), pair("heatmap", compact(one.bytes / one.frames), "B"), pair("explains in", compact(m.latency_ms?.p50), "ms"),
+        Number.isFinite(m.energy_uj) ? pair("energy", compact(m.energy_uj / m.explained), "µJ") : pair("95 % within", compact(m.latency_ms?.p95), "ms"),
         pair("waiting", number(m.waiting?.frames))))),
     classes));
 }

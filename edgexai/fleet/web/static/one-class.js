@@ -16,7 +16,7 @@ export async function classView(place, isOld) {
       card("What it looks at", "Mean heatmaps, on one scale.", threeMaps(a.maps, "all other classes", title(a))),
       card("Prototypes", "The frames that stand for the others of this class, with their strongest inner channels.", prototypes(a.prototypes, (p) => `stands for ${number(p.stands_for)}`)),
       el("div", { class: "pair" },
-        card("Score", `Orange: ${title(a)}; grey: all other classes.`, histogram(a.scores, `scores of ${title(a)} and of all other classes`)),
+        card("Score", `Orange: ${title(a)}; grey: all other classes. Each bar is a share of its own frames.`, histogram(a.scores, `scores of ${title(a)} and of all other classes`)),
         card("Score over time", "Mean and spread of as many frames each.", overTime(a.over_time, `score of ${title(a)} over time`))),
       el("div", { class: "pair" },
         table("Share of positive relevance by region", ["region", "this class", "other classes", "area"], a.regions.map((r) => [r.name, percent(r.share), percent(r.others), percent(r.area)])),

@@ -63,8 +63,8 @@ export function table(caption, columns, rows) {
 
 export function channelTable(channels, inside, outside) {
   if (!channels.length) return el("p", { class: "empty" }, "These nodes send no concepts (relevances of inner channels), so that no channel can be named.");
-  return table("Channels that differ most, by their share of relevance", ["channel", inside, outside, "apart by"],
-    channels.map((c) => [`channel ${c.channel}`, percent1(c.inside), percent1(c.outside), `${number(c.effect, 1)} σ`]));
+  return table("Channels that differ most, by their share of relevance", ["channel", inside, outside, "apart, in standard deviations"],
+    channels.map((c) => [`channel ${c.channel}`, percent1(c.inside), percent1(c.outside), number(c.effect, 1)]));
 }
 
 export function nodeTable(nodes, what) {
@@ -73,4 +73,4 @@ export function nodeTable(nodes, what) {
 }
 
 export const percent1 = (x) => `${number(100 * x, 1)} %`;
-export const chance = (p) => (p === null ? "–" : p < 0.0001 ? "< 0.0001" : number(p, 4));
+export const chance = (p) => (p === null ? "–" : p < 0.0001 ? "< 0.0001" : `= ${number(p, 4)}`);

@@ -1,0 +1,109 @@
+"""The way back through what has no weights: pools, functions, sums, products, means and moves."""
+
+from math import prod
+
+from converters.c99.back import gathers, ways
+from converters.c99.back.reading import LARGEST, SUMS
+from converters.c99.back.steps import Back
+from converters.c99.schedule import Constant, Literal, Struct
+from edgexai.graph import Op, OpKind
+
+
+def pool(back: Back, op: Op) -> None:
+    """A pool, or a mean or largest value of all positions."""
+    reading = back.reading
+    (x,) = reading.sources(op)
+    keep, gate = back.keep(x, "factor")
+    fields = ways.pool(reading, op, back.forward(op)[0], keep)
+    value = [back.values(x)] if op.kind in LARGEST else []
+    function = ways.pool_function(fields, bool(value))
+    flows, size = (back.flow(op.outputs[0]), gate, back.flow(x)), 12 * reading.low.tensor(op.inputs[0]).shape[-1]
+    back.call(op, (function, "exai_pool_way", fields), value, flows, size)
+
+
+def softmax(back: Back, op: Op) -> None:
+    """A SOFTMAX inside a model."""
+    (x,), y = back.reading.sources(op), op.outputs[0]
+    keep, gate = back.keep(x, "factor")
+    fields, flows = ways.softmax(back.reading, op, keep), (back.flow(y), gate, back.over(y, x))
+    kernel = ("exai_back_softmax", "exai_softmax_way", fields)
+    back.call(op, kernel, [back.values(y)], flows, 4 * fields["channels"])
+
+
+def same(back: Back, op: Op) -> None:
+    """A function of each value: relevance passes, or the same factor of a value in other steps."""
+    reading = back.reading
+    (x,), y, given = reading.sources(op), op.outputs[0], back.gives(op)
+    keep, gate = back.keep(x, given)
+    flows, channels = (back.flow(y), gate, back.over(y, x)), reading.layout(y)[1]
+    if given == "factor":
+        scaled, nothing = ways.scaled(reading, op, keep), [ways.NULL, ways.NULL]
+        back.call(op, ("exai_back_sum", "exai_summand", scaled), nothing, flows, 4 * channels)
+    else:
+        number = Literal(str(channels))
+        back.call(op, ("exai_back_same", "exai_keep", keep.fields), [number], flows, 4 * channels)
+
+
+def resize(back: Back, op: Op) -> None:
+    """RESIZE_BILINEAR."""
+    (x,), (forward,) = back.reading.sources(op), back.forward(op)
+    keep, gate = back.keep(x, "factor")
+    fields = {"resizing": Struct("exai_resizing", forward.parameters), "keep": keep}
+    flows, size = (back.flow(op.outputs[0]), gate, back.flow(x)), 12 * back.reading.layout(x)[1]
+    back.call(op, ("exai_back_resize", "exai_resize_way", fields), [], flows, size)
+
+
+def extremes(back: Back, op: Op) -> None:
+    """MAXIMUM and MINIMUM."""
+    for position in reversed(back.reading.positions(op)):
+        extreme(back, op, position)
+
+
+def parts(back: Back, op: Op) -> None:
+    """A sum, a product of values or matrices, a mean or a move: each input of each output."""
+    for y in op.outputs:
+        for position in reversed(back.reading.positions(op) if y in back.flows else []):
+            part(back, op, y, position)
+
+
+def part(back: Back, op: Op, y: int, position: int) -> None:
+    """What one input of a sum, a product, a mean or a move gets of one output."""
+    reading, given, t = back.reading, back.gives(op), op.inputs[position]
+    x, above = reading.root(t), back.flow(y)
+    keep, gate = back.keep(x, given)
+    if op.kind in SUMS and (reading.by_sign(op) or reading.low.tensor(t).shape == reading.low.tensor(y).shape):
+        fields, pair = ways.summand(reading, op, position, keep), (t, op.inputs[1 - position])
+        values = [back.values(reading.root(v)) if reading.by_sign(op) else ways.NULL for v in pair]
+        last = position == min(reading.positions(op)) and x in reading.reached
+        below = back.over(y, x) if last else back.below(x)
+        size = 4 * reading.layout(t)[1]
+        back.call(op, ("exai_back_sum", "exai_summand", fields), values, (above, gate, below), size)
+    else:
+        found = gathers.gather(reading, op, y, position, given)
+        other: str | Literal | Constant = ways.NULL
+        if found.other is not None:
+            low = reading.low
+            constant = low.tensor(found.other).is_constant
+            other = Constant(low.constant(found.other)) if constant else back.values(reading.root(found.other))
+        fields, size = gathers.fields(reading, op, found, reading.layout(y), keep), 12 * reading.layout(t)[1]
+        back.call(op, ("exai_back_gather", "exai_gather", fields), [other], (above, gate, back.below(x)), size)
+    if x not in reading.reached:
+        back.to_state(x)
+
+
+def extreme(back: Back, op: Op, position: int) -> None:
+    """What one of two maps gets where it is the larger, or the smaller."""
+    reading, y, t, other = back.reading, op.outputs[0], op.inputs[position], op.inputs[1 - position]
+    low, x = reading.low, reading.root(t)
+    shape, there = low.tensor(y).shape, low.tensor(other)
+    if low.tensor(t).shape != shape or (there.shape != shape and not (there.is_constant and prod(there.shape) == 1)):
+        raise reading.refusal(op, "two maps of different shapes")
+    keep, gate = back.keep(x, back.gives(op))
+    channels = reading.layout(y)[1]
+    fields = {"keep": keep, "channels": channels, "own": 1 if op.kind == OpKind.MAXIMUM else -1}
+    fields |= {"other": int(there.shape == shape), "shift": 1}
+    beside: str | Constant = Constant(low.constant(other)) if there.is_constant else back.values(reading.root(other))
+    kernel, flows = ("exai_back_extreme", "exai_summand", fields), (back.flow(y), gate, back.below(x))
+    back.call(op, kernel, [back.values(x), beside], flows, 4 * channels)
+    if x not in reading.reached:
+        back.to_state(x)
