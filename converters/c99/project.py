@@ -149,7 +149,9 @@ static {name}_arena arena;
 Compile `{name}.c` and `src/*.c` with `-O2` and the options of your core (`-mcpu=cortex-m4 -mfloat-abi=hard
 -mfpu=fpv4-sp-d16`), and add this folder and `src` to the include paths. Cores with DSP or MVE use it by
 themselves. Nothing of a C library is called but `memcpy` and `memset`; a linker with `--gc-sections` leaves out the
-kernels that the model does not need.
+kernels that the model does not need (`-ffunction-sections -fdata-sections`; `-flto` makes it smaller still and faster).
+Kernels are compiled for this model (`src/exai_uses.h`). A program of several models takes the `src` of one, and compiles
+everything with `-DEXAI_SEVERAL_MODELS`.
 
 ## CMake
 `add_subdirectory` this folder and link `{name}`. `cmake -B build && cmake --build build && ctest --test-dir build` runs
