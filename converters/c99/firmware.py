@@ -155,7 +155,9 @@ def write(
         manifest.NAME: manifest.manifest(
             low.graph, name, arena, explain_arena, shape, explains, frame, bool(low.states)
         ),
-        **project.texts(name, ports.inputs, ports.outputs, arena, tables.bytes, explains is not None, frame),
+        **project.texts(
+            name, ports.inputs, ports.outputs, arena, tables.bytes, explains is not None, frame, bool(low.states)
+        ),
     }
     if samples is not None:
         out["selftest.c"] = sources.selftest(name, low.graph, samples, expected, maps, bool(low.states), floats)

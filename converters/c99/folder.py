@@ -2,17 +2,18 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from converters.c99 import manifest
 from edgexai.errors import ConfigError
 
 STANDARD = re.compile(
+    "alloca|arm_acle|arm_cmse|arm_mve|arm_mve_types|endian|features|malloc|newlib|picolibc|strings|unistd|"
     "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdarg|stdbool|stddef|stdint|"
     "stdio|stdlib|string|tgmath|time|wchar|wctype"
 )
-"""Headers of C, in front of which a model's own would be found."""
+"""Headers of C and those that they include, in front of which a model's own would be found."""
 
 
 def check(name: str) -> None:
@@ -23,22 +24,31 @@ def check(name: str) -> None:
         raise ConfigError(f"name {name!r} is that of a header or source that firmware has already; choose another")
 
 
+COMMON = (
+    manifest.NAME, "CMakeLists.txt", "README.md", "library.json", "library.properties", "zephyr/module.yml",
+)  # fmt: skip
+"""What every run writes."""
+
+
+def _refuse(root: Path, names: Iterable[str]) -> None:
+    if there := sorted(name for name in names if (root / name).exists()):
+        raise ConfigError(f"{root} holds {there[0]!r} already, which no firmware wrote; choose another folder")
+
+
 def clear(root: Path, out: Mapping[str, str]) -> None:
     """Take away what an earlier run wrote here; anybody else's files stay, and are not written over."""
     try:
         earlier = str(json.loads((root / manifest.NAME).read_text("utf-8"))["name"])
     except OSError:
-        if there := sorted(name for name in out if (root / name).exists()):
-            raise ConfigError(
-                f"{root} holds {there[0]!r} already, which no firmware wrote; choose another folder"
-            ) from None
+        _refuse(root, out)
         return
     except (ValueError, TypeError, KeyError):
         raise ConfigError(f"{root / manifest.NAME} is damaged; choose another folder, or delete this one") from None
-    stale = [*out, "selftest.c", "report.md", "memory.svg"]
+    stale = [*COMMON, "selftest.c", "report.md", "memory.svg"]
     if re.fullmatch(r"[a-z][a-z0-9_]*", earlier):
         stale += [f"{earlier}.c", f"{earlier}.h"]
         stale += [f"{where}{earlier}_arduino.{end}" for where in ("", "src/") for end in "ch"]
+    _refuse(root, [name for name in out if name not in stale])
     ours = [path for form in ("exai*.[ch]", "edgexai_*.[ch]") for path in (root / "src").glob(form)]
     for path in (*(root / name for name in stale), *ours):
         path.unlink(missing_ok=True)

@@ -17,6 +17,8 @@ PARTS = (
 )
 """All but the basis, which generated firmware does not use."""
 LONGEST = 512
+STATE = 2200
+"""Bytes of `edgexai_heatmap_state`, and a few to spare."""
 LEAST, MOST = 40, 1 << 16
 """Bytes of a frame: what comes before a stream takes up to 39."""
 
@@ -41,8 +43,7 @@ class Frame:
     @property
     def memory(self) -> int:
         """Bytes of RAM while it encodes: a word a value, and the encoder's state where pointers have eight bytes."""
-        levels = max((max(self.shape) - 1).bit_length(), 6) + 2
-        return 4 * prod(self.shape) + max(4 * max(self.shape), 400 + 152 * levels) + 80
+        return 4 * prod(self.shape) + STATE
 
     def prototype(self, name: str) -> str:
         """The function's head."""
@@ -101,10 +102,5 @@ class Frame:
         ]
 
     def sources(self) -> dict[str, bytes]:
-        """The encoder's own files, its memory cut to the map's longest axis."""
-        found = {name: ENCODER.joinpath(name).read_bytes() for name in PARTS}
-        usual = b"#define EDGEXAI_HEATMAP_LONGEST 512"
-        header = found["edgexai_heatmap.h"]
-        assert header.count(usual) == 1
-        found["edgexai_heatmap.h"] = header.replace(usual, b"#define EDGEXAI_HEATMAP_LONGEST %d" % max(self.shape))
-        return found
+        """The encoder's own files, the same for all models, so that one program may hold several."""
+        return {name: ENCODER.joinpath(name).read_bytes() for name in PARTS}

@@ -21,12 +21,13 @@ def texts(
     constants: int,
     explains: bool = False,
     frame: int | None = None,
+    keeps: bool = False,
 ) -> dict[str, str]:
     """File names and contents."""
     only_arduino = f"src/{name}_arduino"
     return {
         "CMakeLists.txt": _cmake(name),
-        "README.md": _readme(name, inputs, outputs, arena, constants, explains, frame),
+        "README.md": _readme(name, inputs, outputs, arena, constants, explains, frame, keeps),
         "library.json": json.dumps(
             {
                 "name": name,
@@ -63,6 +64,7 @@ def _arduino(name: str) -> str:
         "url": "https://arduino.github.io/arduino-cli/latest/library-specification/",
         "architectures": "*",
         "includes": f"{name}_arduino.h",
+        "dot_a_linkage": "true",
     }
     return "".join(f"{key}={value}\n" for key, value in fields.items())
 
@@ -75,7 +77,15 @@ set({name}_sources ${{CMAKE_CURRENT_LIST_DIR}}/{name}.c ${{{name}_kernels}})
 
 if(COMMAND zephyr_library)
   zephyr_library()
-  zephyr_library_sources(${{{name}_sources}})
+  zephyr_library_sources(${{CMAKE_CURRENT_LIST_DIR}}/{name}.c)
+  foreach(kernel IN LISTS {name}_kernels) # which another model may have brought along
+    get_filename_component(file ${{kernel}} NAME)
+    get_property(there GLOBAL PROPERTY edgexai_${{file}})
+    if(NOT there)
+      set_property(GLOBAL PROPERTY edgexai_${{file}} TRUE)
+      zephyr_library_sources(${{kernel}})
+    endif()
+  endforeach()
   zephyr_include_directories(${{CMAKE_CURRENT_LIST_DIR}} ${{CMAKE_CURRENT_LIST_DIR}}/src)
 else()
   project({name} C)
@@ -100,6 +110,7 @@ def _readme(
     constants: int,
     explains: bool,
     frame: int | None,
+    keeps: bool,
 ) -> str:
     upper = name.upper()
     arrays = "\n".join(
@@ -108,17 +119,27 @@ def _readme(
         for k, (kind, _) in enumerate(ports)
     )
     given = ", ".join([*(f"x{k}" for k in range(len(inputs))), *(f"y{k}" for k in range(len(outputs)))])
-    more = ""
-    if explains:
+    more, space = "", "arena" if keeps else "explain_arena"
+    if keeps:
         more = f"""
-Explaining predicts too, in an arena of its own (it may lie over the other one):
+The arena keeps the state of one stream between calls. Before the first one, and where a new stream begins:
 
 ```c
-static {name}_explain_arena explain_arena;
-static float relevance[{upper}_RELEVANCE], score;
+{name}_reset(&arena);
+```
+"""
+    if explains:
+        where = "in the same arena, and goes on with the stream" if keeps else "in an arena of its own"
+        own = "" if keeps else f"static {name}_explain_arena explain_arena; /* may lie over the other one */\n"
+        state = ", &state" if keeps else ""
+        more += f"""
+Explaining predicts too, {where}:
+
+```c
+{own}static float relevance[{upper}_RELEVANCE], score{", state" if keeps else ""};
 static int32_t target;
 
-{name}_explain(&explain_arena, {given}, relevance, &target, &score);
+{name}_explain(&{space}, {given}, relevance, &target, &score{state});
 ```
 """
     if frame is not None:
@@ -128,7 +149,7 @@ A heatmap frame of at most {frame} bytes, ready to be sent:
 ```c
 static uint8_t frame[{upper}_FRAME];
 
-int32_t size = {name}_frame(&explain_arena, relevance, target, score, sequence, seconds_since_2020, frame);
+int32_t size = {name}_frame(&{space}, relevance, target, score, sequence, seconds_since_2020, frame);
 ```
 """
     return f"""# {name}
@@ -148,10 +169,11 @@ static {name}_arena arena;
 ## Bare metal
 Compile `{name}.c` and `src/*.c` with `-O2` and the options of your core (`-mcpu=cortex-m4 -mfloat-abi=hard
 -mfpu=fpv4-sp-d16`), and add this folder and `src` to the include paths. Cores with DSP or MVE use it by
-themselves. Nothing of a C library is called but `memcpy` and `memset`; a linker with `--gc-sections` leaves out the
-kernels that the model does not need (`-ffunction-sections -fdata-sections`; `-flto` makes it smaller still and faster).
-Kernels are compiled for this model (`src/exai_uses.h`). A program of several models takes the `src` of one, and compiles
-everything with `-DEXAI_SEVERAL_MODELS`.
+themselves, and need every register: no `-fno-omit-frame-pointer`, or `-DEXAI_PORTABLE`. On a Cortex-M55 switch the
+vector unit on first (CPACR, as for floats). Nothing of a C library is called but `memcpy` and `memset`. With
+`-ffunction-sections` and `-Wl,--gc-sections` a linker leaves out the kernels that the model does not need; `-flto` makes
+it smaller still, and faster. Kernels are compiled for this model (`src/exai_uses.h`): a program of several models takes
+the `src` of one, and compiles everything with `-DEXAI_SEVERAL_MODELS`.
 
 ## CMake
 `add_subdirectory` this folder and link `{name}`. `cmake -B build && cmake --build build && ctest --test-dir build` runs
@@ -159,7 +181,8 @@ the self-test, where there is a `selftest.c`.
 
 ## Zephyr
 List this folder in `ZEPHYR_EXTRA_MODULES` (`west build -- -DZEPHYR_EXTRA_MODULES=/path/to/{name}`), and include
-`{name}.h`. Set `CONFIG_FPU=y` on a core with a floating-point unit.
+`{name}.h`. Set `CONFIG_FPU=y` on a core with a floating-point unit, and `CONFIG_FPU_SHARING=y` if more than one thread
+calls it: vectors of a Cortex-M55 are in that unit's registers.
 
 ## STM32Cube
 Copy this folder into the project. In *Project, Properties, C/C++ General, Paths and Symbols* add it and its `src` to
@@ -170,6 +193,11 @@ Put this folder under `libraries/` of the sketchbook and `#include <{name}_ardui
 
 ## PlatformIO
 Put this folder under `lib/` of the project and `#include <{name}.h>`.
+
+## Several models in one program
+Write them with one version of edgexai: what lies in their `src` is the same then, but for the encoder, which only
+models with frames have. The builds above take each file once; on bare metal and in STM32Cube compile one `src`, of a
+model with frames if there is one, and every model's own `.c`.
 """
 
 

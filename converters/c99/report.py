@@ -71,14 +71,20 @@ class Report:
         return asdict(self)
 
 
+def core_of(board: Board) -> str:
+    """The core of a board whose cycles are known; BoardError for any other."""
+    core = next((name for name in CYCLES if name in board.core), None)
+    if core is None:
+        raise BoardError(f"firmware is not priced on {board.core} ({board.name}); choose a board with a Cortex-M")
+    return core
+
+
 def report(made: Firmware, board: Board, folder: Path | None = None) -> Report:
     """What the sources take on a board; with the ``folder`` that they lie in, the linker is asked about flash.
 
     Raises BoardError for a board whose core is no Cortex-M that they are known on.
     """
-    core = next((name for name in CYCLES if name in board.core), None)
-    if core is None:
-        raise BoardError(f"firmware is not priced on a {board.core} ({board.name}); choose a board with a Cortex-M")
+    core = core_of(board)
     files = [file.removeprefix("src/") for file in made.files if file.startswith("src/")]
     code = {file: CODE[file] for file in files if file in CODE}
     frames = code.pop("edgexai_heatmap.c", 0)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from converters.c99 import Explaining, Firmware, write
 from converters.c99.plan_picture import svg
-from converters.c99.report import Report, summary, text
+from converters.c99.report import Report, core_of, summary, text
 from converters.c99.report import report as report_of
 from edgexai.board import Board, load_board
 from edgexai.cli.options import count, known_file, new_folder
@@ -60,6 +60,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     board = load_board(args.board) if args.board else None
+    if board is not None:
+        core_of(board)  # before anything is written
     graph = load(args.model)
     asked = Explaining(args.composite or "edge", args.target or "predicted", rows_by_columns(args.grid))
     any_of = (args.explain, args.frame is not None, args.composite, args.target, args.grid)

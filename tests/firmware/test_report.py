@@ -11,7 +11,9 @@ from native import needs
 from networks_int8 import classifier
 
 from converters.c99 import Explaining, linked, write
+from converters.c99.firmware import KERNELS
 from converters.c99.plan_picture import svg
+from converters.c99.rates import RATES
 from converters.c99.report import CYCLES, SEEN, report, text
 from edgexai.board import boards, load_board
 from edgexai.cli import main
@@ -132,3 +134,11 @@ def test_a_library_for_arduino_compiles_the_model_once(tmp_path: Path) -> None:
     assert '#include "../net.h"' in (tmp_path / "src" / "net_arduino.h").read_text()
     for build in ("CMakeLists.txt", "library.json"):
         assert "_arduino" in (tmp_path / build).read_text()
+
+
+def test_every_kernel_has_a_rate() -> None:
+    """So that no report has a step without a price."""
+    headers = (KERNELS.joinpath(name).read_text("utf-8") for name in ("exai.h", "exai_float.h"))
+    kernels = {name for text in headers for name in re.findall(r"^void (exai_\w+)\(", text, re.MULTILINE)}
+    counted = {name.partition(",")[0] for name in RATES}
+    assert kernels - counted == {"exai_back_mean", "exai_float_to_whole"}  # priced as a pool; for models of rows

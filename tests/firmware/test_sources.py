@@ -77,7 +77,7 @@ def test_the_self_test_notices_a_wrong_answer(folder: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("machine", CORTEX)
-@pytest.mark.parametrize("option", ["-O2", "-Os", "-O0"])
+@pytest.mark.parametrize("option", ["-O2", "-Os", "-Og", "-O0"])
 def test_the_self_test_passes_on_a_cortex_m(machine: str, option: str, folder: Path, tmp_path: Path) -> None:
     run(machine, tmp_path, sources(folder), [option, f"-I{folder}", f"-I{folder / 'src'}"])
 
@@ -125,7 +125,9 @@ def test_wrong_samples_are_one_sentence(folder: Path, tmp_path: Path, capsys: py
     assert "the model takes samples (N, 9, 7, 3), not (2, 5)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["string", "stdint", "exai", "exai_float", "edgexai_heatmap", "selftest"])
+@pytest.mark.parametrize(
+    "name", ["string", "stdint", "strings", "arm_mve", "exai", "exai_float", "edgexai_heatmap", "selftest"]
+)
 def test_a_name_that_hides_a_header_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="choose another"):
         write(network(), tmp_path, name)
@@ -139,6 +141,10 @@ def test_a_folder_is_written_again_without_what_it_held_before(tmp_path: Path) -
     made = write(network(), tmp_path, "second")
     there = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
     assert there == {*made.files, "mine.c"}
+    with pytest.raises(ConfigError, match=r"'mine.c' already"):
+        write(network(), tmp_path, "mine")
+    assert (tmp_path / "mine.c").read_text() == "kept"
+    assert {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()} == there
 
 
 def test_files_of_others_are_not_written_over(tmp_path: Path) -> None:

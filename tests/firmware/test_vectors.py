@@ -1,6 +1,7 @@
 """Kernels with vectors (a Cortex-M55 in QEMU) have the same bytes as those of this machine, on many random networks."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import networks_int8 as layers
@@ -102,3 +103,21 @@ def test_maps_of_random_networks(tmp_path: Path) -> None:
         maps = np.stack([both(x).relevance.astype(np.float32).ravel() for x in xs])
         nets.append((name, EXPLAIN, xs, maps))
     on_m55(tmp_path, nets)
+
+
+def test_two_products_of_the_lowest_values_do_not_fit_16_bits(tmp_path: Path) -> None:
+    net = Net(np.random.default_rng(7))
+    x = net.map((1, 4, 5, 20))
+    y = layers.depthwise(net, x, 1, (3, 3), 1, 1, 0, 1)
+    graph = net.finish(x, y)
+    weights = graph.tensors[graph.ops[0].inputs[1]].data
+    assert weights is not None
+    lowest = weights.copy()
+    lowest[1::2] = 0x80  # -128 in every other channel
+    tensors = list(graph.tensors)
+    tensors[graph.ops[0].inputs[1]] = replace(tensors[graph.ops[0].inputs[1]], data=lowest)
+    graph = replace(graph, tensors=tuple(tensors))
+    native = Native(graph, tmp_path / "lowest", "gcc", name="lowest")
+    xs = np.stack([np.full((1, 4, 5, 20), -128, np.int8), np.full((1, 4, 5, 20), 127, np.int8)])
+    answers = np.stack([native(x, graph.tensors[graph.outputs[0]].shape) for x in xs])
+    on_m55(tmp_path, [("lowest", PREDICT, xs, answers)])

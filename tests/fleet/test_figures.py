@@ -16,6 +16,7 @@ from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.findings import key, newest
 from edgexai.fleet.latencies import latencies
 from edgexai.fleet.store.store import Store
+from edgexai.fleet.ways import otherwise
 from edgexai.messaging.histogram import Histogram
 
 
@@ -147,6 +148,27 @@ def test_a_slow_node_is_told_by_the_command_and_the_service(store: Path, capsys:
     assert told["places"] == ["f/k3"]
     assert main(["fleet", "analyse", "--store", str(store), "--until", "2030-01-01", "--json"]) == 0
     assert "latency" not in capsys.readouterr().out  # metrics are of now, and of no range
+
+
+def test_a_node_that_explains_in_another_way_than_its_peers_is_not_called_ill(tmp_path: Path) -> None:
+    one = Store(tmp_path)
+    said = [n for i in range(5) for n in notes(f"k{i}", 40.0, None, composite="edge", target="predicted")]
+    said += notes("x", 40.0, None, composite="epsilon", target=3)
+    one.journal.add([], (), said)
+    one.close()
+    text = "Node {}: its explanations leave those of its peers (p < 0.0001); rotated: a turn."
+    about = [
+        Finding("health", "00" * 8, None, (node,), 99, 1e-9, 3.0, text.format(node), where="rotated: a turn")
+        for node in ("k3", "x", "nobody")
+    ]
+    about.append(replace(about[1], figure="conservation", text="Node x: its maps hold less.", where="conservation"))
+    about.append(replace(about[1], figure="latency", text="Node x: slow.", where="latency"))
+    ill, other, unknown, conserved, slow_one = otherwise(tmp_path, about)
+    assert (ill, unknown, slow_one) == (about[0], about[2], about[4])
+    assert other.text.endswith("(p < 0.0001); it explains by epsilon (target 3), most of its peers by edge.")
+    assert other.next == "Give the node the explainer that its peers run."
+    assert key(other) == key(about[1])
+    assert conserved.text.endswith("less. It explains by epsilon (target 3), most of its peers by edge.")
 
 
 def test_a_decision_about_maps_is_none_about_latency() -> None:

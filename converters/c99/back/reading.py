@@ -35,6 +35,10 @@ SAME = {
 }
 """What relevance passes unchanged."""
 RELU = 1
+BOUNDS = {2: "RELU_N1_TO_1", 3: "RELU6"}
+"""Fused activations that cut off on both sides."""
+STABLE = 0.01
+"""Of a step: the largest stabilizer that integers do without. Nothing is divided by less than half a step."""
 CHOICES = "use composite edge, epsilon, epsilon_plus or epsilon_plus_flat"
 
 
@@ -168,10 +172,10 @@ class Reading:
         rule, activation = self.rules.get(op, Norm()), fused_activation(op)
         plain = activation in (0, RELU)
         if op.kind in LAYERS:
-            if isinstance(rule, Epsilon) and rule.stabilizer > 1e-3 * self.low.scale(op.outputs[0])[0]:
-                raise self.refusal(
-                    op, f"a stabilizer of {rule.stabilizer} is larger than what its steps resolve", CHOICES
-                )
+            step = self.low.scale(op.outputs[0])[0]
+            if isinstance(rule, Epsilon) and rule.stabilizer > STABLE * step:
+                why = f"a stabilizer of {rule.stabilizer:g} is no small part of its steps of {step:.3g}"
+                raise self.refusal(op, why, "write a composite with a smaller one, or only predict")
             if not isinstance(rule, Epsilon | ZPlus | Flat):
                 raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
             return "factor" if isinstance(rule, Epsilon) and plain else "relevance"
@@ -188,7 +192,7 @@ class Reading:
         if op.kind in MOVES | EXTREMES | {OpKind.MUL, OpKind.QUANTIZE}:
             return "any" if plain else "relevance"
         if not plain:
-            raise self.refusal(op, f"the rule {type(rule).__name__} behind activation {activation}", CHOICES)
+            raise self.refusal(op, f"it cuts its own output off ({BOUNDS.get(activation, activation)})")
         return "factor"
 
     def _folded(self, op: Op) -> str:

@@ -102,41 +102,51 @@ typedef struct {
     int16_t exponent;
 #if EXAI_MVE
     exai_mve_layer mve;
+    int32_t listed; /* the output whose taps `tap` holds */
 #endif
 } rows_of_outputs;
 
 static void begin_dividing(const exai_way *way, rows_of_outputs *r) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
-    const int whole = plain(way);
+    const int32_t zero = plain(way) ? layer->in_zero : 0;
     memset(r->outside, layer->in_zero, layer->in_channels);
+    for (int32_t j = 0; j < out; j++) r->base[j] = exai_offset(way, j, layer->weights + j, taps, out);
 #if EXAI_MVE
     const int8_t *weights = layer->weights;
     if (way->weights == EXAI_POSITIVE) {
         exai_mve_positive(weights, taps * out, (int8_t *)r->wide);
         weights = (const int8_t *)r->wide;
     }
-    r->mve = exai_mve_depthwise_of(weights, r->base, taps, out);
+    r->mve = exai_mve_depthwise_of(weights, r->base, taps, out), r->listed = -2;
+    for (int32_t j = 0; j < out; j += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(out - j));
+        int32x4_t sum = vldrwq_z_s32(r->base + j, p);
+        for (int32_t t = 0; t < taps; t++) sum = vmlaq_n_s32(sum, vldrbq_z_s32(weights + t * out + j, p), -zero);
+        vstrwq_p_s32(r->base + j, sum, p);
+    }
 #else
     for (int32_t t = 0; t < taps; t++) widen_tap(way, t, taps, 0, 1, r->wide + 4 * t);
-#endif
     for (int32_t j = 0; j < out; j++) {
-        r->base[j] = exai_offset(way, j, layer->weights + j, taps, out);
-        for (int32_t t = 0; t < taps && whole; t++) {
-            r->base[j] -= layer->in_zero * taking(layer->weights[t * out + j], 0, way->weights);
-        }
+        for (int32_t t = 0; t < taps; t++) r->base[j] -= zero * taking(layer->weights[t * out + j], 0, way->weights);
     }
+#endif
 }
 
 /* What relevance of output p is divided by, for each listed unit. */
-static void denominators(const exai_way *way, const rows_of_outputs *r, const int8_t *x, int32_t row, int32_t column,
+static void denominators(const exai_way *way, rows_of_outputs *r, const int8_t *x, int32_t row, int32_t column,
                          int32_t n) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
     const int32_t times = is_single(layer) ? 1 : out / in, whole = plain(way);
     const int32_t fours = !whole ? 0 : EXAI_MVE ? out : out / 4 * 4;
 #if EXAI_MVE
-    exai_mve_taps(layer, x, row, column, r->outside, r->tap);
+    const int32_t p = row * layer->out_columns + column;
+    if (column && r->listed == p - 1 && exai_mve_follows(layer, row, column))
+        exai_mve_advance(r->tap, taps, layer->stride_columns * in);
+    else
+        exai_mve_taps(layer, x, row, column, r->outside, r->tap);
+    r->listed = p;
     if (whole) exai_mve_depthwise(&r->mve, r->tap, r->d);
 #else
     int32_t t = 0, i = row * layer->stride_rows - layer->top;
@@ -192,8 +202,7 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             denominators(way, r, x, r->next, j, n);
             int32_t by;
 #if EXAI_MVE
-            exai_pick(r->d, r->list, n, r->q);
-            const uint32_t size = exai_quotients(way, m, r->list, n, NULL, r->q, &by);
+            const uint32_t size = exai_mve_quotients_of(way, m, r->list, n, r->d, r->q, &by);
 #else
             memset(r->q, 0, (size_t)n * sizeof *r->q);
             const uint32_t size = exai_quotients(way, m, r->list, n, r->d, r->q, &by);
@@ -264,6 +273,10 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
         int32_t above_taps, left_taps;
         const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs, &above_taps);
         for (int32_t a = 0; a < na; a++) outs[a] = (int16_t)(outs[a] >= 0 && outs[a] < r.next ? outs[a] % span : -1);
+#if EXAI_MVE
+        int whole = na == kr && layer->stride_columns == 1, follows = 0; /* no row is outside; no tap was at the pixel before */
+        for (int32_t a = 0; a < na; a++) whole = whole && outs[a] >= 0;
+#endif
         for (int32_t j = 0; j < all; j++) {
             const int32_t p = i * all + j;
             const int32_t nb =
@@ -274,7 +287,12 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
             if (r.exponent != EXAI_NOTHING && na && nb) {
                 exponent = r.exponent + 16 + exai_wide_exponent(way);
 #if EXAI_MVE
-                list_taps(r.factors, outs, na, columns, nb, layer->out_columns, eights, zeros, tap);
+                const int inside = whole && columns[0] >= 0 && columns[nb - 1] < layer->out_columns;
+                if (inside && follows)
+                    exai_mve_advance(tap, na * nb, 4 * eights);
+                else
+                    list_taps(r.factors, outs, na, columns, nb, layer->out_columns, eights, zeros, tap);
+                follows = inside;
 #else
                 for (int32_t a = 0, t = 0; a < na; a++) { /* the factors under the taps, nothing outside the map */
                     const int32_t *const row = r.factors + outs[a] * layer->out_columns * eights;

@@ -58,14 +58,15 @@ static int32_t places_of_values(const exai_way *way, const space *s, const int8_
     const int32_t below = is_signed(way) ? layer->kernel_rows * taps : 0, down = layer->dilation_rows;
     const int32_t before = left < 0 ? -left : 0, count = (left + taps < columns ? taps : columns - left) - before;
     uint16_t *rows = s->rows;
-    int32_t *to = s->places;
-    for (int32_t a = 0, i = top; a < layer->kernel_rows && count > 0; a++, i += down) {
+    int32_t *to = s->places, slot = (top % span + span) % span;
+    for (int32_t a = 0, i = top; a < layer->kernel_rows && count > 0; a++, i += down, slot += down) {
+        if (slot >= span) slot -= span;
         if (i < 0 || i >= layer->in_rows) continue;
         const int8_t *from = x + i * columns + left + before;
         uint16_t *row = rows;
         int32_t *place = to;
         uint32x4_t tap = vidupq_n_u32((uint32_t)(a * taps + before), 1);
-        uint32x4_t at = vidupq_n_u32((uint32_t)(i % span * columns + left + before), 1);
+        uint32x4_t at = vidupq_n_u32((uint32_t)(slot * columns + left + before), 1);
         __asm__ volatile(
             "dlstp.32 lr, %[n]\n"
             "1:\n\t"

@@ -2,6 +2,7 @@
  * side, with one exponent, and meet the columns of weights of listed inputs.
  */
 
+#include "exai_mve.h"
 #include "exai_wide.h"
 
 /* Weights of inputs first ... last - 1, a row for each: taps in order of their class, in a class the last one first. */
@@ -47,7 +48,25 @@ static void load(rows_of_outputs *r, int32_t at) {
     }
 }
 
+/* A pixel's factors over 2^by, rounded. */
 static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
+#if EXAI_MVE
+    __asm__ volatile(
+        "wlstp.16 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrh.16 q0, [%[from]], #16\n\t"
+        "vrshl.s16 q0, %[by]\n\t"
+        "vstrh.16 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [from] "+r"(from), [to] "+r"(to)
+        : [n] "r"(count), [by] "r"(-by)
+        : "q0", "lr", "cc", "memory");
+#else
+    if (!by) {
+        memcpy(to, from, (size_t)count * sizeof *to);
+        return;
+    }
     const int32_t half = 1 << (by - 1);
     for (int32_t i = 0; i < count; i += 2) { /* two in a word; neither overflows */
         const uint32_t two = exai_word(from + i);
@@ -56,6 +75,7 @@ static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
         const uint32_t both = high | ((uint32_t)low & 0xFFFFu);
         memcpy(to + i, &both, sizeof both);
     }
+#endif
 }
 
 /* The outputs of rows and columns side by side, nothing outside the map; the exponent that they share. */
@@ -77,11 +97,9 @@ static int32_t gather(const rows_of_outputs *r, const int16_t *rows, int32_t na,
             const int32_t own = here ? r->exponents[row + columns[b]] : EXAI_NOTHING;
             const int16_t *const from = r->factors + (row + columns[b]) * width;
             if (own < most - 15)
-                memset(v, 0, (size_t)width * sizeof *v);
-            else if (own < most)
-                shift(from, width, most - own, v);
+                exai_clear(v, 2 * width);
             else
-                memcpy(v, from, (size_t)width * sizeof *v);
+                shift(from, width, most - own, v);
         }
     }
     return most;
@@ -117,11 +135,12 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
                     exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns, &left_taps);
                 const int32_t before = kc * above_taps + na * left_taps;
                 int32_t n = exai_list_kept(keep, p * in, first, last, gate, list);
-                n = exai_list_rows(way, x + p * in, list, n, first, block, rows);
+                const uint16_t *which = list;
+                if (sides > 1 || first) n = exai_list_rows(way, x + p * in, list, n, first, block, rows), which = rows;
                 int32_t exponent = n && na && nb ? gather(&r, outs, na, columns, nb, v) : EXAI_NOTHING;
                 if (exponent != EXAI_NOTHING) {
                     exponent += exai_wide_exponent(way);
-                    exai_dots(wide + before * width, stride, rows, n, v, na * nb * width, sums);
+                    exai_dots(wide + before * width, stride, which, n, v, na * nb * width, sums);
                 }
                 if (block == in) {
                     exai_keep_listed(keep, p, in, list, n, sums, exponent, gate, below, dense);

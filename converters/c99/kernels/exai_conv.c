@@ -1,35 +1,9 @@
 /* CONV_2D and FULLY_CONNECTED: two windows at a time are widened and meet two rows of weights at a time. A dense layer of
- * one long row goes piece by piece instead, so that its working space does not grow with the row. With MVE, one window at a
- * time meets four rows as it is. */
+ * one long row goes piece by piece instead, so that its working space does not grow with the row. With MVE see `exai_mve.c`. */
 
-#include "exai_mve.h"
+#include "exai_arithmetic.h"
 
-#if EXAI_MVE
-
-enum { TOGETHER = 64 };
-
-void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch) {
-    const int32_t taps = layer->kernel_rows * layer->kernel_columns, depth = taps * layer->in_channels;
-    const int32_t out = layer->out_channels, columns = layer->out_columns, pixels = layer->out_rows * columns;
-    const int direct = exai_is_pointwise(layer);
-    const exai_ending end = exai_ending_of(layer);
-    const int rises = exai_mve_rises(&end, out);
-    for (int32_t p = 0; p < pixels; p++, y += out) {
-        int32_t sums[TOGETHER];
-        if (!direct) exai_window(layer, x, p / columns, p % columns, scratch);
-        for (int32_t c = 0; c < out; c += TOGETHER) {
-            const int32_t n = out - c < TOGETHER ? out - c : TOGETHER;
-            exai_mve_rows(layer->weights + c * depth, n, direct ? x + p * depth : scratch, depth, layer->bias + c, sums);
-            exai_mve_finish(&end, c, sums, n, rises, y + c);
-        }
-    }
-}
-
-void exai_dense(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch) {
-    exai_conv(layer, x, y, scratch);
-}
-
-#else
+#if !EXAI_MVE
 
 void exai_conv(const exai_layer *layer, const int8_t *x, int8_t *y, void *scratch) {
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;

@@ -23,7 +23,10 @@ void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *s
     for (int32_t row = 0; row < layer->out_rows; row++) {
         for (int32_t column = 0; column < layer->out_columns; column++, y += out) {
 #if EXAI_MVE
-            exai_mve_taps(layer, x, row, column, outside, tap);
+            if (column && exai_mve_follows(layer, row, column))
+                exai_mve_advance(tap, taps, layer->stride_columns * in);
+            else
+                exai_mve_taps(layer, x, row, column, outside, tap);
 #else
             int32_t t = 0, i = row * layer->stride_rows - layer->top;
             for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {

@@ -202,6 +202,21 @@ static inline void copy(const int8_t *from, int32_t bytes, int8_t *to) {
         : "q0", "lr", "cc", "memory");
 }
 
+/* At most sixteen bytes, of which those of a mask are read, the others are `zeros`. */
+static inline void copy_some(const int8_t *from, uint32_t inside, int32_t bytes, int8x16_t zeros, int8_t *to) {
+    __asm__ volatile(
+        "vmsr p0, %[inside]\n\t"
+        "vpst\n\t"
+        "vldrbt.8 q0, [%[from]]\n\t"
+        "vpsel q0, q0, %q[zeros]\n\t"
+        "vctp.8 %[n]\n\t"
+        "vpst\n\t"
+        "vstrbt.8 q0, [%[to]]"
+        :
+        : [from] "r"(from), [inside] "r"(inside), [zeros] "w"(zeros), [n] "r"(bytes), [to] "r"(to)
+        : "q0", "cc", "memory");
+}
+
 /* A window whose columns lie side by side. */
 static void side_by_side(const exai_layer *layer, const int8_t *x, int32_t top, int32_t left, int8_t *out) {
     const int32_t channels = layer->in_channels, all = layer->in_columns * channels, zero = layer->in_zero;
@@ -210,6 +225,15 @@ static void side_by_side(const exai_layer *layer, const int8_t *x, int32_t top, 
     const int32_t behind = right > 0 ? (right < bytes - before ? right : bytes - before) : 0;
     const int32_t dilation = layer->dilation_rows, rows = layer->in_rows;
     const int8_t *from = x + top * all + left * channels + before;
+    if (bytes <= 16) {
+        const uint32_t inside = ((1u << (bytes - behind)) - 1) & (0xFFFFu << before);
+        const int8x16_t zeros = vdupq_n_s8((int8_t)zero);
+        from -= before;
+        for (int32_t i = layer->kernel_rows, y = top; i > 0; i--, y += dilation, from += dilation * all, out += bytes) {
+            copy_some(from, (uint32_t)y < (uint32_t)rows ? inside : 0, bytes, zeros, out);
+        }
+        return;
+    }
     for (int32_t i = layer->kernel_rows, y = top; i > 0; i--, y += dilation, from += dilation * all, out += bytes) {
         if (y < 0 || y >= rows) {
             exai_mve_fill(out, bytes, zero);

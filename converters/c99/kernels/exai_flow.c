@@ -153,13 +153,13 @@ static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count,
     bits += first >> 3;
     if (!((first | count) & 7)) {
 #if EXAI_MVE
-        static const uint32_t bit[4] = {1, 2, 4, 8};
-        const uint32x4_t one = vldrwq_u32(bit);
+        const uint32x4_t one = vshlq_u32(vdupq_n_u32(1), vreinterpretq_s32_u32(vidupq_n_u32(0, 1)));
         const int32x4_t zeros = vdupq_n_s32(0);
         int32x4_t sizes = zeros;
         for (int32_t i = 0; i < count; i += 4) {
             const uint32x4_t mine = vandq_u32(one, vdupq_n_u32((uint32_t)(bits[i >> 3] >> (i & 4))));
-            const int32x4_t four = vpselq_s32(vldrwq_s32(t + i), zeros, vcmpneq_n_u32(mine, 0));
+            /* not `vcmpneq_n`, with which GCC 12 fails under -Og */
+            const int32x4_t four = vpselq_s32(vldrwq_s32(t + i), zeros, vcmphiq_n_u32(mine, 0));
             vstrwq_s32(t + i, four);
             sizes = vorrq_s32(sizes, veorq_s32(four, vshrq_n_s32(four, 31)));
         }

@@ -24,6 +24,11 @@ static inline void exai_mve_fill(void *to, int32_t bytes, int32_t value) {
         : "q0", "lr", "cc", "memory");
 }
 
+/* A vector's greatest value, or its smallest one below zero, as an unsigned number of its size. */
+static inline uint32_t exai_mve_size(int32x4_t high, int32x4_t low) {
+    return (uint32_t)(vmaxvq_s32(0, high) | ~vminvq_s32(-1, low));
+}
+
 /* m * 2^up; up < 0 divides, rounded down. */
 static inline void exai_mve_lengthened(const int16_t *m, int32_t count, int32_t up, int32_t *to) {
     __asm__ volatile(
@@ -94,9 +99,6 @@ static inline void exai_mve_pixels(uint32_t row, uint32x4_t at, int32_t columns,
         : "q0", "cc", "memory"); /* and the predicate, for which compilers have no common name */
 }
 
-/* The products of `n` rows of int8, which lie side by side, with a vector, as long as they are, and the rows' biases. */
-void exai_mve_rows(const int8_t *rows, int32_t n, const int8_t *v, int32_t depth, const int32_t *bias, int32_t *sums);
-
 /* A depthwise layer: weights (taps, out) stay bytes; `pairs` is whether none is -128, so that two products fit 16 bits. */
 typedef struct {
     const int8_t *weights;
@@ -106,6 +108,28 @@ typedef struct {
 } exai_mve_layer;
 
 exai_mve_layer exai_mve_depthwise_of(const int8_t *weights, const int32_t *bias, int32_t taps, int32_t out);
+
+/* Pointers go on by so many bytes. */
+static inline void exai_mve_advance(void *pointers, int32_t count, int32_t bytes) {
+    __asm__ volatile(
+        "dlstp.32 lr, %[n]\n"
+        "1:\n\t"
+        "vldrw.32 q0, [%[to]]\n\t"
+        "vadd.i32 q0, q0, %[bytes]\n\t"
+        "vstrw.32 q0, [%[to]], #16\n\t"
+        "letp lr, 1b"
+        : [to] "+r"(pointers)
+        : [n] "r"(count), [bytes] "r"(bytes)
+        : "q0", "lr", "cc", "memory");
+}
+
+/* Whether this window and the one before it are inside the map: pointers to its values are those before it, gone on. */
+static inline int exai_mve_follows(const exai_layer *layer, int32_t row, int32_t column) {
+    const int32_t top = row * layer->stride_rows - layer->top, left = column * layer->stride_columns - layer->left;
+    const int32_t bottom = top + (layer->kernel_rows - 1) * layer->dilation_rows;
+    const int32_t right = left + (layer->kernel_columns - 1) * layer->dilation_columns;
+    return left >= layer->stride_columns && right < layer->in_columns && top >= 0 && bottom < layer->in_rows;
+}
 
 /* Pointers to the values under the taps of a window; three more than there are are written. */
 void exai_mve_taps(const exai_layer *layer, const int8_t *x, int32_t row, int32_t column, const int8_t *outside,

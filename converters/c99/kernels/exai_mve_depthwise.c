@@ -44,8 +44,8 @@ void exai_mve_taps(const exai_layer *layer, const int8_t *x, int32_t row, int32_
     "vadd.i32 q3, q3, q4\n\t"
 /* Of channels c ... c + 15. A register is short: the second tap's values are loaded twice. */
 #define SUMS_OF(layer, tap, c)                                                                                  \
-    const int8_t *w = layer->weights + c, *r, *s;                                                               \
-    const int32_t *bias = layer->bias + c;                                                                      \
+    const int8_t *w = layer.weights + c, *r, *s;                                                                \
+    const int32_t *bias = layer.bias + c;                                                                       \
     const int8_t **from = tap;                                                                                  \
     EXAI_MVE_SIXTEEN;                                                                                           \
     __asm__ volatile(EXAI_MVE_FOURTHS("vld4", "q0, q1, q2, q3", "bias")                                         \
@@ -79,7 +79,7 @@ void exai_mve_taps(const exai_layer *layer, const int8_t *x, int32_t row, int32_
                      "vmullt.s8 q4, q4, q5\n\t" WIDENED                                                         \
                      "3:"                                                                                       \
                      : EXAI_MVE_SUMS("="), [w] "+r"(w), [tap] "+r"(from), [bias] "+r"(bias), [r] "=&r"(r), [s] "=&r"(s) \
-                     : [pairs] "r"(layer->taps / 2), [taps] "r"(layer->taps), [c] "r"(c), [out] "r"(layer->out) \
+                     : [pairs] "r"(layer.taps / 2), [taps] "r"(layer.taps), [c] "r"(c), [out] "r"(layer.out) \
                      : "q4", "q5", "q6", "q7", "lr", "cc", "memory")
 
 /* Four channels at a time. */
@@ -105,9 +105,10 @@ void exai_mve_depthwise(const exai_mve_layer *layer, const int8_t **tap, int32_t
         fours(layer, tap, sums);
         return;
     }
-    for (int32_t c = 0; c < layer->out; c = next(c, layer->out)) {
+    const exai_mve_layer own = *layer; /* out of reach of what is written */
+    for (int32_t c = 0; c < own.out; c = next(c, own.out)) {
         int32_t *to = sums + c;
-        SUMS_OF(layer, tap, c);
+        SUMS_OF(own, tap, c);
         __asm__ volatile(EXAI_MVE_FOURTHS("vst4", "q0, q1, q2, q3", "to") : EXAI_MVE_SUMS("+"), [to] "+r"(to) : : "memory");
     }
 }
@@ -119,46 +120,55 @@ void exai_mve_depthwise_values(const exai_mve_layer *layer, const int8_t **tap, 
         exai_mve_finish(end, 0, sums, layer->out, rises, y);
         return;
     }
-    const int32_t zero = end->zero, limit = end->high - zero;
-    for (int32_t c = 0; c < layer->out; c = next(c, layer->out)) {
-        const int32_t *multiplier = end->multiplier + c;
+    const int32_t zero = end->zero, limit = end->high - zero, *const multipliers = end->multiplier;
+    const int8_t *const shifts = end->shift;
+    const exai_mve_layer own = *layer; /* out of reach of what is written */
+    for (int32_t c = 0; c < own.out; c = next(c, own.out)) {
+        const int32_t *multiplier = multipliers + c;
         int8_t *to = y + c;
-        SUMS_OF(layer, tap, c);
-        EXAI_MVE_FINISH(multiplier, end->shift + c, to, zero, limit);
+        SUMS_OF(own, tap, c);
+        EXAI_MVE_FINISH(multiplier, shifts + c, to, zero, limit);
     }
 }
 
 /* The next four channels: factors times weights, both of 32 bits, over 2^32. */
-#define FOUR(sum, w, f)                 \
-    "vldrw.32 " w ", [%[w]], #16\n\t"   \
-    "vldrw.32 " f ", [%[p]], #16\n\t"   \
-    "vmulh.s32 " w ", " w ", " f "\n\t" \
+#define FOUR(sum, at, w, f)                       \
+    "vldrw.32 " w ", [%[w]], #16\n\t"             \
+    "vldrw.32 " f ", [%[" at "]], #16\n\t"        \
+    "vmulh.s32 " w ", " w ", " f "\n\t"           \
     "vadd.i32 " sum ", " sum ", " w "\n\t"
+#define EIGHT(p) FOUR("q0", p, "q4", "q5") FOUR("q1", p, "q6", "q7")
+#define SIXTEEN(p) EIGHT(p) FOUR("q2", p, "q4", "q5") FOUR("q3", p, "q6", "q7")
 #define NO(q) "vmov.i32 " q ", #0\n\t"
 #define STORE(q) "vstrw.32 " q ", [%[sums]], #16\n\t"
 #define FACTORS(begin, all, end)                                                                                   \
-    __asm__ volatile(begin "dls lr, %[n]\n"                                                                        \
+    __asm__ volatile(begin "wls lr, %[pairs], 2f\n"                                                                \
                      "1:\n\t"                                                                                      \
-                     "ldr %[p], [%[tap]], #4\n\t"                                                                  \
-                     "add %[p], %[p], %[from]\n\t" all                                                             \
-                     "le lr, 1b\n\t" end                                                                           \
-                     : [tap] "+r"(from), [w] "+r"(w), [sums] "+r"(sums), [p] "=&r"(p)                              \
-                     : [n] "r"(count), [from] "r"(4 * c)                                                           \
+                     "ldrd %[p], %[r], [%[tap]], #8\n\t"                                                           \
+                     "add %[p], %[p], %[from]\n\t"                                                                 \
+                     "add %[r], %[r], %[from]\n\t" all("p") all("r")                                               \
+                     "le lr, 1b\n"                                                                                 \
+                     "2:\n\t"                                                                                      \
+                     "lsls %[r], %[n], #31\n\t"                                                                    \
+                     "beq 3f\n\t"                                                                                  \
+                     "ldr %[p], [%[tap]]\n\t"                                                                      \
+                     "add %[p], %[p], %[from]\n\t" all("p")                                                        \
+                     "3:\n\t" end                                                                                  \
+                     : [tap] "+r"(from), [w] "+r"(w), [sums] "+r"(sums), [p] "=&r"(p), [r] "=&r"(r)                \
+                     : [n] "r"(count), [pairs] "r"(count / 2), [from] "r"(4 * c)                                   \
                      : "q0", "q1", "q2", "q3", "q4", "q5", "q6", "q7", "lr", "cc", "memory")
 
 void exai_mve_factors(const int32_t **tap, int32_t count, int32_t eights, int32_t taps, int32_t before, const int32_t *wide,
                       int32_t *sums) {
-    const int32_t *p;
+    const int32_t *p, *r;
     int32_t c = 0;
     for (; c + 16 <= eights; c += 16) {
         const int32_t **from = tap, *w = wide + c * taps + 16 * before;
-        FACTORS(NO("q0") NO("q1") NO("q2") NO("q3"),
-                FOUR("q0", "q4", "q5") FOUR("q1", "q6", "q7") FOUR("q2", "q4", "q5") FOUR("q3", "q6", "q7"),
-                STORE("q0") STORE("q1") STORE("q2") STORE("q3"));
+        FACTORS(NO("q0") NO("q1") NO("q2") NO("q3"), SIXTEEN, STORE("q0") STORE("q1") STORE("q2") STORE("q3"));
     }
     if (c < eights) {
         const int32_t **from = tap, *w = wide + c * taps + 8 * before;
-        FACTORS(NO("q0") NO("q1"), FOUR("q0", "q4", "q5") FOUR("q1", "q6", "q7"), STORE("q0") STORE("q1"));
+        FACTORS(NO("q0") NO("q1"), EIGHT, STORE("q0") STORE("q1"));
     }
 }
 

@@ -181,42 +181,46 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 }
 
 /* Vectors of a row, those before it in q4 ... q6 and the last one, which may be cut, in q7. */
-#define FULL(q, at) "vldrb.8 q0, [%[row], #" at "]\n\tvmladava.u8 %[sum], q0, " q "\n\t"
+#define FULL(q, at, what) "vldrb.8 q0, [%[row], #" at "]\n\t" what ".u8 %[sum], q0, " q "\n\t"
+#define MORE(q, at) FULL(q, at, "vmladava")
 #define CUT(at) "vpst\n\tvldrbt.8 q0, [%[row], #" at "]\n\tvmladava.u8 %[sum], q0, q7\n\t"
 #define BEFORE(q, at) "vldrb.8 " q ", [%[v], #" at "]\n\tvadd.i8 " q ", " q ", %[half]\n\t"
-#define LISTED(before, last_at, products)                                                                            \
+#define LISTED(before, last_at, start, products)                                                                      \
     __asm__ volatile("vctp.8 %[last]\n\t" before "vpst\n\t"                                                          \
                      "vldrbt.8 q7, [%[v], #" last_at "]\n\t"                                                         \
                      "vadd.i8 q7, q7, %[half]\n\t"                                                                   \
                      "wls lr, %[n], 2f\n"                                                                            \
                      "1:\n\t"                                                                                        \
-                     "ldrh %[row], [%[list]], #2\n\t"                                                                \
-                     "ldr %[sum], [%[to]]\n\t"                                                                       \
+                     "ldrh %[row], [%[list]], #2\n\t" start                                                          \
                      "mla %[row], %[row], %[depth], %[rows]\n\t" products "str %[sum], [%[to]], #4\n\t"              \
                      "le lr, 1b\n"                                                                                   \
                      "2:"                                                                                            \
                      : [list] "+r"(from), [row] "=&r"(row), [to] "+r"(to), [sum] "=&Te"(sum)                         \
                      : [v] "r"(x), [n] "r"(n), [rows] "r"(rows), [depth] "r"(depth), [last] "r"(last), [half] "r"(128) \
                      : "q0", "q4", "q5", "q6", "q7", "lr", "cc", "memory")
+#define DEEP(what) FULL("q4", "0", what) MORE("q5", "16") MORE("q6", "32") MORE("q7", "48")
+#define ADDED "ldr %[sum], [%[to]]\n\t"
 
-/* Products of listed rows of weights that are not negative with x less a zero point of -128, added to sums. */
+/* Products of listed rows of weights that are not negative with x less a zero point of -128. */
 static void listed_bytes(const int8_t *rows, int32_t depth, const uint16_t *list, int32_t n, const int8_t *x, int32_t *sums) {
+    if (depth < 64) exai_mve_fill(sums, 4 * n, 0);
     for (int32_t left = depth; left > 0; left -= 64, rows += 64, x += 64) {
         const int32_t last = left >= 64 ? 16 : (left - 1) % 16 + 1;
         const uint16_t *from = list;
         int32_t *to = sums, sum, row;
-        if (left >= 64)
-            LISTED(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48",
-                   FULL("q4", "0") FULL("q5", "16") FULL("q6", "32") FULL("q7", "48"));
+        if (left >= 64 && left == depth)
+            LISTED(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48", "", DEEP("vmladav"));
+        else if (left >= 64)
+            LISTED(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48", ADDED, DEEP("vmladava"));
         else if (left > 48)
-            LISTED(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48",
-                   FULL("q4", "0") FULL("q5", "16") FULL("q6", "32") CUT("48"));
+            LISTED(BEFORE("q4", "0") BEFORE("q5", "16") BEFORE("q6", "32"), "48", ADDED,
+                   MORE("q4", "0") MORE("q5", "16") MORE("q6", "32") CUT("48"));
         else if (left > 32)
-            LISTED(BEFORE("q4", "0") BEFORE("q5", "16"), "32", FULL("q4", "0") FULL("q5", "16") CUT("32"));
+            LISTED(BEFORE("q4", "0") BEFORE("q5", "16"), "32", ADDED, MORE("q4", "0") MORE("q5", "16") CUT("32"));
         else if (left > 16)
-            LISTED(BEFORE("q4", "0"), "16", FULL("q4", "0") CUT("16"));
+            LISTED(BEFORE("q4", "0"), "16", ADDED, MORE("q4", "0") CUT("16"));
         else
-            LISTED("", "0", CUT("0"));
+            LISTED("", "0", ADDED, CUT("0"));
     }
 }
 
@@ -237,7 +241,6 @@ void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint
                  int16_t *v, int32_t *d) {
     const int32_t eights = exai_eights(depth), width = way->weights == EXAI_SIGNED ? 2 * eights : eights;
     if (as_bytes(way)) {
-        exai_mve_fill(d, 4 * n, 0);
         listed_bytes((const int8_t *)wide, depth, list, n, x, d);
         return;
     }

@@ -169,6 +169,10 @@ static inline void exai_place_short(const int32_t *from, const uint16_t *list, i
 }
 
 #if EXAI_MVE
+/* `exai_quotients`, over one number a unit, listed or not. */
+uint32_t exai_mve_quotients_of(const exai_way *way, const int16_t *m, const uint16_t *list, int32_t n, const int32_t *all,
+                               int32_t *q, int32_t *by);
+
 /* Columns of a pointwise layer's weights that are positive may stay bytes: (in, out), and listed ones times factors. */
 int exai_mve_as_bytes(const exai_way *way);
 void exai_mve_turned(const exai_layer *layer, int8_t *to);

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     from edgexai.fleet.analysis.analyse import analysed
     from edgexai.fleet.latencies import slow_nodes
     from edgexai.fleet.read import Span, count, evidence, newest, trials
+    from edgexai.fleet.ways import otherwise
 
     if (args.confirm is None) != (args.samples is None):
         raise ConfigError("--confirm and --samples belong together: an explainer file, and what it is tried on")
@@ -98,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
                 "give the explainer that the nodes run"
             )
         found = analysed(models, earlier, args.rate, tried, args.suspicions, slow_nodes(args.store, now))
+    found = otherwise(args.store, found)
     there = count(args.store, now)
     for gap in gaps(args.store, now, before, None if models is None else sum(map(len, models))):
         print(f"edgexai fleet: {gap}", file=sys.stderr)

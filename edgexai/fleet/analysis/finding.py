@@ -8,6 +8,8 @@ from typing import Any
 from edgexai.intervention.suspicion import Suspicion
 from edgexai.intervention.trial import Outcome, together
 
+OTHERWISE = "another composite"
+"""Where a node leaves its peers that explains in another way than they do."""
 NEXT = {
     "shortcut": "Look at the frames of the cluster, and have it tried: by nodes (`edgexai fleet command … probe`) "
     "or on samples (`--confirm`).",
@@ -21,6 +23,7 @@ NEXT = {
     "start it anew.",
     "health, conservation": "Look whether the node runs the same version and runtime as its peers; send it the model "
     "anew.",
+    f"health, {OTHERWISE}": "Give the node the explainer that its peers run.",
     "health": "Go to the node, or ask it for its last explanations: `edgexai fleet command … last`.",
 }
 
@@ -83,7 +86,7 @@ class Finding:
     @property
     def next(self) -> str:
         """What to do."""
-        return NEXT.get(f"{self.kind}, {self.figure or self.verdict}", NEXT[self.kind])
+        return NEXT.get(f"{self.kind}, {self.figure or self.verdict or self.where}", NEXT[self.kind])
 
     def tried(self, outcomes: Sequence[Outcome], called: str = "") -> "Finding":
         """The same with what trials of its suspicion found; ``called`` is the class."""
