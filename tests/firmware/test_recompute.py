@@ -18,6 +18,7 @@ from converters.c99 import Explaining, Firmware, write
 from converters.c99.memory import blocks, lower_bound, placed
 from converters.c99.recompute import fitted, least
 from converters.c99.schedule import Buffer, Schedule, Step
+from converters.c99.work import price
 from edgexai.cli import main
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph, save
@@ -172,6 +173,18 @@ def test_random_networks_are_explained_in_the_least_ram(seed: int, composite: st
     xs = np.random.default_rng(seed).integers(-128, 128, (5, *graph.tensors[graph.inputs[0]].shape)).astype(np.int8)
     for x in xs:
         assert explained(small, second, x) == explained(whole, first, x)
+
+
+@needs_shared
+def test_more_ram_never_takes_longer(tmp_path: Path) -> None:
+    """With 45,056 bytes KWS once took half as many instructions again as with 44,000."""
+    plan = write(SHARED / "models" / "kws_int8.tflite", tmp_path, explains=Explaining()).explanation
+    assert plan is not None
+    found = [fitted(plan, ram, lambda step: price(step, plan)) for ram in (39_000, 41_400, 44_000, 45_056, 47_000)]
+    assert None not in found
+    costs = [sum(price(step, plan) for step in one[0].steps) for one in found if one is not None]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[3] < 0.7 * costs[0]
 
 
 def test_the_command_takes_ram_and_says_the_least_that_would_do(
