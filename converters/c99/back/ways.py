@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99.back.reading import RELU, Reading
-from converters.c99.schedule import Constant, Literal, Step, Struct
+from converters.c99.schedule import Literal, Step, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.layers.linear import RESOLVED
 from edgexai.relevance.reading.questions import fused_activation
