@@ -181,11 +181,15 @@ static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count,
     return size;
 }
 
+static inline int adds(const exai_keep *keep) {
+    return exai_is(EXAI_USES_KEEPING, EXAI_ADDS, keep->adds);
+}
+
 /* One pixel's values as mantissas. */
 static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, int32_t exponent, int16_t *m, int16_t *e) {
     const int32_t count = keep->channels, by = exai_coarse(size, exponent, EXAI_PRECISION);
     exponent = size ? exponent + by : EXAI_NOTHING;
-    if (keep->adds && *e != EXAI_NOTHING) {
+    if (adds(keep) && *e != EXAI_NOTHING) {
         if (!size) return;
         const int32_t both = (*e > exponent ? *e : exponent) + 1;
         for (int32_t i = 0; i < count; i++) {
@@ -217,21 +221,21 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
     if (exponent == EXAI_NOTHING || !size) {
         size = 0;
         memset(values, 0, (size_t)count * sizeof *values);
-    } else if (keep->from == EXAI_FACTOR && keep->form != EXAI_FACTOR) {
+    } else if (exai_is(EXAI_USES_KEEPING, EXAI_MULTIPLIED, keep->from == EXAI_FACTOR && keep->form != EXAI_FACTOR)) {
         const int32_t by = exai_length(size) - 22; /* a value's steps have eight bits and a sign */
         size = times_values(v, keep->zero, count, values, by);
         exponent += by > 0 ? by : 0;
-    } else if (keep->from == EXAI_RELEVANCE && keep->form == EXAI_FACTOR) {
+    } else if (exai_is(EXAI_USES_KEEPING, EXAI_DIVIDED, keep->from == EXAI_RELEVANCE && keep->form == EXAI_FACTOR)) {
         const int32_t up = 29 - exai_length(size);
         size = over_values(v, keep->zero, count, values, up > 0 ? up : 0);
         exponent -= up > 0 ? up : 0;
-    } else if (keep->gate == EXAI_BITS) {
+    } else if (exai_is(EXAI_USES_KEEPING, EXAI_GATE_BITS, keep->gate == EXAI_BITS)) {
         size = gated_by_bits(gate, first, count, values);
     } else if (keep->gate == EXAI_VALUES) {
         for (int32_t i = 0; i < count; i++) values[i] = v[i] > keep->zero ? values[i] : 0;
         size = exai_sizes(values, count);
     }
-    if (keep->form == EXAI_MAP) {
+    if (exai_is(EXAI_USES_KEEPING, EXAI_AS_MAP, keep->form == EXAI_MAP)) {
         float *to = (float *)below + first / keep->run;
         for (int32_t i = 0; i < count; i += keep->run) {
             int64_t sum = 0;
@@ -239,7 +243,7 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
             const uint32_t over = (uint32_t)((sum ^ (sum >> 63)) >> 31); /* a float of 64 bits takes more flash */
             const int32_t by = over ? exai_length(over) : 0;
             const float value = sum ? (float)(int32_t)(sum >> by) * exai_power_of_two(exponent + by) : 0.0f;
-            *to = keep->adds ? *to + value : value;
+            *to = adds(keep) ? *to + value : value;
             to++;
         }
         return;
