@@ -75,7 +75,13 @@ file(GLOB {name}_kernels ${{CMAKE_CURRENT_LIST_DIR}}/src/*.c)
 list(FILTER {name}_kernels EXCLUDE REGEX "_arduino\\.c$")
 set({name}_sources ${{CMAKE_CURRENT_LIST_DIR}}/{name}.c ${{{name}_kernels}})
 
+get_property(others GLOBAL PROPERTY edgexai_models) # with which kernels are shared, so that they leave nothing out
+set_property(GLOBAL APPEND PROPERTY edgexai_models {name})
+
 if(COMMAND zephyr_library)
+  if(others)
+    zephyr_compile_definitions(EXAI_SEVERAL_MODELS)
+  endif()
   zephyr_library()
   zephyr_library_sources(${{CMAKE_CURRENT_LIST_DIR}}/{name}.c)
   foreach(kernel IN LISTS {name}_kernels) # which another model may have brought along
@@ -92,6 +98,11 @@ else()
   set(CMAKE_C_STANDARD 99)
   add_library({name} STATIC ${{{name}_sources}})
   target_include_directories({name} PUBLIC ${{CMAKE_CURRENT_LIST_DIR}} ${{CMAKE_CURRENT_LIST_DIR}}/src)
+  if(others)
+    foreach(model IN LISTS others ITEMS {name})
+      target_compile_definitions(${{model}} PUBLIC EXAI_SEVERAL_MODELS)
+    endforeach()
+  endif()
   if(EXISTS ${{CMAKE_CURRENT_LIST_DIR}}/selftest.c)
     enable_testing()
     add_executable({name}_selftest selftest.c)
@@ -172,8 +183,7 @@ Compile `{name}.c` and `src/*.c` with `-O2` and the options of your core (`-mcpu
 themselves, and need every register: no `-fno-omit-frame-pointer`, or `-DEXAI_PORTABLE`. On a Cortex-M55 switch the
 vector unit on first (CPACR, as for floats). Nothing of a C library is called but `memcpy` and `memset`. With
 `-ffunction-sections` and `-Wl,--gc-sections` a linker leaves out the kernels that the model does not need; `-flto`
-makes it smaller still, and faster. Kernels are compiled for this model (`src/exai_uses.h`): a program of several models
-takes the `src` of one, and compiles everything with `-DEXAI_SEVERAL_MODELS`.
+makes it smaller still, and faster.
 
 ## CMake
 `add_subdirectory` this folder and link `{name}`. `cmake -B build && cmake --build build && ctest --test-dir build` runs
@@ -195,9 +205,10 @@ Put this folder under `libraries/` of the sketchbook and `#include <{name}_ardui
 Put this folder under `lib/` of the project and `#include <{name}.h>`.
 
 ## Several models in one program
-Write them with one version of edgexai: what lies in their `src` is the same then, but for the encoder, which only
-models with frames have. The builds above take each file once; on bare metal and in STM32Cube compile one `src`, of a
-model with frames if there is one, and every model's own `.c`.
+Write them with one version of edgexai. Kernels are compiled for one model (`src/exai_uses.h`) unless
+`EXAI_SEVERAL_MODELS` is defined. CMake and Zephyr define it, and take each kernel once. Elsewhere compile one `src`, of
+a model with frames if there is one, and every model's own `.c`, all of it with `-DEXAI_SEVERAL_MODELS` (PlatformIO:
+`build_flags`).
 """
 
 
