@@ -14,7 +14,8 @@ QUESTIONS: dict[str, Callable[[Fields], bool]] = {
     "of_signed": lambda way: way["weights"].text == "EXAI_SIGNED",
     "wide": lambda way: bool(way["wide"]),
     "parts": lambda way: bool(way["parts"]),
-    "single": lambda way: _is_single(way["layer"].fields),
+    "single": lambda way: bool(way["layer"].fields["in_channels"] == way["layer"].fields["out_channels"]),
+    "of_one": lambda way: bool(way["layer"].fields["in_channels"] == 1),
 }
 """About a layer's way back, in the order of `exai_flow.h`."""
 KEPT: dict[str, Callable[[Fields], bool]] = {
@@ -70,8 +71,3 @@ def _keeps(fields: Fields) -> list[Fields]:
 
 def _gate(keep: Fields) -> str:
     return str(keep["gate"].text) if "gate" in keep else "EXAI_OPEN"
-
-
-def _is_single(layer: Fields) -> bool:
-    """A depthwise layer of one output a channel; a narrow one of one input channel."""
-    return bool(layer["in_channels"] == 1 or layer["in_channels"] == layer["out_channels"])

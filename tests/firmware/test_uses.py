@@ -3,16 +3,19 @@
 import subprocess
 from pathlib import Path
 
+import networks_int8 as layers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from explained_networks import network
 from explaining import Both
 from native import SANITIZED, SOURCES, STRICT, kernels, needs
+from networks_int8 import Net
 from operator_networks import PARTS
 from operator_networks import network as of_one
 
 from converters.c99 import Explaining, uses, write
-from edgexai.graph import Graph
+from edgexai.graph import Graph, OpKind
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
@@ -20,9 +23,21 @@ pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc"
 ASKING = [path.stem for path in SOURCES.glob("*.c") if "EXAI_USES" in path.read_text()]
 
 
+def of_one_channel() -> Graph:
+    """A depthwise layer that makes five channels of one."""
+    net = Net(np.random.default_rng(3))
+    x = net.map((1, 5, 6, 1))
+    y = layers.depthwise(net, x, 5, (3, 3), 1, 1, 0, 1)
+    y = layers.convolution(net, y, 6, (1, 1), (1, 1), 1, 0, 1)
+    flat = net.same(y, (1, int(np.prod(net.tensors[y].shape))))
+    y = net.op(OpKind.RESHAPE, [y, net.ints(list(net.tensors[flat].shape))], [flat], schema.ReshapeOptionsT())
+    return net.finish(x, layers.dense(net, y, 4, 0))
+
+
 def networks() -> list[tuple[Graph, str]]:
     composites = ["edge", "epsilon", "epsilon_plus", "epsilon_plus_flat"]
     drawn = [(network(seed), composite) for seed, composite in enumerate(composites)]
+    drawn += [(of_one_channel(), "edge"), (of_one_channel(), "epsilon")]
     return drawn + [(of_one(part, at), composites[at % 3]) for at, part in enumerate(PARTS.values()) if at % 7 == 0]
 
 

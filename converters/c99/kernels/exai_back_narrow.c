@@ -16,6 +16,10 @@ static inline int is_signed(const exai_way *way) {
     return exai_is_signed(EXAI_USES_NARROW, way->weights);
 }
 
+static inline int32_t inputs(const exai_layer *layer) {
+    return exai_is(EXAI_USES_NARROW, EXAI_OF_ONE, layer->in_channels == 1) ? 1 : layer->in_channels;
+}
+
 typedef struct {
     int32_t *sums, *lower, *q, *offset, *collected; /* (window), (window), (out), (out) to divide, ring */
     int16_t *v, *x, *wide, *columns, *exponents; /* factors (2, out), the window (sides), weights, the ring's exponents */
@@ -92,7 +96,7 @@ static int32_t places_of_values(const exai_way *way, const space *s, const int8_
 /* The places of a window's inputs in the ring, and their columns of weights. */
 static int32_t places(const exai_way *way, const space *s, const int8_t *x, int32_t span, int32_t top, int32_t left) {
     const exai_layer *const layer = way->layer;
-    const int32_t in = layer->in_channels, columns = layer->in_columns, zero = layer->in_zero;
+    const int32_t in = inputs(layer), columns = layer->in_columns, zero = layer->in_zero;
     const int32_t depth = layer->kernel_rows * layer->kernel_columns * in;
     const int32_t taps = layer->kernel_columns;
     const int plain = in == 1 && !is_signed(way);
@@ -158,7 +162,7 @@ static int32_t products(const exai_way *way, const space *s, int32_t units, uint
 
 static space layout(const exai_way *way, void *scratch, int32_t span) {
     const exai_layer *const layer = way->layer;
-    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int32_t in = inputs(layer), depth = layer->kernel_rows * layer->kernel_columns * in;
     const int32_t width = exai_eights(layer->out_channels), sides = is_signed(way) ? 2 : 1;
     const int32_t x = sides * exai_eights(depth), all = span * layer->in_columns;
     space s;
@@ -211,7 +215,7 @@ static void add_values(const space *s, int32_t n, int32_t exponent) {
 }
 #endif
 
-static void add(const space *s, int32_t in, int32_t n, int32_t exponent) {
+static inline void add(const space *s, int32_t in, int32_t n, int32_t exponent) {
 #if EXAI_MVE
     if (in == 1) {
         add_values(s, n, exponent);
@@ -232,7 +236,7 @@ static void add(const space *s, int32_t in, int32_t n, int32_t exponent) {
 void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                       void *scratch) {
     const exai_layer *const layer = way->layer;
-    const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
+    const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = inputs(layer), out = layer->out_channels;
     const int32_t depth = taps * in, width = exai_eights(out), pixels = layer->out_rows * layer->out_columns;
     const int32_t span = (layer->kernel_rows - 1) * layer->dilation_rows + 1;
     const space s = layout(way, scratch, span);

@@ -265,29 +265,26 @@ void exai_back_same(const exai_keep *keep, int32_t channels, const int16_t *abov
     }
 }
 
-/* The largest logit, alone or less the mean of all. */
+/* What logit i gets: the factor of the largest one, alone or less the mean of all, or its relevance. */
+static int32_t start_of(const exai_target *t, const int8_t *logits, int32_t best, int32_t i) {
+    const int32_t factor = (i == best ? (t->less_mean ? t->count : 1) : 0) - t->less_mean;
+    return t->form == EXAI_RELEVANCE ? factor * (logits[i] - t->zero) : factor;
+}
+
 void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32_t *target, float *score) {
     const int32_t count = t->count;
     int32_t best = 0, sum = 0;
+    uint32_t size = 0;
     for (int32_t i = 0; i < count; i++) {
         if (logits[i] > logits[best]) best = i;
         sum += logits[i] - t->zero;
     }
-    const int32_t one = t->less_mean ? count : 1, others = t->less_mean ? -1 : 0;
-    uint32_t size = 0;
-    for (int32_t i = 0; i < count; i++) {
-        const int32_t c = (i == best ? one : 0) + others;
-        size |= exai_size(t->form == EXAI_RELEVANCE ? c * (logits[i] - t->zero) : c);
-    }
-    const int32_t by = exai_length(size) - EXAI_PRECISION;
-    for (int32_t i = 0; i < count; i++) {
-        int32_t c = (i == best ? one : 0) + others;
-        if (t->form == EXAI_RELEVANCE) c *= logits[i] - t->zero;
-        flow[i] = (int16_t)(by > 0 ? exai_round(c, by) : c * (1 << -by));
-    }
+    for (int32_t i = 0; i < count; i++) size |= exai_size(start_of(t, logits, best, i));
+    const int32_t by = exai_length(size) - EXAI_PRECISION, most = logits[best] - t->zero;
+    for (int32_t i = 0; i < count; i++) flow[i] = (int16_t)exai_shifted(start_of(t, logits, best, i), by);
     flow[count] = (int16_t)(size ? by : EXAI_NOTHING);
     *target = best;
-    *score = (float)(one * (logits[best] - t->zero) + others * sum) * t->scale;
+    *score = (float)(t->less_mean ? count * most - sum : most) * t->scale;
 }
 
 /* How far an output is from its input, in steps of the output, Q16. */

@@ -6,7 +6,7 @@
 #include "exai_arithmetic.h"
 
 /* Questions about a layer's way back, and about how a flow is kept. */
-enum { EXAI_DIVIDES, EXAI_STABILIZED, EXAI_OF_ALL, EXAI_OF_SIGNED, EXAI_WIDE, EXAI_PARTS, EXAI_SINGLE };
+enum { EXAI_DIVIDES, EXAI_STABILIZED, EXAI_OF_ALL, EXAI_OF_SIGNED, EXAI_WIDE, EXAI_PARTS, EXAI_SINGLE, EXAI_OF_ONE };
 enum { EXAI_ADDS, EXAI_AS_MAP, EXAI_AS_RELEVANCE, EXAI_MULTIPLIED, EXAI_DIVIDED, EXAI_GATE_OPEN, EXAI_GATE_BITS };
 
 /* The answer to a question, which the compiler knows if all of the model's are the same (`exai_uses.h`): what needs another
