@@ -177,6 +177,7 @@ CODE = {
     "exai_mve.c": 0,
     "exai_mve_depthwise.c": 0,
     "exai_mve_lists.c": 0,
+    "exai_mve_maps.c": 0,
     "exai_mve_quotients.c": 0,
     "exai_mve_wide.c": 0,
     "exai_normalize.c": 1220,
