@@ -2,7 +2,7 @@
 
     python -m benchmarks firmware_steps kws_int8.tflite:kws01.npz ic_int8.tflite:cifar10_test.npz ad_int8.tflite \
         wake_word_streaming.tflite:predict wake_word_streaming.tflite:predicted speech_lstm_int8.tflite:predicted \
-        keyword_svdf_int8.tflite:predicted \
+        keyword_svdf_int8.tflite:predicted keyword_spotting_small_maps.tflite:predicted \
         kws_float.tflite:predicted ad_float.tflite tcn_float.tflite:predicted ic_float.tflite:predicted
 
 writes `converters/c99/rates.py`: of each kind of step, instructions for each unit of work (`converters.c99.work`), all
@@ -151,7 +151,7 @@ def _least_squares(a: NDArray[np.float64], b: NDArray[np.float64], most: NDArray
     size[size == 0] = 1
     a, x = a / size, np.zeros(a.shape[1])
     gram = a.T @ a + RIDGE * np.eye(len(x))
-    for _ in range(3000):
+    for _ in range(1000):
         for k in range(len(x)):
             x[k] = min(max(0.0, x[k] + (a[:, k] @ b - gram[k] @ x) / gram[k, k]), most[k] * size[k])
     return np.asarray(x / size)

@@ -49,10 +49,11 @@ def work(step: Step, plan: Schedule) -> dict[str, int]:
         found |= {"mac": macs(step), "window": taps, "tap": taps * channels, "input": inside}
         found |= {"output": p["out_rows"] * p["out_columns"] * p["out_channels"], "run": taps * p["out_channels"]}
         found |= {"weight": p["kernel_rows"] * p["kernel_columns"] * channels * p["out_channels"]}
-        keep = step.parameters.get("keep")
+        keep, sharing = step.parameters.get("keep"), step.parameters.get("weights")
         if isinstance(keep, Struct) and isinstance(keep.fields.get("gate"), Literal):
-            is_open = keep.fields["gate"].text == "EXAI_OPEN"
-            found |= {"open": macs(step) if is_open else 0, "byte": 0 if step.parameters.get("wide") else macs(step)}
+            found |= {"open": macs(step) if keep.fields["gate"].text == "EXAI_OPEN" else 0}
+        if isinstance(sharing, Literal) and not step.parameters.get("wide"):  # rows of weights as they are
+            found |= {"signed" if sharing.text == "EXAI_SIGNED" else "byte": macs(step)}
         return found
     if macs(step):
         return found | {"mac": macs(step), "value": _values(step, plan)}

@@ -2,7 +2,7 @@
  * side, with one exponent, and meet the columns of weights of listed inputs.
  */
 
-#include "exai_mve_maps.h"
+#include "exai_mve.h"
 #include "exai_wide.h"
 
 /* Weights of inputs first ... last - 1, a row for each: taps in order of their class, in a class the last one first. */
@@ -48,8 +48,25 @@ static void load(rows_of_outputs *r, int32_t at) {
     }
 }
 
-#if !EXAI_MVE
+/* A pixel's factors over 2^by, rounded. */
 static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
+#if EXAI_MVE
+    __asm__ volatile(
+        "wlstp.16 lr, %[n], 2f\n"
+        "1:\n\t"
+        "vldrh.16 q0, [%[from]], #16\n\t"
+        "vrshl.s16 q0, %[by]\n\t"
+        "vstrh.16 q0, [%[to]], #16\n\t"
+        "letp lr, 1b\n"
+        "2:"
+        : [from] "+r"(from), [to] "+r"(to)
+        : [n] "r"(count), [by] "r"(-by)
+        : "q0", "lr", "cc", "memory");
+#else
+    if (!by) {
+        memcpy(to, from, (size_t)count * sizeof *to);
+        return;
+    }
     const int32_t half = 1 << (by - 1);
     for (int32_t i = 0; i < count; i += 2) { /* two in a word; neither overflows */
         const uint32_t two = exai_word(from + i);
@@ -58,8 +75,8 @@ static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
         const uint32_t both = high | ((uint32_t)low & 0xFFFFu);
         memcpy(to + i, &both, sizeof both);
     }
-}
 #endif
+}
 
 /* The outputs of rows and columns side by side, nothing outside the map; the exponent that they share. */
 static int32_t gather(const rows_of_outputs *r, const int16_t *rows, int32_t na, const int16_t *columns, int32_t nb,
@@ -81,15 +98,8 @@ static int32_t gather(const rows_of_outputs *r, const int16_t *rows, int32_t na,
             const int16_t *const from = r->factors + (row + columns[b]) * width;
             if (own < most - 15)
                 exai_clear(v, 2 * width);
-#if EXAI_MVE
             else
-                exai_mve_rounded(from, width, most - own, v);
-#else
-            else if (own < most)
                 shift(from, width, most - own, v);
-            else
-                memcpy(v, from, (size_t)width * sizeof *v);
-#endif
         }
     }
     return most;
@@ -114,7 +124,6 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
     for (int32_t first = 0; first < in; first += block) {
         const int32_t last = first + block < in ? first + block : in;
         columns_of(way, first, last, block * stride, wide);
-        const uint16_t *const which = sides == 1 && !first ? list : rows; /* listed inputs are rows already */
         r.next = 0;
         for (int32_t i = 0; i < layer->in_rows; i++) {
             load(&r, i);
@@ -126,7 +135,8 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
                     exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns, &left_taps);
                 const int32_t before = kc * above_taps + na * left_taps;
                 int32_t n = exai_list_kept(keep, p * in, first, last, gate, list);
-                if (which == rows) n = exai_list_rows(way, x + p * in, list, n, first, block, rows);
+                const uint16_t *which = list;
+                if (sides > 1 || first) n = exai_list_rows(way, x + p * in, list, n, first, block, rows), which = rows;
                 int32_t exponent = n && na && nb ? gather(&r, outs, na, columns, nb, v) : EXAI_NOTHING;
                 if (exponent != EXAI_NOTHING) {
                     exponent += exai_wide_exponent(way);

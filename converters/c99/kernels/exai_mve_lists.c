@@ -91,25 +91,17 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t start, int3
     const int32_t sixteens = (to - start) / 16, zero = keep->zero;
     uint16_t *end = list;
     int32_t i = start, bits, byte, count;
-    if (keep->gate == EXAI_OPEN) {
-        for (; i < to; i++) *end++ = (uint16_t)i;
-    } else if (keep->gate == EXAI_BITS) {
-        const uint8_t *const map = gate, *from = map + ((first + start) >> 3);
-        if (!((first + start) & 7)) LIST("ldrh %[bits], [%[from]], #2\n\t");
-        for (; i < to; i++) {
-            if (map[(first + i) >> 3] >> ((first + i) & 7) & 1) *end++ = (uint16_t)i;
-        }
-    } else {
-        const int8_t *const v = (const int8_t *)gate + first, *from = v + start;
-        const int only = keep->form == EXAI_FACTOR; /* what is above zero */
-        if (only)
+    if (keep->gate == EXAI_BITS && !((first + start) & 7)) {
+        const uint8_t *from = (const uint8_t *)gate + ((first + start) >> 3);
+        LIST("ldrh %[bits], [%[from]], #2\n\t");
+    } else if (keep->gate == EXAI_VALUES) {
+        const int8_t *from = (const int8_t *)gate + first + start;
+        if (keep->form == EXAI_FACTOR) /* what is above zero */
             LIST("vldrb.8 q0, [%[from]], #16\n\tvcmp.s8 gt, q0, %[zero]\n\tvmrs %[bits], p0\n\t");
         else
             LIST("vldrb.8 q0, [%[from]], #16\n\tvcmp.i8 ne, q0, %[zero]\n\tvmrs %[bits], p0\n\t");
-        for (; i < to; i++) {
-            if (only ? v[i] > zero : v[i] != zero) *end++ = (uint16_t)i;
-        }
     }
+    if (i < to) end = exai_list_rest(keep, first, i, to, gate, end);
     return (int32_t)(end - list);
 }
 

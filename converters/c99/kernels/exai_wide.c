@@ -239,7 +239,8 @@ int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32
         }
     }
 #endif
-    return (int32_t)(exai_list_rest(keep, first, i, to, gate, end) - list);
+    if (i < to) end = exai_list_rest(keep, first, i, to, gate, end);
+    return (int32_t)(end - list);
 }
 
 void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, const uint16_t *list, int32_t n, int32_t *sums,
