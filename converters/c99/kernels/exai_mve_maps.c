@@ -99,23 +99,25 @@ static inline int32x4_t scaled(int32x4_t x, int32_t multiplier, int32_t shift) {
     return vrshlq_s32(vqaddq_s32(x, vshrq_n_s32(vandq_s32(x, right), 31)), right); /* halves go away from zero */
 }
 
-void exai_mve_add(const exai_pair *p, const int8_t *a, const int8_t *b, int32_t count, int8_t *y) {
-    const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high);
+void exai_mve_add(const exai_pair *pair, const int8_t *a, const int8_t *b, int32_t count, int8_t *y) {
+    const exai_pair p = *pair; /* out of reach of what is written */
+    const int32x4_t low = vdupq_n_s32(p.low), high = vdupq_n_s32(p.high);
     for (int32_t i = 0; i < count; i += 4) {
         const mve_pred16_t here = vctp32q((uint32_t)(count - i));
-        const int32x4_t u = vshlq_n_s32(vsubq_n_s32(vldrbq_z_s32(a + i, here), p->zero_a), EXAI_HEADROOM);
-        const int32x4_t v = vshlq_n_s32(vsubq_n_s32(vldrbq_z_s32(b + i, here), p->zero_b), EXAI_HEADROOM);
-        const int32x4_t left = scaled(u, p->multiplier_a, p->shift_a), right = scaled(v, p->multiplier_b, p->shift_b);
-        const int32x4_t sum = scaled(vmlaq_n_s32(left, right, p->sign_b), p->multiplier, p->shift);
-        vstrbq_p_s32(y + i, vminq_s32(vmaxq_s32(vaddq_n_s32(sum, p->zero), low), high), here);
+        const int32x4_t u = vshlq_n_s32(vsubq_n_s32(vldrbq_z_s32(a + i, here), p.zero_a), EXAI_HEADROOM);
+        const int32x4_t v = vshlq_n_s32(vsubq_n_s32(vldrbq_z_s32(b + i, here), p.zero_b), EXAI_HEADROOM);
+        const int32x4_t left = scaled(u, p.multiplier_a, p.shift_a), right = scaled(v, p.multiplier_b, p.shift_b);
+        const int32x4_t sum = scaled(vmlaq_n_s32(left, right, p.sign_b), p.multiplier, p.shift);
+        vstrbq_p_s32(y + i, vminq_s32(vmaxq_s32(vaddq_n_s32(sum, p.zero), low), high), here);
     }
 }
 
 enum { TOGETHER = 16 };
 
-/* Numerators lie in t, denominators in `whole`; a pair of quotients takes six instructions. */
-void exai_mve_by_sign(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *m, int32_t count,
+/* Numerators lie in t, denominators in `whole`. */
+void exai_mve_by_sign(const exai_summand *summand, const int8_t *own, const int8_t *other, const int16_t *m, int32_t count,
                       int32_t *t) {
+    const exai_summand way = *summand;
     const int32x4_t zeros = vdupq_n_s32(0), one = vdupq_n_s32(1);
     int32_t whole[TOGETHER];
     for (int32_t first = 0; first < count; first += TOGETHER) {
@@ -123,8 +125,8 @@ void exai_mve_by_sign(const exai_summand *way, const int8_t *own, const int8_t *
         for (int32_t c = 0; c < some; c += 4) {
             const int32_t at = first + c;
             const mve_pred16_t p = vctp32q((uint32_t)(count - at));
-            int32x4_t a = vmulq_n_s32(vsubq_n_s32(vldrbq_z_s32(own + at, p), way->own_zero), way->own);
-            int32x4_t b = vmulq_n_s32(vsubq_n_s32(vldrbq_z_s32(other + at, p), way->other_zero), way->other);
+            int32x4_t a = vmulq_n_s32(vsubq_n_s32(vldrbq_z_s32(own + at, p), way.own_zero), way.own);
+            int32x4_t b = vmulq_n_s32(vsubq_n_s32(vldrbq_z_s32(other + at, p), way.other_zero), way.other);
             const mve_pred16_t below = vcmpltq_n_s32(vaddq_s32(a, b), 0);
             a = vmaxq_s32(vnegq_m_s32(a, a, below), zeros), b = vmaxq_s32(vnegq_m_s32(b, b, below), zeros);
             const int32x4_t sum = vaddq_s32(a, b), by = vminq_s32(vsubq_n_s32(vclzq_s32(sum), 17), zeros);

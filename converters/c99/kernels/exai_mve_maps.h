@@ -8,21 +8,6 @@
 
 #if EXAI_MVE
 
-/* m / 2^by, rounded; by may be 0. */
-static inline void exai_mve_rounded(const int16_t *m, int32_t count, int32_t by, int16_t *to) {
-    __asm__ volatile(
-        "wlstp.16 lr, %[n], 2f\n"
-        "1:\n\t"
-        "vldrh.16 q0, [%[m]], #16\n\t"
-        "vrshl.s16 q0, %[by]\n\t"
-        "vstrh.16 q0, [%[to]], #16\n\t"
-        "letp lr, 1b\n"
-        "2:"
-        : [m] "+r"(m), [to] "+r"(to)
-        : [n] "r"(count), [by] "r"(-by)
-        : "q0", "lr", "cc", "memory");
-}
-
 /* Numbers over 2^by, rounded, as mantissas; by < 0 multiplies. */
 static inline void exai_mve_shortened(const int32_t *t, int32_t count, int32_t by, int16_t *to) {
     __asm__ volatile(
@@ -49,10 +34,10 @@ void exai_mve_rows_sum(const int8_t *weights, const exai_entry *list, int32_t n,
 uint32_t exai_mve_multiplied_all(const exai_layer *layer, int32_t most, const int16_t *m, int32_t *products);
 
 /* `exai_add` of values that lie side by side. */
-void exai_mve_add(const exai_pair *p, const int8_t *a, const int8_t *b, int32_t count, int8_t *y);
+void exai_mve_add(const exai_pair *pair, const int8_t *a, const int8_t *b, int32_t count, int8_t *y);
 
 /* A summand's share by sign of `count` values. */
-void exai_mve_by_sign(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *m, int32_t count,
+void exai_mve_by_sign(const exai_summand *summand, const int8_t *own, const int8_t *other, const int16_t *m, int32_t count,
                       int32_t *t);
 
 #endif
