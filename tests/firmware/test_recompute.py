@@ -11,7 +11,7 @@ from explained_networks import network
 from explaining import samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from native import STRICT, kernels, needs
+from native import SANITIZED, SEVERAL, STRICT, kernels, needs
 from shared import SHARED, needs_shared
 
 from converters.c99 import Explaining, Firmware, write
@@ -126,9 +126,9 @@ def built(graph: Graph | Path, asked: Explaining, folder: Path, ram: int | None)
     """Sources in an arena of at most ``ram`` bytes, compiled under UBSan."""
     folder.mkdir()
     made = write(graph, folder, explains=asked, ram=ram)
-    options = ["-O1", "-shared", "-fPIC", *STRICT, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    options = ["-O1", "-shared", "-fPIC", *STRICT, SEVERAL, *SANITIZED]
     options += [f"-I{folder}", f"-I{folder / 'src'}", str(folder / "model.c")]
-    objects = kernels("gcc", ("-fsanitize=undefined", "-fno-sanitize-recover=all"))
+    objects = kernels("gcc", SANITIZED)
     subprocess.run(["gcc", *options, *objects, "-o", str(folder / "model.so")], check=True)
     return made, ctypes.CDLL(str(folder / "model.so"))
 
