@@ -123,7 +123,7 @@ def code() -> dict[str, int]:
     encoder = kernels.parents[2] / "edgexai" / "heatmap" / "c" / "edgexai_heatmap.c"
     for source in [*sorted(kernels.glob("*.c")), encoder]:
         with tempfile.TemporaryDirectory() as name:
-            subprocess.run([*OPTIONS, "-c", str(source), "-o", "t.o"], check=True, cwd=name)
+            subprocess.run([*OPTIONS, "-DEXAI_SEVERAL_MODELS", "-c", str(source), "-o", "t.o"], check=True, cwd=name)
             listed = subprocess.check_output(["arm-none-eabi-size", "t.o"], cwd=name, text=True).splitlines()
             sizes[source.name] = int(listed[1].split()[0])
     return sizes

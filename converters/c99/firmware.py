@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from converters.c99 import folder, manifest, project, sources
+from converters.c99 import folder, manifest, project, sources, uses
 from converters.c99.back import Explaining, explanation, float_explanation
 from converters.c99.frame import Frame
 from converters.c99.lower import lower, schedule
@@ -173,7 +173,13 @@ def write(
     encoder = {} if framed is None else framed.sources()
     for file, content in encoder.items():
         (root / "src" / file).write_bytes(content)
-    written = (*sorted(out), *(f"src/{kernel}" for kernel in kernels), *(f"src/{file}" for file in encoder))
+    (root / "src" / uses.NAME).write_text(uses.header(whole), "utf-8")
+    written = (
+        *sorted(out),
+        f"src/{uses.NAME}",
+        *(f"src/{kernel}" for kernel in kernels),
+        *(f"src/{file}" for file in encoder),
+    )
     return Firmware(
         name=name,
         arena=placement.size,

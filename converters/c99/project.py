@@ -171,7 +171,9 @@ Compile `{name}.c` and `src/*.c` with `-O2` and the options of your core (`-mcpu
 -mfpu=fpv4-sp-d16`), and add this folder and `src` to the include paths. Cores with DSP or MVE use it by
 themselves, and need every register: no `-fno-omit-frame-pointer`, or `-DEXAI_PORTABLE`. On a Cortex-M55 switch the
 vector unit on first (CPACR, as for floats). Nothing of a C library is called but `memcpy` and `memset`. With
-`-ffunction-sections` and `-Wl,--gc-sections` a linker leaves out the kernels that the model does not need.
+`-ffunction-sections` and `-Wl,--gc-sections` a linker leaves out the kernels that the model does not need; `-flto`
+makes it smaller still, and faster. Kernels are compiled for this model (`src/exai_uses.h`): a program of several models
+takes the `src` of one, and compiles everything with `-DEXAI_SEVERAL_MODELS`.
 
 ## CMake
 `add_subdirectory` this folder and link `{name}`. `cmake -B build && cmake --build build && ctest --test-dir build` runs

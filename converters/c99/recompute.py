@@ -23,8 +23,8 @@ CHOICES = 4
 """Choices of what is dropped that the beam follows."""
 PLACED = 12
 """Orders, the cheapest first, that are placed before less is asked for; of a beam one."""
-PARTS = 5
-"""How often less is asked for, down to what no order can be below."""
+LESS = 8
+"""How often less is asked for, before it is what no order can be below."""
 AGAIN = 6
 """Ways to one state that are told apart: they place differently."""
 
@@ -117,34 +117,39 @@ def fitted(plan: Schedule, ram: int, cost: Cost) -> tuple[Schedule, Placement] |
     problem = Problem.of(plan, cost)
     if problem.held(ram) is None:
         return None
-    fewest = problem.fewest(ram)
-    for part in range(PARTS):  # what is cheapest may leave gaps that are too small; what asks for less fits then
-        aim = ram - (ram - fewest) * part // (PARTS - 1)
+    fewest, aim = problem.fewest(ram), ram
+    for less in range(LESS):  # what is cheapest may leave gaps that are too small; what asks for less fits then
+        aim = fewest if less == LESS - 1 else max(aim, fewest)
         try:
-            found = _first(problem, ram, orders(problem, aim, AGAIN), PLACED)
+            found, lowest = _first(problem, ram, orders(problem, aim, AGAIN), PLACED)
         except LookupError:
-            found = _first(problem, ram, orders(problem, aim, 1, WIDTH), 1)
-        if found is not None:
+            found, lowest = _first(problem, ram, orders(problem, aim, 1, WIDTH), 1)
+        if found is not None or aim == fewest:
             return found
+        aim = min(lowest, aim) - 1  # leaves out all that did not fit
     return None
 
 
 def _first(
     problem: Problem, ram: int, found: Iterator[tuple[int, ...]], most: int
-) -> tuple[Schedule, Placement] | None:
+) -> tuple[tuple[Schedule, Placement] | None, int]:
+    """The first order that can be placed, if one of so many can; the lowest bound of those that cannot."""
     seen: set[tuple[int, ...]] = set()
+    lowest = ram
     for order in found:
         if order in seen:
             continue
         seen.add(order)
         plan = problem.schedule(order)
-        if lower_bound(blocks(plan)) <= ram:
+        bound = lower_bound(blocks(plan))
+        if bound <= ram:
             room = placed(plan, ram)
             if room.size <= ram:
-                return plan, room
+                return (plan, room), bound
+        lowest = min(lowest, bound)
         if len(seen) >= most:
             break
-    return None
+    return None, lowest
 
 
 def least(plan: Schedule, cost: Cost) -> int:

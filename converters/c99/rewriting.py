@@ -12,15 +12,11 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from converters.c99.early import quantized_early
 from converters.c99.real_tables import FUNCTIONS
 from edgexai.graph import DType, Graph, Op, OpKind, Tensor
 
 VALID = 1
-EARLY = {
-    *(OpKind.RESHAPE, OpKind.SQUEEZE, OpKind.EXPAND_DIMS, OpKind.PAD),
-    *(OpKind.TRANSPOSE, OpKind.SLICE, OpKind.STRIDED_SLICE),
-}
-"""What only moves values, and zeros."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +93,7 @@ class _Writer:
 
 def rewritten(source: Graph, floats: bool = False) -> Rewritten:
     """The model with its operators written as those that there are kernels for; of float32, fewer are."""
-    graph = source if floats else _quantized_early(source)
+    graph = source if floats else quantized_early(source)
     writer = _Writer(source, list(graph.tensors))
     where = {op.outputs[0]: i for i, op in enumerate(source.ops) if op.outputs}
     rows = {kind: row for kind, row in ROWS.items() if not (floats and kind in INTEGER)}
@@ -108,27 +104,6 @@ def rewritten(source: Graph, floats: bool = False) -> Rewritten:
     made = replace(graph, tensors=tuple(writer.tensors), ops=tuple(writer.ops))
     object.__setattr__(made, "sha256", source.sha256)  # still the model of that file
     return Rewritten(made, source, writer.origin)
-
-
-def _quantized_early(graph: Graph) -> Graph:
-    """A float map that is moved, and quantized then, is quantized first: a zero is the zero point."""
-    tensors, ops = list(graph.tensors), list(graph.ops)
-    k = 0
-    while k < len(ops):
-        op = ops[k]
-        at = next((i for i, one in enumerate(ops[:k]) if one.outputs == op.inputs), None)
-        if op.kind == OpKind.QUANTIZE and at is not None and ops[at].kind in EARLY:
-            x, moved = ops[at].inputs[0], op.inputs[0]
-            alone = sum(moved in one.inputs for one in ops) == 1 and moved not in graph.outputs
-            if alone and tensors[x].dtype == DType.FLOAT32 and not tensors[x].is_constant:
-                tensors.append(replace(tensors[op.outputs[0]], shape=tensors[x].shape))
-                early = replace(op, inputs=(x,), outputs=(len(tensors) - 1,))
-                move = replace(ops[at], inputs=(len(tensors) - 1, *ops[at].inputs[1:]), outputs=op.outputs)
-                ops[at : k + 1] = [early, move, *ops[at + 1 : k]]
-                k = at
-                continue
-        k += 1
-    return replace(graph, tensors=tuple(tensors), ops=tuple(ops))
 
 
 def _depth_to_space(w: _Writer, op: Op) -> bool:

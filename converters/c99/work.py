@@ -20,7 +20,7 @@ def kind(step: Step) -> str:
         return "exai_back_pool"
     if step.type != "exai_way" or step.function == "exai_back_flat":
         return step.function
-    divides = not isinstance(step.parameters["offset"], Literal)  # by sums, which are computed first
+    divides = step.parameters["divides"]  # by sums, which are computed first
     parts = " in parts" if step.parameters.get("parts") else ""
     return f"{step.function}, {'shares' if divides else 'factors'}{parts}"
 

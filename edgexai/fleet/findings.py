@@ -104,22 +104,22 @@ def for_page(finding: Answer) -> Answer:
 
 @dataclass
 class Watch:
-    """``look`` finds what there is; it is called again when frames have come since, in whatever process it likes.
+    """``look`` finds what there is; it is called again when ``news`` are others, in whatever process it likes.
     ``suspicions`` are shortcuts that are worth a trial, reported or not."""
 
     directory: Path
-    last_id: Callable[[], int]
+    news: Callable[[], object]
     look: Callable[[Path], list[Answer]] = newest
     findings: list[Answer] = field(default_factory=list)
     suspicions: list[Answer] = field(default_factory=list)
     computed: float | None = None
     took: float = 0.0
-    _seen: int = -2
+    _seen: object = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def again(self) -> bool:
-        """Look again if frames have come since, and not all the time; whether it did."""
-        last = self.last_id()
+        """Look again if there are news, and not all the time; whether it did."""
+        last = self.news()
         if last == self._seen or time.time() - (self.computed or 0.0) < REST * self.took:
             return False
         begun = time.time()

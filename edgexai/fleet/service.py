@@ -93,7 +93,7 @@ def serve(
         for process in (decoding, looking, answering):
             stack.callback(process.close)
         view = View(shown, decode=_decoding(decoding), stopping=stopping)
-        watch = Watch(store, shown.last_id, lambda directory: looking(newest, directory) or [])
+        watch = Watch(store, shown.news, lambda directory: looking(newest, directory) or [])
         asked = Asked(lambda question: answering(answered, store, question), shown.last_id)
         speaker = Speaker(told, watch, view)
         stack.callback(speaker.close)

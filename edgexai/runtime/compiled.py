@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -154,7 +155,7 @@ def _loaded(folder: Path, name: str, checks: str) -> ctypes.CDLL:
     compiler = _compiler()
     sources = [folder / f"{name}.c", *sorted((folder / "src").glob("*.c"))]
     headers = sorted([*folder.glob("*.h"), *(folder / "src").glob("*.h")])
-    key = hashlib.sha256("\0".join((compiler, *OPTIONS, checks)).encode())
+    key = hashlib.sha256("\0".join((*compiler, *OPTIONS, checks)).encode())
     try:
         for path in (*sources, *headers):
             content = path.read_bytes()
@@ -166,14 +167,17 @@ def _loaded(folder: Path, name: str, checks: str) -> ctypes.CDLL:
         kept = _cache()
         known = None if kept is None else kept / f"{key.hexdigest()}.so"
         if known is not None and known.is_file():
-            return _library(known)
+            try:
+                return _library(known)
+            except ModelError:  # cut short, or of another machine that shares this home: built anew
+                known.unlink(missing_ok=True)
         (Path(private) / "checks.c").write_text(checks)
-        command = [compiler, *OPTIONS, f"-I{folder.resolve()}", f"-I{folder.resolve() / 'src'}", "-o", str(built)]
+        command = [*compiler, *OPTIONS, f"-I{folder.resolve()}", f"-I{folder.resolve() / 'src'}", "-o", str(built)]
         command += [str(path.resolve()) for path in sources] + [str(Path(private) / "checks.c")]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             said = next((line for line in done.stderr.splitlines() if "error" in line), f"status {done.returncode}")
-            raise ModelError(f"{compiler} cannot compile the sources in {folder} ({said}); write them again")
+            raise ModelError(f"{' '.join(compiler)} cannot compile the sources in {folder} ({said}); write them again")
         if known is None:
             return _library(built)
         descriptor, fresh = tempfile.mkstemp(dir=known.parent)
@@ -190,9 +194,14 @@ def _library(path: Path) -> ctypes.CDLL:
         raise ModelError(f"the compiled sources cannot be loaded: {error}") from error
 
 
-def _compiler() -> str:
-    named = os.environ.get("CC")
-    found = next((path for name in ([named] if named else COMPILERS) if (path := shutil.which(name))), None)
+def _compiler() -> list[str]:
+    """The compiler as a command: `CC` may hold options too, as in ``ccache gcc``."""
+    named = os.environ.get("CC", "").strip()
+    try:
+        commands = [shlex.split(named)] if named else [[name] for name in COMPILERS]
+    except ValueError:
+        raise ModelError(f"CC is no command ({named}); name a C compiler") from None
+    found = next(([path, *options] for name, *options in commands if (path := shutil.which(name))), None)
     if found is None:
         raise ModelError(f"runtime c99 needs a C compiler and there is no {named or 'cc'}; install gcc or clang")
     return found

@@ -76,6 +76,35 @@ def test_a_library_is_built_once_for_the_same_sources(cache: Path, tmp_path: Pat
 
 
 @needs_gcc
+def test_a_library_that_was_cut_short_is_built_anew(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(classifier(), tmp_path / "c", "net", explains=Explaining())
+    x = np.random.default_rng(2).integers(-128, 128, (9, 7, 3)).astype(np.int8)
+    expected = edgexai.Explainer(tmp_path / "c", runtime="c99")(x).relevance
+    (library,) = cache.iterdir()
+    whole = library.read_bytes()
+    for content in (b"", whole[:100]):
+        other = tmp_path / str(len(content)) / "edgexai" / library.name  # what is loaded already is known by its path
+        other.parent.mkdir(parents=True, mode=0o700)
+        other.write_bytes(content)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(other.parents[1]))
+        assert np.array_equal(edgexai.Explainer(tmp_path / "c", runtime="c99")(x).relevance, expected)
+        assert len(other.read_bytes()) == len(whole)
+
+
+@needs_gcc
+def test_cc_may_hold_options(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(classifier(), tmp_path, "net")
+    monkeypatch.setenv("CC", "gcc -g")
+    Compiled(tmp_path)
+    for wrong, why in (("gcc '", "is no command"), ("no-such-compiler -g", "there is no no-such-compiler -g")):
+        monkeypatch.setenv("CC", wrong)
+        with pytest.raises(ModelError, match=why):
+            Compiled(tmp_path)
+
+
+@needs_gcc
 def test_a_cache_that_others_can_write_into_is_not_used(cache: Path, tmp_path: Path) -> None:
     write(classifier(), tmp_path / "c", "net")
     cache.mkdir(parents=True)

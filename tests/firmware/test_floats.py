@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from float_networks import in_float, mixed
-from native import SANITIZED, STRICT, kernels, needs
+from native import SANITIZED, SEVERAL, STRICT, kernels, needs
 from numpy.typing import NDArray
 from shared import SHARED, needs_shared
 
@@ -27,7 +27,7 @@ class Compiled:
 
     def __init__(self, graph: Graph, folder: Path, explains: Explaining | None = None) -> None:
         self.firmware: Firmware = write(graph, folder, explains=explains, floats=True)
-        options = ["-O1", "-shared", "-fPIC", *STRICT, *SANITIZED, f"-I{folder}", f"-I{folder / 'src'}"]
+        options = ["-O1", "-shared", "-fPIC", *STRICT, SEVERAL, *SANITIZED, f"-I{folder}", f"-I{folder / 'src'}"]
         built = [str(folder / "model.c"), *kernels("gcc", SANITIZED), "-o", str(folder / "model.so")]
         subprocess.run(["gcc", *options, *built], check=True)
         self.library = ctypes.CDLL(str(folder / "model.so"))

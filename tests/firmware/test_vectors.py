@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from cortex import run
 from explained_networks import network
 from explaining import Both
-from native import Native, needs
+from native import SEVERAL, Native, needs
 from networks_int8 import Net
 from operator_networks import PARTS
 from operator_networks import network as of_one
@@ -69,7 +69,10 @@ def on_m55(folder: Path, nets: list[tuple[str, str, np.ndarray, np.ndarray]]) ->
     kernels = sorted((models[0].parent / "src").glob("exai_*.c"))
     for options in (("-O2",), ("-O1",)):
         run(
-            "mps3-an547", folder, [folder / "main.c", *models, *kernels], [*options, *headers, f"-I{kernels[0].parent}"]
+            "mps3-an547",
+            folder,
+            [folder / "main.c", *models, *kernels],
+            [SEVERAL, *options, *headers, f"-I{kernels[0].parent}"],
         )
 
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -249,7 +250,8 @@ def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_
     with pytest.raises(ConfigError, match="would end its connection; give --operator-certificate"):
         told(parsed(fleet))
     fleet += ["--operator-certificate", str(keys / "operator.pem"), "--operator-key", str(keys / "operator.key")]
-    quick = "from edgexai.cli import main; from edgexai.fleet import service; service.TRY_EVERY = 2; main({})"
+    quick = "from edgexai.cli import main; from edgexai.fleet import findings, service; service.TRY_EVERY = 2;"
+    quick += "findings.REST = 0; main({})"
     with running(keys / "mosquitto.conf", port):
         node = subprocess.Popen([sys.executable, "-m", "edgexai", *agent])
         operator = Broker.parse(url, False, *(keys / name for name in ("ca.pem", "operator.pem", "operator.key")))
@@ -257,11 +259,15 @@ def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_
             with suppress(NoReply):
                 send(operator, load_private(keys / "command.key"), Order("f", "n", "ping"), patience=1.0)
                 break
-        service = subprocess.Popen([sys.executable, "-c", quick.format(fleet)])
+        service = subprocess.Popen([sys.executable, "-c", quick.format(fleet)], stdout=subprocess.PIPE, text=True)
         try:
-            deadline = time.monotonic() + 120
-            while not _tried(tmp_path / "store") and time.monotonic() < deadline:
+            assert service.stdout is not None
+            page, deadline, shown = service.stdout.readline().split()[1], time.monotonic() + 240, []
+            while "confirmed" not in shown and time.monotonic() < deadline:  # though the node sends no frame
                 time.sleep(0.5)
+                with urllib.request.urlopen(f"{page}/api/findings", timeout=10) as answer:
+                    shown = [f["verdict"] for f in json.load(answer)["findings"]]
+            assert "confirmed" in shown
         finally:
             for process in (service, node):
                 process.terminate()

@@ -28,6 +28,7 @@ from edgexai.fleet.orders.trials import DAY, FILE, MONTH, SOON, Looked, Suspecte
 from edgexai.fleet.read import trials
 from edgexai.fleet.store.journal import Journal
 from edgexai.fleet.store.lines import rows
+from edgexai.fleet.store.store import Store
 from edgexai.intervention.trial import Outcome
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.command import load_private
@@ -237,6 +238,22 @@ def test_a_trial_that_was_broken_off_decides_nothing(store: Path, suspicions: li
     found = looked(store, suspicions)
     assert [one.decided for one in found.suspected] == [decided]
     assert found.ended == ({("f", "n1", "00" * 8, 2)} if n == 100 else frozenset())
+
+
+def test_what_a_trial_came_to_is_shown_though_no_frame_comes(store: Path) -> None:
+    opened = Store(store)
+    looks: list[Path] = []
+    watch = Watch(store, opened.news, lambda at: looks.append(at) or [])  # type: ignore[func-returns-value]
+    assert watch.again()
+    watch.took = 0.0
+    assert not watch.again()
+    for n, news in ((5, True), (5, False), (100, True)):
+        told = json.dumps(Outcome(2, 100, n).as_json())
+        with_journal(store, lambda j, t=told: j.add([], (), [("f", "n1", f"trial/{'00' * 8}/2", 1.79e9, t)]))
+        assert watch.again() is news
+        watch.took = 0.0
+    opened.close()
+    assert len(looks) == 3
 
 
 def test_counts_that_cannot_be_drown_nobody(store: Path) -> None:

@@ -85,7 +85,7 @@ def serve(watch: Watch) -> Iterator[Callable[..., Any]]:
     view.catch_up()
 
     def serve(compute: Callable[[Question], Any], duties: tuple[Duty, ...] = ()) -> Any:
-        asked = Asked(compute, watch.last_id)
+        asked = Asked(compute, view.store.last_id)
         ends.append(Duty("views", 0.01, asked.once).start().end)
         return serving(application(view, "mqtt://127.0.0.1:1", Shows(watch, asked, duties=duties)))
 

@@ -2,11 +2,12 @@
 
 import ctypes
 import subprocess
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from native import STRICT, kernels
+from native import SANITIZED, SEVERAL, STRICT, kernels
 from numpy.typing import NDArray
 from shared import SHARED
 
@@ -25,11 +26,17 @@ class Both:
         self.explainer = edgexai.Explainer(serialize(attached), runtime="micro")
         self.firmware: Firmware = write(graph, folder, name, explains=asked)
         library = folder / "model.so"
-        options = ["-O1", "-shared", "-fPIC", *STRICT, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+        options = ["-O1", "-shared", "-fPIC", *STRICT, SEVERAL, *SANITIZED]
         options += [f"-I{folder}", f"-I{folder / 'src'}", str(folder / f"{name}.c")]
-        objects = kernels("gcc", ("-fsanitize=undefined", "-fno-sanitize-recover=all"))
+        objects = kernels("gcc", SANITIZED)
         subprocess.run(["gcc", *options, *objects, "-o", str(library)], check=True)
         self._call = getattr(ctypes.CDLL(str(library)), f"{name}_explain")
+
+    def of(self, library: Path) -> "Both":
+        """The same with a library that was built otherwise."""
+        other = copy(self)
+        other._call = getattr(ctypes.CDLL(str(library)), f"{self.firmware.name}_explain")
+        return other
 
     def __call__(self, x: NDArray) -> "Pair":
         x = np.ascontiguousarray(x.reshape(self.explainer.input.shape))

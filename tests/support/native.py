@@ -19,6 +19,7 @@ from edgexai.runtime.micro import MicroInterpreter
 SOURCES = Path(converters.c99.__file__).parent / "kernels"
 
 SANITIZED = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+SEVERAL = "-DEXAI_SEVERAL_MODELS"  # kernels that leave nothing out, for every model of a session
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic")
 
 
@@ -28,7 +29,7 @@ def kernels(compiler: str, flags: tuple[str, ...]) -> list[str]:
     folder = Path(tempfile.mkdtemp(prefix="exai"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     sources = sorted(map(str, SOURCES.glob("*.c")))
-    subprocess.run([compiler, *STRICT, "-O1", "-fPIC", "-c", *flags, *sources], check=True, cwd=folder)
+    subprocess.run([compiler, *STRICT, SEVERAL, "-O1", "-fPIC", "-c", *flags, *sources], check=True, cwd=folder)
     return sorted(map(str, folder.glob("*.o")))
 
 
@@ -40,7 +41,7 @@ class Native:
     ) -> None:
         self.firmware: Firmware = write(graph, folder, name)
         library = folder / "model.so"
-        options = [*STRICT, "-O1", "-fPIC", "-shared", *flags, f"-I{folder}", f"-I{folder / 'src'}"]
+        options = [*STRICT, SEVERAL, "-O1", "-fPIC", "-shared", *flags, f"-I{folder}", f"-I{folder / 'src'}"]
         objects = kernels(compiler, flags)
         subprocess.run([compiler, *options, "-o", str(library), str(folder / f"{name}.c"), *objects], check=True)
         self._call = getattr(ctypes.CDLL(str(library)), f"{name}_predict")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.c99.back.reading import RELU, Reading
-from converters.c99.schedule import Constant, Literal, Step, Struct
+from converters.c99.schedule import Literal, Step, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.layers.linear import RESOLVED
 from edgexai.relevance.reading.questions import fused_activation
@@ -48,45 +48,60 @@ def layer(
         sharing = "EXAI_POSITIVE" if reading.low.scale(x)[1] == -128 else "EXAI_SIGNED"
     if sharing == "EXAI_POSITIVE":
         rows = np.maximum(rows, 0)
+    stabilizer, steps = _stabilizer(reading, op, rule)
     offset = _offset(reading, op, rule, parameters, own)
     if depthwise:
         size = np.abs(rows).sum(1).reshape(parameters["in_channels"], -1).sum(1)
     else:
         size = np.abs(rows).reshape(len(rows), -1, parameters["in_channels"]).sum((0, 1))
+    divides = offset is not None
     bits = min(PRECISION, int(ROOM - log2(max(1, int(size.max())))))
     if bits < 6:
         raise reading.refusal(op, "sums of so many weights do not fit into 32 bits")
     fields: dict[str, Any] = {
         "layer": Struct("exai_layer", parameters),
-        "offset": NULL if offset is None else Constant(offset.astype(np.int32)),
+        "divides": int(divides),
+        "stabilizer": stabilizer,
+        "steps": steps,
         "keep": keep,
-        **_widened(parameters, depthwise, offset is not None, sharing == "EXAI_SIGNED"),
-        "parts": int(offset is not None and not depthwise and fused_activation(op) != RELU),
+        **_widened(parameters, depthwise, divides, sharing == "EXAI_SIGNED"),
+        "parts": int(divides and not depthwise and fused_activation(op) != RELU),
         "weights": Literal(sharing),
         "bits": bits,
-        "fold": _fold(weights, parameters, depthwise) if offset is None else 0,
+        "fold": _fold(weights, parameters, depthwise) if not divides else 0,
         "down": 0 if offset is None else _too_long(rows, offset, reading.low.scale(x)[1]),
         "most": int(parameters["shift"].data.max()),
     }
-    return fields, offset is not None or sharing == "EXAI_SIGNED"
+    return fields, divides or sharing == "EXAI_SIGNED"
 
 
 def _offset(reading: Reading, op: Op, rule: Any, parameters: Mapping[str, Any], own: slice) -> NDArray[np.int64] | None:
     """What is added to sums before relevance is divided by them; None where factors are multiplied."""
-    channels, y = parameters["out_channels"], op.outputs[0]
     if isinstance(rule, ZPlus) and not rule.bias:
-        weight = reading.low.tensor(op.inputs[1]).quantization
-        assert weight is not None
-        step = max(rule.stabilizer, RESOLVED * reading.low.scale(y)[0]) / reading.low.scale(op.inputs[0])[0]
-        scales = weight.scale.astype(float)
-        scales = scales[own] if scales.size > 1 else scales
-        return np.broadcast_to(np.rint(np.minimum(step / scales, 1 << 28)), channels).astype(np.int64)
+        real = parameters["multiplier"].data * 2.0 ** (parameters["shift"].data - 31.0)
+        found: NDArray[np.int64] = (
+            (_steps(reading, op, rule) / np.maximum(real, 2.0**-31)).clip(max=1 << 28).astype(int)
+        )
+        return found
     given = len(op.inputs) > 2 and op.inputs[2] >= 0
-    zeros = np.zeros(channels, np.int64)
+    zeros = np.zeros(parameters["out_channels"], np.int64)
     bias = reading.low.constant(op.inputs[2]).reshape(-1)[own].astype(np.int64) if given else zeros
     if isinstance(rule, ZPlus):
         return np.maximum(bias, 0)
     return bias if isinstance(rule, Epsilon) and reading.form(op) != "factor" else None
+
+
+def _steps(reading: Reading, op: Op, rule: ZPlus) -> float:
+    """What a rule without bias adds to sums, in steps of the output."""
+    return max(rule.stabilizer / reading.low.scale(op.outputs[0])[0], RESOLVED)
+
+
+def _stabilizer(reading: Reading, op: Op, rule: Any) -> tuple[int, int]:
+    """The same as m / 2^(16 + steps), m of 30 bits; 0 of a rule with a bias."""
+    if not isinstance(rule, ZPlus) or rule.bias:
+        return 0, 0
+    fraction, exponent = frexp(_steps(reading, op, rule))
+    return int(fraction * 2**30), 14 - exponent
 
 
 def _too_long(rows: NDArray[np.int64], offset: NDArray[np.int64], zero: int) -> int:
@@ -174,7 +189,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     p: dict[str, int] = fields["layer"].fields
     kernel = p["kernel_rows"], p["kernel_columns"]
     taps, inside, out = kernel[0] * kernel[1], p["in_channels"], p["out_channels"]
-    divides, sides = fields["offset"] is not NULL, 1 + (fields["weights"].text == "EXAI_SIGNED")
+    divides, sides = fields["divides"], 1 + (fields["weights"].text == "EXAI_SIGNED")
     span = (kernel[0] - 1) * p["dilation_rows"] // p["stride_rows"] + 1
     width, depth = _eights(out), _eights(taps * inside)
     if depthwise:
@@ -185,7 +200,9 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     direct = _is_pointwise(p)
     first = 4 * out
     if divides:
-        first += 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
+        first += (
+            4 * out + 2 * sides * depth * (1 + out * fields["wide"]) + 2 * _even(out) + (not direct) * taps * inside
+        )
     block = fields["block"]
     units = p["out_rows"] * p["out_columns"] * (out + 1) if fields["parts"] else 0
     rest = 8 * -(-units // 4)
@@ -197,7 +214,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
         places, count = ((kernel[0] - 1) * p["dilation_rows"] + 1) * p["in_columns"], taps * inside
         first, rest = 0, 0
         second = 14 * count + 10 * width + 4 * places * inside + 2 * width * sides * count + 2 * places
-        second += divides * 2 * sides * depth * (1 + out * fields["wide"]) + count
+        second += divides * (4 * width + 2 * sides * depth * (1 + out * fields["wide"])) + count
     else:
         pixels = p["in_rows"] * p["in_columns"] if block < inside else 0
         second = 8 * inside + (4 * inside + 2) * pixels + 2 * taps * width * (1 + sides * block) + rows + 4 * inside
@@ -210,34 +227,7 @@ def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[st
     p = fields["layer"].fields
     bits = int(ROOM - PRECISION - log2(p["out_channels"]))
     span = (p["kernel_rows"] - 1) * p["dilation_rows"] + 1
-    return fields | {"offset": NULL, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]
-
-
-def lstm(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
-    """The fields of `exai_lstm_way`, and the bytes of its working space."""
-    low, p = reading.low, forward.parameters
-    step = low.scale(op.inputs[0])[0] / low.scale(op.outputs[0])[0]
-    scales = step * low.scale(op.inputs[3])[0], low.scale(op.inputs[7])[0]
-    texts = (Literal(f"{float(np.float32(scale)).hex()}f") for scale in scales)
-    fields = {"layer": Struct("exai_lstm_layer", p), "keep": keep}
-    return fields | dict(zip(("input_scale", "recurrent_scale"), texts, strict=True)), 4 * (
-        3 * p["units"] + p["features"]
-    )
-
-
-def svdf(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
-    """The fields of `exai_svdf_way`, but for the scale of relevance, and the bytes of its working space."""
-    low, p = reading.low, forward.parameters
-    q = [low.tensor(t).quantization for t in (*op.inputs[:3], op.inputs[4], op.outputs[0])]
-    x, features, times, state, y = (1.0 if one is None else float(one.scale[0]) for one in q)
-    ratio, shift = short(x * features * times / y)
-    weights = low.constant(op.inputs[1]).astype(np.int64)
-    bits = min(PRECISION, int(ROOM - log2(max(1, int(np.abs(weights).sum(0).max())))))
-    biases = (p["bias"].data * (state * times / y)).astype(np.float32)
-    fields = {"layer": Struct("exai_svdf_layer", p), "keep": keep, "bias": Constant(biases)}
-    return fields | {"ratio": ratio, "shift": shift, "bits": bits}, 4 * (-(-p["inputs"] // 4) * 4) + 8 * (
-        p["filters"] + 1
-    )
+    return fields | {"divides": 0, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]
 
 
 def pool(reading: Reading, op: Op, forward: Step, keep: Struct) -> dict[str, Any]:

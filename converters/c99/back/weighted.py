@@ -1,6 +1,6 @@
 """The way back through what has weights: layers, whole, flat or in groups, and LSTMs."""
 
-from converters.c99.back import gathers, ways
+from converters.c99.back import gathers, recurrent_ways, ways
 from converters.c99.back.flows import FORMS
 from converters.c99.back.reading import CHOICES
 from converters.c99.back.steps import Back
@@ -64,7 +64,7 @@ def lstm(back: Back, op: Op) -> None:
     reading, y = back.reading, op.outputs[0]
     (x,), (forward,) = reading.sources(op), back.forward(op)
     keep, gate = back.keep(x, "factor")
-    fields, size = ways.lstm(reading, op, forward, keep)
+    fields, size = recurrent_ways.lstm(reading, op, forward, keep)
     p = forward.parameters
     slopes = back.buffer(f"sl{y}", 6 * p["steps"] * p["units"])
     back.slopes[forward] = slopes
@@ -75,7 +75,7 @@ def svdf(back: Back, op: Op) -> None:
     """An SVDF's step; what is about the steps before is the state's."""
     (x,), y, (forward,) = back.reading.sources(op), op.outputs[0], back.forward(op)
     keep, gate = back.keep(x, "factor")
-    fields, size = ways.svdf(back.reading, op, forward, keep)
+    fields, size = recurrent_ways.svdf(back.reading, op, forward, keep)
     fields |= {"scale": Literal(f"{back.scale.hex()}f")}
     above, below = back.flow(y), back.flow(x)
     room = back.buffer(f"sb{len(back.steps)}", size, "scratch")

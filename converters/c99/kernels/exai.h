@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifndef EXAI_SEVERAL_MODELS /* models that share these kernels are compiled with it, and so are the kernels */
+#include "exai_uses.h"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -173,15 +177,18 @@ typedef struct {
     uint8_t from, form, gate, adds;
 } exai_keep;
 
-/* A layer's way back. With `offset`, relevance is divided by the sum of what shares plus the offset; without, factors are
+/* A layer's way back. If it `divides`, relevance is divided by the sum of what shares, plus `stabilizer` / 2^(16 + steps) of
+ * the output's steps or, if that is 0, the bias (of weights that share by sign, a positive one); else factors are
  * multiplied by the layer's multiplier (LRP-epsilon). Factors of weights have `bits`, at most 14, so that no sum overflows. */
 typedef struct {
     const exai_layer *layer;
-    const int32_t *offset;
     const exai_keep *keep;
+    int32_t stabilizer;
+    int8_t steps;
     uint16_t block; /* inputs whose columns of weights are widened at a time; 0: none, their rows are read */
     uint8_t wide;   /* whether rows of weights are widened to divide */
     uint8_t weights, bits;
+    uint8_t divides;
     uint8_t parts; /* whether what factors of a pixel leave beside its greatest one is kept, and added */
     uint8_t fold;  /* weights times multipliers are divided by 2^fold */
     uint8_t down;  /* bits that what relevance is divided by is too long */

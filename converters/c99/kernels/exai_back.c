@@ -6,6 +6,8 @@
 #include "exai_mve_maps.h"
 #include "exai_wide.h"
 
+#define USES (EXAI_USES_ROWS | EXAI_USES_POINTWISE | EXAI_USES_WINDOWS)
+
 enum { SPREAD = 5 }; /* bits that factors may lose beside a pixel's greatest one */
 
 static inline int32_t even(int32_t count) {
@@ -18,14 +20,15 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
     const int32_t depth = taps * in, eights = exai_eights(depth), columns = layer->out_columns;
-    const int32_t pixels = layer->out_rows * columns, sides = way->weights == EXAI_SIGNED ? 2 : 1;
+    const int32_t pixels = layer->out_rows * columns, sides = exai_is_signed(USES, way->weights) ? 2 : 1;
     const int direct = exai_is_pointwise(layer);
-    int32_t *const d = scratch;
-    int16_t *const v = (int16_t *)(d + out), *const wide = v + sides * eights;
+    int32_t *const d = scratch, *const offset = d + out;
+    int16_t *const v = (int16_t *)(offset + out), *const wide = v + sides * eights;
     uint16_t *const list = (uint16_t *)(wide + (way->wide ? out * sides * eights : 0));
     int8_t *const window = (int8_t *)(list + even(out));
     int leaves = 0;
     exai_shares_begin(way, depth, wide);
+    for (int32_t j = 0; j < out; j++) offset[j] = exai_offset(way, j, layer->weights + j * depth, depth, 1);
     for (int32_t p = 0; p < pixels; p++) {
         int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
         if (rest) rest[pixels * out + p] = EXAI_NOTHING;
@@ -38,7 +41,7 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
             from = window;
         }
         exai_shares(way, from, depth, list, n, wide, v, d);
-        const uint32_t size = exai_quotients(way, m, list, n, way->offset, d, &by);
+        const uint32_t size = exai_quotients(way, m, list, n, offset, d, &by);
         const int32_t before = *exponent - 16 - by, after = exai_as_factors(d, list, n, size, before, way->bits, m);
         *exponent = (int16_t)after;
         if (!rest || after == EXAI_NOTHING || after - before <= SPREAD) continue;
@@ -100,7 +103,7 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
                      void *scratch) {
     const exai_layer *const layer = way->layer;
     const int32_t in = layer->in_channels, out = layer->out_channels, width = exai_eights(out);
-    const int32_t pixels = layer->out_rows * layer->out_columns, sides = way->weights == EXAI_SIGNED ? 2 : 1;
+    const int32_t pixels = layer->out_rows * layer->out_columns, sides = exai_is_signed(USES, way->weights) ? 2 : 1;
     int32_t *const sums = scratch, *const dense = sums + in;
     int16_t *const v = (int16_t *)(dense + in), *const wide = v + width;
     uint16_t *const list = (uint16_t *)(wide + sides * in * width), *const rows = list + even(in);
@@ -110,7 +113,7 @@ static void directly(const exai_way *way, const int8_t *x, const int16_t *above,
 #else
     const int bytes = 0;
 #endif
-    if (!bytes) exai_wide_columns(way, !way->offset, 0, 0, in, width, in * width, wide);
+    if (!bytes) exai_wide_columns(way, !exai_is(EXAI_USES_POINTWISE, EXAI_DIVIDES, way->divides), 0, 0, in, width, in * width, wide);
     memset(v, 0, (size_t)width * sizeof *v);
     for (int32_t p = 0; p < pixels; p++) {
         int32_t exponent = above[pixels * out + p], n = 0;
@@ -133,15 +136,16 @@ void exai_back_by(exai_meet *meet, const exai_way *way, const int8_t *x, int16_t
                   void *scratch) {
     const exai_layer *const layer = way->layer;
     const int32_t units = layer->out_rows * layer->out_columns * (layer->out_channels + 1);
-    int16_t *const rest = way->parts ? scratch : NULL;
+    const int parts = exai_is(USES, EXAI_PARTS, way->parts);
+    int16_t *const rest = parts ? scratch : NULL;
     int leaves = 0;
-    if (way->parts) scratch = (int64_t *)scratch + (units + 3) / 4;
-    if (way->offset)
+    if (parts) scratch = (int64_t *)scratch + (units + 3) / 4;
+    if (exai_is(USES, EXAI_DIVIDES, way->divides))
         leaves = divide(way, x, above, rest, scratch);
     else if (!way->block)
         multiply(way, above, scratch);
     meet(way, x, above, gate, below, scratch);
-    if (leaves) { /* added to what the greater ones gave */
+    if (parts && leaves) { /* added to what the greater ones gave */
         exai_keep adding = *way->keep;
         exai_way second = *way;
         adding.adds = 1;

@@ -7,13 +7,26 @@
 #include "exai_mve.h"
 #include "exai_wide.h"
 
+static inline int divides(const exai_way *way) {
+    return exai_is(EXAI_USES_DEPTHWISE, EXAI_DIVIDES, way->divides);
+}
+
+static inline int is_signed(const exai_way *way) {
+    return exai_is_signed(EXAI_USES_DEPTHWISE, way->weights);
+}
+
+/* Whether a channel has one output. */
+static inline int is_single(const exai_layer *layer) {
+    return exai_is(EXAI_USES_DEPTHWISE, EXAI_SINGLE, layer->in_channels == layer->out_channels);
+}
+
 static inline int32_t taking(int32_t w, int side, int sharing) {
-    return sharing == EXAI_ALL ? w : side ? w & (w >> 31) : w & ~(w >> 31);
+    return exai_is_all(EXAI_USES_DEPTHWISE, sharing) ? w : side ? w & (w >> 31) : w & ~(w >> 31);
 }
 
 /* Whether a channel has one output, and all that arrives there the same weights. */
 static inline int plain(const exai_way *way) {
-    return way->layer->in_channels == way->layer->out_channels && way->weights != EXAI_SIGNED;
+    return is_single(way->layer) && !is_signed(way);
 }
 
 enum { UP = 6 }; /* bits that weights are shifted to the left, so that their products with factors keep theirs */
@@ -26,7 +39,7 @@ static int32x4_t four_weights(const exai_way *way, int32_t tap, int32_t j, int s
     const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)layer->step);
     const mve_pred16_t p = vctp32q((uint32_t)(layer->out_channels - j));
     const int32x4_t zeros = vdupq_n_s32(0), four = vldrbq_z_s32(layer->weights + tap * layer->out_channels + j, p);
-    if (!way->offset) { /* `exai_folded` */
+    if (!divides(way)) { /* `exai_folded` */
         const int32_t first = j * layer->step;
         const int32x4_t by = vsubq_n_s32(vldrbq_gather_offset_z_s32(layer->shift + first, places, p), way->most + 1);
         const int32x4_t all = vldrwq_gather_shifted_offset_z_s32(layer->multiplier + first, places, p);
@@ -72,7 +85,7 @@ static void widen_tap(const exai_way *way, int32_t tap, int32_t taps, int side, 
     for (int32_t j = 0; left > 0; to += 4 * taps - 4) {
         for (int32_t i = 0; i < 4; i++, j++, left--) {
             const int32_t one = left > 0 ? *w++ : 0;
-            *to++ = (int16_t)(way->offset ? taking(one, side, way->weights) * up : left > 0 ? exai_folded(way, j, one) : 0);
+            *to++ = (int16_t)(divides(way) ? taking(one, side, way->weights) * up : left > 0 ? exai_folded(way, j, one) : 0);
         }
     }
 }
@@ -98,6 +111,7 @@ static void begin_dividing(const exai_way *way, rows_of_outputs *r) {
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, out = layer->out_channels;
     const int32_t zero = plain(way) ? layer->in_zero : 0;
     memset(r->outside, layer->in_zero, layer->in_channels);
+    for (int32_t j = 0; j < out; j++) r->base[j] = exai_offset(way, j, layer->weights + j, taps, out);
 #if EXAI_MVE
     const int8_t *weights = layer->weights;
     if (way->weights == EXAI_POSITIVE) {
@@ -107,14 +121,13 @@ static void begin_dividing(const exai_way *way, rows_of_outputs *r) {
     r->mve = exai_mve_depthwise_of(weights, r->base, taps, out), r->listed = -2;
     for (int32_t j = 0; j < out; j += 4) {
         const mve_pred16_t p = vctp32q((uint32_t)(out - j));
-        int32x4_t sum = vldrwq_z_s32(way->offset + j, p);
+        int32x4_t sum = vldrwq_z_s32(r->base + j, p);
         for (int32_t t = 0; t < taps; t++) sum = vmlaq_n_s32(sum, vldrbq_z_s32(weights + t * out + j, p), -zero);
         vstrwq_p_s32(r->base + j, sum, p);
     }
 #else
     for (int32_t t = 0; t < taps; t++) widen_tap(way, t, taps, 0, 1, r->wide + 4 * t);
     for (int32_t j = 0; j < out; j++) {
-        r->base[j] = way->offset[j];
         for (int32_t t = 0; t < taps; t++) r->base[j] -= zero * taking(layer->weights[t * out + j], 0, way->weights);
     }
 #endif
@@ -125,7 +138,7 @@ static void denominators(const exai_way *way, rows_of_outputs *r, const int8_t *
                          int32_t n) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
-    const int32_t times = out / in, whole = plain(way);
+    const int32_t times = is_single(layer) ? 1 : out / in, whole = plain(way);
     const int32_t fours = !whole ? 0 : EXAI_MVE ? out : out / 4 * 4;
 #if EXAI_MVE
     const int32_t p = row * layer->out_columns + column;
@@ -152,7 +165,7 @@ static void denominators(const exai_way *way, rows_of_outputs *r, const int8_t *
         r->d[unit] = r->base[unit];
         for (int32_t t = 0; t < taps; t++) {
             const int32_t v = r->tap[t][unit / times] - (whole ? 0 : layer->in_zero);
-            r->d[unit] += v * taking(layer->weights[t * out + unit], way->weights == EXAI_SIGNED && v < 0, way->weights);
+            r->d[unit] += v * taking(layer->weights[t * out + unit], is_signed(way) && v < 0, way->weights);
         }
     }
 }
@@ -174,7 +187,7 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
             const int32_t p = r->next * columns + j, exponent = above[layer->out_rows * columns * out + p];
             const int16_t *const m = above + p * out;
             int32_t *const to = r->factors + (r->next % r->span * columns + j) * eights;
-            if (exponent != EXAI_NOTHING && !way->offset) {
+            if (exponent != EXAI_NOTHING && !divides(way)) {
                 const int32_t by = align(r, all, exponent - EXAI_PRECISION);
 #if EXAI_MVE
                 exai_mve_lengthened(m, out, EXAI_PRECISION - by, to);
@@ -235,8 +248,8 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
                          void *scratch) {
     const exai_layer *const layer = way->layer;
     const int32_t kr = layer->kernel_rows, kc = layer->kernel_columns, taps = kr * kc, in = layer->in_channels;
-    const int32_t out = layer->out_channels, eights = exai_eights(out), all = layer->in_columns, times = out / in;
-    const int32_t sides = way->weights == EXAI_SIGNED ? 2 : 1, span = exai_span(layer), divides = way->offset ? 1 : 0;
+    const int32_t out = layer->out_channels, eights = exai_eights(out), all = layer->in_columns, times = is_single(layer) ? 1 : out / in;
+    const int32_t sides = is_signed(way) ? 2 : 1, span = exai_span(layer), two = divides(way) ? 1 : 0;
     const int32_t **const tap = scratch;
     int32_t *const sums = (int32_t *)(void *)((int64_t *)scratch + taps + 1), *const dense = sums + eights;
     int32_t *const zeros = dense + eights;
@@ -244,16 +257,16 @@ void exai_back_depthwise(const exai_way *way, const int8_t *x, const int16_t *ab
     r.tap = scratch, r.span = span, r.next = 0, r.exponent = EXAI_NOTHING;
     r.factors = zeros + eights;
     r.base = r.factors + span * layer->out_columns * eights;
-    r.d = r.base + divides * eights;
-    r.q = r.d + divides * eights;
-    int16_t *const wide = (int16_t *)(r.q + divides * eights);
+    r.d = r.base + two * eights;
+    r.q = r.d + two * eights;
+    int16_t *const wide = (int16_t *)(r.q + two * eights);
     r.list = (uint16_t *)(wide + 2 * taps * eights);
     int16_t *const outs = (int16_t *)(r.list + eights), *const columns = outs + kr;
     r.wide = columns + kc + ((kr + kc) & 1);
-    r.outside = (int8_t *)(r.wide + divides * taps * eights);
+    r.outside = (int8_t *)(r.wide + two * taps * eights);
     exai_clear(zeros, eights * 4);
     exai_clear(r.factors, span * layer->out_columns * eights * 4);
-    if (way->offset) begin_dividing(way, &r);
+    if (divides(way)) begin_dividing(way, &r);
     for (int side = 0; side < sides; side++) widen(way, side, wide + side * taps * eights);
     for (int32_t i = 0; i < layer->in_rows; i++) {
         load(way, &r, x, above, i);

@@ -8,8 +8,20 @@
 
 enum { ROOM = 6, SPREAD = 5 }; /* bits that the upper part leaves to the lower; bits that may be lost without one */
 
+static inline int divides(const exai_way *way) {
+    return exai_is(EXAI_USES_NARROW, EXAI_DIVIDES, way->divides);
+}
+
+static inline int is_signed(const exai_way *way) {
+    return exai_is_signed(EXAI_USES_NARROW, way->weights);
+}
+
+static inline int32_t inputs(const exai_layer *layer) {
+    return exai_is(EXAI_USES_NARROW, EXAI_OF_ONE, layer->in_channels == 1) ? 1 : layer->in_channels;
+}
+
 typedef struct {
-    int32_t *sums, *lower, *q, *collected;      /* (window), (window), (out), ring */
+    int32_t *sums, *lower, *q, *offset, *collected; /* (window), (window), (out), (out) to divide, ring */
     int16_t *v, *x, *wide, *columns, *exponents; /* factors (2, out), the window (sides), weights, the ring's exponents */
     int32_t *places;                             /* (window) in the ring */
     uint16_t *rows, *list;                       /* (window), (out) */
@@ -22,7 +34,7 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
     const exai_layer *const layer = way->layer;
     const int32_t depth = layer->kernel_rows * layer->kernel_columns * layer->in_channels;
     uint32_t size = 0;
-    if (!way->offset) {
+    if (!divides(way)) {
 #if EXAI_MVE
         size = exai_mve_multiplied(way, m, s->list, n, s->q);
 #else
@@ -36,7 +48,7 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
     }
     int32_t by;
     exai_shares(way, window, depth, s->list, n, s->wide, s->x, s->q);
-    size = exai_quotients(way, m, s->list, n, way->offset, s->q, &by);
+    size = exai_quotients(way, m, s->list, n, s->offset, s->q, &by);
     *exponent -= 16 + by;
     return size;
 }
@@ -47,7 +59,7 @@ static uint32_t factors(const exai_way *way, const space *s, const int8_t *windo
 static int32_t places_of_values(const exai_way *way, const space *s, const int8_t *x, int32_t span, int32_t top, int32_t left) {
     const exai_layer *const layer = way->layer;
     const int32_t taps = layer->kernel_columns, columns = layer->in_columns, zero = layer->in_zero;
-    const int32_t below = way->weights == EXAI_SIGNED ? layer->kernel_rows * taps : 0, down = layer->dilation_rows;
+    const int32_t below = is_signed(way) ? layer->kernel_rows * taps : 0, down = layer->dilation_rows;
     const int32_t before = left < 0 ? -left : 0, count = (left + taps < columns ? taps : columns - left) - before;
     uint16_t *rows = s->rows;
     int32_t *to = s->places, slot = (top % span + span) % span;
@@ -84,15 +96,15 @@ static int32_t places_of_values(const exai_way *way, const space *s, const int8_
 /* The places of a window's inputs in the ring, and their columns of weights. */
 static int32_t places(const exai_way *way, const space *s, const int8_t *x, int32_t span, int32_t top, int32_t left) {
     const exai_layer *const layer = way->layer;
-    const int32_t in = layer->in_channels, columns = layer->in_columns, zero = layer->in_zero;
+    const int32_t in = inputs(layer), columns = layer->in_columns, zero = layer->in_zero;
     const int32_t depth = layer->kernel_rows * layer->kernel_columns * in;
     const int32_t taps = layer->kernel_columns;
-    const int plain = in == 1 && way->weights != EXAI_SIGNED;
+    const int plain = in == 1 && !is_signed(way);
     uint16_t *const rows = s->rows;
     int32_t *const to = s->places;
     int32_t n = 0, t = 0, i = top;
 #if EXAI_MVE
-    if (in == 1 && layer->dilation_columns == 1 && (way->weights != EXAI_SIGNED || way->keep->form != EXAI_FACTOR)) {
+    if (in == 1 && layer->dilation_columns == 1 && (!is_signed(way) || way->keep->form != EXAI_FACTOR)) {
         return places_of_values(way, s, x, span, top, left);
     }
 #endif
@@ -111,7 +123,7 @@ static int32_t places(const exai_way *way, const space *s, const int8_t *x, int3
                 continue;
             }
             for (int32_t c = 0; c < in; c++) {
-                const int32_t side = way->weights == EXAI_SIGNED ? x[(row + j) * in + c] - zero : 1;
+                const int32_t side = is_signed(way) ? x[(row + j) * in + c] - zero : 1;
                 if (!side) continue;
                 rows[n] = (uint16_t)(t + c + (side < 0 ? depth : 0));
                 to[n++] = (at + j) * in + c;
@@ -150,19 +162,20 @@ static int32_t products(const exai_way *way, const space *s, int32_t units, uint
 
 static space layout(const exai_way *way, void *scratch, int32_t span) {
     const exai_layer *const layer = way->layer;
-    const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in;
-    const int32_t width = exai_eights(layer->out_channels), sides = way->weights == EXAI_SIGNED ? 2 : 1;
+    const int32_t in = inputs(layer), depth = layer->kernel_rows * layer->kernel_columns * in;
+    const int32_t width = exai_eights(layer->out_channels), sides = is_signed(way) ? 2 : 1;
     const int32_t x = sides * exai_eights(depth), all = span * layer->in_columns;
     space s;
     s.sums = scratch;
     s.lower = s.sums + depth;
     s.q = s.lower + depth;
-    s.places = s.q + width;
+    s.offset = s.q + width;
+    s.places = s.offset + (divides(way) ? width : 0);
     s.collected = s.places + depth;
     s.v = (int16_t *)(s.collected + all * in);
     s.columns = s.v + 2 * width;
     s.x = s.columns + sides * depth * width;
-    s.wide = s.x + (way->offset ? x : 0); /* which is used if there is an offset */
+    s.wide = s.x + (divides(way) ? x : 0); /* which is used to divide */
     s.exponents = s.wide + (way->wide ? layer->out_channels * x : 0);
     s.rows = (uint16_t *)(s.exponents + all);
     s.list = s.rows + depth;
@@ -202,7 +215,7 @@ static void add_values(const space *s, int32_t n, int32_t exponent) {
 }
 #endif
 
-static void add(const space *s, int32_t in, int32_t n, int32_t exponent) {
+static inline void add(const space *s, int32_t in, int32_t n, int32_t exponent) {
 #if EXAI_MVE
     if (in == 1) {
         add_values(s, n, exponent);
@@ -223,13 +236,14 @@ static void add(const space *s, int32_t in, int32_t n, int32_t exponent) {
 void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                       void *scratch) {
     const exai_layer *const layer = way->layer;
-    const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = layer->in_channels, out = layer->out_channels;
+    const int32_t taps = layer->kernel_rows * layer->kernel_columns, in = inputs(layer), out = layer->out_channels;
     const int32_t depth = taps * in, width = exai_eights(out), pixels = layer->out_rows * layer->out_columns;
     const int32_t span = (layer->kernel_rows - 1) * layer->dilation_rows + 1;
     const space s = layout(way, scratch, span);
     exai_ring ring;
     exai_ring_begin(&ring, way, s.collected, s.exponents);
     exai_shares_begin(way, depth, s.wide);
+    for (int32_t j = 0; j < out && divides(way); j++) s.offset[j] = exai_offset(way, j, layer->weights + j * depth, depth, 1);
     exai_wide_columns(way, 0, 0, 0, depth, width, depth * width, s.columns); /* of all taps: they lie side by side */
     int32_t p = 0;
     for (int32_t row = 0; row < layer->out_rows; row++) {
@@ -239,7 +253,7 @@ void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above
             int32_t exponent = above[pixels * out + p];
             if (exponent == EXAI_NOTHING) continue;
             const int32_t units = exai_list(above + p * out, out, s.list);
-            if (way->offset) exai_window(layer, x, row, column, s.window);
+            if (divides(way)) exai_window(layer, x, row, column, s.window);
             const uint32_t size = factors(way, &s, s.window, above + p * out, units, &exponent);
             const int32_t n = places(way, &s, x, span, top, column * layer->stride_columns - layer->left);
             if (!size) continue;

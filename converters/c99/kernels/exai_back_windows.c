@@ -15,7 +15,7 @@ static void columns_of(const exai_way *way, int32_t first, int32_t last, int32_t
                 for (int32_t b = layer->kernel_columns - 1; b >= 0; b--) {
                     if (a * layer->dilation_rows % layer->stride_rows != cy) continue;
                     if (b * layer->dilation_columns % layer->stride_columns != cx) continue;
-                    exai_wide_columns(way, !way->offset, a * layer->kernel_columns + b, first, last, taps * width, below, wide);
+                    exai_wide_columns(way, !exai_is(EXAI_USES_WINDOWS, EXAI_DIVIDES, way->divides), a * layer->kernel_columns + b, first, last, taps * width, below, wide);
                     wide += width;
                 }
             }
@@ -113,7 +113,7 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
     const exai_keep *const keep = way->keep;
     const int32_t kr = layer->kernel_rows, kc = layer->kernel_columns, taps = kr * kc, in = layer->in_channels;
     const int32_t width = exai_eights(layer->out_channels), stride = taps * width, all = layer->in_columns;
-    const int32_t block = way->block, sides = way->weights == EXAI_SIGNED ? 2 : 1, pixels = layer->in_rows * all;
+    const int32_t block = way->block, sides = exai_is_signed(EXAI_USES_WINDOWS, way->weights) ? 2 : 1, pixels = layer->in_rows * all;
     int32_t *const sums = scratch, *const dense = sums + in, *const map = dense + in;
     int16_t *const v = (int16_t *)(map + (block < in ? pixels * in : 0)), *const wide = v + stride;
     int16_t *const exponents = wide + sides * block * stride, *const room = exponents + (block < in ? pixels : 0);

@@ -181,11 +181,15 @@ static uint32_t gated_by_bits(const uint8_t *bits, int32_t first, int32_t count,
     return size;
 }
 
+static inline int adds(const exai_keep *keep) {
+    return exai_is(EXAI_USES_KEEPING, EXAI_ADDS, keep->adds);
+}
+
 /* One pixel's values as mantissas. */
 static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, int32_t exponent, int16_t *m, int16_t *e) {
     const int32_t count = keep->channels, by = exai_coarse(size, exponent, EXAI_PRECISION);
     exponent = size ? exponent + by : EXAI_NOTHING;
-    if (keep->adds && *e != EXAI_NOTHING) {
+    if (adds(keep) && *e != EXAI_NOTHING) {
         if (!size) return;
         const int32_t both = (*e > exponent ? *e : exponent) + 1;
 #if EXAI_MVE
@@ -223,21 +227,21 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
     if (exponent == EXAI_NOTHING || !size) {
         size = 0;
         memset(values, 0, (size_t)count * sizeof *values);
-    } else if (keep->from == EXAI_FACTOR && keep->form != EXAI_FACTOR) {
+    } else if (exai_is(EXAI_USES_KEEPING, EXAI_MULTIPLIED, keep->from == EXAI_FACTOR && keep->form != EXAI_FACTOR)) {
         const int32_t by = exai_length(size) - 22; /* a value's steps have eight bits and a sign */
         size = times_values(v, keep->zero, count, values, by);
         exponent += by > 0 ? by : 0;
-    } else if (keep->from == EXAI_RELEVANCE && keep->form == EXAI_FACTOR) {
+    } else if (exai_is(EXAI_USES_KEEPING, EXAI_DIVIDED, keep->from == EXAI_RELEVANCE && keep->form == EXAI_FACTOR)) {
         const int32_t up = 29 - exai_length(size);
         size = over_values(v, keep->zero, count, values, up > 0 ? up : 0);
         exponent -= up > 0 ? up : 0;
-    } else if (keep->gate == EXAI_BITS) {
+    } else if (exai_is(EXAI_USES_KEEPING, EXAI_GATE_BITS, keep->gate == EXAI_BITS)) {
         size = gated_by_bits(gate, first, count, values);
     } else if (keep->gate == EXAI_VALUES) {
         for (int32_t i = 0; i < count; i++) values[i] = v[i] > keep->zero ? values[i] : 0;
         size = exai_sizes(values, count);
     }
-    if (keep->form == EXAI_MAP) {
+    if (exai_is(EXAI_USES_KEEPING, EXAI_AS_MAP, keep->form == EXAI_MAP)) {
         float *to = (float *)below + first / keep->run;
         for (int32_t i = 0; i < count; i += keep->run) {
             int64_t sum = 0;
@@ -245,7 +249,7 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
             const uint32_t over = (uint32_t)((sum ^ (sum >> 63)) >> 31); /* a float of 64 bits takes more flash */
             const int32_t by = over ? exai_length(over) : 0;
             const float value = sum ? (float)(int32_t)(sum >> by) * exai_power_of_two(exponent + by) : 0.0f;
-            *to = keep->adds ? *to + value : value;
+            *to = adds(keep) ? *to + value : value;
             to++;
         }
         return;
@@ -267,29 +271,26 @@ void exai_back_same(const exai_keep *keep, int32_t channels, const int16_t *abov
     }
 }
 
-/* The largest logit, alone or less the mean of all. */
+/* What logit i gets: the factor of the largest one, alone or less the mean of all, or its relevance. */
+static int32_t start_of(const exai_target *t, const int8_t *logits, int32_t best, int32_t i) {
+    const int32_t factor = (i == best ? (t->less_mean ? t->count : 1) : 0) - t->less_mean;
+    return t->form == EXAI_RELEVANCE ? factor * (logits[i] - t->zero) : factor;
+}
+
 void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32_t *target, float *score) {
     const int32_t count = t->count;
     int32_t best = 0, sum = 0;
+    uint32_t size = 0;
     for (int32_t i = 0; i < count; i++) {
         if (logits[i] > logits[best]) best = i;
         sum += logits[i] - t->zero;
     }
-    const int32_t one = t->less_mean ? count : 1, others = t->less_mean ? -1 : 0;
-    uint32_t size = 0;
-    for (int32_t i = 0; i < count; i++) {
-        const int32_t c = (i == best ? one : 0) + others;
-        size |= exai_size(t->form == EXAI_RELEVANCE ? c * (logits[i] - t->zero) : c);
-    }
-    const int32_t by = exai_length(size) - EXAI_PRECISION;
-    for (int32_t i = 0; i < count; i++) {
-        int32_t c = (i == best ? one : 0) + others;
-        if (t->form == EXAI_RELEVANCE) c *= logits[i] - t->zero;
-        flow[i] = (int16_t)(by > 0 ? exai_round(c, by) : c * (1 << -by));
-    }
+    for (int32_t i = 0; i < count; i++) size |= exai_size(start_of(t, logits, best, i));
+    const int32_t by = exai_length(size) - EXAI_PRECISION, most = logits[best] - t->zero;
+    for (int32_t i = 0; i < count; i++) flow[i] = (int16_t)exai_shifted(start_of(t, logits, best, i), by);
     flow[count] = (int16_t)(size ? by : EXAI_NOTHING);
     *target = best;
-    *score = (float)(one * (logits[best] - t->zero) + others * sum) * t->scale;
+    *score = (float)(t->less_mean ? count * most - sum : most) * t->scale;
 }
 
 /* How far an output is from its input, in steps of the output, Q16. */

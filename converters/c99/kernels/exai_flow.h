@@ -5,6 +5,23 @@
 
 #include "exai_arithmetic.h"
 
+/* Questions about a layer's way back, and about how a flow is kept. */
+enum { EXAI_DIVIDES, EXAI_STABILIZED, EXAI_OF_ALL, EXAI_OF_SIGNED, EXAI_WIDE, EXAI_PARTS, EXAI_SINGLE, EXAI_OF_ONE };
+enum { EXAI_ADDS, EXAI_AS_MAP, EXAI_AS_RELEVANCE, EXAI_MULTIPLIED, EXAI_DIVIDED, EXAI_GATE_OPEN, EXAI_GATE_BITS };
+
+/* The answer to a question, which the compiler knows if all of the model's are the same (`exai_uses.h`): what needs another
+ * one is left out. */
+#ifdef EXAI_SEVERAL_MODELS
+#define exai_is(uses, question, answer) (answer)
+#else
+static inline int exai_is(uint32_t uses, int question, int answer) {
+    const uint32_t seen = uses >> 2 * question & 3u; /* whether some answer is yes, and no */
+    return seen == 1 || seen == 2 ? seen == 1 : answer;
+}
+#endif
+#define exai_is_all(uses, sharing) exai_is(uses, EXAI_OF_ALL, (sharing) == EXAI_ALL)
+#define exai_is_signed(uses, sharing) exai_is(uses, EXAI_OF_SIGNED, (sharing) == EXAI_SIGNED)
+
 /* x / 2^by, rounded, halves up; x has a bit to spare. */
 static inline int32_t exai_round(int32_t x, int32_t by) {
     if (by <= 0) return x;

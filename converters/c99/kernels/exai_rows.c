@@ -34,7 +34,7 @@ static void dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t *from, 
                        int32_t *sum1) {
     int32_t s0 = 0, s1 = 0;
     uint32_t a, b, c, d, x, y;
-    if (sharing == EXAI_ALL)
+    if (exai_is_all(EXAI_USES_SHARES, sharing))
         TWO_ROWS("");
     else
         TWO_ROWS(POSITIVE(a, b) POSITIVE(c, d));
@@ -67,7 +67,7 @@ static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t 
         const exai_entry *from = list;
         int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
         uint32_t o, f, a, b;
-        if (sharing == EXAI_ALL)
+        if (exai_is_all(EXAI_USES_ROWS, sharing))
             COLUMNS("");
         else
             COLUMNS(POSITIVE(a, b));
@@ -83,7 +83,7 @@ void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, i
                    int sharing, int32_t *sums) {
     int32_t k = 0, done = 0;
 #if EXAI_DSP
-    if (sharing != EXAI_SIGNED && depth >= 4) {
+    if (!exai_is_signed(EXAI_USES_SHARES, sharing) && depth >= 4) {
         const uint32_t fours = (uint32_t)depth / 4;
         int32_t other;
         done = depth / 4 * 4;
@@ -101,11 +101,11 @@ void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, i
         const int8_t *const w = weights + list[k] * depth;
         int32_t sum = done ? sums[k] : 0;
         for (int32_t i = done; i < depth; i++) {
-            if (sharing == EXAI_ALL)
+            if (exai_is_all(EXAI_USES_SHARES, sharing))
                 sum += w[exai_order(i, depth)] * v[i];
             else
                 sum += positive(w[exai_order(i, depth)]) * v[i];
-            if (sharing == EXAI_SIGNED) sum += (w[exai_order(i, depth)] & (w[exai_order(i, depth)] >> 7)) * v[negative + i];
+            if (exai_is_signed(EXAI_USES_SHARES, sharing)) sum += (w[exai_order(i, depth)] & (w[exai_order(i, depth)] >> 7)) * v[negative + i];
         }
         sums[k] = sum;
     }
@@ -119,14 +119,14 @@ uint32_t exai_rows_sum(const int8_t *weights, exai_entry *list, int32_t n, const
 #else
     int32_t i = 0;
 #if EXAI_DSP
-    if (sharing != EXAI_SIGNED) i = columns_of_four(weights, list, n, depth, sharing, sums);
+    if (!exai_is_signed(EXAI_USES_ROWS, sharing)) i = columns_of_four(weights, list, n, depth, sharing, sums);
 #endif
     for (; i < depth; i++) {
-        const int32_t v = sharing == EXAI_SIGNED ? x[i] - zero : 1;
+        const int32_t v = exai_is_signed(EXAI_USES_ROWS, sharing) ? x[i] - zero : 1;
         int32_t sum = 0;
         for (int32_t k = 0; k < n && v; k++) {
             const int32_t w = weights[list[k].row + i];
-            sum += list[k].factor * (sharing == EXAI_ALL ? w : v < 0 ? w & (w >> 31) : positive(w));
+            sum += list[k].factor * (exai_is_all(EXAI_USES_ROWS, sharing) ? w : v < 0 ? w & (w >> 31) : positive(w));
         }
         sums[i] = sum;
     }

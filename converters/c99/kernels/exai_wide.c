@@ -2,6 +2,20 @@
 
 #include "exai_wide.h"
 
+#define COLUMNS (EXAI_USES_POINTWISE | EXAI_USES_WINDOWS | EXAI_USES_NARROW)
+#define DIVIDES (EXAI_USES_SHARES | EXAI_USES_DEPTHWISE)
+
+int32_t exai_offset(const exai_way *way, int32_t unit, const int8_t *weights, int32_t count, int32_t stride) {
+    const exai_layer *const layer = way->layer;
+    uint32_t bias = (uint32_t)layer->bias[unit]; /* less the products of its weights with the input's zero point */
+    if (exai_is(DIVIDES, EXAI_STABILIZED, way->stabilizer != 0)) {
+        const int32_t which = unit * layer->step, by = way->steps + layer->shift[which];
+        return by < -12 ? 1 << 28 : exai_shifted(way->stabilizer / (layer->multiplier[which] >> 15 | 1), by);
+    }
+    for (int32_t i = 0; i < count; i++) bias += (uint32_t)(layer->in_zero * weights[i * stride]);
+    return !exai_is_all(DIVIDES, way->weights) && (int32_t)bias < 0 ? 0 : (int32_t)bias;
+}
+
 #if !EXAI_MVE
 
 void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide) {
@@ -9,14 +23,14 @@ void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int shar
     for (; rows > 0; rows--, weights += depth, wide += width) {
         for (int32_t i = depth; i < width; i++) wide[i] = 0;
         exai_widen(weights, depth, 0, wide, 4);
-        if (sharing == EXAI_SIGNED) {
+        if (exai_is_signed(EXAI_USES_SHARES, sharing)) {
             for (int32_t i = 0; i < width; i++) wide[width + i] = (int16_t)(wide[i] & (wide[i] >> 15));
         }
-        for (int32_t i = 0; i < width && sharing != EXAI_ALL; i += 2) {
+        for (int32_t i = 0; i < width && !exai_is_all(EXAI_USES_SHARES, sharing); i += 2) {
             const uint32_t two = exai_word(wide + i), taken = two & ~((two >> 15 & 0x10001u) * 0xFFFFu);
             memcpy(wide + i, &taken, sizeof taken);
         }
-        if (sharing == EXAI_SIGNED) wide += width;
+        if (exai_is_signed(EXAI_USES_SHARES, sharing)) wide += width;
     }
 }
 
@@ -24,7 +38,7 @@ void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing,
     const int32_t width = exai_eights(depth);
     exai_widen(x, depth, zero, v, 4);
     for (int32_t i = depth; i < width; i++) v[i] = 0;
-    if (sharing != EXAI_SIGNED) return;
+    if (!exai_is_signed(EXAI_USES_SHARES, sharing)) return;
     for (int32_t i = 0; i < width; i++) {
         v[width + i] = (int16_t)(v[i] & (v[i] >> 15));
         v[i] = (int16_t)(v[i] & ~(v[i] >> 15));
@@ -41,7 +55,7 @@ static int32_t two_columns(const int8_t *r0, const int8_t *r1, int32_t count, in
         __asm__("sxtb16 %0, %1, ror #8" : "=r"(d) : "r"(b));
         __asm__("sxtb16 %0, %0" : "+r"(a));
         __asm__("sxtb16 %0, %0" : "+r"(b));
-        if (sharing != EXAI_ALL) {
+        if (!exai_is_all(COLUMNS, sharing)) {
             __asm__("usat16 %0, #8, %0\n\tusat16 %1, #8, %1\n\tusat16 %2, #8, %2\n\tusat16 %3, #8, %3"
                     : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
         }
@@ -60,10 +74,11 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
     const int32_t in = layer->in_channels, depth = layer->kernel_rows * layer->kernel_columns * in, out = layer->out_channels;
     const int8_t *row = layer->weights + tap * in + first;
     int32_t j = 0, done = 0;
+    folded = folded && !exai_is(EXAI_USES_POINTWISE | EXAI_USES_WINDOWS, EXAI_DIVIDES, 0);
     for (; j < out; j++, row += depth) {
         int16_t *to = wide + j;
 #if EXAI_DSP
-        if (folded || way->weights == EXAI_SIGNED)
+        if (folded || exai_is_signed(COLUMNS, way->weights))
             done = 0;
         else if (!(j & 1))
             done = j + 1 < out ? two_columns(row, row + depth, last - first, way->weights, width, to) : 0;
@@ -73,19 +88,19 @@ void exai_wide_columns(const exai_way *way, int folded, int32_t tap, int32_t fir
             const int32_t gain = exai_gain(way, j), half = way->fold ? 1 << (way->fold - 1) : 0, fold = way->fold;
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)((row[i] * gain + half) >> fold);
         } else {
-            if (way->weights == EXAI_ALL) {
+            if (exai_is_all(COLUMNS, way->weights)) {
                 for (int32_t i = done; i < last - first; i++, to += width) *to = row[i];
                 continue;
             }
             for (int32_t i = done; i < last - first; i++, to += width) *to = (int16_t)(row[i] & ~(row[i] >> 7));
-            if (way->weights != EXAI_SIGNED) continue;
+            if (!exai_is_signed(COLUMNS, way->weights)) continue;
             to = wide + below + j;
             for (int32_t i = 0; i < last - first; i++, to += width) *to = (int16_t)(row[i] & (row[i] >> 7));
         }
     }
     for (; j < exai_eights(layer->out_channels); j++) {
         for (int32_t i = 0; i < last - first; i++) wide[i * width + j] = 0;
-        for (int32_t i = 0; i < last - first && way->weights == EXAI_SIGNED; i++) wide[below + i * width + j] = 0;
+        for (int32_t i = 0; i < last - first && exai_is_signed(COLUMNS, way->weights); i++) wide[below + i * width + j] = 0;
     }
 }
 
@@ -95,9 +110,9 @@ void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide) {
 
 void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint16_t *list, int32_t n, const int16_t *wide,
                  int16_t *v, int32_t *d) {
-    const int32_t eights = exai_eights(depth), width = way->weights == EXAI_SIGNED ? 2 * eights : eights;
+    const int32_t eights = exai_eights(depth), width = exai_is_signed(EXAI_USES_SHARES, way->weights) ? 2 * eights : eights;
     exai_wide_vector(x, depth, way->layer->in_zero, way->weights, v);
-    if (way->wide)
+    if (exai_is(EXAI_USES_SHARES, EXAI_WIDE, way->wide))
         exai_dots(wide, width, list, n, v, width, d);
     else
         exai_rows_dot(way->layer->weights, depth, list, n, v, eights, way->weights, d);
@@ -217,7 +232,7 @@ int32_t exai_as_factors(const int32_t *d, const uint16_t *list, int32_t n, uint3
 int32_t exai_list_kept(const exai_keep *keep, int32_t first, int32_t from, int32_t to, const void *gate, uint16_t *list) {
     uint16_t *end = list;
     int32_t i = from;
-    if (keep->gate == EXAI_BITS) {
+    if (exai_is(EXAI_USES_LISTED, EXAI_GATE_BITS, keep->gate == EXAI_BITS)) {
         const uint8_t *const bits = gate;
         for (; i + 8 <= to && !((first | i) & 7); i += 8) {
             const uint32_t byte = bits[(first + i) >> 3];
@@ -247,7 +262,8 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
                       int32_t exponent, const void *gate, void *below, int32_t *dense) {
     const int32_t first = pixel * channels;
     uint32_t size = 0;
-    if (keep->form == EXAI_MAP || keep->adds || keep->channels != channels) {
+    const int relevance = exai_is(EXAI_USES_LISTED, EXAI_AS_RELEVANCE, keep->form == EXAI_RELEVANCE);
+    if (exai_is(EXAI_USES_LISTED, EXAI_AS_MAP, keep->form == EXAI_MAP) || exai_is(EXAI_USES_LISTED, EXAI_ADDS, keep->adds) || keep->channels != channels) {
         memset(dense, 0, (size_t)channels * sizeof *dense);
         for (int32_t k = 0; k < n; k++) dense[list[k]] = sums[k];
         exai_store(keep, pixel, channels, dense, exai_sizes(sums, n), exponent, gate, below);
@@ -257,7 +273,7 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
     memset(m, 0, (size_t)channels * sizeof *m);
     *e = EXAI_NOTHING;
     if (exponent == EXAI_NOTHING) return;
-    if (keep->form == EXAI_RELEVANCE) {
+    if (relevance) {
         const int8_t *const v = (const int8_t *)gate + first;
         const int32_t small = exai_length(exai_sizes(sums, n)) <= 22, zero = keep->zero; /* steps have eight bits and a sign */
         if (small) {
@@ -270,7 +286,7 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
         size = exai_sizes(sums, n);
     }
     if (!size) return;
-    const int32_t by = exai_coarse(size, exponent, keep->form == EXAI_RELEVANCE ? EXAI_ENOUGH : EXAI_PRECISION);
+    const int32_t by = exai_coarse(size, exponent, relevance ? EXAI_ENOUGH : EXAI_PRECISION);
     exai_place_short(sums, list, n, by, m);
     *e = (int16_t)(exponent + by);
 }

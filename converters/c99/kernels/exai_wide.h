@@ -13,6 +13,9 @@ static inline int32_t exai_eights(int32_t count) {
  * its negative ones. */
 void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide);
 
+/* What is added to a unit's sum before relevance is divided by it; its weights lie `stride` apart. */
+int32_t exai_offset(const exai_way *way, int32_t unit, const int8_t *weights, int32_t count, int32_t stride);
+
 /* What shares in listed units: `begin` widens a layer's rows of weights to `wide` if the way does that, then d takes the
  * products of a window x with listed ones; v takes the window. */
 void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide);
@@ -45,7 +48,7 @@ void exai_dots(const int16_t *rows, int32_t stride, const uint16_t *list, int32_
 
 /* The exponent of products with columns of weights, over that of what they meet. */
 static inline int32_t exai_wide_exponent(const exai_way *way) {
-    return way->offset ? 0 : way->most - 15 + way->fold;
+    return way->divides ? 0 : way->most - 15 + way->fold;
 }
 
 /* Relevance m of listed units over d, plus their offsets if there are any: 2^(16 + by) times that, in the place of d. */

@@ -178,6 +178,12 @@ class Journal:
         query = "SELECT coalesce(sum(json_extract(message, '$.waiting.frames')), 0) FROM node WHERE kind = 'metrics'"
         return int(self._all(query)[0][0])
 
+    def tried(self) -> int:
+        """Samples that nodes' trials have tried: another number when one of them has gone on."""
+        return int(
+            self._all("SELECT coalesce(sum(json_extract(message, '$.n')), 0) FROM node WHERE kind LIKE 'trial/%'")[0][0]
+        )
+
     def totals(self, limit: int = 500) -> dict[tuple[str, str], tuple[int, int]]:
         """Frames and bytes stored of the (fleet, node) that came first to the store last."""
         rows = self._all(

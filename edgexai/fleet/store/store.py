@@ -130,6 +130,10 @@ class Store:
                 break
         return found
 
+    def news(self) -> tuple[int, int]:
+        """Others when frames have come since, or when trials have gone on."""
+        return self.last_id(), self.journal.tried()
+
     def last_id(self) -> int:
         """The id of the newest frame, -1 if there is none."""
         return self.table.last_id() if self.shared else self.journal.last_id()

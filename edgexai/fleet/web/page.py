@@ -55,7 +55,7 @@ class Shows:
 def application(view: View, broker_url: str, shows: Shows = Shows(), hosts: Iterable[str] | None = LOOPBACK) -> ASGIApp:
     """The ASGI application over a view; ``hosts`` see `Guard`."""
     meter, alarms, duties, asked = shows.meter, shows.alarms, shows.duties, shows.asked
-    watch = shows.watch or Watch(view.store.directory, view.store.last_id)
+    watch = shows.watch or Watch(view.store.directory, view.store.news)
     begun, stock = time.time(), Inventory(view.store.journal)
     threading.Thread(target=stock.warm, daemon=True).start()
 
