@@ -60,6 +60,8 @@ static inline int exai_length(uint32_t x) {
 #endif
 }
 
+enum { EXAI_HEADROOM = 20 }; /* bits that sums of maps keep below the inputs' own */
+
 /* What turns sums into values, out of reach of what is written. */
 typedef struct {
     const int32_t *multiplier;

@@ -3,6 +3,7 @@
  * sum of its weights times the factors that it meets. Where many pixels meet the same weights, these are widened once.
  */
 
+#include "exai_mve_maps.h"
 #include "exai_wide.h"
 
 #define USES (EXAI_USES_ROWS | EXAI_USES_POINTWISE | EXAI_USES_WINDOWS)
@@ -60,9 +61,17 @@ static void multiply(const exai_way *way, int16_t *above, int32_t *products) {
         int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
         uint32_t size = 0;
         if (*exponent == EXAI_NOTHING) continue;
+#if EXAI_MVE
+        size = exai_mve_multiplied_all(layer, way->most, m, products);
+#else
         for (int32_t j = 0; j < out; j++) size |= exai_size(products[j] = exai_multiplied(layer, j, m[j], way->most));
+#endif
         const int32_t by = exai_length(size) - way->bits;
+#if EXAI_MVE
+        exai_mve_shortened(products, out, by, m);
+#else
         for (int32_t j = 0; j < out; j++) m[j] = (int16_t)exai_shifted(products[j], by);
+#endif
         *exponent = (int16_t)(size ? *exponent + way->most - 15 + by : EXAI_NOTHING);
     }
 }

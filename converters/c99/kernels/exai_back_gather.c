@@ -64,11 +64,29 @@ static int64_t sum_of(const exai_gather *w, const spot *s, int32_t c, int32_t mo
     return sum;
 }
 
+/* Whether a pixel's values lie side by side above, each once. */
+static int side_by_side(const exai_gather *w) {
+    return w->stride[3] == 1 && w->step[3] == 1 && !w->first[3] && w->used[3] == w->count[3] &&
+           w->copies[0] * w->copies[1] * w->copies[2] == 1;
+}
+
+/* They lie in one pixel: what `sum_of` finds, in 32 bits, for none has another exponent. */
+static void moved(const exai_gather *w, const int16_t *above, int32_t at, int32_t pixel, const void *gate, void *below,
+                  int32_t *t) {
+    const int32_t count = w->count[3], e = above[w->pixels * w->channels + at / w->channels];
+    for (int32_t l = 0; l < count; l++) t[l] = above[at + l] * w->ratio;
+    const uint32_t size = e == EXAI_NOTHING ? 0 : exai_sizes(t, count);
+    const int32_t length = exai_length(size), up = length + w->left > 31 ? 30 - length : w->left;
+    for (int32_t l = 0; l < count && size; l++) t[l] *= 1 << up;
+    exai_store(w->keep, pixel, count, t, size << up, size ? e - w->shift - up : EXAI_NOTHING, gate, below);
+}
+
 void exai_back_gather(const exai_gather *w, const int8_t *other, const int16_t *above, const void *gate, void *below,
                       void *scratch) {
     const int32_t channels = w->count[3];
     int64_t *const sums = scratch;
     int32_t *const t = (int32_t *)(void *)(sums + channels);
+    const int plain = !other && side_by_side(w);
     spot s = {above, other, 0, 0};
     int32_t pixel = 0;
     for (int32_t i = 0; i < w->count[0]; i++) {
@@ -80,6 +98,10 @@ void exai_back_gather(const exai_gather *w, const int8_t *other, const int16_t *
                 int32_t most = EXAI_NOTHING, down = 0;
                 uint64_t size = 0;
                 s.at = w->start + a * w->stride[0] + b * w->stride[1] + c * w->stride[2];
+                if (plain && a >= 0 && b >= 0 && c >= 0 && s.at % w->channels + channels <= w->channels) {
+                    moved(w, above, s.at, pixel, gate, below, t);
+                    continue;
+                }
                 s.beside = a * w->other_stride[0] + b * w->other_stride[1] + c * w->other_stride[2];
                 if (a >= 0 && b >= 0 && c >= 0) most = largest(w, &s);
                 for (int32_t l = 0; l < channels && most != EXAI_NOTHING; l++) {

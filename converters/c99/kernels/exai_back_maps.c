@@ -1,6 +1,6 @@
 /* The way back through pools, sums of maps and SOFTMAX. */
 
-#include "exai_flow.h"
+#include "exai_mve_maps.h"
 
 /* Outputs first ... last - 1 along an axis whose windows cover input i. */
 static void covering(int32_t i, int32_t pad, int32_t kernel, int32_t stride, int32_t outputs, int32_t *first, int32_t *last) {
@@ -123,6 +123,12 @@ static void by_pixels(shared *share, const exai_summand *way, const int8_t *own,
 /* By sign: of the relevance of a sum, a summand gets its share of what has the sum's sign; else the factor is the same. */
 static void of_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above, int32_t first,
                    int32_t *t) {
+#if EXAI_MVE
+    if (way->by_sign) {
+        exai_mve_by_sign(way, own + first, other + first, above + first, way->channels, t);
+        return;
+    }
+#endif
     for (int32_t c = 0; c < way->channels; c++) {
         const int32_t m = above[first + c];
         t[c] = 0;

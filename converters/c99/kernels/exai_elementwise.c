@@ -1,8 +1,6 @@
 /* ADD, SUB, MUL, MAXIMUM, MINIMUM, PRELU, table look-ups (every function of one int8), QUANTIZE and DEQUANTIZE. */
 
-#include "exai_arithmetic.h"
-
-enum { HEADROOM = 20 }; /* bits that sums keep below the inputs' own */
+#include "exai_mve_maps.h"
 
 void exai_add(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
     for (int32_t i = 0; i < p->count[0]; i++) {
@@ -10,9 +8,16 @@ void exai_add(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
             for (int32_t k = 0; k < p->count[2]; k++) {
                 const int8_t *u = a + i * p->stride_a[0] + j * p->stride_a[1] + k * p->stride_a[2];
                 const int8_t *v = b + i * p->stride_b[0] + j * p->stride_b[1] + k * p->stride_b[2];
+#if EXAI_MVE
+                if (p->stride_a[3] == 1 && p->stride_b[3] == 1) {
+                    exai_mve_add(p, u, v, p->count[3], y);
+                    y += p->count[3];
+                    continue;
+                }
+#endif
                 for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
-                    const int32_t left = exai_scale((*u - p->zero_a) * (1 << HEADROOM), p->multiplier_a, p->shift_a);
-                    const int32_t right = exai_scale((*v - p->zero_b) * (1 << HEADROOM), p->multiplier_b, p->shift_b);
+                    const int32_t left = exai_scale((*u - p->zero_a) * (1 << EXAI_HEADROOM), p->multiplier_a, p->shift_a);
+                    const int32_t right = exai_scale((*v - p->zero_b) * (1 << EXAI_HEADROOM), p->multiplier_b, p->shift_b);
                     const int32_t sum = left + p->sign_b * right;
                     *y++ = exai_clamp(exai_scale(sum, p->multiplier, p->shift) + p->zero, p->low, p->high);
                 }

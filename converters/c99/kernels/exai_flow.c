@@ -1,7 +1,7 @@
 /* Flows of relevance: where they start, how they are kept, where they end. */
 
 #include "exai_flow.h"
-#include "exai_mve.h"
+#include "exai_mve_maps.h"
 
 #if EXAI_DSP && !EXAI_MVE
 /* Four bits: which of four values are at least as large as `least`'s. */
@@ -192,25 +192,31 @@ static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, i
     if (adds(keep) && *e != EXAI_NOTHING) {
         if (!size) return;
         const int32_t both = (*e > exponent ? *e : exponent) + 1;
+#if EXAI_MVE
+        exai_mve_joined_with(t, count, by, both - exponent, both - *e, m);
+#else
         for (int32_t i = 0; i < count; i++) {
             const int32_t mine = by > 0 ? exai_round(t[i], by) : t[i] * (1 << -by);
             m[i] = (int16_t)(exai_round(m[i], both - *e) + exai_round(mine, both - exponent));
         }
+#endif
         *e = (int16_t)both;
         return;
     }
-    int32_t i = 0;
-#if EXAI_MVE
-    for (; i + 4 <= count && size; i += 4) vstrhq_s32(m + i, vrshlq_n_s32(vldrwq_s32(t + i), -by));
-#endif
     if (!size) {
-        memset(m, 0, (size_t)count * sizeof *m);
+        exai_clear(m, 2 * count);
+#if EXAI_MVE
+    } else {
+        exai_mve_shortened(t, count, by, m);
+    }
+#else
     } else if (by > 0) {
         const int32_t half = (int32_t)(1u << (by - 1));
-        for (; i < count; i++) m[i] = (int16_t)((t[i] + half) >> by);
+        for (int32_t i = 0; i < count; i++) m[i] = (int16_t)((t[i] + half) >> by);
     } else {
-        for (; i < count; i++) m[i] = (int16_t)(t[i] * (1 << -by));
+        for (int32_t i = 0; i < count; i++) m[i] = (int16_t)(t[i] * (1 << -by));
     }
+#endif
     *e = (int16_t)exponent;
 }
 
@@ -316,6 +322,15 @@ void exai_finish(float scale, int32_t count, float *relevance) {
     for (int32_t i = 0; i < count; i++) relevance[i] *= scale;
 }
 
+/* m * 2^32 / ratio, rounded to zero: digits of fifteen bits where a remainder leaves them room, which take no division of
+ * 64 bits. */
+static int64_t over_ratio(int32_t m, int32_t ratio) {
+    if (ratio >= 1 << 17) return ((int64_t)m * (1 << 16)) * (1 << 16) / ratio;
+    const uint32_t by = (uint32_t)ratio, high = (uint32_t)(m < 0 ? -m : m) << 15, middle = high % by << 15;
+    const uint64_t q = ((uint64_t)(high / by) << 17) + ((uint64_t)(middle / by) << 2) + (middle % by << 2) / by;
+    return m < 0 ? -(int64_t)q : (int64_t)q;
+}
+
 /* d * (d - c): an input's own deviation, less what the network makes of it. */
 void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, const int16_t *flow, float *relevance) {
     for (int32_t i = 0; i < e->count; relevance++) {
@@ -323,7 +338,7 @@ void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, co
         for (int32_t k = 0; k < e->run; k++, i++) {
             const int32_t exponent = flow[e->count + i / e->in_channels], by = 16 - exponent;
             const int64_t d = deviation(e, x, y, i);
-            int64_t c = ((int64_t)flow[i] * (1 << 16)) * (1 << 16) / e->ratio;
+            int64_t c = over_ratio(flow[i], e->ratio);
             if (exponent == EXAI_NOTHING || by > 60)
                 c = 0;
             else if (by > 0)

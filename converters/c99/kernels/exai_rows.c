@@ -1,16 +1,15 @@
 /* Listed rows of the weights themselves, where few pixels meet them. `sharing` says which weights take part. */
 
-#include "exai_flow.h"
+#include "exai_mve_maps.h"
 
 static inline int32_t positive(int32_t w) {
     return w & ~(w >> 31);
 }
 
-#if EXAI_DSP
+#if EXAI_DSP && !EXAI_MVE
 
 #define POSITIVE(a, b) "usat16 %[" #a "], #8, %[" #a "]\n\tusat16 %[" #b "], #8, %[" #b "]\n\t"
 
-#if !EXAI_MVE
 /* Two rows with one vector, four columns at a time. */
 #define TWO_ROWS(take)                                                                                              \
     __asm__ volatile("1:\n\t"                                                                                       \
@@ -41,7 +40,6 @@ static void dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t *from, 
         TWO_ROWS(POSITIVE(a, b) POSITIVE(c, d));
     *sum0 = s0, *sum1 = s1;
 }
-#endif
 
 /* One listed row, four columns. */
 #define ROW(take)                          \
@@ -116,8 +114,10 @@ void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, i
 
 uint32_t exai_rows_sum(const int8_t *weights, exai_entry *list, int32_t n, const int8_t *x, int32_t zero, int32_t depth,
                        int sharing, int32_t *sums) {
+#if EXAI_MVE
+    exai_mve_rows_sum(weights, list, n, x, zero, depth, sharing, sums);
+#else
     int32_t i = 0;
-    uint32_t size = 0;
 #if EXAI_DSP
     if (!exai_is_signed(EXAI_USES_ROWS, sharing)) i = columns_of_four(weights, list, n, depth, sharing, sums);
 #endif
@@ -130,6 +130,6 @@ uint32_t exai_rows_sum(const int8_t *weights, exai_entry *list, int32_t n, const
         }
         sums[i] = sum;
     }
-    for (i = 0; i < depth; i++) size |= exai_size(sums[i]);
-    return size;
+#endif
+    return exai_sizes(sums, depth);
 }
