@@ -47,6 +47,18 @@ def test_an_operator_is_explained(name: str, tmp_path: Path) -> None:
         assert np.median([p.size for p in pairs]) == pytest.approx(1, abs=0.01 if least > 0.99 else 0.05)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_flat_rule_of_a_dense_layer_reaches_every_pixel(channels: int, tmp_path: Path) -> None:
+    """Of a map that a RESHAPE made one row only the first pixel was written, and the rest is the caller's memory."""
+    net = Net(np.random.default_rng(1))
+    x = net.map((1, 6, 5, channels))
+    graph = net.finish(x, layers.dense(net, layers.dense(net, flat(net, x), 9, 1), 5, 0))
+    both = Both(graph, Explaining("epsilon_plus_flat"), tmp_path)
+    pair = both(np.random.default_rng(0).integers(-128, 128, (1, 6, 5, channels)).astype(np.int8))
+    assert np.abs(pair.theirs.relevance).max() > 0
+    assert np.allclose(pair.relevance, pair.theirs.relevance, rtol=0.01)
+
+
 @pytest.mark.parametrize("size", [3, 5, 9])
 def test_a_peak_that_is_the_largest_of_many_windows_gets_the_sum_of_what_they_carry(size: int, tmp_path: Path) -> None:
     """One pixel of 9, 25 and 81 windows, all with the largest factor there is: their sum was beyond 32 bits."""

@@ -25,7 +25,7 @@ def layer(back: Back, op: Op) -> None:
         keep, _ = back.keep(x, "relevance")
         each = 1 if len(back.shape) > 2 else reading.layout(x)[1]  # a map's channels are summed in the end
         one = Struct("exai_keep", dict(keep.fields) | {"channels": each, "run": 1})
-        fields, size = ways.flat(reading, op, forward, one)
+        fields, size = ways.flat(reading, op, forward, one, reading.layout(x)[0])
         back.call(op, ("exai_back_flat", "exai_way", fields), [], (above, None, "relevance"), size)
         return
     keep, gate = back.keep(x, "factor")
