@@ -13,8 +13,8 @@ from networks_int8 import classifier
 from converters.c99 import Explaining, linked, write
 from converters.c99.firmware import KERNELS
 from converters.c99.plan_picture import svg
-from converters.c99.reached import reached
 from converters.c99.rates import RATES
+from converters.c99.reached import reached
 from converters.c99.report import CYCLES, SEEN, report, text
 from edgexai.board import boards, load_board
 from edgexai.cli import main
