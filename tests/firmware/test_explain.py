@@ -74,7 +74,7 @@ def test_a_mobilenet_for_person_detection_is_explained(tmp_path: Path) -> None:
     ("asked", "refusal", "why"),
     [
         (Explaining("gamma"), UnsupportedOperator, r"FULLY_CONNECTED \(operator \d+.*Gamma has no integer form; use"),
-        (Explaining("epsilon(0.25)"), UnsupportedOperator, "stabilizer of 0.25 is larger"),
+        (Explaining("epsilon(0.25)"), UnsupportedOperator, "stabilizer of 0.25 is no small part"),
         (Explaining("edge", "error"), ConfigError, "returns as many values as it takes"),
         (Explaining("edge", "second"), ConfigError, "not known to firmware"),
         (Explaining("edge", "error", (3, 3)), ConfigError, "leave grid out"),

@@ -196,7 +196,7 @@ def client(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     """Asks, has what waits answered, and asks again."""
     monkeypatch.setattr(waiting, "PATIENCE", 0.0)
     asked, view = (
-        Asked(lambda question: answered(watch.directory, question), watch.last_id),
+        Asked(lambda question: answered(watch.directory, question), Store(watch.directory).last_id),
         View(Store(watch.directory)),
     )
     one = TestClient(application(view, "mqtt://127.0.0.1:1", Shows(watch, asked)), base_url="http://127.0.0.1")
