@@ -95,6 +95,11 @@ def places(store: Store) -> dict[str, list[Place]]:
     return found
 
 
+def statuses(notes: Iterable[NodeNote]) -> dict[Place, dict[str, Any]]:
+    """What each node has said of itself last."""
+    return {(fleet, node): json.loads(text) for fleet, node, kind, _, text in notes if kind == "status"}
+
+
 def outcomes(notes: Iterable[NodeNote]) -> dict[tuple[str, str, str, int], Outcome]:
     """What nodes have found by the command `probe`, of all that they said: by fleet, node, model and class."""
     found = {}

@@ -1,13 +1,12 @@
 """How nodes explain, as they say: who does it in another way than its peers leaves them, and its sensor is not ill."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edgexai.fleet.analysis.finding import OTHERWISE, Finding
-from edgexai.fleet.read import Place, opened, places
+from edgexai.fleet.read import Place, opened, places, statuses
 
 
 def otherwise(directory: Path, findings: Sequence[Finding]) -> list[Finding]:
@@ -18,10 +17,9 @@ def otherwise(directory: Path, findings: Sequence[Finding]) -> list[Finding]:
     with opened(directory) as store:
         where, notes = places(store), store.journal.nodes(limit=1_000_000)
     ways: dict[str, dict[Place, str]] = {}
-    for fleet, node, kind, _, text in notes:
-        said = json.loads(text) if kind == "status" else {}
+    for place, said in statuses(notes).items():
         if said.get("model") and said.get("composite"):
-            ways.setdefault(said["model"], {})[fleet, node] = _way(said["composite"], said.get("target"))
+            ways.setdefault(said["model"], {})[place] = _way(said["composite"], said.get("target"))
     return [_told(one, ways.get(one.model, {}), where) if one in ill else one for one in findings]
 
 

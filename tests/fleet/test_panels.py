@@ -195,10 +195,8 @@ def watch(folder: Path) -> Iterator[Watch]:
 def client(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Asks, has what waits answered, and asks again."""
     monkeypatch.setattr(waiting, "PATIENCE", 0.0)
-    asked, view = (
-        Asked(lambda question: answered(watch.directory, question), Store(watch.directory).last_id),
-        View(Store(watch.directory)),
-    )
+    store = Store(watch.directory)
+    asked, view = Asked(lambda question: answered(watch.directory, question), store.last_id), View(store)
     one = TestClient(application(view, "mqtt://127.0.0.1:1", Shows(watch, asked)), base_url="http://127.0.0.1")
 
     def ask(path: str) -> Any:

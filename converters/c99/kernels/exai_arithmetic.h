@@ -37,6 +37,12 @@ static inline int32_t exai_shortened(int32_t a, int32_t b) {
 #endif
 }
 
+/* x * 2^by, cut off at 32 bits. */
+static inline int32_t exai_saturated(int32_t x, int by) {
+    const int64_t wide = (int64_t)x * (1 << by);
+    return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
+}
+
 /* x / 2^shift, rounded, halves away from zero. */
 static inline int32_t exai_divide(int32_t x, int shift) {
     const int32_t half = (int32_t)((1u << shift) >> 1);
@@ -119,6 +125,22 @@ void exai_window(const exai_layer *layer, const int8_t *x, int32_t row, int32_t 
 /* int16 values that the widened vectors of a layer take. */
 static inline int32_t exai_fours(int32_t count) {
     return (count + 3) / 4 * 4;
+}
+
+/* What is done to the `count[3]` values of a pair's innermost loop. */
+typedef void exai_row(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y);
+
+/* The loops around it. */
+static inline void exai_by_rows(exai_row *row, const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y) {
+    const exai_pair p = *pair; /* out of reach of what is written */
+    for (int32_t i = 0; i < p.count[0]; i++) {
+        for (int32_t j = 0; j < p.count[1]; j++) {
+            for (int32_t k = 0; k < p.count[2]; k++, y += p.count[3]) {
+                row(&p, a + i * p.stride_a[0] + j * p.stride_a[1] + k * p.stride_a[2],
+                    b + i * p.stride_b[0] + j * p.stride_b[1] + k * p.stride_b[2], y);
+            }
+        }
+    }
 }
 
 #endif

@@ -31,9 +31,8 @@ static inline int plain(const exai_way *way) {
 
 enum { UP = 6 }; /* bits that weights are shifted to the left, so that their products with factors keep theirs */
 
-/* One tap's weights times `up` in fours; without an offset times the layer's multipliers. */
+/* One tap's weights in fours: times `up` to divide, else times the layer's multipliers. */
 #if EXAI_MVE
-/* The same: four of them. */
 static int32x4_t four_weights(const exai_way *way, int32_t tap, int32_t j, int side, int32_t up) {
     const exai_layer *const layer = way->layer;
     const uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)layer->step);

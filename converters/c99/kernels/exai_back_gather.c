@@ -95,8 +95,7 @@ void exai_back_gather(const exai_gather *w, const int8_t *other, const int16_t *
             const int32_t b = place(w, 1, j);
             for (int32_t k = 0; k < w->count[2]; k++, pixel++) {
                 const int32_t c = place(w, 2, k);
-                int32_t most = EXAI_NOTHING, down = 0;
-                uint64_t size = 0;
+                int32_t most = EXAI_NOTHING;
                 s.at = w->start + a * w->stride[0] + b * w->stride[1] + c * w->stride[2];
                 if (plain && a >= 0 && b >= 0 && c >= 0 && s.at % w->channels + channels <= w->channels) {
                     moved(w, above, s.at, pixel, gate, below, t);
@@ -104,14 +103,9 @@ void exai_back_gather(const exai_gather *w, const int8_t *other, const int16_t *
                 }
                 s.beside = a * w->other_stride[0] + b * w->other_stride[1] + c * w->other_stride[2];
                 if (a >= 0 && b >= 0 && c >= 0) most = largest(w, &s);
-                for (int32_t l = 0; l < channels && most != EXAI_NOTHING; l++) {
-                    sums[l] = sum_of(w, &s, l, most);
-                    size |= (uint64_t)(sums[l] ^ (sums[l] >> 63));
-                }
-                if (size >> 31) down = 1 + exai_length((uint32_t)(size >> 31));
-                for (int32_t l = 0; l < channels && size; l++) t[l] = (int32_t)(sums[l] >> down);
-                exai_store(w->keep, pixel, channels, t, (uint32_t)(size >> down),
-                           size ? most - w->left - w->shift + down : EXAI_NOTHING, gate, below);
+                for (int32_t l = 0; l < channels && most != EXAI_NOTHING; l++) sums[l] = sum_of(w, &s, l, most);
+                most -= most == EXAI_NOTHING ? 0 : w->left + w->shift;
+                exai_store_sums(w->keep, pixel, channels, sums, t, most, gate, below);
             }
         }
     }

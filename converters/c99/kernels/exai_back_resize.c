@@ -27,8 +27,7 @@ void exai_back_resize(const exai_resize_way *way, const int16_t *above, const vo
         int32_t left = 0, right = 0;
         looking(r->row, i, r->in_rows, r->out_rows, &top, &bottom);
         for (int32_t j = 0; j < r->in_columns; j++) {
-            int32_t most = EXAI_NOTHING, down = 0;
-            uint64_t size = 0;
+            int32_t most = EXAI_NOTHING;
             looking(r->column, j, r->in_columns, columns, &left, &right);
             for (int32_t k = top; k < bottom; k++) {
                 for (int32_t l = left; l < right; l++) {
@@ -46,11 +45,8 @@ void exai_back_resize(const exai_resize_way *way, const int16_t *above, const vo
                     for (int32_t c = 0; c < channels; c++) sums[c] += (int64_t)m[c] * w;
                 }
             }
-            for (int32_t c = 0; c < channels; c++) size |= (uint64_t)(sums[c] ^ (sums[c] >> 63));
-            if (size >> 31) down = 1 + exai_length((uint32_t)(size >> 31));
-            for (int32_t c = 0; c < channels; c++) t[c] = (int32_t)(sums[c] >> down);
-            exai_store(way->keep, i * r->in_columns + j, channels, t, (uint32_t)(size >> down),
-                       size ? most - 20 + down : EXAI_NOTHING, gate, below);
+            most -= most == EXAI_NOTHING ? 0 : 20;
+            exai_store_sums(way->keep, i * r->in_columns + j, channels, sums, t, most, gate, below);
         }
     }
 }

@@ -1,82 +1,74 @@
-/* ADD, SUB, MUL, MAXIMUM, MINIMUM, PRELU, table look-ups (every function of one int8), QUANTIZE and DEQUANTIZE. */
+/* ADD, SUB, MUL, MAXIMUM, MINIMUM, PRELU, ARG_MAX, ARG_MIN, table look-ups (every function of one int8), QUANTIZE and DEQUANTIZE. */
 
 #include "exai_mve_maps.h"
 
-void exai_add(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
-    for (int32_t i = 0; i < p->count[0]; i++) {
-        for (int32_t j = 0; j < p->count[1]; j++) {
-            for (int32_t k = 0; k < p->count[2]; k++) {
-                const int8_t *u = a + i * p->stride_a[0] + j * p->stride_a[1] + k * p->stride_a[2];
-                const int8_t *v = b + i * p->stride_b[0] + j * p->stride_b[1] + k * p->stride_b[2];
+static void sums(const exai_pair *p, const int8_t *u, const int8_t *v, int8_t *y) {
 #if EXAI_MVE
-                if (p->stride_a[3] == 1 && p->stride_b[3] == 1) {
-                    exai_mve_add(p, u, v, p->count[3], y);
-                    y += p->count[3];
-                    continue;
-                }
+    if (p->stride_a[3] == 1 && p->stride_b[3] == 1) {
+        exai_mve_add(p, u, v, p->count[3], y);
+        return;
+    }
 #endif
-                for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
-                    const int32_t left = exai_scale((*u - p->zero_a) * (1 << EXAI_HEADROOM), p->multiplier_a, p->shift_a);
-                    const int32_t right = exai_scale((*v - p->zero_b) * (1 << EXAI_HEADROOM), p->multiplier_b, p->shift_b);
-                    const int32_t sum = left + p->sign_b * right;
-                    *y++ = exai_clamp(exai_scale(sum, p->multiplier, p->shift) + p->zero, p->low, p->high);
-                }
-            }
-        }
+    for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
+        const int32_t left = exai_scale((*u - p->zero_a) * (1 << EXAI_HEADROOM), p->multiplier_a, p->shift_a);
+        const int32_t right = exai_scale((*v - p->zero_b) * (1 << EXAI_HEADROOM), p->multiplier_b, p->shift_b);
+        const int32_t sum = left + p->sign_b * right;
+        *y++ = exai_clamp(exai_scale(sum, p->multiplier, p->shift) + p->zero, p->low, p->high);
+    }
+}
+
+void exai_add(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
+    exai_by_rows(sums, p, a, b, y);
+}
+
+static void products(const exai_pair *p, const int8_t *u, const int8_t *v, int8_t *y) {
+    for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
+        const int32_t product = (*u - p->zero_a) * (*v - p->zero_b);
+        *y++ = exai_clamp(exai_scale(product, p->multiplier, p->shift) + p->zero, p->low, p->high);
     }
 }
 
 void exai_multiply(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
-    for (int32_t i = 0; i < p->count[0]; i++) {
-        for (int32_t j = 0; j < p->count[1]; j++) {
-            for (int32_t k = 0; k < p->count[2]; k++) {
-                const int8_t *u = a + i * p->stride_a[0] + j * p->stride_a[1] + k * p->stride_a[2];
-                const int8_t *v = b + i * p->stride_b[0] + j * p->stride_b[1] + k * p->stride_b[2];
-                for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
-                    const int32_t product = (*u - p->zero_a) * (*v - p->zero_b);
-                    *y++ = exai_clamp(exai_scale(product, p->multiplier, p->shift) + p->zero, p->low, p->high);
-                }
-            }
-        }
-    }
+    exai_by_rows(products, p, a, b, y);
+}
+
+static void extremes(const exai_pair *p, const int8_t *u, const int8_t *v, int8_t *y) {
+    for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3])
+        *y++ = (*u > *v) == (p->sign_b > 0) ? *u : *v;
 }
 
 void exai_extreme(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
-    for (int32_t i = 0; i < p->count[0]; i++) {
-        for (int32_t j = 0; j < p->count[1]; j++) {
-            for (int32_t k = 0; k < p->count[2]; k++) {
-                const int8_t *u = a + i * p->stride_a[0] + j * p->stride_a[1] + k * p->stride_a[2];
-                const int8_t *v = b + i * p->stride_b[0] + j * p->stride_b[1] + k * p->stride_b[2];
-                for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3])
-                    *y++ = (*u > *v) == (p->sign_b > 0) ? *u : *v;
-            }
-        }
+    exai_by_rows(extremes, p, a, b, y);
+}
+
+static void bent(const exai_pair *p, const int8_t *x, const int8_t *slope, int8_t *y) {
+    for (int32_t l = 0; l < p->count[3]; l++, x += p->stride_a[3], slope += p->stride_b[3]) {
+        const int32_t value = *x - p->zero_a;
+        const int32_t out = value >= 0 ? exai_scale(value, p->multiplier, p->shift)
+                                       : exai_scale(value * (*slope - p->zero_b), p->multiplier_a, p->shift_a);
+        *y++ = exai_clamp(out + p->zero, -128, 127);
     }
 }
 
 void exai_prelu(const exai_pair *p, const int8_t *x, const int8_t *slope, int8_t *y) {
-    for (int32_t i = 0; i < p->count[0]; i++) {
-        for (int32_t j = 0; j < p->count[1]; j++) {
-            for (int32_t k = 0; k < p->count[2]; k++) {
-                const int8_t *u = x + i * p->stride_a[0] + j * p->stride_a[1] + k * p->stride_a[2];
-                const int8_t *v = slope + i * p->stride_b[0] + j * p->stride_b[1] + k * p->stride_b[2];
-                for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
-                    const int32_t value = *u - p->zero_a;
-                    const int32_t out = value >= 0 ? exai_scale(value, p->multiplier, p->shift)
-                                                   : exai_scale(value * (*v - p->zero_b), p->multiplier_a, p->shift_a);
-                    *y++ = exai_clamp(out + p->zero, -128, 127);
-                }
-            }
-        }
+    exai_by_rows(bent, p, x, slope, y);
+}
+
+/* The first position of each row's greatest value times `sign`. */
+static inline void greatest(const int8_t *x, int32_t rows, int32_t columns, int32_t sign, int32_t *y) {
+    for (int32_t row = 0; row < rows; row++, x += columns) {
+        int32_t best = 0;
+        for (int32_t i = 1; i < columns; i++) best = sign * x[i] > sign * x[best] ? i : best;
+        y[row] = best;
     }
 }
 
 void exai_largest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y) {
-    for (int32_t row = 0; row < rows; row++, x += columns) {
-        int32_t best = 0;
-        for (int32_t i = 1; i < columns; i++) best = x[i] > x[best] ? i : best;
-        y[row] = best;
-    }
+    greatest(x, rows, columns, 1, y);
+}
+
+void exai_smallest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y) {
+    greatest(x, rows, columns, -1, y);
 }
 
 void exai_table_rows(const int8_t *table, int32_t rows, int32_t width, const int32_t *numbers, int32_t count, int8_t *y) {

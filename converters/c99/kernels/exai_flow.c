@@ -261,6 +261,15 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
     }
 }
 
+void exai_store_sums(const exai_keep *keep, int32_t pixel, int32_t count, const int64_t *sums, int32_t *values, int32_t exponent,
+                     const void *gate, void *below) {
+    uint64_t size = 0;
+    for (int32_t i = 0; i < count && exponent != EXAI_NOTHING; i++) size |= (uint64_t)(sums[i] ^ (sums[i] >> 63));
+    const int32_t down = size >> 31 ? 1 + exai_length((uint32_t)(size >> 31)) : 0;
+    for (int32_t i = 0; i < count && size; i++) values[i] = (int32_t)(sums[i] >> down);
+    exai_store(keep, pixel, count, values, (uint32_t)(size >> down), size ? exponent + down : EXAI_NOTHING, gate, below);
+}
+
 void exai_back_same(const exai_keep *keep, int32_t channels, const int16_t *above, const void *gate, void *below,
                     void *scratch) {
     const int32_t all = keep->pixels * keep->channels, pixels = all / channels;

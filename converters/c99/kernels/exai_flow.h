@@ -92,6 +92,10 @@ void exai_ring_flush(exai_ring *ring, int32_t end, const void *gate, void *below
 void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *values, uint32_t size, int32_t exponent,
                 const void *gate, void *below);
 
+/* The same of sums of 64 bits; `values` is room for those that are kept. */
+void exai_store_sums(const exai_keep *keep, int32_t pixel, int32_t count, const int64_t *sums, int32_t *values, int32_t exponent,
+                     const void *gate, void *below);
+
 /* An accumulator's exponent is at least `exponent` after this; how far what is added has to be shifted right. */
 int32_t exai_align(int32_t *sums, int16_t *sums_exponent, int32_t count, int32_t exponent);
 

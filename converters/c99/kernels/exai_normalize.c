@@ -1,11 +1,6 @@
-/* What normalizations are made of: L2_NORMALIZATION and SQUARED_DIFFERENCE; and ARG_MIN. */
+/* What normalizations are made of: L2_NORMALIZATION and SQUARED_DIFFERENCE. */
 
 #include "exai_arithmetic.h"
-
-static int32_t saturated(int32_t x, int by) {
-    const int64_t wide = (int64_t)x * (1 << by);
-    return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
-}
 
 /* 1 / sqrt(x) as what is returned times 2^(*shift - 31): five steps of Newton's method in Q3.28; 0 is taken as 1. */
 static int32_t inverse_root(int32_t x, int *shift) {
@@ -18,8 +13,8 @@ static int32_t inverse_root(int32_t x, int *shift) {
     const int32_t half = exai_divide((x << 2 * pairs) >> 1, 1);
     int32_t root = 1 << 28;
     for (int i = 0; i < 5; i++) {
-        const int32_t cube = saturated(exai_high(exai_high(root, root), root), 6);
-        root = saturated(exai_high(root, 3 << 27) - exai_high(half, cube), 3);
+        const int32_t cube = exai_saturated(exai_high(exai_high(root, root), root), 6);
+        root = exai_saturated(exai_high(root, 3 << 27) - exai_high(half, cube), 3);
     }
     root = exai_high(root, 1518500250); /* sqrt(1/2) */
     if (down < 0) return root << -down;
@@ -37,26 +32,14 @@ void exai_unit_length(const int8_t *x, int32_t rows, int32_t columns, int32_t ze
     }
 }
 
-void exai_squared_difference(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
-    for (int32_t i = 0; i < p->count[0]; i++) {
-        for (int32_t j = 0; j < p->count[1]; j++) {
-            for (int32_t k = 0; k < p->count[2]; k++) {
-                const int8_t *u = a + i * p->stride_a[0] + j * p->stride_a[1] + k * p->stride_a[2];
-                const int8_t *v = b + i * p->stride_b[0] + j * p->stride_b[1] + k * p->stride_b[2];
-                for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
-                    const int32_t left = exai_scale((*u - p->zero_a) * 128, p->multiplier_a, p->shift_a);
-                    const int32_t by = left - exai_scale((*v - p->zero_b) * 128, p->multiplier_b, p->shift_b);
-                    *y++ = exai_clamp(exai_scale(by * by, p->multiplier, p->shift) + p->zero, -128, 127);
-                }
-            }
-        }
+static void squared_differences(const exai_pair *p, const int8_t *u, const int8_t *v, int8_t *y) {
+    for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
+        const int32_t left = exai_scale((*u - p->zero_a) * 128, p->multiplier_a, p->shift_a);
+        const int32_t by = left - exai_scale((*v - p->zero_b) * 128, p->multiplier_b, p->shift_b);
+        *y++ = exai_clamp(exai_scale(by * by, p->multiplier, p->shift) + p->zero, -128, 127);
     }
 }
 
-void exai_smallest(const int8_t *x, int32_t rows, int32_t columns, int32_t *y) {
-    for (int32_t row = 0; row < rows; row++, x += columns) {
-        int32_t at = 0;
-        for (int32_t i = 1; i < columns; i++) at = x[i] < x[at] ? i : at;
-        *y++ = at;
-    }
+void exai_squared_difference(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
+    exai_by_rows(squared_differences, p, a, b, y);
 }

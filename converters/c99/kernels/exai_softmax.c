@@ -2,11 +2,6 @@
 
 #include "exai_arithmetic.h"
 
-static int32_t saturating_shift(int32_t x, int by) {
-    const int64_t wide = (int64_t)x * (1 << by);
-    return wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : (int32_t)wide;
-}
-
 /* 1 / (1 + x) for x in [0, 1], Q0.31: three steps of Newton's method in Q2.29. */
 static int32_t reciprocal(int32_t x) {
     const int64_t both = (int64_t)x + INT32_MAX;
@@ -14,9 +9,9 @@ static int32_t reciprocal(int32_t x) {
     int32_t guess = 1515870810 + exai_high(half, -1010580540); /* 48/17 - 32/17 half */
     for (int i = 0; i < 3; i++) {
         const int32_t rest = (1 << 29) - exai_high(half, guess);
-        guess += saturating_shift(exai_high(guess, rest), 2);
+        guess += exai_saturated(exai_high(guess, rest), 2);
     }
-    return saturating_shift(guess, 1);
+    return exai_saturated(guess, 1);
 }
 
 /* A row's largest value, and what its exponentials are multiplied by and divided by 2^`down`, to have `bits`. */

@@ -78,6 +78,8 @@ def quantization(low: Lowering, op: Op) -> None:
         return table(low, op)
     if source == DType.INT8 and low.tensor(y).dtype in ENDS:
         return _to_port(low, op)
+    if source == DType.INT16 and low.tensor(y).dtype == DType.INT32:
+        return _rescaled16(low, op)
     if source in (DType.UINT8, DType.INT16):
         return _from_port(low, op)
     integer = y if op.kind == OpKind.QUANTIZE else x
@@ -114,15 +116,21 @@ def _wide(low: Lowering, t: int) -> str:
     return name
 
 
-def _from_port(low: Lowering, op: Op) -> None:
-    """QUANTIZE of an input of uint8 or int16, and at the end of what SOFTMAX gave in int16."""
+def _rescaled16(low: Lowering, op: Op) -> None:
+    """QUANTIZE at the end of what SOFTMAX gave in int16, to int32."""
     x, y = low.tensor(op.inputs[0]), op.outputs[0]
     q, other = x.quantization, low.tensor(y).quantization
-    if x.dtype == DType.INT16 and low.tensor(y).dtype == DType.INT32 and q is not None and other is not None:
-        m, shift = fixed.multiplier(float(q.scale[0]) / float(other.scale[0]))
-        about = (prod(x.shape), int(q.zero_point[0]), m, shift, int(other.zero_point[0]))
-        literals = (Literal(str(v)) for v in about)
-        return _call(low, "exai_rescale16", (low.value(op.inputs[0]), *literals, _wide(low, y)))
+    if q is None or other is None:
+        raise low.refuse("int16 is for inputs alone, with one scale")
+    m, shift = fixed.multiplier(float(q.scale[0]) / float(other.scale[0]))
+    literals = (Literal(str(v)) for v in (prod(x.shape), int(q.zero_point[0]), m, shift, int(other.zero_point[0])))
+    _call(low, "exai_rescale16", (low.value(op.inputs[0]), *literals, _wide(low, y)))
+
+
+def _from_port(low: Lowering, op: Op) -> None:
+    """QUANTIZE of an input of uint8 or int16."""
+    x, y = low.tensor(op.inputs[0]), op.outputs[0]
+    q = x.quantization
     if q is None or q.scale.size != 1 or op.inputs[0] not in low.graph.inputs:
         raise low.refuse(f"{x.dtype.name.lower()} is for inputs alone, with one scale")
     scale, zero = float(q.scale[0]), int(q.zero_point[0])

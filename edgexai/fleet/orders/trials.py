@@ -1,7 +1,6 @@
 """Suspicions that a service has nodes try, where its operator gives it the key that signs orders."""
 
 import fcntl
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 from edgexai.errors import ConfigError
 from edgexai.fleet.findings import Answer
 from edgexai.fleet.orders.command import SILENT, Order, Reply
-from edgexai.fleet.read import Place, opened, outcomes, places
+from edgexai.fleet.read import Place, opened, outcomes, places, statuses
 from edgexai.fleet.store.journal import NodeNote
 from edgexai.fleet.store.lines import append, rows
 from edgexai.intervention.trial import together
@@ -79,12 +78,11 @@ ANY = ""
 
 def _models(notes: Sequence[NodeNote]) -> dict[Place, str]:
     """What the nodes run that are there and, for all that they say, take orders."""
-    found = {}
-    for fleet, node, kind, _, text in notes:
-        said = json.loads(text) if kind == "status" else {}
-        if said.get("state") == "online" and said.get("commands", True):
-            found[fleet, node] = str(said.get("model", ANY))
-    return found
+    return {
+        place: str(said.get("model", ANY))
+        for place, said in statuses(notes).items()
+        if said.get("state") == "online" and said.get("commands", True)
+    }
 
 
 @dataclass(frozen=True)
