@@ -89,11 +89,18 @@ class Apart:
 
     def _died(self, when: str) -> Died:
         self.deaths += 1
-        for child in self._children:
-            child.join(1.0)
-        how = next((_how(child.exitcode) for child in self._children if child.exitcode is not None), "ended")
+        how = next((_how(code) for child in self._children if (code := _exit_code(child)) is not None), "ended")
         self.close()
         return Died(f"the process for {self.name} {how} {when}")
+
+
+def _exit_code(child: BaseProcess) -> int | None:
+    # the pool's thread waits for the same child: between its taking the code from the system and its keeping it, join
+    # comes back without one
+    until = time.monotonic() + 5.0
+    while child.exitcode is None and time.monotonic() < until:
+        time.sleep(0.01)
+    return child.exitcode
 
 
 def _how(code: int) -> str:
