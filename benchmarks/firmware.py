@@ -126,7 +126,7 @@ def row(path: Path, asked: Explaining, ram: str | None = None) -> Row:
 
 
 def shown(rows: list[Row]) -> str:
-    """The table of docs/firmware.md."""
+    """The table of docs/firmware-benchmark.md."""
     names = [name for name in CORES if name not in ALIKE and any(name in r["cores"] for r in rows)]
     head = [
         "model, composite",

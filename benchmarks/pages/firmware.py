@@ -1,10 +1,10 @@
-"""docs/firmware.md: what generated C takes on a microcontroller."""
+"""docs/firmware-benchmark.md: what generated C takes on a microcontroller."""
 
 from benchmarks.firmware import shown
 from benchmarks.pages.page import Page
 
 PAGE = Page(
-    "firmware",
+    "firmware-benchmark",
     measures={
         "firmware": (
             "python -m benchmarks firmware kws_int8.tflite ic_int8.tflite ic_int8.tflite:16x16 ad_int8.tflite:error "
