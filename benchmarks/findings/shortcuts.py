@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.findings.cases import ARTEFACTS, BAND, auroc, gathered, read
-from benchmarks.findings.trials import Samples, verdicts
+from benchmarks.findings.samples import Samples, verdicts
 from edgexai.cli.table import table
 
 SHARES = (0.01, 0.05, 0.2)
