@@ -15,6 +15,7 @@ import argparse
 import subprocess
 import tempfile
 from collections import defaultdict
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ import converters.c99
 from benchmarks.firmware import CORES, STARTUP
 from benchmarks.firmware_small import NETWORKS, PREDICTED
 from converters.c99 import Explaining, write
+from converters.c99.hand_written import kernels
 from converters.c99.lowering import PORT_TYPES
 from converters.c99.schedule import Schedule
 from converters.c99.work import kind, work
@@ -119,10 +121,12 @@ def _is_float(graph: Graph) -> bool:
 def code() -> dict[str, int]:
     """Bytes of code and tables of each kernel file."""
     sizes = {}
-    kernels = Path(converters.c99.__file__).parent / "kernels"
-    encoder = kernels.parents[2] / "edgexai" / "heatmap" / "c" / "edgexai_heatmap.c"
-    for source in [*sorted(kernels.glob("*.c")), encoder]:
-        with tempfile.TemporaryDirectory() as name:
+    heatmap = files("edgexai.heatmap").joinpath("c")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in [*kernels().values(), *heatmap.iterdir()]:
+            (folder / file.name).write_bytes(file.read_bytes())
+        for source in [*sorted(folder.glob("exai_*.c")), folder / "edgexai_heatmap.c"]:
             subprocess.run([*OPTIONS, "-DEXAI_SEVERAL_MODELS", "-c", str(source), "-o", "t.o"], check=True, cwd=name)
             listed = subprocess.check_output(["arm-none-eabi-size", "t.o"], cwd=name, text=True).splitlines()
             sizes[source.name] = int(listed[1].split()[0])

@@ -1,7 +1,6 @@
 """write: a `.tflite` -> a directory of C99 sources that predict as TensorFlow Lite Micro does, bit for bit."""
 
 from dataclasses import dataclass
-from importlib.resources import files
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from converters.c99 import folder, manifest, project, sources, uses
 from converters.c99.back import Explaining, explanation, float_explanation
 from converters.c99.frame import Frame
+from converters.c99.hand_written import kernels
 from converters.c99.lower import lower, schedule
 from converters.c99.memory import Placement, aligned, placed
 from converters.c99.recompute import within
@@ -20,8 +20,6 @@ from edgexai.errors import ConfigError
 from edgexai.graph import Graph, load
 from edgexai.graph.write import fingerprint
 from edgexai.relevance.composite_file import composite_of
-
-KERNELS = files("converters.c99").joinpath("kernels")
 
 
 @dataclass(frozen=True)
@@ -167,9 +165,8 @@ def write(
         (root / inside).mkdir(parents=True, exist_ok=True)
     for relative, text in out.items():
         (root / relative).write_text(text, "utf-8")
-    kernels = sorted(f.name for f in KERNELS.iterdir() if f.name.endswith((".c", ".h")))
-    for kernel in kernels:
-        (root / "src" / kernel).write_bytes(KERNELS.joinpath(kernel).read_bytes())
+    for kernel, source in kernels().items():
+        (root / "src" / kernel).write_bytes(source.read_bytes())
     encoder = {} if framed is None else framed.sources()
     for file, content in encoder.items():
         (root / "src" / file).write_bytes(content)
@@ -177,7 +174,7 @@ def write(
     written = (
         *sorted(out),
         f"src/{uses.NAME}",
-        *(f"src/{kernel}" for kernel in kernels),
+        *(f"src/{kernel}" for kernel in kernels()),
         *(f"src/{file}" for file in encoder),
     )
     return Firmware(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from converters.c99.firmware import KERNELS
+from converters.c99.hand_written import kernels
 
 DEFINED = re.compile(r"^(?!static)[a-z]\w*[ *]+(exai_\w+)\([^;{]*\) *\{", re.MULTILINE)
 CALLED = re.compile(r"\bexai_\w+(?=\()")
@@ -15,12 +15,12 @@ def _files() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     """Files that define a function, and functions that a file calls."""
     defining: dict[str, set[str]] = {}
     calling: dict[str, set[str]] = {}
-    for file in KERNELS.iterdir():
-        if file.name.endswith(".c"):
+    for name, file in kernels().items():
+        if name.endswith(".c"):
             text = file.read_text("utf-8")
-            calling[file.name] = set(CALLED.findall(text))
+            calling[name] = set(CALLED.findall(text))
             for function in DEFINED.findall(text):
-                defining.setdefault(function, set()).add(file.name)
+                defining.setdefault(function, set()).add(name)
     return defining, calling
 
 

@@ -16,7 +16,10 @@ from converters.c99 import Firmware, write
 from edgexai.graph import Graph, serialize
 from edgexai.runtime.micro import MicroInterpreter
 
-SOURCES = Path(converters.c99.__file__).parent / "kernels"
+KERNELS = Path(converters.c99.__file__).parent / "kernels"
+SOURCES = {path.name: path for path in sorted(KERNELS.rglob("exai*.[ch]"), key=lambda path: path.name)}
+"""The hand-written kernels by name."""
+INCLUDES = [f"-I{folder}" for folder in {path.parent for path in SOURCES.values()}]
 
 SANITIZED = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
 SEVERAL = "-DEXAI_SEVERAL_MODELS"  # kernels that leave nothing out, for every model of a session
@@ -28,8 +31,9 @@ def kernels(compiler: str, flags: tuple[str, ...]) -> list[str]:
     """The hand-written kernels, compiled once a session."""
     folder = Path(tempfile.mkdtemp(prefix="exai"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    sources = sorted(map(str, SOURCES.glob("*.c")))
-    subprocess.run([compiler, *STRICT, SEVERAL, "-O1", "-fPIC", "-c", *flags, *sources], check=True, cwd=folder)
+    options = [*STRICT, SEVERAL, "-O1", "-fPIC", *flags, *INCLUDES]
+    sources = [str(path) for name, path in SOURCES.items() if name.endswith(".c")]
+    subprocess.run([compiler, *options, "-c", *sources], check=True, cwd=folder)
     return sorted(map(str, folder.glob("*.o")))
 
 
