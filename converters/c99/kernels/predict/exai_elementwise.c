@@ -2,10 +2,58 @@
 
 #include "exai_mve_maps.h"
 
+#if EXAI_DSP && !EXAI_MVE
+/* Values that lie side by side, a + b, not cut off within int8. The map of the larger scale is multiplied by one half, which
+ * is exact: it is a. What a shift loses last is its carry, which rounds halves away from zero where negative numbers were
+ * made one less before;
+ * its amount is the lowest byte of a register, which counts above.
+ */
+static __attribute__((noinline)) void side_by_side(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
+    const int swaps = p->shift_a != 0;
+    const int32_t zero_a = swaps ? p->zero_b : p->zero_a, zero_b = swaps ? p->zero_a : p->zero_b;
+    const int32_t shift = swaps ? p->shift_a : p->shift_b, up = shift ? 1 << (EXAI_HEADROOM + 1) : 1 << (EXAI_HEADROOM + 2);
+    const int8_t *u = swaps ? b : a, *v = swaps ? a : b;
+    int32_t left, sum, n = (p->count[3] - 1) * 256 - p->shift;
+    __asm__ volatile(
+        "1:\n\t"
+        "ldrsb %[sum], [%[v]], #1\n\t"
+        "ldrsb %[left], [%[u]], #1\n\t"
+        "mla %[sum], %[sum], %[up], %[less_b]\n\t"
+        "smmulr %[sum], %[sum], %[multiplier_b]\n\t"
+        "add %[sum], %[sum], %[sum], asr #31\n\t"
+        "asrs %[sum], %[sum], %[by_b]\n\t"
+        "adc %[sum], %[sum], %[left], lsl %[half]\n\t"
+        "rsb %[sum], %[zero_a], %[sum], lsl #1\n\t"
+        "smmulr %[sum], %[sum], %[multiplier]\n\t"
+        "add %[sum], %[sum], %[sum], asr #31\n\t"
+        "asrs %[sum], %[sum], %[n]\n\t"
+        "adc %[sum], %[sum], %[zero]\n\t"
+        "ssat %[sum], #8, %[sum]\n\t"
+        "strb %[sum], [%[y]], #1\n\t"
+        "subs %[n], %[n], #256\n\t"
+        "bhs 1b"
+        : [u] "+r"(u), [v] "+r"(v), [y] "+r"(y), [n] "+r"(n), [left] "=&r"(left), [sum] "=&r"(sum)
+        : [up] "r"(up), [less_b] "r"(-zero_b * up), [multiplier_b] "r"(swaps ? p->multiplier_a : p->multiplier_b),
+          [by_b] "r"(shift ? -shift : 1), [zero_a] "r"(zero_a * (1 << EXAI_HEADROOM)), [multiplier] "r"(p->multiplier),
+          [zero] "r"((int32_t)p->zero), [half] "i"(EXAI_HEADROOM - 1)
+        : "cc", "memory");
+}
+
+static int is_side_by_side(const exai_pair *p) {
+    return p->stride_a[3] == 1 && p->stride_b[3] == 1 && p->sign_b > 0 && p->low == -128 && p->high == 127 &&
+           p->shift < 0 && (!p->shift_a || !p->shift_b);
+}
+#endif
+
 static void sums(const exai_pair *p, const int8_t *u, const int8_t *v, int8_t *y) {
 #if EXAI_MVE
     if (p->stride_a[3] == 1 && p->stride_b[3] == 1) {
         exai_mve_add(p, u, v, p->count[3], y);
+        return;
+    }
+#elif EXAI_DSP
+    if (is_side_by_side(p)) {
+        side_by_side(p, u, v, y);
         return;
     }
 #endif
