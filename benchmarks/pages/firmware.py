@@ -8,7 +8,8 @@ PAGE = Page(
     measures={
         "firmware": (
             "python -m benchmarks firmware kws_int8.tflite ic_int8.tflite ic_int8.tflite:16x16 ad_int8.tflite:error "
-            "mobilenet.tflite mobilenet.tflite:24x24 mobilenet.tflite:12x12 mobilenet.tflite:6x6 --json",
+            "mobilenet.tflite mobilenet.tflite:24x24 mobilenet.tflite:12x12 mobilenet.tflite:6x6 "
+            "wake_word_streaming.tflite --json",
         )
     },
     tables={"takes": lambda lines: shown(lines["firmware"])},

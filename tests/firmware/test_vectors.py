@@ -17,7 +17,7 @@ from operator_networks import PARTS
 from operator_networks import network as of_one
 
 from converters.c99 import Explaining
-from edgexai.graph import Graph, OpKind
+from edgexai.graph import DType, Graph, OpKind
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
@@ -62,14 +62,14 @@ def program(folder: Path, nets: list[tuple[str, str, np.ndarray, np.ndarray]]) -
     return "\n".join([*head, *body, "return wrong;", "}"])
 
 
-def on_m55(folder: Path, nets: list[tuple[str, str, np.ndarray, np.ndarray]]) -> None:
+def on_board(folder: Path, nets: list[tuple[str, str, np.ndarray, np.ndarray]], machine: str = "mps3-an547") -> None:
     (folder / "main.c").write_text(program(folder, nets))
     models = [folder / name / f"{name}.c" for name, *_ in nets]
     headers = [f"-I{model.parent}" for model in models]
     kernels = sorted((models[0].parent / "src").glob("exai_*.c"))
     for options in (("-O2",), ("-O1",)):
         run(
-            "mps3-an547",
+            machine,
             folder,
             [folder / "main.c", *models, *kernels],
             [SEVERAL, *options, *headers, f"-I{kernels[0].parent}"],
@@ -84,7 +84,7 @@ def test_predictions_of_random_layers(tmp_path: Path) -> None:
         native = Native(graph, tmp_path / name, "gcc", name=name)
         xs = random.integers(-128, 128, (2, *shapes[0])).astype(np.int8)
         nets.append((name, PREDICT, xs, np.stack([native(x, shapes[1]) for x in xs])))
-    on_m55(tmp_path, nets)
+    on_board(tmp_path, nets)
 
 
 def explained() -> Iterator[tuple[str, Graph, str]]:
@@ -102,7 +102,7 @@ def test_maps_of_random_networks(tmp_path: Path) -> None:
         xs = np.random.default_rng(5).integers(-128, 128, (2, *both.explainer.input.shape)).astype(np.int8)
         maps = np.stack([both(x).relevance.astype(np.float32).ravel() for x in xs])
         nets.append((name, EXPLAIN, xs, maps))
-    on_m55(tmp_path, nets)
+    on_board(tmp_path, nets)
 
 
 def test_two_products_of_the_lowest_values_do_not_fit_16_bits(tmp_path: Path) -> None:
@@ -120,4 +120,20 @@ def test_two_products_of_the_lowest_values_do_not_fit_16_bits(tmp_path: Path) ->
     native = Native(graph, tmp_path / "lowest", "gcc", name="lowest")
     xs = np.stack([np.full((1, 4, 5, 20), -128, np.int8), np.full((1, 4, 5, 20), 127, np.int8)])
     answers = np.stack([native(x, graph.tensors[graph.outputs[0]].shape) for x in xs])
-    on_m55(tmp_path, [("lowest", PREDICT, xs, answers)])
+    on_board(tmp_path, [("lowest", PREDICT, xs, answers)])
+
+
+@pytest.mark.parametrize("machine", ["mps2-an386", "mps3-an547"])
+def test_sums_of_maps_of_any_scales(machine: str, tmp_path: Path) -> None:
+    nets = []
+    for at, (of_x, of_other) in enumerate([(0.02, 0.13), (0.13, 0.02), (0.1, 0.1), (0.0001, 0.3)]):
+        random, name = np.random.default_rng(at), f"sum{at}"
+        net, shape = Net(random), (1, 8, 8, 32)
+        x = net.map(shape, of_x)
+        values = random.integers(-128, 128, shape).astype(np.int8)
+        other = net.constant(values, DType.INT8, np.array([of_other]), zero=int(random.integers(-128, 128)))
+        graph = net.finish(x, layers.pair(net, OpKind.ADD, x, other, 0))
+        native = Native(graph, tmp_path / name, "gcc", name=name)
+        xs = random.integers(-128, 128, (3, *shape)).astype(np.int8)
+        nets.append((name, PREDICT, xs, np.stack([native(x, shape) for x in xs])))
+    on_board(tmp_path, nets, machine)
