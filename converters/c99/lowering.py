@@ -136,7 +136,8 @@ class Lowering:
 
 def quantized(real: float, scale: float) -> int:
     """A real number in steps of a scale."""
-    return fixed.round_away(float(np.float32(real) / np.float32(scale)))
+    with np.errstate(over="ignore"):  # infinity is told as what it is: a scale that contradicts its map
+        return fixed.round_away(float(np.float32(real) / np.float32(scale)))
 
 
 def copy_step(source: str, target: str, low: Lowering, t: int) -> Step:

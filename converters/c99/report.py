@@ -10,6 +10,7 @@ from converters.c99.firmware import Firmware
 from converters.c99.rates import CODE
 from converters.c99.reached import reached
 from converters.c99.schedule import Schedule, Step
+from converters.c99.text import plain
 from converters.c99.work import arena_use, instructions, macs
 from edgexai.board import Board
 from edgexai.errors import BoardError
@@ -145,7 +146,7 @@ def _part(plan: Schedule, board: Board, cycles: tuple[float, float]) -> Part:
 
 def _line(step: Step, plan: Schedule, board: Board, cycles: tuple[float, float], use: int) -> Line:
     count = instructions(step, plan)
-    label = step.label or step.function
+    label = plain(step.label or step.function)
     return Line(label, step.function, macs(step), use, count, *_priced(count, board, cycles))
 
 
@@ -199,7 +200,7 @@ def _table(part: Part) -> Sequence[str]:
     rows = ["| | step | MACs | arena, B | instructions | ms | µJ |", "|---:|---|---:|---:|---:|---:|---:|"]
     for i, line in enumerate(part.lines):
         label = line.step if len(line.step) < 60 else line.step[:57] + "…"
-        cells = [str(i), label.replace("|", "/"), f"{line.macs:,}", f"{line.arena:,}", *_cells(line)]
+        cells = [str(i), label, f"{line.macs:,}", f"{line.arena:,}", *_cells(line)]
         rows.append(f"| {' | '.join(cells)} |")
     rows.append(f"| | all | {sum(line.macs for line in part.lines):,} | | {' | '.join(_cells(part))} |")
     return rows

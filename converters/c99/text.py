@@ -1,5 +1,6 @@
 """Schedule -> C text: constants, one struct of parameters a step, and the calls in order."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,11 +96,13 @@ def calls(schedule: Schedule, placement: Placement, tables: Tables, indent: str 
                 arguments.append(argument.text)
             else:
                 arguments.append(_address(argument, schedule, placement, step))
-        comment = step.label.replace("*/", "* /").replace("\\", "/")
-        lines.append(
-            f"{indent}{step.function}({', '.join(arguments)}); /* {comment.encode('ascii', 'replace').decode()} */"
-        )
+        lines.append(f"{indent}{step.function}({', '.join(arguments)}); /* {plain(step.label)} */")
     return lines
+
+
+def plain(label: str) -> str:
+    """What a file says of an operator, without what could end a comment of C, a line or a cell of a table."""
+    return re.sub(r"[^ -~]|[*?\\\\|<`]", "_", label)
 
 
 def _address(name: str, schedule: Schedule, placement: Placement, step: Step) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import networks_int8 as layers
@@ -12,7 +13,9 @@ from cortex import CORTEX, run
 from native import STRICT, needs
 from networks_int8 import Net
 
-from converters.c99 import write
+from converters.c99 import Explaining, write
+from converters.c99.report import report, text
+from edgexai.board import load_board
 from edgexai.cli import main
 from edgexai.errors import ConfigError
 from edgexai.graph import Graph, OpKind, save
@@ -162,3 +165,30 @@ def test_an_option_of_explaining_asks_for_it(option: list[str], tmp_path: Path) 
     save(network(), tmp_path / "m.tflite")
     assert main(["firmware", str(tmp_path / "m.tflite"), "-o", str(tmp_path / "c"), *option]) == 0
     assert "model_explain(" in (tmp_path / "c" / "model.h").read_text()
+
+
+@pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "*\\ int injected; /*",
+        "*/ int injected; /*",
+        "*??/\n/ int injected; /*",
+        "*éé/\n/ int injected; /*",
+        "a|b\r\n| c",
+        "é\udce4",
+    ],
+)
+def test_a_name_of_a_file_is_no_code(name: str, tmp_path: Path) -> None:
+    """Names of maps stand in comments of C and in cells of a table, and a file from anywhere may name them anything."""
+    graph = network()
+    named = tuple(t if t.is_constant else replace(t, name=name) for t in graph.tensors)
+    made = write(replace(graph, tensors=named), tmp_path / "c", explains=Explaining())
+    options = [*STRICT, f"-I{tmp_path / 'c' / 'src'}", "-E", "-P", str(tmp_path / "c" / "model.c")]
+    done = subprocess.run(["gcc", *options], check=True, capture_output=True, text=True)
+    assert not done.stderr
+    assert "injected" not in done.stdout
+    table = text(report(made, load_board("nucleo_l4r5zi"))).encode().decode()  # what cannot be encoded is no text
+    rows = [line for line in table.splitlines() if "(operator" in line]
+    assert rows
+    assert all(row.startswith("| ") and row.count("|") == 8 for row in rows)
