@@ -10,7 +10,7 @@ from explaining import Both
 from native import STRICT, needs
 from networks_int8 import Net
 from operator_networks import PARTS as PLAIN
-from operator_networks import flat, mean, network
+from operator_networks import flat, mean, network, reshaped
 from product_networks import PARTS as PRODUCTS
 from rewritten_networks import PARTS as REWRITTEN
 from shared import SHARED, needs_shared
@@ -55,6 +55,21 @@ def test_the_flat_rule_of_a_dense_layer_reaches_every_pixel(channels: int, tmp_p
     graph = net.finish(x, layers.dense(net, layers.dense(net, flat(net, x), 9, 1), 5, 0))
     both = Both(graph, Explaining("epsilon_plus_flat"), tmp_path)
     pair = both(np.random.default_rng(0).integers(-128, 128, (1, 6, 5, channels)).astype(np.int8))
+    assert np.abs(pair.theirs.relevance).max() > 0
+    assert np.allclose(pair.relevance, pair.theirs.relevance, rtol=0.01)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 2, 12), (1, 6, 12, 1), (1, 1, 1, 72), (1, 2, 12, 3), (1, 24, 1, 3)])
+def test_the_flat_rule_of_a_layer_whose_positions_are_no_pixels_of_the_map(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    """A RESHAPE may join several pixels of the map to one position of the first layer, or cut them."""
+    net = Net(np.random.default_rng(1))
+    x = net.map((1, 6, 4, 3))
+    y = layers.convolution(net, reshaped(net, x, shape), 7, (1, 1), (1, 1), 1, 0, 1)
+    graph = net.finish(x, layers.dense(net, flat(net, y), 5, 0))
+    both = Both(graph, Explaining("epsilon_plus_flat"), tmp_path)
+    pair = both(np.random.default_rng(0).integers(-128, 128, (1, 6, 4, 3)).astype(np.int8))
     assert np.abs(pair.theirs.relevance).max() > 0
     assert np.allclose(pair.relevance, pair.theirs.relevance, rtol=0.01)
 

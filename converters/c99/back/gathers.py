@@ -150,9 +150,14 @@ def group(pixels: int, wide: int, own: range, keep: Struct, inside: bool) -> dic
     return _fields(Gather([Axis(pixels, wide), Axis(len(own), 1)], own.start), (pixels, wide), keep, 0)
 
 
-def spread(pixels: int, channels: int, keep: Struct) -> dict[str, Any]:
-    """The fields of `exai_gather` that share out a number a pixel alike among its channels."""
-    return _fields(Gather([Axis(pixels, 1), Axis(channels, 0)], ratio=1 / channels), (pixels, 1), keep, 0)
+def spread(reading: Reading, op: Op, sizes: tuple[int, int, int], each: int, keep: Struct) -> dict[str, Any]:
+    """The fields of `exai_gather` that share out a number a pixel alike among its channels, ``each`` at a time.
+
+    ``sizes`` are rows, columns and channels.
+    """
+    rows, columns, channels = sizes
+    axes = [Axis(rows, columns), Axis(columns, 1), Axis(channels // each, 0), Axis(each, 0)]
+    return fields(reading, op, Gather(axes, ratio=1 / channels), (rows * columns, 1), keep)
 
 
 def fields(reading: Reading, op: Op, found: Gather, above: tuple[int, int], keep: Struct) -> dict[str, Any]:
@@ -161,8 +166,10 @@ def fields(reading: Reading, op: Op, found: Gather, above: tuple[int, int], keep
     outer, copies = [a for a in found.axes[:-1] if a.count != 1], [c for c in found.copies if c[0] > 1]
     if len(outer) > 3 or len(copies) > 3:
         raise reading.refusal(op, "more than four axes")
-    if any(not -(1 << 15) < v < 1 << 15 for a in found.axes for v in (a.count, a.first, a.step, a.whole)):
-        raise reading.refusal(op, "an axis beyond 32,767")
+    if any(not -(1 << 15) < v < 1 << 15 for a in found.axes for v in (a.first, a.step)):
+        raise reading.refusal(op, "a step beyond 32,767")
+    if any(n >= 1 << 16 for n in (*(a.count for a in found.axes), *(n for n, _, _ in copies))):
+        raise reading.refusal(op, "an axis beyond 65,535")
     return _fields(found, above, keep, zero)
 
 

@@ -221,16 +221,10 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
     return rest + _even(max(first, second) + 3)
 
 
-def flat(reading: Reading, op: Op, forward: Step, keep: Struct, pixels: int = 1) -> tuple[dict[str, Any], int]:
-    """The fields of `exai_way` for the flat rule, and the bytes of its working space.
-
-    A dense layer of a map of ``pixels`` that a RESHAPE made one row is one window over all of them.
-    """
+def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:
+    """The fields of `exai_way` for the flat rule, and the bytes of its working space."""
     fields, _ = layer(reading, op, forward, keep)
     p = fields["layer"].fields
-    if p["in_rows"] * p["in_columns"] == 1 < pixels:
-        p = p | {"in_rows": pixels, "kernel_rows": pixels, "in_channels": p["in_channels"] // pixels}
-        fields["layer"] = Struct("exai_layer", p)
     bits = int(ROOM - PRECISION - log2(p["out_channels"]))
     span = (p["kernel_rows"] - 1) * p["dilation_rows"] + 1
     return fields | {"divides": 0, "bits": max(0, bits), "weights": Literal("EXAI_ALL")}, 6 * span * p["in_columns"]

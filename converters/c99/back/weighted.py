@@ -1,5 +1,7 @@
 """The way back through what has weights: layers, whole, flat or in groups, and LSTMs."""
 
+from math import gcd, prod
+
 from converters.c99.back import gathers, recurrent_ways, ways
 from converters.c99.back.flows import FORMS
 from converters.c99.back.reading import CHOICES
@@ -19,14 +21,7 @@ def layer(back: Back, op: Op) -> None:
     (x,) = reading.sources(op)
     (forward,) = back.forward(op)
     if isinstance(reading.rules.get(op), Flat):
-        if back.wants(x) != "map":
-            flat_inside(back, op, x, forward)
-            return
-        keep, _ = back.keep(x, "relevance")
-        each = 1 if len(back.shape) > 2 else reading.layout(x)[1]  # a map's channels are summed in the end
-        one = Struct("exai_keep", dict(keep.fields) | {"channels": each, "run": 1})
-        fields, size = ways.flat(reading, op, forward, one, reading.layout(x)[0])
-        back.call(op, ("exai_back_flat", "exai_way", fields), [], (above, None, "relevance"), size)
+        flat(back, op, x, forward)
         return
     keep, gate = back.keep(x, "factor")
     fields, reads = ways.layer(reading, op, forward, keep)
@@ -39,24 +34,29 @@ def layer(back: Back, op: Op) -> None:
     back.call(op, (function, "exai_way", fields), value, (above, gate, below), size)
 
 
-def flat_inside(back: Back, op: Op, x: int, forward: Step) -> None:
-    """The flat rule in front of which something else stands: a number a position, then alike to its channels."""
-    p = forward.parameters
-    fields, size = ways.flat(back.reading, op, forward, ways.plain_keep(1, 1, FORMS["relevance"]))
-    inside = fields["layer"].fields
-    pixels, channels = inside["in_rows"] * inside["in_columns"], p["in_channels"]
-    keep = ways.plain_keep(pixels, 1, FORMS["relevance"])
-    each = back.buffer(f"cf{x}", 4 * pixels)
-    back.call(
-        op,
-        ("exai_back_flat", "exai_way", fields | {"keep": keep}),
-        [],
-        (back.flow(op.outputs[0]), None, each),
-        size,
-    )
-    keep, gate = back.keep(x, "relevance")
-    spread = gathers.spread(pixels, channels, keep)
-    back.call(op, ("exai_back_gather", "exai_gather", spread), [ways.NULL], (each, gate, back.flow(x)), 12 * channels)
+def flat(back: Back, op: Op, x: int, forward: Step) -> None:
+    """The flat rule: to the map itself, or a number a position, then alike to its channels.
+
+    The map's own positions may be others than the layer's: a RESHAPE makes one row of a map, or regroups its channels.
+    """
+    reading, y, p = back.reading, op.outputs[0], forward.parameters
+    fields, size = ways.flat(reading, op, forward, ways.plain_keep(1, 1, FORMS["relevance"]))
+    sizes = *(fields["layer"].fields[f"in_{axis}"] for axis in ("rows", "columns")), p["in_channels"]
+    pixels, channels = prod(sizes[:2]), sizes[2]
+    direct = back.wants(x) == "map" and reading.layout(x) == (pixels, channels)
+    if direct:
+        keep, _ = back.keep(x, "relevance")
+        each = 1 if len(back.shape) > 2 else channels  # a map's channels are summed in the end
+        keep, below = Struct("exai_keep", dict(keep.fields) | {"channels": each, "run": 1}), "relevance"
+    else:
+        keep, below = ways.plain_keep(pixels, 1, FORMS["relevance"]), back.buffer(f"cf{x}", 4 * pixels)
+    back.call(op, ("exai_back_flat", "exai_way", fields | {"keep": keep}), [], (back.flow(y), None, below), size)
+    if not direct:
+        keep, gate = back.keep(x, "relevance")
+        each = gcd(channels, reading.layout(x)[1])
+        spread = gathers.spread(reading, op, sizes, each, keep)
+        flows = (below, gate, back.flow(x))
+        back.call(op, ("exai_back_gather", "exai_gather", spread), [ways.NULL], flows, 12 * each)
 
 
 def lstm(back: Back, op: Op) -> None:
