@@ -141,6 +141,18 @@ def functions() -> Graph:
     return net.finish(x, net.dense(y, 6))
 
 
+def sums() -> Graph:
+    """A map and its mean, cut off on both sides."""
+    net = _Net(np.random.default_rng(6))
+    x = net.map((1, 12, 12, 8))
+    y = net.convolution(x, 16, 3, 2)
+    options = schema.ReducerOptionsT(keepDims=True)
+    few = net.op(OpKind.MEAN, [y, net.ints([1, 2])], net.map((1, 1, 1, 16), scale=0.3), options)
+    added = schema.AddOptionsT(fusedActivationFunction=3)
+    y = net.op(OpKind.ADD, [y, few], net.map((1, 6, 6, 16), scale=6 / 255, zero=-128), added)
+    return net.finish(x, net.dense(net.flat(y), 6))
+
+
 def extremes() -> Graph:
     """What has no way back, in front of an ARG_MIN."""
     net = _Net(np.random.default_rng(4))
@@ -168,6 +180,7 @@ NETWORKS = {
     "attention": attention,
     "segmentation": segmentation,
     "functions": functions,
+    "sums": sums,
     "largest": largest,
     "extremes": extremes,
 }

@@ -40,6 +40,7 @@ RATES: dict[str, dict[str, float]] = {
         "weight": 1.823,
         "window": 5.644,
     },
+    "exai_back_pair": {"call": 200.0, "value": 138.0},
     "exai_back_pointwise, factors": {
         "call": 2000.0,
         "input": 9.54,
@@ -180,6 +181,7 @@ CODE = {
     "exai_back_lstm.c": 684,
     "exai_back_maps.c": 2428,
     "exai_back_narrow.c": 1804,
+    "exai_back_pair.c": 896,
     "exai_back_resize.c": 968,
     "exai_back_svdf.c": 700,
     "exai_back_windows.c": 2112,

@@ -246,7 +246,7 @@ class Backward:
     def over_output(self, op: Op, flow: Flow, stabilizer: float, scale: Scale = ONE) -> int:
         """scale · R / (z + sign(z)·ε) at an operator's first output, z being that output before a fused RELU."""
         build, t = self.build, op.outputs[0]
-        if not (flow.is_factor and self.is_coarse(t, stabilizer)):
+        if not (flow.is_factor and self.is_coarse(t, stabilizer) and fused_activation(op) in (0, 1)):
             sign, coarse = 1 if self.nonnegative(t) else 0, self.is_coarse(t, stabilizer)
             z = self._away_from_zero(t, sign) if coarse else self.stabilized(self.value(t), stabilizer, sign)
             return self.scaled(build.div(self.relevance(t, flow), z), scale)

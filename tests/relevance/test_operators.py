@@ -271,6 +271,21 @@ def test_an_l2_pool_shares_by_squares(padding: int, stride: tuple[int, int], out
     assert np.abs(relevance - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("activation", [1, 3])
+def test_a_pool_that_is_cut_off_compares_what_it_was_before(activation: int) -> None:
+    """A window of values below zero had no largest one: shares of nothing are no numbers."""
+    options = schema.Pool2DOptionsT(padding=1, strideH=2, strideW=2, filterHeight=2, filterWidth=2)
+    options.fusedActivationFunction = activation
+    graph = single(SHAPE, op(OpKind.MAX_POOL_2D, (1, 3, 2, 8), options))
+    x = np.random.default_rng(8).normal(0, 5, SHAPE).astype(np.float32)
+    x[0, :2, :2] = -1
+    y, relevance, *_ = run(attach(graph, "epsilon", target="input", channels="keep"), x, np.ones((1, 48), np.float32))
+    windows = x.reshape(3, 2, 2, 2, 8)
+    wins = windows == windows.max((1, 3), keepdims=True)
+    expected = (wins / wins.sum((1, 3), keepdims=True) * y.reshape(3, 1, 2, 1, 8)).reshape(SHAPE)
+    assert np.allclose(relevance, expected, atol=1e-6)
+
+
 def test_attention_shares_by_attnlrp() -> None:
     """softmax(q kᵀ) v with q = x A, k = x B, v = x C, against the formulas written out."""
     random = np.random.default_rng(5)

@@ -117,6 +117,56 @@ def difference(net: Net, y: int) -> int:
     return layers.pair(net, OpKind.SUB, y, branch(net, y), 0)
 
 
+RANGES = {1: (0.12, -128), 2: (1 / 127, 0), 3: (6 / 255, -128)}
+"""Scale and zero point of what a fused activation leaves."""
+
+
+def cut_off(part: Part, fused: int) -> Part:
+    """An operator whose output has a fused activation and the range that a converter gives it."""
+
+    def cut(net: Net, y: int) -> int:
+        y = part(net, y)
+        net.ops[-1].options.fusedActivationFunction = fused
+        quantization = net.tensors[y].quantization
+        assert quantization is not None
+        quantization.scale[0], quantization.zero_point[0] = RANGES[fused]
+        return y
+
+    return cut
+
+
+def whole(kind: OpKind, other: Callable[[Net, int], int], first: bool = False) -> Part:
+    """A map and another one that is repeated along its axes."""
+
+    def part(net: Net, y: int) -> int:
+        a, b = branch(net, y), other(net, y)
+        shape = net.tensors[a].shape
+        options = {OpKind.ADD: schema.AddOptionsT, OpKind.SUB: schema.SubOptionsT}[kind]()
+        return net.op(kind, [b, a] if first else [a, b], [net.map(shape, 0.25, 3)], options, 2)
+
+    return part
+
+
+def of_rows(net: Net, y: int) -> int:
+    return branch(net, mean(net, y, [2]))
+
+
+def of_channels(net: Net, y: int) -> int:
+    return branch(net, mean(net, y, [1, 2]))
+
+
+def steady(net: Net, y: int) -> int:
+    """A constant a column."""
+    shape = (1, 1, *net.tensors[y].shape[2:])
+    values = net.random.integers(-90, 90, shape).astype(np.int8)
+    return net.constant(values, DType.INT8, np.array([0.06], np.float32), zero=3)
+
+
+def pooled(kind: OpKind, fused: int, padding: int = 0) -> Part:
+    """A pool has one scale, so that what it cuts off is there."""
+    return lambda net, y: layers.pool(net, branch(net, y), kind, (3, 2), 2 - padding, padding, fused)
+
+
 def sum_that_is_cut(net: Net, y: int) -> int:
     return layers.pair(net, OpKind.ADD, branch(net, y), branch(net, y), 1)
 
@@ -275,6 +325,18 @@ PARTS: dict[str, Part] = {
     "SUB": difference,
     "SUB of a mean": less_its_mean,
     "ADD, RELU": sum_that_is_cut,
+    "ADD, RELU6": cut_off(lambda net, y: layers.pair(net, OpKind.ADD, branch(net, y), branch(net, y), 0), 3),
+    "SUB, RELU_N1_TO_1": cut_off(difference, 2),
+    "SUB of channels, RELU6": cut_off(whole(OpKind.SUB, of_channels), 3),
+    "ADD of a constant, RELU6": cut_off(whole(OpKind.ADD, steady), 3),
+    "ADD of channels": whole(OpKind.ADD, of_channels),
+    "ADD of rows, first": whole(OpKind.ADD, of_rows, first=True),
+    "ADD of rows, RELU6": cut_off(whole(OpKind.ADD, of_rows), 3),
+    "MUL by a gate, RELU6": cut_off(gated, 3),
+    "MAX_POOL_2D, RELU": pooled(OpKind.MAX_POOL_2D, 1),
+    "MAX_POOL_2D, RELU6": pooled(OpKind.MAX_POOL_2D, 3, 1),
+    "AVERAGE_POOL_2D, RELU": pooled(OpKind.AVERAGE_POOL_2D, 1),
+    "AVERAGE_POOL_2D, RELU6": pooled(OpKind.AVERAGE_POOL_2D, 3, 1),
     "ADD of a constant": offset,
     "MUL by a constant": scaled,
     "MUL by a gate": gated,

@@ -82,7 +82,9 @@ class Flows:
             return "relevance" if isinstance(reading.rules.get(op), Flat) else "factor"
         if form == "any" or (op.kind in MOVES | {OpKind.MUL} and op not in reading.folded):
             return self.wants(op.outputs[0])
-        return "relevance" if form == "relevance" and op.kind != OpKind.SOFTMAX else "factor"
+        return (
+            "relevance" if form == "relevance" and op.kind != OpKind.SOFTMAX and not reading.divides(op) else "factor"
+        )
 
     def _valued(self, op: Op) -> list[int]:
         """The maps whose values an operator's way back reads."""
@@ -93,7 +95,7 @@ class Flows:
             mine = sources if signed else []
         elif (op.kind in SUMS and reading.by_sign(op)) or op.kind in LARGEST | EXTREMES:
             mine = sources
-        elif (op.kind == OpKind.MUL and self.gives(op) == "factor") or op.kind in PRODUCTS:
+        elif (op.kind == OpKind.MUL and self.gives(op) == "factor") or op.kind in PRODUCTS or reading.divides(op):
             mine = [reading.root(t) for t in op.inputs if not reading.low.tensor(t).is_constant]
         elif op.kind == OpKind.SOFTMAX:
             mine = list(op.outputs)

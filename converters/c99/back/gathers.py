@@ -78,8 +78,8 @@ def gather(reading: Reading, op: Op, y: int, position: int, given: str) -> Gathe
     axes = [Axis(n, s, other=by) for n, _, s, by in rows]
     copies = [(m, s, by) for n, m, s, by in rows if n == 1 and m > 1]
     ratio = low.scale(t)[0] / low.scale(y)[0]
-    if kind == OpKind.MUL and given == "relevance":
-        return Gather(axes, 0, copies, 1 / len(reading.takes(op)))
+    if given == "relevance":
+        return Gather(axes, 0, copies, 1 / len(reading.takes(op)) if kind == OpKind.MUL else 1.0)
     if kind == OpKind.MUL:
         return Gather(axes, 0, copies, ratio * low.scale(other)[0], other)
     turned = -ratio if kind == OpKind.SUB and position == 1 else ratio

@@ -3,6 +3,7 @@
 from math import prod
 
 from converters.c99.back import gathers, ways
+from converters.c99.back.flows import FORMS
 from converters.c99.back.reading import LARGEST, SUMS
 from converters.c99.back.steps import Back
 from converters.c99.schedule import Constant, Literal, Struct
@@ -13,7 +14,7 @@ def pool(back: Back, op: Op) -> None:
     """A pool, or a mean or largest value of all positions."""
     reading = back.reading
     (x,) = reading.sources(op)
-    keep, gate = back.keep(x, "factor")
+    keep, gate = back.keep(x, back.gives(op))
     fields = ways.pool(reading, op, back.forward(op)[0], keep)
     value = [back.values(x)] if op.kind in LARGEST else []
     function = ways.pool_function(fields, bool(value))
@@ -61,15 +62,48 @@ def extremes(back: Back, op: Op) -> None:
 
 def parts(back: Back, op: Op) -> None:
     """A sum, a product of values or matrices, a mean or a move: each input of each output."""
+    reading, y = back.reading, op.outputs[0]
+    if reading.divides(op):
+        keep = ways.plain_keep(*reading.layout(y), FORMS["factor"])
+        pair(back, op, keep, (back.flow(y), None, back.flow(y)))
     for y in op.outputs:
         for position in reversed(back.reading.positions(op) if y in back.flows else []):
             part(back, op, y, position)
+
+
+def pair(back: Back, op: Op, keep: Struct, flows: tuple[str, str | None, str], shares: int = 0) -> None:
+    """A sum's way back from its summands."""
+    low, reading = back.reading.low, back.reading
+    values: list[str | Literal | Constant] = [
+        Constant(low.constant(t)) if low.tensor(t).is_constant else back.values(reading.root(t)) for t in op.inputs
+    ]
+    (forward,), layout = back.forward(op), reading.layout(op.outputs[0])
+    fields = ways.pair(layout, forward, keep, shares)
+    back.call(op, ("exai_back_pair", "exai_pair_way", fields), values, flows, 4 * layout[1])
+
+
+def shared(back: Back, op: Op, position: int) -> None:
+    """What one of two maps of different shapes gets of a sum that is shared out by sign."""
+    reading, y, t = back.reading, op.outputs[0], op.inputs[position]
+    x, layout = reading.root(t), reading.layout(y)
+    keep, gate = back.keep(x, "relevance")
+    if reading.low.tensor(t).shape == reading.low.tensor(y).shape:
+        pair(back, op, keep, (back.flow(y), gate, back.below(x)), position + 1)
+        return
+    each = back.buffer(f"cp{y}", 2 * layout[0] * (layout[1] + 1))
+    pair(back, op, ways.plain_keep(*layout, FORMS["relevance"]), (back.flow(y), None, each), position + 1)
+    found = gathers.gather(reading, op, y, position, "relevance")
+    fields, size = gathers.fields(reading, op, found, layout, keep), 12 * reading.layout(t)[1]
+    back.call(op, ("exai_back_gather", "exai_gather", fields), [ways.NULL], (each, gate, back.below(x)), size)
 
 
 def part(back: Back, op: Op, y: int, position: int) -> None:
     """What one input of a sum, a product, a mean or a move gets of one output."""
     reading, given, t = back.reading, back.gives(op), op.inputs[position]
     x, above = reading.root(t), back.flow(y)
+    if reading.by_sign(op) and len({reading.low.tensor(t).shape for t in (*op.inputs, y)}) > 1:
+        shared(back, op, position)
+        return
     keep, gate = back.keep(x, given)
     if op.kind in SUMS and (reading.by_sign(op) or reading.low.tensor(t).shape == reading.low.tensor(y).shape):
         fields, pair = ways.summand(reading, op, position, keep), (t, op.inputs[1 - position])

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 
+import numpy as np
+
 from converters.c99.lowering import Lowering
 from converters.c99.real_tables import FUNCTIONS
 from edgexai.errors import UnsupportedOperator
@@ -35,8 +37,7 @@ SAME = {
 }
 """What relevance passes unchanged."""
 RELU = 1
-BOUNDS = {2: "RELU_N1_TO_1", 3: "RELU6"}
-"""Fused activations that cut off on both sides."""
+RELU6 = 3
 STABLE = 0.01
 """Of a step: the largest stabilizer that integers do without. Nothing is divided by less than half a step."""
 CHOICES = "use composite edge, epsilon, epsilon_plus or epsilon_plus_flat"
@@ -154,7 +155,9 @@ class Reading:
         op = self.producer(t)
         if op is not None and op.kind in MOVES:
             return all(self.cut(self.root(op.inputs[k])) for k in self.positions(op))
-        return op is not None and fused_activation(op) == RELU and op.kind not in SAME
+        if op is None or op.kind in SAME:
+            return False
+        return fused_activation(op) == RELU or (fused_activation(op) == RELU6 and op.kind == OpKind.AVERAGE_POOL_2D)
 
     def refusal(
         self, op: Op, why: str, hint: str = "stop above it with a grid, or only predict"
@@ -166,6 +169,12 @@ class Reading:
     def by_sign(self, op: Op) -> bool:
         """Whether a sum is shared out among the summands of its sign."""
         return isinstance(self.rules.get(op), NormPlus) and all(self.asks.is_dynamic(t) for t in op.inputs)
+
+    def divides(self, op: Op) -> bool:
+        """Whether relevance is divided by a sum as it was before it was cut off on both sides."""
+        if op.kind not in SUMS or fused_activation(op) in (0, RELU) or self.passed(op) is not None:
+            return False
+        return not self.by_sign(op) and (op not in self.folded or isinstance(self._layer_rule(op), Epsilon))
 
     def form(self, op: Op) -> str:
         """What an operator's way back starts from: ``factor``, ``relevance``, or ``any`` that it hands on as it is."""
@@ -185,26 +194,41 @@ class Reading:
             return "relevance"
         if not isinstance(rule, Norm):
             raise self.refusal(op, f"the rule {type(rule).__name__} has no integer form", CHOICES)
+        if self.divides(op):
+            return "relevance"
         if op in self.folded:
             return self._folded(op)
         if op.kind in SAME | {OpKind.SOFTMAX} or (op.kind == OpKind.MUL and len(self.takes(op)) > 1):
             return "relevance"
         if op.kind in MOVES | EXTREMES | {OpKind.MUL, OpKind.QUANTIZE}:
             return "any" if plain else "relevance"
-        if not plain:
-            raise self.refusal(op, f"it cuts its own output off ({BOUNDS.get(activation, activation)})")
-        return "factor"
+        return "relevance" if op.kind == OpKind.MAX_POOL_2D and not plain else "factor"
 
     def _folded(self, op: Op) -> str:
         """A bias or scale that is part of a layer: factors pass as through any sum, relevance stays what it is."""
+        rule = self._layer_rule(op)
+        if isinstance(rule, ZPlus) and self._turns(op):
+            raise self.refusal(op, "it turns the sign of a layer's sums around, which z+ goes by", CHOICES)
+        if isinstance(rule, ZPlus) and rule.bias:
+            raise self.refusal(op, "it is the bias of the layer in front of it, which z+ shares out", CHOICES)
+        return "factor" if isinstance(rule, Epsilon) and fused_activation(op) in (0, RELU) else "relevance"
+
+    def _turns(self, op: Op) -> bool:
+        """Whether some values change their sign."""
+        constant = next(t for t in op.inputs if not self.asks.is_dynamic(t))
+        return (
+            op.inputs[0] == constant
+            if op.kind == OpKind.SUB
+            else bool(np.any(self.low.real(constant) < 0) and op.kind == OpKind.MUL)
+        )
+
+    def _layer_rule(self, op: Op) -> Rule | None:
+        """The rule of the layer that an operator is part of."""
         at: Op | None = op
         while at is not None and at.kind not in LAYERS:
             dynamic = [t for t in at.inputs if self.asks.is_dynamic(t)]
             at = self.producer(dynamic[0]) if dynamic else None
-        rule = None if at is None else self.rules.get(at)
-        if isinstance(rule, ZPlus) and rule.bias:
-            raise self.refusal(op, "it is the bias of the layer in front of it, which z+ shares out", CHOICES)
-        return "factor" if isinstance(rule, Epsilon) and fused_activation(op) in (0, RELU) else "relevance"
+        return None if at is None else self.rules.get(at)
 
     def is_int8(self, t: int) -> bool:
         return self.low.tensor(t).dtype == DType.INT8

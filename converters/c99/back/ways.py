@@ -26,6 +26,8 @@ MANY = 8
 """From so many output pixels on, widening the weights that they share takes less than it saves."""
 WIDE = 16384
 """Bytes of widened weights of windows; a pointwise layer may take twice as many."""
+FRACTION = 8
+"""Bits of a step that a sum keeps where relevance is divided by it."""
 NULL = Literal("NULL")
 
 
@@ -267,8 +269,6 @@ def of_all_positions(reading: Reading, op: Op) -> bool:
 def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, Any]:
     """The fields of `exai_summand` for an input of an ADD or SUB of maps of one shape."""
     low, by_sign = reading.low, reading.by_sign(op)
-    if by_sign and len({low.tensor(t).shape for t in (*op.inputs, op.outputs[0])}) > 1:
-        raise reading.refusal(op, "broadcasting of a sum that is shared out by sign")
     (scale, zero), (other_scale, other_zero) = (low.scale(op.inputs[k]) for k in (position, 1 - position))
     most = max(scale, other_scale)
     a, b, shift = round(scale / most * 2**15), round(other_scale / most * 2**15), 1
@@ -279,6 +279,13 @@ def summand(reading: Reading, op: Op, position: int, keep: Struct) -> dict[str, 
     channels = reading.layout(op.outputs[0])[1]
     fields = {"keep": keep, "channels": channels, "own": a, "other": b, "own_zero": zero, "other_zero": other_zero}
     return fields | {"shift": shift, "by_sign": int(by_sign)}
+
+
+def pair(y: tuple[int, int], forward: Step, keep: Struct, shares: int = 0) -> dict[str, Any]:
+    """The fields of `exai_pair_way` for a sum of ``y`` pixels and channels."""
+    parameters = dict(forward.parameters)
+    parameters["shift"] += 0 if shares else FRACTION
+    return {"keep": keep, "pair": Struct("exai_pair", parameters), "channels": y[1], "shares": shares}
 
 
 def scaled(reading: Reading, op: Op, keep: Struct) -> dict[str, Any]:

@@ -219,6 +219,15 @@ typedef struct {
     uint8_t by_sign;
 } exai_summand;
 
+/* The way back of a sum of `channels` from its summands: relevance over the sum, in 2^-8 of whose steps the pair ends, or what
+ * the first (1) or second (2) of them shares by sign. */
+typedef struct {
+    const exai_keep *keep;
+    const exai_pair *pair;
+    int32_t channels;
+    uint8_t shares;
+} exai_pair_way;
+
 /* The way back of what moves, adds, scales or averages: value i of an axis is number (i - first) / step of those that lie
  * above, `stride` apart from `start` on, if that is a whole number below `used`. It gets `ratio` / 2^`shift` times that,
  * summed over copies, times the value of another factor where there is one. */
@@ -294,6 +303,9 @@ void exai_back_max(const exai_pool_way *way, const int8_t *x, const int16_t *abo
 /* One window over the whole map. */
 void exai_back_largest(const exai_pool_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                        void *scratch);
+/* `below` may be `above`. */
+void exai_back_pair(const exai_pair_way *way, const int8_t *a, const int8_t *b, const int16_t *above, const void *gate,
+                    void *below, void *scratch);
 void exai_back_sum(const exai_summand *way, const int8_t *own, const int8_t *other, const int16_t *above,
                    const void *gate, void *below, void *scratch);
 /* The larger (`own` of 1) or smaller (-1) of two maps; `other` is 0 where the other one is a single value. */

@@ -130,6 +130,11 @@ static inline int32_t exai_fours(int32_t count) {
 /* What is done to the `count[3]` values of a pair's innermost loop. */
 typedef void exai_row(const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y);
 
+/* A value of a pair as it is added. */
+static inline int32_t exai_summed(int32_t steps, int32_t multiplier, int shift) {
+    return exai_scale(steps * (1 << EXAI_HEADROOM), multiplier, shift);
+}
+
 /* The loops around it. */
 static inline void exai_by_rows(exai_row *row, const exai_pair *pair, const int8_t *a, const int8_t *b, int8_t *y) {
     const exai_pair p = *pair; /* out of reach of what is written */

@@ -2,6 +2,8 @@
 L2_POOL_2D: each input by its share of the sum of squares.
 """
 
+from copy import copy
+
 import numpy as np
 
 from edgexai.graph import Op
@@ -10,6 +12,7 @@ from edgexai.relevance.backward import Backward, Flow
 from edgexai.relevance.functions.activation import undo_fused
 from edgexai.relevance.layers.depthwise import spread
 from edgexai.relevance.moves.extremum import reaches
+from edgexai.relevance.reading.questions import fused_activation
 from edgexai.relevance.reading.window import Window
 from edgexai.relevance.rules import Rule
 
@@ -57,7 +60,7 @@ def maximum(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
     window = _window(back, op)
     flow = undo_fused(back, op, flow)
     flow = back.full(flow, op.outputs[0])
-    value, top = back.value(x), back.value(op.outputs[0])
+    value, top = back.value(x), _largest(back, op)
     if window.tiles:
         wins = reaches(back, op, _upsampled(back, top, window), value)
         channels = build.shape(x)[-1]
@@ -68,6 +71,15 @@ def maximum(back: Backward, op: Op, rule: Rule, flow: Flow) -> None:
         back.give(x, Flow(build.mul(wins, share), flow.is_factor))
         return
     _overlapping(back, op, flow, window, value, top)
+
+
+def _largest(back: Backward, op: Op) -> int:
+    """What inputs are compared with: the output as it was before a fused activation cut it off."""
+    if fused_activation(op) == 0:
+        return back.value(op.outputs[0])
+    options = copy(op.options)
+    options.fusedActivationFunction = 0
+    return back.build.op(op.kind, [back.value(op.inputs[0])], back.build.shape(op.outputs[0]), options)
 
 
 def _overlapping(back: Backward, op: Op, flow: Flow, window: Window, value: int, top: int) -> None:

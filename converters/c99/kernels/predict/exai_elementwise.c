@@ -58,9 +58,8 @@ static void sums(const exai_pair *p, const int8_t *u, const int8_t *v, int8_t *y
     }
 #endif
     for (int32_t l = 0; l < p->count[3]; l++, u += p->stride_a[3], v += p->stride_b[3]) {
-        const int32_t left = exai_scale((*u - p->zero_a) * (1 << EXAI_HEADROOM), p->multiplier_a, p->shift_a);
-        const int32_t right = exai_scale((*v - p->zero_b) * (1 << EXAI_HEADROOM), p->multiplier_b, p->shift_b);
-        const int32_t sum = left + p->sign_b * right;
+        const int32_t left = exai_summed(*u - p->zero_a, p->multiplier_a, p->shift_a);
+        const int32_t sum = left + p->sign_b * exai_summed(*v - p->zero_b, p->multiplier_b, p->shift_b);
         *y++ = exai_clamp(exai_scale(sum, p->multiplier, p->shift) + p->zero, p->low, p->high);
     }
 }
