@@ -16,12 +16,29 @@ STANDARD = re.compile(
 """Headers of C and those that they include, in front of which a model's own would be found."""
 
 
+TARGETS = (
+    "all",
+    "clean",
+    "depend",
+    "edit_cache",
+    "help",
+    "install",
+    "package",
+    "package_source",
+    "rebuild_cache",
+    "test",
+)
+"""Targets that CMake makes of its own."""
+
+
 def check(name: str) -> None:
     """Raise ConfigError for a name that C does not take, or that stands for something else."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ConfigError(f"name {name!r} cannot begin a C name; use small letters, digits and underscores")
     if STANDARD.fullmatch(name) or name == "selftest" or name.startswith(("exai", "edgexai")):
         raise ConfigError(f"name {name!r} is that of a header or source that firmware has already; choose another")
+    if name in TARGETS:
+        raise ConfigError(f"name {name!r} is a target of CMake's own; choose another")
 
 
 COMMON = (

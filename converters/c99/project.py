@@ -103,7 +103,7 @@ else()
       target_compile_definitions(${{model}} PUBLIC EXAI_SEVERAL_MODELS)
     endforeach()
   endif()
-  if(EXISTS ${{CMAKE_CURRENT_LIST_DIR}}/selftest.c)
+  if(CMAKE_SOURCE_DIR STREQUAL CMAKE_CURRENT_LIST_DIR AND EXISTS ${{CMAKE_CURRENT_LIST_DIR}}/selftest.c)
     enable_testing()
     add_executable({name}_selftest selftest.c)
     target_link_libraries({name}_selftest {name})
@@ -186,8 +186,8 @@ vector unit on first (CPACR, as for floats). Nothing of a C library is called bu
 makes it smaller still, and faster.
 
 ## CMake
-`add_subdirectory` this folder and link `{name}`. `cmake -B build && cmake --build build && ctest --test-dir build` runs
-the self-test, where there is a `selftest.c`.
+`add_subdirectory` this folder and link `{name}`. By itself it builds the self-test too, where there is a `selftest.c`:
+`cmake -B build && cmake --build build && ctest --test-dir build` runs it.
 
 ## Zephyr
 List this folder in `ZEPHYR_EXTRA_MODULES` (`west build -- -DZEPHYR_EXTRA_MODULES=/path/to/{name}`), and include
@@ -243,13 +243,14 @@ static int near(const float *a, const float *b) {{
 }}
 """
     differs = same.format(n=expected.shape[1])
-    compared, reset = "", f"\n    {name}_reset(&arena);" if keeps else ""
+    reset = "\n    {name}_reset(&{arena});" if keeps else ""
+    explained = ""
     if maps is not None:
         tables += f"""
 static {name}_explain_arena explain_arena;
 static float relevance[{name.upper()}_RELEVANCE];
 
-/* Whether two maps have a cosine of more than 0.995. */
+/* Whether two maps have a cosine of more than 0.995, or are both 0. */
 static int alike(const float *a, const float *b) {{
     float both = 0.0f, first = 0.0f, second = 0.0f;
     for (int i = 0; i < {name.upper()}_RELEVANCE; i++) {{
@@ -257,15 +258,19 @@ static int alike(const float *a, const float *b) {{
         first += a[i] * a[i];
         second += b[i] * b[i];
     }}
-    return both >= 0.0f && both * both >= 0.99f * first * second;
+    return both >= 0.0f && both * both >= 0.99f * first * second && (first > 0.0f) == (second > 0.0f);
 }}
 """
-        compared = f"""
+        passed = f"&explain_arena, samples + i * {samples.shape[1]}, y, relevance, &target, &score"
+        explained = f"""{reset.format(name=name, arena="explain_arena")}
+    for (int i = 0; i < {len(samples)}; i++) {{
+        {kind} y[{expected.shape[1]}];
         int32_t target;
-        float score;
-        {name}_explain(&explain_arena, samples + i * {samples.shape[1]}, y, relevance, &target, &score);
+        float score{", state" if keeps else ""};
+        {name}_explain({passed}{", &state" if keeps else ""});
         wrong += {differs};
-        wrong += !alike(relevance, maps + i * {name.upper()}_RELEVANCE);"""
+        wrong += !alike(relevance, maps + i * {name.upper()}_RELEVANCE);
+    }}"""
     return f"""/* Answers to samples, compared with the reference kernels'; exits with the number of wrong ones. */
 
 {"" if floats else "#include <string.h>"}
@@ -276,12 +281,12 @@ static int alike(const float *a, const float *b) {{
 static {name}_arena arena;
 
 int main(void) {{
-    int wrong = 0;{reset}
+    int wrong = 0;{reset.format(name=name, arena="arena")}
     for (int i = 0; i < {len(samples)}; i++) {{
         {kind} y[{expected.shape[1]}];
         {name}_predict(&arena, samples + i * {samples.shape[1]}, y);
-        wrong += {differs};{compared}
-    }}
+        wrong += {differs};
+    }}{explained}
     return wrong;
 }}
 """

@@ -12,7 +12,8 @@ class Counts:
 
     ``predicted`` is of every sample (class → samples), ``targets`` and ``score`` of what was explained; ``refused``
     are explanations that could not be accepted, ``files_refused`` files of samples that could not be read, ``latency``
-    is of an explanation in milliseconds, ``predict`` of a prediction alone where there is a predictor.
+    is of an explanation in milliseconds, where the agent explains, ``predict`` of a prediction alone where there is a
+    predictor.
     """
 
     samples: int = 0
@@ -35,7 +36,7 @@ class Counts:
             "bytes": self.bytes,
             "refused": self.refused,
             "files_refused": self.files_refused,
-            "latency_ms": self.latency.message(),
+            "latency_ms": self.latency.message() if self.latency.count else None,
             "predict_ms": self.predict.message() if self.predict.count else None,
         }
 

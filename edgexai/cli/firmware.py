@@ -30,7 +30,8 @@ from edgexai.cli.options import count, known_file, new_folder
 from edgexai.cli.samples import TAKEN, data_options, samples_of
 from edgexai.cli.sizes import bytes_of, rows_by_columns
 from edgexai.compress.measure.execute import quantized
-from edgexai.graph import Graph, load, serialize
+from edgexai.errors import ModelError
+from edgexai.graph import Graph, OpKind, load, serialize
 
 SAMPLES = 16
 
@@ -110,16 +111,31 @@ def _reported(made: Firmware, board: Board, output: str) -> Report:
 def _answers(
     args: argparse.Namespace, graph: Graph, explains: Explaining | None
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-    """The first samples of a file as the model takes them, TensorFlow Lite Micro's answers, and an explainer's maps."""
+    """The first samples of a file as the model takes them, what is right for them, and an explainer's maps.
+
+    TensorFlow Lite Micro says what is right; of a float32 model LiteRT, with the weights that firmware writes.
+    """
+    from edgexai.compress.quantize.dequantize import dequantize
     from edgexai.relevance import attach
     from edgexai.runtime.explainer import Explainer
+    from edgexai.runtime.interpreter import Interpreter
     from edgexai.runtime.micro import MicroInterpreter
 
-    micro = MicroInterpreter(serialize(graph))
     samples = quantized(graph, samples_of(args, graph, args.samples).x[:SAMPLES])
-    expected = np.stack([micro.run(x.reshape(micro.inputs[0].shape))[0] for x in samples])
+    graph = dequantize(graph) if args.floats else graph
+    content = serialize(graph)
+    forgets = not args.floats and any(op.kind == OpKind.UNIDIRECTIONAL_SEQUENCE_LSTM for op in graph.ops)
+    model = Interpreter(content) if args.floats else MicroInterpreter(content)
+    expected = []
+    for x in samples:
+        expected.append(model.run(x.reshape(model.inputs[0].shape))[0])
+        if forgets:  # firmware begins each sequence anew, TensorFlow Lite Micro goes on with the last one's cells
+            model = MicroInterpreter(content)
     if explains is None:
-        return samples, expected, None
-    attached = attach(graph, explains.composite, target=explains.target, grid=explains.grid)
-    explainer = Explainer(serialize(attached), runtime="micro")
-    return samples, expected, np.stack([explainer(x).relevance for x in samples])
+        return samples, np.stack(expected), None
+    attached = serialize(attach(graph, explains.composite, target=explains.target, grid=explains.grid))
+    try:
+        explainer = Explainer(attached, runtime="tflite" if args.floats else "micro")
+    except ModelError:  # TensorFlow Lite Micro has no maps of five axes, which those of an LSTM need
+        explainer = Explainer(attached)
+    return samples, np.stack(expected), np.stack([explainer(x).relevance for x in samples])

@@ -129,9 +129,9 @@ def test_wrong_samples_are_one_sentence(folder: Path, tmp_path: Path, capsys: py
 
 
 @pytest.mark.parametrize(
-    "name", ["string", "stdint", "strings", "arm_mve", "exai", "exai_float", "edgexai_heatmap", "selftest"]
+    "name", ["string", "stdint", "strings", "arm_mve", "exai", "exai_float", "edgexai_heatmap", "selftest", "test"]
 )
-def test_a_name_that_hides_a_header_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_name_that_something_else_has_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="choose another"):
         write(network(), tmp_path, name)
 

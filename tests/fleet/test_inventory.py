@@ -66,6 +66,18 @@ def test_what_comes_changes_it_and_what_is_forgotten_leaves_it(store: Store) -> 
     assert names(table.page({"q": "n31"})) == []
 
 
+def test_who_has_timed_no_explanation_has_no_latency(store: Store) -> None:
+    """A gateway, of this version or an older one."""
+    gateways = ['{"explained":90,"latency_ms":null}', '{"explained":90,"latency_ms":{"count":0,"p50":0,"sum":0}}']
+    assert Inventory(store.journal).summary()["ms"] == 3.0
+    store.journal.add([], (), [("f", f"g{k}", "metrics", 6.0, text) for k, text in enumerate(gateways)])
+    table = Inventory(store.journal)
+    assert table.summary()["ms"] == 3.0
+    assert [row["p50"] for row in table.page({"q": "f/g"})["rows"]] == [None, None]
+    store.journal.forget("f", "n5")
+    assert Inventory(store.journal).summary()["ms"] is None
+
+
 def test_hostile_notes_and_questions_break_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path)
     notes = ['{"state":["a"]}', '{"context":7,"state":null}', '{"context":{"site":{"a":1}}}', '{"model":[1]}']

@@ -23,7 +23,7 @@ INCLUDES = [f"-I{folder}" for folder in {path.parent for path in SOURCES.values(
 
 SANITIZED = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
 SEVERAL = "-DEXAI_SEVERAL_MODELS"  # kernels that leave nothing out, for every model of a session
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-pedantic")
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-pedantic")
 
 
 @cache

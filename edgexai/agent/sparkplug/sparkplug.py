@@ -99,8 +99,9 @@ class Sparkplug:
             self._set("Counts/Refused", metrics["refused"])
             self._set("Outbox/Waiting", metrics["waiting"]["frames"])
             self._set("Outbox/Dropped", metrics["dropped"])
-            self._set("Latency/p50 ms", metrics["latency_ms"]["p50"])
-            self._set("Latency/p95 ms", metrics["latency_ms"]["p95"])
+            latency = metrics["latency_ms"] or {"p50": None, "p95": None}
+            self._set("Latency/p50 ms", latency["p50"])
+            self._set("Latency/p95 ms", latency["p95"])
             self._set("Energy/uJ", metrics["energy_uj"])
             if self._changed and self._client.is_connected():
                 self._publish("NDATA", self._changed)

@@ -52,7 +52,7 @@ class Node:
     waiting: int = 0
     p50: float | None = None
     explained: int = 0
-    ms: float = 0.0
+    ms: float | None = None
     energy: float | None = None
 
     @property
@@ -107,15 +107,16 @@ class Inventory:
         }
 
     def summary(self) -> dict[str, Any]:
-        """What an explanation costs over all nodes: bytes of a frame, ms, and µJ where a board is known (or null)."""
+        """What an explanation costs: bytes of a frame over all nodes, ms and µJ over those that say them (or null)."""
         with self._lock:
             self._refresh()
             nodes = list(self._nodes.values())
-        frames, explained = sum(n.frames for n in nodes), sum(n.explained for n in nodes)
+        frames = sum(n.frames for n in nodes)
+        timed = [n for n in nodes if n.ms is not None and n.explained]
         known = [n for n in nodes if n.energy is not None and n.explained]
         return {
             "bytes": sum(n.bytes for n in nodes) / frames if frames else None,
-            "ms": sum(n.ms for n in nodes) / explained if explained else None,
+            "ms": sum(n.ms or 0.0 for n in timed) / sum(n.explained for n in timed) if timed else None,
             "energy_uj": sum(n.energy or 0.0 for n in known) / sum(n.explained for n in known) if known else None,
         }
 
@@ -159,7 +160,7 @@ def _take(node: Node, kind: str, received: float, text: str) -> None:
         waiting, latency = said.get("waiting"), said.get("latency_ms")
         node.waiting = int(_number(waiting.get("frames"))) if isinstance(waiting, dict) else 0
         node.explained = int(_number(said.get("explained")))
-        if isinstance(latency, dict):
+        if isinstance(latency, dict) and latency.get("count") != 0:  # of a gateway, which times none
             node.ms = _number(latency.get("sum"))
             node.p50 = _number(latency["p50"]) if latency.get("p50") is not None else None
         energy = said.get("energy_uj")

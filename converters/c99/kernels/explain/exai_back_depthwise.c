@@ -148,12 +148,12 @@ static void denominators(const exai_way *way, rows_of_outputs *r, const int8_t *
     r->listed = p;
     if (whole) exai_mve_depthwise(&r->mve, r->tap, r->d);
 #else
-    int32_t t = 0, i = row * layer->stride_rows - layer->top;
+    int32_t at = 0, i = row * layer->stride_rows - layer->top;
     for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
         int32_t j = column * layer->stride_columns - layer->left;
         for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns) {
             const int inside = i >= 0 && i < layer->in_rows && j >= 0 && j < layer->in_columns;
-            r->tap[t++] = inside ? x + (i * layer->in_columns + j) * in : r->outside;
+            r->tap[at++] = inside ? x + (i * layer->in_columns + j) * in : r->outside;
         }
     }
     exai_fours_of_values(r->tap, fours, taps, r->wide, 4 * taps, r->base, r->d);

@@ -28,12 +28,12 @@ void exai_depthwise(const exai_layer *layer, const int8_t *x, int8_t *y, void *s
             else
                 exai_mve_taps(layer, x, row, column, outside, tap);
 #else
-            int32_t t = 0, i = row * layer->stride_rows - layer->top;
+            int32_t at = 0, i = row * layer->stride_rows - layer->top;
             for (int32_t a = 0; a < layer->kernel_rows; a++, i += layer->dilation_rows) {
                 int32_t j = column * layer->stride_columns - layer->left;
                 for (int32_t b = 0; b < layer->kernel_columns; b++, j += layer->dilation_columns) {
                     const int inside = i >= 0 && i < layer->in_rows && j >= 0 && j < layer->in_columns;
-                    tap[t++] = inside ? x + (i * layer->in_columns + j) * in : outside;
+                    tap[at++] = inside ? x + (i * layer->in_columns + j) * in : outside;
                 }
             }
 #endif
