@@ -76,6 +76,8 @@ RATES: dict[str, dict[str, float]] = {
     "exai_back_same": {"value": 36.879},
     "exai_back_softmax": {"call": 2000.0, "value": 74.193},
     "exai_back_sum": {"call": 73.367, "value": 37.589},
+    "exai_back_step, factors": {"call": 700.0, "mac": 2.4, "output": 30.0},
+    "exai_back_step, shares": {"call": 700.0, "mac": 3.4, "output": 60.0},
     "exai_back_svdf": {"mac": 3.251},
     "exai_back_windows, factors": {
         "byte": 0.526,

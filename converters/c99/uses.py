@@ -41,7 +41,9 @@ def header(plan: Schedule | None) -> str:
     steps = [] if plan is None else [step for step in plan.steps if "keep" in step.parameters]
     ways = [(step.function.removeprefix("exai_back_"), step.parameters) for step in steps if step.type == "exai_way"]
     groups = {kind: [way for name, way in ways if name == kind] for kind in LAYERS}
-    groups["shares"] = [way for name, way in ways if way["divides"] and name != "depthwise"]
+    steps_of_streams = [way for name, way in ways if name == "step"]
+    groups["rows"] += steps_of_streams
+    groups["shares"] = [way for name, way in ways if way["divides"] and name != "depthwise"] + steps_of_streams
     masks = {kind: _answers(QUESTIONS, of) for kind, of in groups.items()}
     keeps = [keep for step in steps for keep in _keeps(step.parameters)]
     keeps += [step.parameters for step in (plan.steps if plan else ()) if step.type == "exai_keep"]

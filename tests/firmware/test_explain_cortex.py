@@ -1,5 +1,6 @@
 """What explains on a Cortex-M has the same bytes as on this machine, with DSP instructions and without."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,9 @@ from cortex import CORTEX, run
 from explained_networks import network
 from explaining import Both, samples
 from native import needs
-from shared import SHARED
+from shared import SHARED, needs_shared
 
-from converters.c99 import Explaining
+from converters.c99 import Explaining, write
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 
@@ -74,3 +75,49 @@ def test_maps_have_the_same_bytes_on_a_cortex_m(
         pytest.skip("larger models run with DSP instructions and with vectors")
     sources = [folder / "main.c", folder / "model.c", *sorted((folder / "src").glob("exai_*.c"))]
     run(machine, tmp_path, sources, [*options, f"-I{folder}", f"-I{folder / 'src'}"])
+
+
+STREAM = """
+#include <stdio.h>
+#include "model.h"
+static model_explain_arena arena;
+static float relevance[MODEL_RELEVANCE + 2];
+static uint8_t y[MODEL_Y0];
+static int8_t x[MODEL_X0];
+static uint32_t sum = 2166136261u;
+static void add(const void *from, size_t count) {
+    for (const uint8_t *byte = from; count > 0; count--) sum = (sum ^ *byte++) * 16777619u;
+}
+int main(void) {
+    uint32_t seed = 1;
+    model_reset(&arena);
+    for (int i = 0; i < 100; i++) {
+        int32_t target;
+        for (int k = 0; k < MODEL_X0; k++) x[k] = (int8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
+        model_explain(&arena, x, y, relevance, &target, relevance + MODEL_RELEVANCE, relevance + MODEL_RELEVANCE + 1);
+        add(y, sizeof y);
+        add(relevance, sizeof relevance);
+    }
+#ifdef EXPECTED
+    return sum != EXPECTED;
+#else
+    printf("%uu", (unsigned)sum);
+    return 0;
+#endif
+}
+"""
+
+
+@needs_shared
+@pytest.mark.parametrize("composite", ["edge", "epsilon"])
+def test_a_stream_has_the_same_bytes_on_a_cortex_m(composite: str, tmp_path: Path) -> None:
+    """Answers, maps and what states got, of a hundred steps."""
+    write(SHARED / "cases" / "models" / "wake_word_streaming.tflite", tmp_path, explains=Explaining(composite))
+    (tmp_path / "main.c").write_text(STREAM)
+    sources = [tmp_path / "main.c", tmp_path / "model.c", *sorted((tmp_path / "src").glob("exai_*.c"))]
+    options = ["-O2", f"-I{tmp_path}", f"-I{tmp_path / 'src'}"]
+    subprocess.run(["gcc", "-std=c99", *options, "-o", tmp_path / "here", *sources, "-lm"], check=True)
+    expected = subprocess.check_output([tmp_path / "here"], text=True)
+    for machine in CORTEX:
+        run(machine, tmp_path, sources, [*options, f"-DEXPECTED={expected}"])
+    run("mps2-an386", tmp_path, sources, [*options, f"-DEXPECTED={expected}", "-DEXAI_PORTABLE"])

@@ -75,7 +75,8 @@ def explanation(low: Lowering, plan: Schedule, asked: Explaining) -> tuple[Sched
     else:
         ends.predicted(back, len(end.classes) > 0 and chosen.start == "less mean")
     for i in reading.ops:
-        through(back, graph.ops[i])
+        if graph.ops[i] not in back.passed:
+            through(back, graph.ops[i])
     return ends.finish(back), map_of
 
 

@@ -17,6 +17,8 @@ class Back(Flows):
     steps: list[Step] = field(default_factory=list)
     slopes: dict[Step, str] = field(default_factory=dict)
     """What LSTMs keep on their way there."""
+    passed: set[Op] = field(default_factory=set)
+    """Operators that a layer's way back has gone through, too."""
     scale: float = 1.0
     error: dict[str, Any] = field(default_factory=dict)
 

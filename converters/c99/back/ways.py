@@ -12,7 +12,7 @@ from converters.c99.schedule import Literal, Step, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.layers.linear import RESOLVED
 from edgexai.relevance.reading.questions import fused_activation
-from edgexai.relevance.rules import Epsilon, ZPlus
+from edgexai.relevance.rules import Epsilon, Flat, ZPlus
 
 PRECISION = 14
 """Bits of a mantissa."""
@@ -41,8 +41,10 @@ def layer(
     if x != op.inputs[0]:
         parameters |= {"top": parameters["top"] + top, "left": parameters["left"] + left}
         parameters |= {"in_rows": shape[1], "in_columns": shape[2]}
-    weights = reading.low.constant(op.inputs[1])[own].astype(np.int64)
     depthwise = op.kind == OpKind.DEPTHWISE_CONV_2D
+    if not depthwise and not isinstance(reading.rules[op], Flat) and _is_whole(parameters):
+        parameters |= _as_row(parameters)
+    weights = reading.low.constant(op.inputs[1])[own].astype(np.int64)
     rows = weights.reshape(-1, parameters["out_channels"]).T if depthwise else weights.reshape(len(weights), -1)
     rule = reading.rules[op]
     sharing = "EXAI_ALL"
@@ -122,6 +124,20 @@ def _is_pointwise(p: Mapping[str, int]) -> bool:
     """Whether each output pixel takes the input's pixel of its number: no window, no step, no border of zeros."""
     sizes = all(p[f"in_{axis}"] == p[f"out_{axis}"] for axis in ("rows", "columns"))
     return sizes and p["kernel_rows"] * p["kernel_columns"] == 1
+
+
+def _is_whole(p: Mapping[str, int]) -> bool:
+    """Whether the one window is the whole map, as of a streaming model's step: its values lie as a dense layer's."""
+    sizes = all(p[f"kernel_{axis}"] == p[f"in_{axis}"] for axis in ("rows", "columns"))
+    return (
+        sizes and p["out_rows"] * p["out_columns"] == 1 < p["in_rows"] * p["in_columns"] and p["top"] == p["left"] == 0
+    )
+
+
+def _as_row(p: Mapping[str, int]) -> dict[str, int]:
+    """The shape of a layer of one window as a dense layer of all its values."""
+    ones = {f"{what}_{axis}": 1 for what in ("in", "kernel", "stride", "dilation") for axis in ("rows", "columns")}
+    return ones | {"in_channels": p["in_rows"] * p["in_columns"] * p["in_channels"]}
 
 
 def _widened(p: Mapping[str, int], depthwise: bool, divides: bool, signed: bool) -> dict[str, int]:
@@ -221,6 +237,15 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
         pixels = p["in_rows"] * p["in_columns"] if block < inside else 0
         second = 8 * inside + (4 * inside + 2) * pixels + 2 * taps * width * (1 + sides * block) + rows + 4 * inside
     return rest + _even(max(first, second) + 3)
+
+
+def step_scratch(fields: Mapping[str, Any]) -> int:
+    """Bytes of the working space of `exai_back_step`."""
+    p: dict[str, int] = fields["layer"].fields
+    inside, out, before = p["in_channels"], p["out_channels"], int(fields["before"])
+    sides = 2 if fields["weights"].text == "EXAI_SIGNED" else 1
+    widest = _eights(max(before, inside - before))
+    return 4 * (-(-(inside - before) // 4) * 4) + 12 * out + 8 * (out + 1) + 2 * sides * widest + 2 * _even(out)
 
 
 def flat(reading: Reading, op: Op, forward: Step, keep: Struct) -> tuple[dict[str, Any], int]:

@@ -2,7 +2,7 @@
 
 from math import gcd, prod
 
-from converters.c99.back import gathers, recurrent_ways, ways
+from converters.c99.back import gathers, recurrent_ways, streams, ways
 from converters.c99.back.flows import FORMS
 from converters.c99.back.reading import CHOICES
 from converters.c99.back.steps import Back
@@ -17,6 +17,8 @@ def layer(back: Back, op: Op) -> None:
     reading, above = back.reading, back.flow(op.outputs[0])
     if reading.is_grouped(op):
         groups(back, op)
+        return
+    if streams.layer(back, op):
         return
     (x,) = reading.sources(op)
     (forward,) = back.forward(op)

@@ -185,6 +185,7 @@ typedef struct {
     const exai_keep *keep;
     int32_t stabilizer;
     int8_t steps;
+    uint16_t before; /* of a step of a stream: inputs that are what the steps before left */
     uint16_t block; /* inputs whose columns of weights are widened at a time; 0: none, their rows are read */
     uint8_t wide;   /* whether rows of weights are widened to divide */
     uint8_t weights, bits;
@@ -290,6 +291,9 @@ void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, co
  * that a linker leaves the others out: rows of few pixels, a pointwise layer, windows, windows of fewer than 4 inputs. */
 void exai_back_rows(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_pointwise(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
+/* One window, of which `before` values are states: what is about them is added to `state`, in units of `scale`. */
+void exai_back_step(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, float scale,
+                    float *state, void *scratch);
 void exai_back_windows(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_narrow(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                       void *scratch);

@@ -161,3 +161,40 @@ void exai_back_rows(const exai_way *way, const int8_t *x, int16_t *above, const 
 void exai_back_pointwise(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch) {
     exai_back_by(directly, way, x, above, gate, below, scratch);
 }
+
+void exai_back_step(const exai_way *way, const int8_t *x, int16_t *m, const void *gate, void *below, float scale, float *state,
+                    void *scratch) {
+    const exai_layer *const layer = way->layer;
+    const int32_t in = layer->in_channels, out = layer->out_channels, before = way->before, after = in - before;
+    const int32_t eights = exai_eights(before > after ? before : after);
+    int32_t *const sums = scratch, *const d = sums + (after + 3) / 4 * 4, *const old = d + out, *const offset = old + out;
+    exai_entry *const entries = (exai_entry *)(offset + out);
+    int16_t *const v = (int16_t *)(entries + out + 1);
+    uint16_t *const list = (uint16_t *)(v + (exai_is_signed(USES, way->weights) ? 2 : 1) * eights);
+    const int8_t *const w = layer->weights;
+    int32_t n = m[out] == EXAI_NOTHING ? 0 : exai_list(m, out, list);
+    int64_t total = 0;
+    exai_wide_vector(x, before, layer->in_zero, way->weights, v);
+    exai_rows_dot(w, in, before, list, n, v, exai_eights(before), way->weights, old);
+    if (!exai_is(USES, EXAI_DIVIDES, way->divides)) {
+        multiply(way, m, d);
+    } else if (n) {
+        int32_t by;
+        exai_wide_vector(x + before, after, layer->in_zero, way->weights, v);
+        exai_rows_dot(w + before, in, after, list, n, v, exai_eights(after), way->weights, d);
+        for (int32_t k = 0; k < n; k++) {
+            d[k] += old[k];
+            offset[list[k]] = exai_offset(way, list[k], w + list[k] * in, in, 1);
+        }
+        const uint32_t size = exai_quotients(way, m, list, n, offset, d, &by);
+        m[out] = (int16_t)exai_as_factors(d, list, n, size, m[out] - 16 - by, way->bits, m);
+    }
+    if (m[out] == EXAI_NOTHING) n = 0;
+    for (int32_t k = 0; k < n; k++) {
+        total += (int64_t)m[list[k]] * old[k];
+        entries[k].row = list[k] * in, entries[k].factor = m[list[k]];
+    }
+    *state += exai_real(total, m[out]) * scale;
+    const uint32_t size = n ? exai_rows_sum(w + before, entries, n, x + before, layer->in_zero, after, way->weights, sums) : 0;
+    exai_store(way->keep, 0, after, sums, size, m[out], gate, below);
+}

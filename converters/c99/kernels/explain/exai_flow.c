@@ -246,9 +246,7 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
         for (int32_t i = 0; i < count; i += keep->run) {
             int64_t sum = 0;
             for (int32_t k = 0; k < keep->run; k++) sum += values[i + k];
-            const uint32_t over = (uint32_t)((sum ^ (sum >> 63)) >> 31); /* a float of 64 bits takes more flash */
-            const int32_t by = over ? exai_length(over) : 0;
-            const float value = sum ? (float)(int32_t)(sum >> by) * exai_power_of_two(exponent + by) : 0.0f;
+            const float value = exai_real(sum, exponent);
             *to = adds(keep) ? *to + value : value;
             to++;
         }

@@ -42,6 +42,13 @@ static inline float exai_power_of_two(int32_t exponent) {
     return value;
 }
 
+/* sum * 2^exponent; a float of 64 bits takes more flash. */
+static inline float exai_real(int64_t sum, int32_t exponent) {
+    const uint32_t over = (uint32_t)((sum ^ (sum >> 63)) >> 31);
+    const int32_t by = over ? exai_length(over) : 0;
+    return sum ? (float)(int32_t)(sum >> by) * exai_power_of_two(exponent + by) : 0.0f;
+}
+
 /* x as an unsigned number of at least its size, so that several are measured by one OR. */
 static inline uint32_t exai_size(int32_t x) {
     return (uint32_t)(x ^ (x >> 31));
@@ -57,10 +64,10 @@ typedef struct {
     int32_t row, factor;
 } exai_entry;
 
-/* What shares in each listed row: the sum of its products with v, which lies as `exai_widen` writes it; under EXAI_SIGNED
- * what is below zero lies `negative` values further. */
-void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v, int32_t negative,
-                   int sharing, int32_t *sums);
+/* What shares in each listed row of `depth` weights, rows `stride` apart: the sum of its products with v, which lies as
+ * `exai_widen` writes it; under EXAI_SIGNED what is below zero lies `negative` values further. */
+void exai_rows_dot(const int8_t *weights, int32_t stride, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v,
+                   int32_t negative, int sharing, int32_t *sums);
 
 /* The rows of a list, weighted and added; the size of the sums. A list has room for one entry more than it holds. Under
  * EXAI_SIGNED the input's values say which weights share. */

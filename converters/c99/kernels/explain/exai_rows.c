@@ -79,8 +79,8 @@ static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t 
 #endif
 
 #if !EXAI_MVE
-void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v, int32_t negative,
-                   int sharing, int32_t *sums) {
+void exai_rows_dot(const int8_t *weights, int32_t stride, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v,
+                   int32_t negative, int sharing, int32_t *sums) {
     int32_t k = 0, done = 0;
 #if EXAI_DSP
     if (!exai_is_signed(EXAI_USES_SHARES, sharing) && depth >= 4) {
@@ -88,17 +88,17 @@ void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, i
         int32_t other;
         done = depth / 4 * 4;
         for (; k + 2 <= n; k += 2) {
-            dot_of_two(weights + list[k] * depth, weights + list[k + 1] * depth, v, fours, sharing, sums + k, sums + k + 1);
+            dot_of_two(weights + list[k] * stride, weights + list[k + 1] * stride, v, fours, sharing, sums + k, sums + k + 1);
         }
         if (k < n) {
-            const int8_t *const row = weights + list[k] * depth;
+            const int8_t *const row = weights + list[k] * stride;
             dot_of_two(row, row, v, fours, sharing, sums + k, &other);
         }
         if (done == depth) return;
     }
 #endif
     for (k = 0; k < n; k++) {
-        const int8_t *const w = weights + list[k] * depth;
+        const int8_t *const w = weights + list[k] * stride;
         int32_t sum = done ? sums[k] : 0;
         for (int32_t i = done; i < depth; i++) {
             if (exai_is_all(EXAI_USES_SHARES, sharing))

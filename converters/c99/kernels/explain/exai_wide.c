@@ -115,7 +115,7 @@ void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint
     if (exai_is(EXAI_USES_SHARES, EXAI_WIDE, way->wide))
         exai_dots(wide, width, list, n, v, width, d);
     else
-        exai_rows_dot(way->layer->weights, depth, list, n, v, eights, way->weights, d);
+        exai_rows_dot(way->layer->weights, depth, depth, list, n, v, eights, way->weights, d);
 }
 
 #if EXAI_DSP

@@ -35,11 +35,11 @@ void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int shar
                      : [n] "r"(depth), [zeros] "w"(zeros)                                                   \
                      : "q0", "q1", "lr", "cc", "memory")
 
-void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v, int32_t negative,
-                   int sharing, int32_t *sums) {
+void exai_rows_dot(const int8_t *weights, int32_t stride, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v,
+                   int32_t negative, int sharing, int32_t *sums) {
     const int16x8_t zeros = vdupq_n_s16(0);
     for (int32_t k = 0; k < n; k++) {
-        const int8_t *row = weights + list[k] * depth;
+        const int8_t *row = weights + list[k] * stride;
         const int16_t *from = v;
         int32_t sum = 0;
         if (sharing == EXAI_ALL)
@@ -47,7 +47,7 @@ void exai_rows_dot(const int8_t *weights, int32_t depth, const uint16_t *list, i
         else
             ROW("vmax.s16 q0, q0, %q[zeros]\n\t");
         if (sharing == EXAI_SIGNED) {
-            row = weights + list[k] * depth, from = v + negative;
+            row = weights + list[k] * stride, from = v + negative;
             ROW("vmin.s16 q0, q0, %q[zeros]\n\t");
         }
         sums[k] = sum;
@@ -248,7 +248,7 @@ void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint
     if (way->wide)
         exai_dots(wide, width, list, n, v, width, d);
     else
-        exai_rows_dot(way->layer->weights, depth, list, n, v, eights, way->weights, d);
+        exai_rows_dot(way->layer->weights, depth, depth, list, n, v, eights, way->weights, d);
 }
 
 int exai_mve_as_bytes(const exai_way *way) {
