@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from converters.c99 import folder, manifest, project, sources, uses
 from converters.c99.back import Explaining, explanation, float_explanation
+from converters.c99.back.room import filled
 from converters.c99.frame import Frame
 from converters.c99.hand_written import kernels
 from converters.c99.lower import lower, schedule
@@ -92,7 +93,7 @@ def write(
         explains = Explaining()
     if explains is not None:
         whole, shape = float_explanation(graph, explains) if floats else explanation(low, plan, explains)
-        whole, room = within(whole, ram, "explaining")
+        whole, room = filled(*within(whole, ram, "explaining"))
         shape = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
         kept = aligned(sum(aligned(v.size) for v in low.states.values()))
         framed = None if frame is None else Frame(frame, shape, bytes.fromhex(fingerprint(graph))[:4], kept)

@@ -154,7 +154,10 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
         }
     }
     for (int32_t p = 0; p < pixels && block < in; p++) {
-        exai_store(keep, p, in, map + p * in, exai_sizes(map + p * in, in), exponents[p], gate, below);
+        int32_t n = exai_list_kept(keep, p * in, 0, in, gate, list);
+        if (sides > 1) n = exai_list_rows(way, x + p * in, list, n, 0, 0, rows);
+        exai_pick(map + p * in, list, n, sums);
+        exai_keep_listed(keep, p, in, list, n, sums, exponents[p], gate, below, dense);
     }
 }
 
