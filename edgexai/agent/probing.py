@@ -16,7 +16,7 @@ from edgexai.intervention.trial import Donor, Trial
 from edgexai.runtime.explanation import Explanation
 
 MOST_ANSWERS = 8
-"""Answers that a node keeps and tells with its metrics, the newest of each class."""
+"""Answers that a node keeps and tells with its metrics, the newest of each suspicion."""
 
 
 class Probing:
@@ -26,7 +26,7 @@ class Probing:
         self._state = state
         self._suspicion: Suspicion | None = None
         self._trial: Trial | None = None
-        self._answers: dict[int, Trial] = {}
+        self._answers: dict[str, Trial] = {}
         explainer, predictor = state.explainer, state.predictor
         self._port = explainer.input
         predict: Callable[[Any], tuple[NDArray[Any], ...]]
@@ -45,8 +45,9 @@ class Probing:
         if width != len(found.weights):
             raise ConfigError(f"this node's {found.of} are {width} numbers, the suspicion weighs {len(found.weights)}")
         self._suspicion, self._trial = found, Trial(found.target, count, self._scores)
-        self._answers.pop(found.target, None)
-        self._answers[found.target] = self._trial
+        self._trial.outcome.of = found.coarse()
+        self._answers.pop(found.name, None)
+        self._answers[found.name] = self._trial
         for old in list(self._answers)[:-MOST_ANSWERS]:
             del self._answers[old]
 

@@ -14,8 +14,9 @@ from edgexai.fleet.analysis.analyse import RATE, SUSPECT, analysed
 from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.finding import Finding
 from edgexai.fleet.latencies import slow_nodes
-from edgexai.fleet.read import Place, evidence, opened, places, trials
+from edgexai.fleet.read import Place, evidence, opened, places
 from edgexai.fleet.store.store import Store
+from edgexai.fleet.tried import tried
 from edgexai.fleet.ways import otherwise
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ SHOWN = 8
 REST = 4.0
 """How much longer than a look it takes until the next: where frames always come, looks have a fifth of a processor."""
 
-OURS = ("members", "probe", "senders", "reported")
+OURS = ("members", "probe", "senders", "reported", "like", "begun")
 """Parts of a finding that no page gets."""
 
 Answer = dict[str, Any]
@@ -45,19 +46,15 @@ def found(
     ``more`` are tests of what is in no frame; with ``suspicions`` there is also what is not `reported`.
 
     What is no part of what is sent to a page: ``members``, (id, score) of every frame of a suspected class; ``probe``,
-    the suspicion as nodes try it; ``senders``, nodes that sent such frames, those first that sent most carriers.
+    the suspicion as nodes try it; ``like``, names of those that were tried and are this one; ``senders``, nodes that
+    sent such frames, those first that sent most carriers; ``begun``, when it was looked for.
     """
-    answers = trials(directory)
-
-    def tried(finding: Finding) -> Finding:
-        outcomes = answers.get((finding.model, finding.target or 0), [])
-        return finding.tried(outcomes) if outcomes else finding
-
-    findings = otherwise(directory, analysed(models, tried=tried, suspicions=suspicions, more=more))
+    begun, known = time.time(), tried(directory)
+    findings = otherwise(directory, analysed(models, tried=known, suspicions=suspicions, more=more))
     with opened(directory) as store:
         frames = _frames(store, {m.id for f in findings for m in _strongest(f)})
         where = places(store)
-    return [_described(finding, frames, where) for finding in findings]
+    return [_described(finding, frames, where) | {"begun": begun} for finding in findings]
 
 
 def key(finding: Finding) -> str:
@@ -88,6 +85,7 @@ def _described(finding: Finding, frames: dict[int, bytes], where: dict[str, list
     sent = Counter(member.node for member in finding.members)
     carried = Counter(member.node for member in finding.members if member.score > 0.5)
     said["senders"] = sorted(sent, key=lambda node: (-carried[node], -sent[node], node))
+    said["like"] = list(finding.like)
     said["reported"] = finding.q <= RATE or finding.verdict == "confirmed"
     said["places"] = ["/".join(place) for node in finding.nodes[:SHOWN] for place in where.get(node, [])]
     return {**said, "id": key(finding), "verdict": finding.verdict, "shown": shown}

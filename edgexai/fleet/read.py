@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from edgexai.fleet.store.selection import Selection
 from edgexai.fleet.store.store import Store, Stored
 from edgexai.heatmap import decode
 from edgexai.heatmap.basis import Basis
-from edgexai.intervention.trial import Outcome, outcome
 
 Place = tuple[str, str]
 """Fleet and node."""
@@ -98,26 +97,6 @@ def places(store: Store) -> dict[str, list[Place]]:
 def statuses(notes: Iterable[NodeNote]) -> dict[Place, dict[str, Any]]:
     """What each node has said of itself last."""
     return {(fleet, node): json.loads(text) for fleet, node, kind, _, text in notes if kind == "status"}
-
-
-def outcomes(notes: Iterable[NodeNote]) -> dict[tuple[str, str, str, int], Outcome]:
-    """What nodes have found by the command `probe`, of all that they said: by fleet, node, model and class."""
-    found = {}
-    for fleet, node, kind, _, text in notes:
-        if kind.startswith("trial/"):
-            with suppress(FrameError):  # of another version
-                one = outcome(json.loads(text))
-                found[fleet, node, kind.removeprefix("trial/").rpartition("/")[0], one.target] = one
-    return found
-
-
-def trials(directory: Path) -> dict[tuple[str, int], list[Outcome]]:
-    """The same by model and class: the last of each node."""
-    found: dict[tuple[str, int], list[Outcome]] = {}
-    with opened(directory) as store:
-        for (_, _, model, target), one in outcomes(store.journal.nodes(limit=1_000_000)).items():
-            found.setdefault((model, target), []).append(one)
-    return found
 
 
 @dataclass(frozen=True)

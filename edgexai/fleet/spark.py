@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from edgexai.fleet.analysis.compare import compared
 from edgexai.fleet.analysis.evidence import gather
 from edgexai.fleet.analysis.finding import Finding, Member
 from edgexai.fleet.analysis.regions import flat
+from edgexai.fleet.analysis.same import Planes
 from edgexai.fleet.latencies import slow_nodes
 from edgexai.fleet.read import MOST, Known, Span, opened
 from edgexai.fleet.store.journal import COLUMNS
@@ -41,7 +43,8 @@ def on_spark(master: str, directory: Path, spans: Spans, rate: float, tried: Try
     with opened(directory) as store:
         session = _session(master)
         try:
-            return judged([*slow_nodes(directory, spans[0]), *_tests(session, store, spans)], rate, tried, suspicions)
+            tests = [*slow_nodes(directory, spans[0]), *_tests(session, store, spans, tried.planes)]
+            return judged(tests, rate, tried, suspicions)
         finally:
             session.stop()
 
@@ -64,12 +67,13 @@ def _session(master: str) -> Any:
         raise ConfigError(f"Spark cannot be started at {master}: {error}; it needs Java 17 or newer") from None
 
 
-def _tests(session: Any, store: Store, spans: Spans) -> list[Finding]:
+def _tests(session: Any, store: Store, spans: Spans, planes: Planes) -> list[Finding]:
     frames = _frames(session, store, spans)
     counts = {row["model"]: row["count"] for row in frames.groupBy("model").count().sort("model").collect()}
     keys = [*counts, *(f"{a} {b}" for a, b in pairs(counts))]
     rows = frames.mapInArrow(_Decode(Known.of(store), spans, spans[0].last(store), tuple(keys)), _ROW)
-    found = rows.repartition(len(keys) or 1, "key").mapInArrow(_analysed, "key string, findings string").collect()
+    of_key = rows.repartition(len(keys) or 1, "key")
+    found = of_key.mapInArrow(partial(_analysed, planes), "key string, findings string").collect()
     said = {row.key: json.loads(row.findings) for row in found}
     return [_finding(one) for key in keys for one in said.get(key, ())]
 
@@ -128,7 +132,7 @@ class _Decode:
             yield pyarrow.RecordBatch.from_arrays(arrays, list(names))
 
 
-def _analysed(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+def _analysed(planes: Planes, batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
     """Second pass: all decoded frames of some keys to the tests of each, as JSON."""
     rows: dict[str, dict[tuple[int, str], list[dict[str, Any]]]] = {}
     for batch in batches:
@@ -143,7 +147,7 @@ def _analysed(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.Record
         pair = key.split()
         if len(pair) == 1:
             now = models.get((0, key))
-            found = [] if now is None else tested(now, models.get((1, key)))
+            found = [] if now is None else tested(now, models.get((1, key)), planes)
         else:
             found = compared(models[0, pair[0]], models[0, pair[1]]) if len(models) == 2 else []
         said = json.dumps([_said(finding) for finding in found], default=lambda value: value.tolist())
@@ -162,6 +166,7 @@ def _finding(said: dict[str, Any]) -> Finding:
     whole = said | {
         "nodes": tuple(said["nodes"]),
         "interval": tuple(said["interval"]),
+        "like": tuple(said["like"]),
         "members": tuple(Member(**member) for member in said["members"]),
         "probe": None if probe is None else Suspicion(**probe | {"weights": np.array(probe["weights"], np.float64)}),
     }

@@ -1,5 +1,7 @@
 """A suspicion as it travels: which explanations of a class are suspected, said by a plane in concepts and score."""
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,8 @@ from edgexai.errors import ConfigError
 MOST = 2048
 """Numbers of a suspicion at most: a command has 64 KiB."""
 OF = ("concepts", "maps")
+COARSE = 127
+"""The largest weight of a coarse plane."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,20 @@ class Suspicion:
         found: NDArray[np.float64] = features @ self.weights + self.score * np.asarray(score, np.float64) + self.bias
         return found
 
+    def coarse(self) -> "Suspicion":
+        """The same plane in whole weights up to COARSE: short enough to travel with every outcome, to be compared."""
+        size = max(float(np.abs(self.weights).max()), 1e-30) / COARSE
+        return Suspicion(self.target, np.round(self.weights / size), self.score / size, self.bias / size, self.of)
+
+    @property
+    def name(self) -> str:
+        """Eight digits that every machine gives this suspicion, coarse or not."""
+        return hashlib.sha256(json.dumps(self.coarse().as_json()).encode()).hexdigest()[:8]
+
     def as_json(self) -> dict[str, Any]:
         """For machines: the parameters of the command `probe`, but for how often; six digits are enough."""
-        weights = [float(f"{w:.6g}") for w in self.weights]
-        plane = {key: float(f"{getattr(self, key):.6g}") for key in ("score", "bias")}
-        return {"class": self.target, "of": self.of, "weights": weights, **plane}
+        weights, score, bias = [_short(w) for w in self.weights], _short(self.score), _short(self.bias)
+        return {"class": self.target, "of": self.of, "weights": weights, "score": score, "bias": bias}
 
 
 def suspicion(said: dict[str, Any]) -> Suspicion:
@@ -53,6 +66,11 @@ def suspicion(said: dict[str, Any]) -> Suspicion:
     if not all(type(v) in (int, float) and math.isfinite(v) and abs(v) < 1e30 for v in numbers):
         raise ConfigError("the weights, score and bias of probe are finite numbers")
     return Suspicion(target, np.array(weights, np.float64), float(numbers[-2]), float(numbers[-1]), str(of))
+
+
+def _short(number: float) -> float:
+    six = float(f"{number:.6g}")
+    return int(six) if six.is_integer() else six
 
 
 def _told(what: Any) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgexai.errors import FrameError
+from edgexai.errors import ConfigError, FrameError
+from edgexai.intervention.suspicion import Suspicion, suspicion
 from edgexai.intervention.transplant import Sample, pasted, recast, shifted
 
 WAYS = {
@@ -51,13 +52,15 @@ class Way:
 
 @dataclass
 class Outcome:
-    """What a trial has found so far, for class ``target``: ``n`` hosts of ``wanted``, and each way's counts."""
+    """What a trial has found so far, for class ``target``: ``n`` hosts of ``wanted``, and each way's counts; ``of`` the
+    suspicion that was tried, coarse, where that is known."""
 
     target: int
     wanted: int
     n: int = 0
     donors: tuple[int, int] = (0, 0)
     ways: dict[str, Way] = field(default_factory=lambda: {way: Way() for way in WAYS})
+    of: Suspicion | None = field(default=None, compare=False)
 
     @property
     def done(self) -> bool:
@@ -108,13 +111,14 @@ class Outcome:
         ways = {
             k: [w.suspected, w.ordinary, round(w.moved, 4), round(w.moved_ordinary, 4)] for k, w in self.ways.items()
         }
-        return {"class": self.target, "of": self.wanted, "n": self.n, "donors": list(self.donors), "ways": ways}
+        told = {"class": self.target, "of": self.wanted, "n": self.n, "donors": list(self.donors), "ways": ways}
+        return told if self.of is None else told | {"plane": self.of.as_json()}
 
     def report(self) -> dict[str, Any]:
         """For machines: the verdict, by which way, its effect with its 95 % interval, and the counts."""
         best, (low, high) = self.best, self.interval(self.best)
         told = {"verdict": self.verdict, "way": best, "effect": self.effect(best), "interval": [low, high]}
-        return told | self.as_json()
+        return told | {key: value for key, value in self.as_json().items() if key != "plane"}
 
 
 class Trial:
@@ -199,10 +203,10 @@ def outcome(said: Any) -> Outcome:
     """The outcome of what travelled; FrameError if it is none."""
     try:
         ways = {str(k): Way(int(v[0]), int(v[1]), float(v[2]), float(v[3])) for k, v in said["ways"].items()}
-        found = Outcome(
-            int(said["class"]), int(said["of"]), int(said["n"]), (int(said["donors"][0]), int(said["donors"][1])), ways
-        )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        donors = int(said["donors"][0]), int(said["donors"][1])
+        tried = suspicion(said["plane"]) if "plane" in said else None  # what an older node tried is not known
+        found = Outcome(int(said["class"]), int(said["of"]), int(said["n"]), donors, ways, tried)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ConfigError):
         raise FrameError("the outcome of a trial is none; update the node") from None
     counts = [c for w in ways.values() for c in (w.suspected, w.ordinary)]
     if set(ways) != set(WAYS) or not 0 <= found.n <= found.wanted <= MOST or not all(0 <= c <= found.n for c in counts):

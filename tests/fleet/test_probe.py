@@ -33,10 +33,11 @@ from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.ingest.ingest import Ingest, read
 from edgexai.fleet.keys.enrol import Terms, enrol
 from edgexai.fleet.orders.command import NoReply, Order, send
-from edgexai.fleet.orders.trials import FILE
-from edgexai.fleet.read import evidence, trials
+from edgexai.fleet.read import evidence
 from edgexai.fleet.store.journal import Journal
 from edgexai.fleet.store.lines import rows
+from edgexai.fleet.tried import ORDERS, tried
+from edgexai.intervention.suspicion import suspicion as probed
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.command import load_private
 from edgexai.messaging.notes import note
@@ -139,10 +140,11 @@ def test_a_node_tries_suspicions_and_the_fleet_shows_what_it_found(place: Path, 
                     reply = send(broker, key, Order("f", "n", "probe"))
                     (told,) = [t for t in reply["result"]["trials"] if t["class"] == target]
                 assert told["n"] == 40
+                assert probed(told["plane"]).name == probed(suspicion(place, target)).name
             explained = send(broker, key, Order("f", "n", "metrics"))["result"]["explained"]
             assert explained <= 2  # donors were explained for the trial; their heatmaps did not leave
             deadline = time.monotonic() + 20
-            while len(trials(place / "store")) < 2 and time.monotonic() < deadline:
+            while len(tried(place / "store").told) < 2 and time.monotonic() < deadline:
                 time.sleep(0.3)
         finally:
             node.terminate()
@@ -153,7 +155,7 @@ def test_a_node_tries_suspicions_and_the_fleet_shows_what_it_found(place: Path, 
     assert found[tagged.CLASS]["trial"]["verdict"] == "confirmed"
     assert found[tagged.CLASS]["trial"]["effect"] > 0.4
     assert found[tagged.CLASS]["text"].count("Confirmed: ") == 1
-    answers = {target: one[0].verdict for (_, target), one in trials(place / "store").items()}
+    answers = {one.outcome.target: one.outcome.verdict for one in tried(place / "store").told}
     assert answers == {tagged.CLASS: "confirmed", tagged.CLEAN: "not confirmed"}
 
 
@@ -192,7 +194,7 @@ def test_a_node_that_explains_everything_tries_as_well_and_tells_counts_only(pla
     (told,) = agent.orders.probe({})["trials"]
     assert told["n"] == 60
     assert told["ways"]["places"][0] > 30
-    assert sorted(told) == ["class", "donors", "n", "of", "ways"]
+    assert sorted(told) == ["class", "donors", "n", "of", "plane", "ways"]
     said = note("metrics", json.dumps(agent.metrics()).encode())
     assert said["trials"]["found"] == [told]
     agent.state.outbox.close()
@@ -273,7 +275,7 @@ def test_a_service_with_the_key_has_nodes_try_what_it_suspects(place: Path, tmp_
                 process.terminate()
                 process.wait(20)
     assert _tried(tmp_path / "store") == ["confirmed"]
-    orders = [(o["node"], o["do"], o["class"], o["outcome"]) for o in rows(tmp_path / "store" / FILE)]
+    orders = [(o["node"], o["do"], o["class"], o["outcome"]) for o in rows(tmp_path / "store" / ORDERS)]
     assert orders == [("n", "probe", tagged.CLASS, said) for said in ("asked", "taken")]
 
 
@@ -286,9 +288,4 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 
 def _tried(store: Path) -> list[str]:
     """Verdicts of trials on the suspected class that have ended."""
-    return [
-        one.verdict
-        for (_, target), outcomes in trials(store).items()
-        for one in outcomes
-        if target == tagged.CLASS and one.done
-    ]
+    return [one.outcome.verdict for one in tried(store).told if one.outcome.target == tagged.CLASS and one.outcome.done]

@@ -8,9 +8,11 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from findings import frames_file
 from mosquitto import free_port, needs_mosquitto, running
@@ -24,11 +26,12 @@ from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.keys.enrol import Terms, enrol
 from edgexai.fleet.orders.command import Ended, NoReply, Order, Reply, ask, send
-from edgexai.fleet.orders.trials import DAY, FILE, MONTH, SOON, Looked, Suspected, Trials, looked
-from edgexai.fleet.read import trials
+from edgexai.fleet.orders.trials import DAY, MONTH, SOON, Looked, Suspected, Trials, looked
 from edgexai.fleet.store.journal import Journal
 from edgexai.fleet.store.lines import rows
 from edgexai.fleet.store.store import Store
+from edgexai.fleet.tried import ORDERS, tried
+from edgexai.intervention.suspicion import Suspicion, suspicion
 from edgexai.intervention.trial import Outcome
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.command import load_private
@@ -57,11 +60,22 @@ class Nodes:
         return self.asked
 
     def ended(self, *which: tuple[str, int]) -> None:
-        self.looked = Looked(self.looked.suspected, frozenset(("f", node, "m", target) for node, target in which))
+        self.looked = Looked(self.looked.suspected, frozenset(("f", node, "m", target, "") for node, target in which))
+
+
+def probe(target: int, *weights: float) -> dict[str, Any]:
+    return Suspicion(target, np.array(weights or (1.0, -0.5)), 0.1, -0.2).as_json()
 
 
 def about(target: int, nodes: str, decided: bool = False) -> Suspected:
-    return Suspected("m", target, {"class": target}, tuple(("f", node) for node in nodes), decided)
+    return Suspected(
+        "m",
+        target,
+        probe(target),
+        tuple(("f", node) for node in nodes),
+        decided,
+        frozenset([suspicion(probe(target)).name]),
+    )
 
 
 def test_three_nodes_try_a_suspicion_and_others_take_the_place_of_who_cannot(tmp_path: Path) -> None:
@@ -96,7 +110,9 @@ def test_who_answers_too_late_is_not_asked_anew(tmp_path: Path) -> None:
     nodes = Nodes(tmp_path, about(8, "abcd"))
     nodes.silent = {"a"}
     assert nodes.once() == [("a", 8), ("b", 8), ("c", 8)]
-    nodes.looked = Looked(nodes.looked.suspected, begun=frozenset({("f", "a", "m", 8)}))  # it says so with its metrics
+    nodes.looked = Looked(
+        nodes.looked.suspected, begun=frozenset({("f", "a", "m", 8, suspicion(probe(8)).name)})
+    )  # it says so with its metrics
     assert nodes.once() == []
     assert nodes.once(2 * SOON) == []
     assert nodes.once(DAY) == [("a", 8), ("b", 8), ("c", 8)]
@@ -122,6 +138,31 @@ def test_what_is_decided_is_tried_again_after_a_month(tmp_path: Path) -> None:
     assert nodes.once(1) == [("b", 3)]
 
 
+def test_another_cause_in_a_class_is_tried_and_one_that_moves_is_not_tried_anew(tmp_path: Path) -> None:
+    nodes, first, second = Nodes(tmp_path, about(8, "abcd")), probe(8), probe(8, 0.1, 1.0)
+    assert nodes.once() == [("a", 8), ("b", 8), ("c", 8)]
+    for moved in range(1, 20):  # another plane with every look, which the look takes for the first
+        now = probe(8, 1.0, -0.5 - 0.01 * moved)
+        like = frozenset(suspicion(one).name for one in (first, now))
+        nodes.looked = Looked([Suspected("m", 8, now, about(8, "abcd").nodes, True, like, 2e9)])
+        assert nodes.once(DAY / 2) == []
+    other = Suspected("m", 8, second, about(8, "abcd").nodes, False, frozenset([suspicion(second).name]), 2e9)
+    nodes.looked = Looked([other])
+    assert nodes.once() == [("a", 8), ("b", 8), ("c", 8)]
+    nodes.looked = Looked([replace(other, decided=True)])
+    assert nodes.once(DAY) == []
+
+
+def test_what_was_asked_since_the_look_is_not_asked_by_another_plane(tmp_path: Path) -> None:
+    nodes, others = Nodes(tmp_path, about(8, "abc")), about(8, "abcdef")
+    nodes.once()
+    another = replace(others, probe=probe(8, 0.1, 1.0), like=frozenset(), begun=nodes.now - 1)
+    nodes.looked = Looked([another])  # of a second service, which has looked before
+    assert nodes.once() == []
+    nodes.looked = Looked([replace(another, begun=nodes.now + 1)])
+    assert nodes.once(2) == [("d", 8), ("e", 8), ("f", 8)]
+
+
 def test_a_clock_that_was_wrong_holds_nobody_up(tmp_path: Path) -> None:
     nodes = Nodes(tmp_path, about(8, "a"))
     nodes.silent = {"a"}
@@ -131,7 +172,7 @@ def test_a_clock_that_was_wrong_holds_nobody_up(tmp_path: Path) -> None:
 
 def test_strange_lines_are_passed_over_and_half_a_round_is_not_asked_anew(tmp_path: Path) -> None:
     nodes = Nodes(tmp_path, about(8, "a"))
-    (tmp_path / FILE).write_text('{"time": 1}\n[]\n{"time": "x", "fleet": 1}\nno JSON')
+    (tmp_path / ORDERS).write_text('{"time": 1}\n[]\n{"time": "x", "fleet": 1}\nno JSON')
 
     def killed(_: Sequence[Order]) -> list[Reply | None]:
         raise KeyboardInterrupt
@@ -173,10 +214,10 @@ def test_nobody_is_asked_where_it_cannot_be_kept_or_the_broker_is_away(tmp_path:
     duty = Duty("trials", 1.0, Trials(tmp_path, lost, lambda: nodes.looked, lambda: nodes.now).once)
     duty.once()
     assert duty.failing.startswith("no connection to mqtt://127.0.0.1")
-    assert [row["outcome"] for row in rows(tmp_path / FILE)] == ["asked", "not asked"]
+    assert [row["outcome"] for row in rows(tmp_path / ORDERS)] == ["asked", "not asked"]
     assert nodes.once() == [("a", 8)]
     nodes.looked = Looked([about(3, "b")])
-    with (tmp_path / FILE).open("ab") as file:
+    with (tmp_path / ORDERS).open("ab") as file:
         os.truncate(file.fileno(), 64 << 20)
     duty = Duty("trials", 1.0, Trials(tmp_path, nodes, lambda: nodes.looked, lambda: nodes.now).once)
     duty.once()
@@ -237,7 +278,7 @@ def test_a_trial_that_was_broken_off_decides_nothing(store: Path, suspicions: li
     with_journal(store, lambda j: j.add([], (), [("f", "n1", f"trial/{'00' * 8}/2", 1.79e9, told)]))
     found = looked(store, suspicions)
     assert [one.decided for one in found.suspected] == [decided]
-    assert found.ended == ({("f", "n1", "00" * 8, 2)} if n == 100 else frozenset())
+    assert found.ended == ({("f", "n1", "00" * 8, 2, "")} if n == 100 else frozenset())
 
 
 def test_what_a_trial_came_to_is_shown_though_no_frame_comes(store: Path) -> None:
@@ -260,7 +301,7 @@ def test_counts_that_cannot_be_drown_nobody(store: Path) -> None:
     for node, counts in (("n1", {"n": 10**9, "of": 10**9}), ("n2", {"n": 101}), ("n3", {"n": -5})):
         told = json.dumps(Outcome(2, 100).as_json() | counts)
         with_journal(store, lambda j, n=node, t=told: j.add([], (), [("f", n, f"trial/{'00' * 8}/2", 1.79e9, t)]))
-    assert trials(store) == {}
+    assert tried(store).told == ()
 
 
 Answer = Callable[[bytes], bytes | None]

@@ -1,5 +1,6 @@
 """Evidence with known truth: classes with channels of their own, and what may be planted in it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,14 +36,16 @@ def clean(seed: int, classes: int = 5, each: int = 120, width: int = 40, nodes: 
     )
 
 
-def planted(evidence: Evidence, target: int, share: float, seed: int = 0) -> tuple[Evidence, np.ndarray]:
+def planted(
+    evidence: Evidence, target: int, share: float, seed: int = 0, cause: Sequence[int] = (3, 17, 30)
+) -> tuple[Evidence, np.ndarray]:
     """Some frames of a class recognised by three channels of their own, with a higher score; and which."""
     random = np.random.default_rng(seed)
     own = np.flatnonzero(evidence.target == target)
     carriers = np.zeros(len(evidence), bool)
     carriers[random.permutation(own)[: round(share * len(own))]] = True
     concepts, score = evidence.concepts.copy(), evidence.score.copy()
-    concepts[np.ix_(carriers, [3, 17, 30])] += random.gamma(20, 0.4, (carriers.sum(), 3)).astype(np.float32)
+    concepts[np.ix_(carriers, cause)] += random.gamma(20, 0.4, (carriers.sum(), 3)).astype(np.float32)
     score[carriers] += 6
     return replace(evidence, concepts=concepts, score=score), carriers
 

@@ -27,6 +27,7 @@ from edgexai.errors import ConfigError
 if TYPE_CHECKING:
     from edgexai.cli.fleet.confirm import Seen
     from edgexai.fleet.analysis.finding import Finding
+    from edgexai.intervention.trial import Outcome
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     from edgexai.cli.fleet.coverage import gaps, looked_at
     from edgexai.fleet.analysis.analyse import analysed
     from edgexai.fleet.latencies import slow_nodes
-    from edgexai.fleet.read import Span, count, evidence, newest, trials
+    from edgexai.fleet.read import Span, count, evidence, newest
+    from edgexai.fleet.tried import tried
     from edgexai.fleet.ways import otherwise
 
     if (args.confirm is None) != (args.samples is None):
@@ -74,22 +76,20 @@ def run(args: argparse.Namespace) -> int:
             begin = moment(first, last)
     now = Span(since, until, arrived, version=args.version)
     before = None if args.baseline is None else Span(begin, end, arrived, version=args.version)
-    answers = trials(args.store)
     verdicts: list[str] = []
     seen = None if args.confirm is None else _seen(args.confirm, args.samples)
 
-    def tried(finding: "Finding") -> "Finding":
-        known = answers.get((finding.model, finding.target or 0), [])
+    def here(finding: "Finding") -> "Outcome | None":
         own = None if seen is None else seen.worth(finding.model, finding.probe, finding.p)
         verdicts.extend([] if own is None else [own.verdict])
-        outcomes = known if own is None else [*known, own]
-        return finding.tried(outcomes) if outcomes else finding
+        return own
 
+    known = tried(args.store, here)
     models = None
     if args.spark is not None:
         from edgexai.fleet.spark import on_spark
 
-        found = on_spark(args.spark, args.store, (now, before), args.rate, tried, args.suspicions)
+        found = on_spark(args.spark, args.store, (now, before), args.rate, known, args.suspicions)
     else:
         earlier = [] if before is None else evidence(args.store, before)
         models = evidence(args.store, now)
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{args.confirm} explains model {seen.model}, and the frames are of {', '.join(names[:5])}; "
                 "give the explainer that the nodes run"
             )
-        found = analysed(models, earlier, args.rate, tried, args.suspicions, slow_nodes(args.store, now))
+        found = analysed(models, earlier, args.rate, known, args.suspicions, slow_nodes(args.store, now))
     found = otherwise(args.store, found)
     there = count(args.store, now)
     for gap in gaps(args.store, now, before, None if models is None else sum(map(len, models))):

@@ -1,7 +1,9 @@
 """Everything together: all analyses of a model's frames, under one false-discovery rate, the most urgent first."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Protocol
 
 from edgexai.fleet.analysis.bias import biases
 from edgexai.fleet.analysis.compare import LEAST, compared
@@ -10,6 +12,7 @@ from edgexai.fleet.analysis.evidence import Evidence
 from edgexai.fleet.analysis.figures import unconserved
 from edgexai.fleet.analysis.finding import Finding, urgency
 from edgexai.fleet.analysis.health import health
+from edgexai.fleet.analysis.same import Planes, recognised
 from edgexai.fleet.analysis.shortcut import shortcuts
 from edgexai.fleet.analysis.statistics import false_discovery
 from edgexai.fleet.analysis.whose import whose
@@ -29,14 +32,37 @@ missed at 0.2 had not been tried."""
 COMPARED = 12
 """Models that are compared with each other, so that many versions do not take all the time."""
 
-Try = Callable[[Finding], Finding]
+
+class Try(Protocol):
+    """What suspicions are tried with: the finding with what came of it; ``planes`` were tried before, or are now."""
+
+    @property
+    def planes(self) -> Planes:
+        """By model and class."""
+
+    def __call__(self, finding: Finding) -> Finding:
+        """The same where nothing is known."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No trials."""
+
+    planes: Planes = field(default_factory=dict)
+
+    def __call__(self, finding: Finding) -> Finding:
+        """Open."""
+        return finding
+
+
+UNTRIED = Nothing()
 
 
 def analysed(
     models: Sequence[Evidence],
     baseline: Sequence[Evidence] = (),
     rate: float = RATE,
-    tried: Try = lambda finding: finding,
+    tried: Try = UNTRIED,
     suspicions: bool = False,
     more: Sequence[Finding] = (),
 ) -> list[Finding]:
@@ -50,7 +76,7 @@ def analysed(
     is returned too, with ``suspicions`` all of p ≤ SUSPECT.
     """
     earlier = {e.model: e for e in baseline}
-    found = [*more, *(finding for one in models for finding in tested(one, earlier.get(one.model)))]
+    found = [*more, *(finding for one in models for finding in tested(one, earlier.get(one.model), tried.planes))]
     by_name = {one.model: one for one in models}
     for first, second in pairs({one.model: len(one) for one in models}):
         found += compared(by_name[first], by_name[second])
@@ -64,10 +90,11 @@ def pairs(frames: Mapping[str, int]) -> list[tuple[str, str]]:
     return list(combinations([model for model in frames if model in chosen], 2))
 
 
-def tested(one: Evidence, earlier: Evidence | None) -> list[Finding]:
-    """All tests of one model's frames; against those of a baseline, if there is one."""
+def tested(one: Evidence, earlier: Evidence | None, planes: Planes) -> list[Finding]:
+    """All tests of one model's frames; against those of a baseline, if there is one. ``planes`` were tried."""
     over_time = changes(one) if earlier is None else drifts(earlier, one)
-    return [*shortcuts(one), *biases(one), *health(one), *unconserved(one), *over_time]
+    suspected = [recognised(finding, one, planes) for finding in shortcuts(one)]
+    return [*suspected, *biases(one), *health(one), *unconserved(one), *over_time]
 
 
 def judged(found: Sequence[Finding], rate: float, tried: Try, suspicions: bool) -> list[Finding]:

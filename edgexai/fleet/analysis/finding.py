@@ -43,7 +43,8 @@ class Finding:
     """``kind`` is shortcut, bias, drift, compare or health; ``target`` a class or None; ``frames`` how many it rests
     on; ``p`` of the test, ``q`` once all that was tested is accounted for; ``effect`` in standard deviations with its
     95 % ``interval``; ``where`` a region or the concepts, in words; ``sides`` are what is compared, as `fleet.panels`
-    reads them; ``figure`` is latency or conservation, if it is that which leaves a node's peers."""
+    reads them; ``figure`` is latency or conservation, if it is that which leaves a node's peers; ``like`` names planes
+    that were tried and divide the class's frames as ``probe`` does."""
 
     kind: str
     model: str
@@ -61,6 +62,7 @@ class Finding:
     trial: Outcome | None = None
     sides: tuple[str, ...] = ()
     figure: str = ""
+    like: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:

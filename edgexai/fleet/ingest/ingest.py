@@ -21,7 +21,9 @@ from edgexai.fleet.ingest.subscription import Message, Subscription
 from edgexai.fleet.store.database import damaged
 from edgexai.fleet.store.journal import Arrival, Journal, Refusal
 from edgexai.fleet.store.ranges import insert
+from edgexai.fleet.tried import kind
 from edgexai.heatmap import header
+from edgexai.intervention.trial import outcome
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.messages import address, pack_receipt, topic, unpack_heatmap
 from edgexai.messaging.notes import note
@@ -83,13 +85,16 @@ def read(message_topic: str, payload: bytes, received: float) -> Content:
 
 
 def trials(metrics: Note) -> Iterator[Note]:
-    """What a node's trials have found, a note of its own a model and class: it outlives the node's next start."""
+    """What a node's trials have found, a note of its own for every suspicion: it outlives the node's next start."""
     if metrics.kind != "metrics" or '"trials"' not in (metrics.text or ""):
         return
     said = json.loads(metrics.text or "{}").get("trials")
     for found in said["found"] if said else []:
-        kind = f"trial/{said['model']}/{found['class']}"
-        yield Note(metrics.fleet, metrics.node, kind, metrics.received, dumps(found).decode())
+        try:
+            which = kind(said["model"], outcome(found))
+        except FrameError:  # of another version, or counts that cannot be
+            continue
+        yield Note(metrics.fleet, metrics.node, which, metrics.received, dumps(found).decode())
 
 
 def _finite(value: float | None) -> float | None:

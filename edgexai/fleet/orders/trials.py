@@ -1,4 +1,8 @@
-"""Suspicions that a service has nodes try, where its operator gives it the key that signs orders."""
+"""Suspicions that a service has nodes try, where its operator gives it the key that signs orders.
+
+Every look finds a suspicion by another plane, so that what is suspected now brings the names of planes that were tried
+and divide its frames alike (`analysis.same`): what was asked about these was asked about it.
+"""
 
 import fcntl
 import logging
@@ -10,16 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from edgexai.errors import ConfigError
+from edgexai.fleet.analysis.same import About
 from edgexai.fleet.findings import Answer
 from edgexai.fleet.orders.command import SILENT, Order, Reply
-from edgexai.fleet.read import Place, opened, outcomes, places, statuses
+from edgexai.fleet.read import Place, opened, places, statuses
 from edgexai.fleet.store.journal import NodeNote
 from edgexai.fleet.store.lines import append, rows
+from edgexai.fleet.tried import ORDERS, about, outcomes
+from edgexai.intervention.suspicion import suspicion
 from edgexai.intervention.trial import together
 
 log = logging.getLogger(__name__)
 
-FILE = "orders.jsonl"
 COUNT = 100
 """Samples of other classes that a trial takes."""
 NODES = 3
@@ -28,7 +34,7 @@ SOON, DAY, MONTH = 3_600.0, 86_400.0, 30 * 86_400.0
 """Seconds until a node is asked again that was silent; that refused, or has not ended its trial; and until a suspicion
 is tried anew that was decided."""
 
-Trial = tuple[str, str, str, int]
+Trial = tuple[str, str, str, int, str]
 Ask = Callable[[Sequence[Order]], "Sequence[Reply | None]"]
 Look = Callable[[], "Looked"]
 
@@ -36,23 +42,39 @@ Look = Callable[[], "Looked"]
 @dataclass(frozen=True)
 class Suspected:
     """A suspicion about a class of a model, as the command `probe` takes it; whom to ask, those first that sent most
-    carriers; whether trials have ``decided`` it."""
+    carriers; whether trials have ``decided`` it. It is ``like`` others of these names, of all that were there when the
+    look ``begun``."""
 
     model: str
     target: int
     probe: dict[str, Any]
     nodes: tuple[Place, ...]
     decided: bool = False
+    like: frozenset[str] = frozenset()
+    begun: float = float("inf")
+
+    def is_of(self, one: "Asked") -> bool:
+        """Whether an order about its class was about this. What nobody has compared yet may be, and what an older
+        service asked is."""
+        return one.name in self.like or not one.name or one.time >= self.begun
 
 
 @dataclass(frozen=True)
 class Looked:
     """What is suspected, the surest first, and which trials have ``begun`` and have ``ended``, for all that is known:
-    of (fleet, node, model, class)."""
+    of (fleet, node, model, class, the suspicion's name, or nothing where a node does not say which it was)."""
 
     suspected: Sequence[Suspected] = ()
     ended: frozenset[Trial] = frozenset()
     begun: frozenset[Trial] = frozenset()
+
+    def has_ended(self, one: "Asked") -> bool:
+        """Whether the trial of an order has."""
+        return not self.ended.isdisjoint(one.trials)
+
+    def has_begun(self, one: "Asked") -> bool:
+        """Whether it goes on, or has ended."""
+        return not self.begun.isdisjoint(one.trials)
 
 
 def looked(directory: Path, suspicions: Sequence[Answer]) -> Looked:
@@ -66,10 +88,12 @@ def looked(directory: Path, suspicions: Sequence[Answer]) -> Looked:
         model, target = one["model"], one["target"]
         senders = [place for name in one["senders"] for place in where.get(name, [])]
         able = tuple(place for place in senders if models.get(place) in (model, ANY))
-        tried = [of for (_, _, m, k), of in said.items() if (m, k) == (model, target)]
+        like = frozenset([*one["like"], suspicion(one["probe"]).name])
+        tried = [of.outcome for of in about(said, (model, target), like)]
         decided = bool(tried) and together(tried).verdict != "open"
-        found.append(Suspected(model, target, one["probe"], able, decided))
-    return Looked(found, frozenset(which for which, of in said.items() if of.done), frozenset(said))
+        found.append(Suspected(model, target, one["probe"], able, decided, like, one["begun"]))
+    which = {(*of.place, *of.about, of.name): of.outcome.done for of in said}
+    return Looked(found, frozenset(trial for trial, done in which.items() if done), frozenset(which))
 
 
 ANY = ""
@@ -88,7 +112,8 @@ def _models(notes: Sequence[NodeNote]) -> dict[Place, str]:
 @dataclass(frozen=True)
 class Asked:
     """A line of the file: who was asked when (Unix seconds) to try what, and what came of it: `taken`, `refused`,
-    `not asked` where there was no connection, or `asked` before all that."""
+    `not asked` where there was no connection, or `asked` before all that. The suspicion's ``name`` is nothing in lines
+    of an older service."""
 
     time: float
     fleet: str
@@ -96,25 +121,27 @@ class Asked:
     model: str
     target: int
     outcome: str
+    name: str = ""
 
     @classmethod
     def of(cls, row: Any) -> "Asked | None":
         """None for what is no line of ours."""
         try:
             fleet, node, model = (str(row[key]) for key in ("fleet", "node", "model"))
-            return cls(float(row["time"]), fleet, node, model, int(row["class"]), str(row["outcome"]))
+            name = str(row.get("suspicion", ""))
+            return cls(float(row["time"]), fleet, node, model, int(row["class"]), str(row["outcome"]), name)
         except (TypeError, KeyError, ValueError):
             return None
 
     @property
-    def trial(self) -> Trial:
-        """Which it is."""
-        return self.fleet, self.node, self.model, self.target
+    def trials(self) -> set[Trial]:
+        """Which it is, of a node that says it and of one that does not."""
+        return {(self.fleet, self.node, self.model, self.target, name) for name in (self.name, "")}
 
     def as_json(self) -> dict[str, Any]:
         """As it is written."""
         row = {"time": self.time, "fleet": self.fleet, "node": self.node, "do": "probe"}
-        return row | {"model": self.model, "class": self.target, "outcome": self.outcome}
+        return row | {"model": self.model, "class": self.target, "suspicion": self.name, "outcome": self.outcome}
 
 
 @dataclass
@@ -132,37 +159,37 @@ class Trials:
 
     def once(self) -> int:
         """Give every suspicion that wants it to nodes that are free, all at once; how many orders were taken."""
-        with _alone(self.directory / FILE) as mine:
+        with _alone(self.directory / ORDERS) as mine:
             if not mine:
                 return 0
             now = self.look()
-            asked = [one for one in map(Asked.of, rows(self.directory / FILE)) if one is not None]
+            asked = [one for one in map(Asked.of, rows(self.directory / ORDERS)) if one is not None]
             chosen = list(self._chosen(now, asked))
             return self._given(chosen) if chosen else 0
 
     def _chosen(self, now: Looked, asked: Sequence[Asked]) -> Iterator[tuple[Suspected, Place]]:
         last = {(one.fleet, one.node): one for one in asked}
         for place, row in last.items():
-            if row.outcome == "asked" and row.trial in now.begun:  # its answer came too late
+            if row.outcome == "asked" and now.has_begun(row):  # its answer came too late
                 last[place] = replace(row, outcome="taken")
-        taken: dict[tuple[str, int], list[Asked]] = {}
+        taken: dict[About, list[Asked]] = {}
         for row in (*asked, *last.values()):
             if row.outcome == "taken":
                 taken.setdefault((row.model, row.target), []).append(row)
-        busy = {place for place, row in last.items() if self._is_busy(row, now.ended)}
+        busy = {place for place, row in last.items() if self._is_busy(row, now)}
         for one in now.suspected:
-            about = taken.get((one.model, one.target), [])
-            if one.decided and not (about and all(self._age(a) >= MONTH for a in about)):
+            orders = [row for row in taken.get((one.model, one.target), ()) if one.is_of(row)]
+            if one.decided and not (orders and all(self._age(row) >= MONTH for row in orders)):
                 continue
-            tried = {(a.fleet, a.node) for a in about if self._age(a) < DAY}
+            tried = {(row.fleet, row.node) for row in orders if self._age(row) < DAY}
             free = [place for place in one.nodes if place not in busy | tried]
             for place in free[: max(0, NODES - len(tried))]:
                 busy.add(place)
                 yield one, place
 
-    def _is_busy(self, last: Asked, ended: frozenset[Trial]) -> bool:
+    def _is_busy(self, last: Asked, now: Looked) -> bool:
         if last.outcome == "taken":
-            return last.trial not in ended and self._age(last) < DAY
+            return not now.has_ended(last) and self._age(last) < DAY
         return self._age(last) < {"refused": DAY, "asked": SOON}.get(last.outcome, 0.0)
 
     def _age(self, one: Asked) -> float:
@@ -195,8 +222,9 @@ class Trials:
         return taken
 
     def _keep(self, one: Suspected, place: Place, came: str) -> None:
-        row = Asked(self.clock(), *place, one.model, one.target, came)
-        append(self.directory / FILE, row.as_json())
+        plane = suspicion(one.probe).coarse()
+        row = Asked(self.clock(), *place, one.model, one.target, came, plane.name).as_json()
+        append(self.directory / ORDERS, row | ({"plane": plane.as_json()} if came == "asked" else {}))
 
 
 @contextmanager
