@@ -11,8 +11,8 @@ from edgexai.fleet.analysis.statistics import Array, chance, interval
 
 LEAST_NODES, LEAST_COUNT = 10, 30
 """Nodes of a kind, and explanations of a node, below which nobody is judged."""
-USUAL_LATENCY, USUAL_CONSERVATION = 0.1, 0.02
-"""Standard deviations that healthy nodes have at least: of the logarithm of latency (a bucket of the histogram is 9 %
+USUAL_LATENCY, USUAL_CONSERVATION = 0.09, 0.02
+"""Standard deviations that healthy nodes have at least: of the logarithm of latency (a bucket of the histogram is so
 wide), and of conservation (small frames keep it to 1/64)."""
 MOST_FREEDOM = 12.0
 """Degrees of freedom at most: healthy nodes have longer tails than a normal distribution, however many there are."""
