@@ -32,7 +32,7 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
 def test_every_verb_and_option_that_it_names_exists() -> None:
     blocks = "".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
     commands = re.findall(r"^edgexai (\w+) (.*?)(?:\s+#.*)?$", blocks, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 8
     for verb, rest in commands:
         helped = subprocess.run(
             [sys.executable, "-m", "edgexai", verb, "--help"], capture_output=True, text=True, timeout=120

@@ -190,7 +190,7 @@ makes it smaller still, and faster.
 `cmake -B build && cmake --build build && ctest --test-dir build` runs it.
 
 ## Zephyr
-List this folder in `ZEPHYR_EXTRA_MODULES` (`west build -- -DZEPHYR_EXTRA_MODULES=/path/to/{name}`), and include
+List this folder in `EXTRA_ZEPHYR_MODULES` (`west build -- -DEXTRA_ZEPHYR_MODULES=/path/to/{name}`), and include
 `{name}.h`. Set `CONFIG_FPU=y` on a core with a floating-point unit, and `CONFIG_FPU_SHARING=y` if more than one thread
 calls it: vectors of a Cortex-M55 are in that unit's registers.
 

@@ -63,7 +63,7 @@ static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t 
     const exai_entry *const end = list + (n + 1) / 2 * 2;
     int32_t i = 0;
     list[n].row = 0, list[n].factor = 0;
-    for (; i + 4 <= depth; i += 4) {
+    for (; i < depth / 4 * 4; i += 4) {
         const exai_entry *from = list;
         int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
         uint32_t o, f, a, b;
