@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
+import networks_int8 as layers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from explained_networks import mobilenet, network
 from explaining import Both, samples
 from native import needs
+from networks_int8 import Net
+from operator_networks import flat
 from shared import SHARED, needs_shared
 
 from converters.c99 import Explaining, write
 from edgexai.errors import ConfigError, UnsupportedOperator
+from edgexai.graph import DType, OpKind
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
@@ -87,3 +92,50 @@ def test_what_has_no_integer_form_is_refused(
     with pytest.raises(refusal, match=why):
         write(network(1), tmp_path, explains=asked)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_logit_of_one_step_below_zero_is_explained(tmp_path: Path) -> None:
+    """-1 has no size as a mantissa, and as what relevance starts from it is all that there is."""
+    net = Net(np.random.default_rng(0))
+    x = net.map((1, 6), 0.05, 0)
+    w = net.constant(np.full((2, 6), 1, np.int8), DType.INT8, np.array([0.01], np.float32))
+    b = net.constant(np.array([-60, -9000], np.int32), DType.INT32, np.array([0.0005], np.float32))
+    options = schema.FullyConnectedOptionsT()
+    y = net.op(OpKind.FULLY_CONNECTED, [x, w, b], [net.map((1, 2), 0.03, 5)], options, 4)
+    whole = tmp_path / "zplus.toml"
+    whole.write_text('[[line]]\nrule = "zplus"\n')
+    both = Both(net.finish(x, y), Explaining(str(whole)), tmp_path)
+    pair = both(np.array([[1, 2, 3, -4, 5, -6]], np.int8))
+    assert int(pair.y[0, 0]) - 5 == -1
+    assert np.abs(pair.theirs.relevance).max() > 0
+    assert np.allclose(pair.relevance, pair.theirs.relevance, rtol=0.01)
+
+
+@pytest.mark.parametrize("kind", [OpKind.ADD, OpKind.SUB])
+def test_a_flat_rule_behind_a_sum_that_is_cut_off_is_refused(kind: OpKind, tmp_path: Path) -> None:
+    """It gives to pixels whose sum is zero, where no summand's share is known: maps were sixty times too large."""
+    net = Net(np.random.default_rng(0))
+    x = net.map((1, 8, 6, 1), 0.04, -128)
+    a, b = layers.depthwise(net, x, 1, (3, 3), 1, 1, 0, 0), layers.convolution(net, x, 1, (1, 1), (1, 1), 1, 0, 1)
+    y = layers.convolution(net, layers.pair(net, kind, a, b, 1), 8, (1, 1), (1, 1), 1, 0, 3)
+    graph = net.finish(x, layers.dense(net, flat(net, y), 5, 0))
+    with pytest.raises(
+        UnsupportedOperator, match=rf"{kind.name} \(operator 2, .*cuts off what the flat rule behind it"
+    ):
+        write(graph, tmp_path, explains=Explaining("edge_flat"))
+
+
+def test_sharing_by_sign_is_for_sums_alone(tmp_path: Path) -> None:
+    """A composite may name it for a pool, which averages all the same: maps were thirteen times too large."""
+    net = Net(np.random.default_rng(2))
+    x = net.map((1, 8, 6, 2))
+    y = layers.pool(
+        net, layers.convolution(net, x, 5, (3, 3), (1, 1), 1, 0, 1), OpKind.AVERAGE_POOL_2D, (3, 3), 2, 0, 0
+    )
+    graph = net.finish(x, layers.dense(net, flat(net, y), 4, 0))
+    named = tmp_path / "named.toml"
+    named.write_text('[[line]]\nrule = "norm_plus"\nkinds = ["AVERAGE_POOL_2D"]\n[[line]]\nrule = "epsilon"\n')
+    both = Both(graph, Explaining(str(named)), tmp_path)
+    pair = both(np.random.default_rng(0).integers(-128, 128, (1, 8, 6, 2)).astype(np.int8))
+    assert pair.correlation > 0.9999
+    assert pair.size == pytest.approx(1, abs=0.01)

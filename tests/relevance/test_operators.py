@@ -29,10 +29,13 @@ def i32(*values: object) -> NDArray[np.int32]:
     return np.array(values, np.int32)
 
 
-def pool(kind: OpKind, size: tuple[int, int], stride: tuple[int, int], padding: int, out: tuple[int, int]):
+def pool(
+    kind: OpKind, size: tuple[int, int], stride: tuple[int, int], padding: int, out: tuple[int, int], fused: int = 0
+):
     options = schema.Pool2DOptionsT(
         padding=padding, strideH=stride[0], strideW=stride[1], filterHeight=size[0], filterWidth=size[1]
     )
+    options.fusedActivationFunction = fused
     return op(kind, (1, *out, 8), options)
 
 
@@ -79,6 +82,8 @@ LINEAR: dict[str, Callable[[Builder, int], int]] = {
     "max_pool": pool(OpKind.MAX_POOL_2D, (2, 2), (2, 2), 1, (3, 2)),
     "max_pool_overlapping": pool(OpKind.MAX_POOL_2D, (3, 2), (1, 1), 1, (4, 3)),
     "max_pool_same": pool(OpKind.MAX_POOL_2D, (3, 3), (2, 2), 0, (3, 2)),
+    "max_pool_relu": pool(OpKind.MAX_POOL_2D, (2, 1), (2, 1), 1, (3, 4), fused=1),  # some windows are cut off whole
+    "max_pool_overlapping_relu": pool(OpKind.MAX_POOL_2D, (2, 1), (1, 1), 1, (5, 4), fused=1),
     "reduce_max": op(OpKind.REDUCE_MAX, (1, 8), schema.ReducerOptionsT(), i32(1, 2)),
     "reduce_min_keep": op(OpKind.REDUCE_MIN, (1, 6, 1, 8), schema.ReducerOptionsT(keepDims=True), i32(2)),
     "maximum_of_two": lambda b, x: b.op(

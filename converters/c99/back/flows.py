@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import prod
 
-from converters.c99.back.reading import EXTREMES, LARGEST, LAYERS, MOVES, PRODUCTS, SUMS, Reading
+from converters.c99.back.reading import CHOICES, EXTREMES, LARGEST, LAYERS, MOVES, PRODUCTS, SUMS, Reading
 from converters.c99.schedule import Buffer, Literal, Schedule, Struct
 from edgexai.graph import Op, OpKind
 from edgexai.relevance.composite import Composite
@@ -74,6 +74,14 @@ class Flows:
                 found.add("relevance" if signed else self.gives(op))
         return found
 
+    def _is_flat(self, t: int) -> bool:
+        """Whether a flat rule's relevance arrives, which does not look at values, as it is."""
+        readers = [
+            op for op in (self.reading.low.graph.ops[i] for i in self.reading.ops) if t in self.reading.sources(op)
+        ]
+        flat = any(isinstance(self.reading.rules.get(op), Flat) for op in readers)
+        return flat or any(op.kind in MOVES and any(map(self._is_flat, op.outputs)) for op in readers)
+
     def gives(self, op: Op) -> str:
         """The form in which an operator's way back hands relevance on."""
         reading = self.reading
@@ -133,6 +141,9 @@ class Flows:
         """How relevance is kept at a map, and the buffer that gates it."""
         form, reading = self.wants(t), self.reading
         pixels, channels = reading.layout(t)
+        op = reading.producer(t)
+        if op is not None and op.kind in SUMS and reading.cut(t) and self._is_flat(t):
+            raise reading.refusal(op, "it cuts off what the flat rule behind it gives to", CHOICES)
         gate, kind = None, "EXAI_OPEN"
         if (form == "factor") != (given == "factor"):
             gate, kind = self.values(t), "EXAI_VALUES"

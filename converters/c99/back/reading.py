@@ -168,7 +168,8 @@ class Reading:
 
     def by_sign(self, op: Op) -> bool:
         """Whether a sum is shared out among the summands of its sign."""
-        return isinstance(self.rules.get(op), NormPlus) and all(self.asks.is_dynamic(t) for t in op.inputs)
+        both = op.kind in SUMS and all(self.asks.is_dynamic(t) for t in op.inputs)
+        return both and isinstance(self.rules.get(op), NormPlus)
 
     def divides(self, op: Op) -> bool:
         """Whether relevance is divided by a sum as it was before it was cut off on both sides."""

@@ -292,7 +292,10 @@ void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32
         if (logits[i] > logits[best]) best = i;
         sum += logits[i] - t->zero;
     }
-    for (int32_t i = 0; i < count; i++) size |= exai_size(start_of(t, logits, best, i));
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t mine = start_of(t, logits, best, i);
+        size |= exai_size(mine) | (mine != 0); /* -1 has no size, and here it is a whole step */
+    }
     const int32_t by = exai_length(size) - EXAI_PRECISION, most = logits[best] - t->zero;
     for (int32_t i = 0; i < count; i++) flow[i] = (int16_t)exai_shifted(start_of(t, logits, best, i), by);
     flow[count] = (int16_t)(size ? by : EXAI_NOTHING);
