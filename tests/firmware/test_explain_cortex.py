@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cortex import CORTEX, run
-from explained_networks import network
+from explained_networks import network, signed
 from explaining import Both, samples
 from native import needs
 from shared import SHARED, needs_shared
@@ -39,23 +39,27 @@ int main(void) {
 """
 
 
+MODELS = ["network, edge", "network, epsilon", "signed, edge", "kws, edge", "ic, edge", "ad, edge"]
+NETWORKS = {"network": lambda: network(1), "signed": signed}
+
+
 def rows(values: np.ndarray) -> str:
     return ",\n".join("{" + ",".join(map(str, row.ravel())) + "}" for row in values)
 
 
-@pytest.fixture(scope="module", params=["network, edge", "network, epsilon", "kws, edge", "ic, edge", "ad, edge"])
+@pytest.fixture(scope="module", params=MODELS)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sources, and a program that ends with how many answers and maps differ from this machine's."""
     if (why := needs("gcc")) is not None:
         pytest.skip(why)
     what, composite = request.param.split(", ")
-    if what != "network" and not SHARED.is_dir():
+    if what not in NETWORKS and not SHARED.is_dir():
         pytest.skip("the reference models are not here")
     where = tmp_path_factory.mktemp(what)
-    graph = network(1) if what == "network" else SHARED / "models" / f"{what}_int8.tflite"
+    graph = NETWORKS[what]() if what in NETWORKS else SHARED / "models" / f"{what}_int8.tflite"
     both = Both(graph, Explaining(composite, "error" if what == "ad" else "predicted"), where)
     xs = np.random.default_rng(5).integers(-128, 128, (4, *both.explainer.input.shape)).astype(np.int8)
-    xs = samples(what, 3) if what != "network" else xs
+    xs = xs if what in NETWORKS else samples(what, 3)
     pairs = [both(x) for x in xs]
     maps, answers = (np.stack([np.ravel(getattr(pair, key)) for pair in pairs]) for key in ("relevance", "y"))
     maps = maps.astype(np.float32)

@@ -48,6 +48,18 @@ def network(seed: int) -> Graph:
     return net.finish(x, net.op(OpKind.SOFTMAX, [y], [net.map((1, 5), 1 / 256, -128)], options, 2))
 
 
+def signed() -> Graph:
+    """Maps of both signs, few of whose pixels meet the weights of layers: their rows are read as they are."""
+    net = Net(np.random.default_rng(4))
+    x = net.map((1, 7, 6, 3))
+    y = layers.convolution(net, x, 10, (3, 3), (2, 2), 1, 0, 0)
+    y = layers.convolution(net, y, 7, (2, 2), (2, 1), 1, 1, 0)
+    y = layers.convolution(net, y, 9, (1, 1), (1, 1), 1, 0, 0)
+    flat = net.same(y, (1, prod(net.tensors[y].shape)))
+    y = net.op(OpKind.RESHAPE, [y, net.ints([1, -1])], [flat], schema.ReshapeOptionsT())
+    return net.finish(x, layers.dense(net, y, 5, 0))
+
+
 def mobilenet(width: int = 8) -> Graph:
     """MobileNet V1 ×0.25 at 96×96 as person detection uses it, with random weights."""
     net = Net(np.random.default_rng(11))

@@ -64,8 +64,8 @@ typedef struct {
     int32_t row, factor;
 } exai_entry;
 
-/* What shares in each listed row of `depth` weights, rows `stride` apart: the sum of its products with v, which lies as
- * `exai_widen` writes it; under EXAI_SIGNED what is below zero lies `negative` values further. */
+/* What shares in each listed row of `depth` weights, rows `stride` apart: the sum of its products with v, a vector of
+ * `exai_wide_vector`; under EXAI_SIGNED what is below zero lies `negative` values further. */
 void exai_rows_dot(const int8_t *weights, int32_t stride, int32_t depth, const uint16_t *list, int32_t n, const int16_t *v,
                    int32_t negative, int sharing, int32_t *sums);
 

@@ -41,6 +41,38 @@ static void dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t *from, 
     *sum0 = s0, *sum1 = s1;
 }
 
+/* The same under EXAI_SIGNED: all weights with `below`, and positive ones with the sizes in v. */
+static void signed_dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t *from, const int16_t *below, uint32_t fours,
+                              int32_t *sum0, int32_t *sum1) {
+    int32_t s0 = 0, s1 = 0;
+    uint32_t a, b, c, d, x, y;
+    __asm__ volatile(
+        "1:\n\t"
+        "ldr %[b], [%[r0]], #4\n\t"
+        "ldrd %[x], %[y], [%[below]], #8\n\t"
+        "ldr %[d], [%[r1]], #4\n\t"
+        "sxtb16 %[a], %[b]\n\t"
+        "sxtb16 %[b], %[b], ror #8\n\t"
+        "sxtb16 %[c], %[d]\n\t"
+        "sxtb16 %[d], %[d], ror #8\n\t"
+        "smlad %[s0], %[a], %[x], %[s0]\n\t"
+        "smlad %[s1], %[c], %[x], %[s1]\n\t"
+        "smlad %[s0], %[b], %[y], %[s0]\n\t"
+        "smlad %[s1], %[d], %[y], %[s1]\n\t"
+        "ldrd %[x], %[y], [%[v]], #8\n\t" POSITIVE(a, b) POSITIVE(c, d)
+        "subs %[n], %[n], #1\n\t"
+        "smlad %[s0], %[a], %[x], %[s0]\n\t"
+        "smlad %[s1], %[c], %[x], %[s1]\n\t"
+        "smlad %[s0], %[b], %[y], %[s0]\n\t"
+        "smlad %[s1], %[d], %[y], %[s1]\n\t"
+        "bne 1b\n\t"
+        : [s0] "+r"(s0), [s1] "+r"(s1), [r0] "+r"(r0), [r1] "+r"(r1), [v] "+r"(from), [below] "+r"(below), [n] "+r"(fours),
+          [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [x] "=&r"(x), [y] "=&r"(y)
+        :
+        : "cc", "memory");
+    *sum0 = s0, *sum1 = s1;
+}
+
 /* One listed row, four columns. */
 #define ROW(take)                          \
     "ldrd %[o], %[f], [%[list]], #8\n\t"   \
@@ -58,8 +90,26 @@ static void dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t *from, 
                      : [w] "r"(weights + i), [end] "r"(end)                                           \
                      : "cc", "memory")
 
-static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t n, int32_t depth, int sharing,
-                               int32_t *sums) {
+/* Weights change their sign where the input is below zero, in the lanes of `even` and `odd`, and the positive ones share. */
+#define TURNED                            \
+    "eor %[b], %[b], %[even]\n\t"         \
+    "eor %[a], %[a], %[odd]\n\t"          \
+    "ssub16 %[b], %[b], %[even]\n\t"      \
+    "ssub16 %[a], %[a], %[odd]\n\t" POSITIVE(a, b)
+#define SIGNED_COLUMNS                                                                                \
+    __asm__ volatile("1:\n\t" ROW(TURNED) "cmp %[list], %[end]\n\tbne 1b\n\t"                       \
+                     : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [list] "+r"(from), \
+                       [o] "=&r"(o), [f] "=&r"(f), [a] "=&r"(a), [b] "=&r"(b)                         \
+                     : [w] "r"(weights + i), [end] "r"(end), [even] "r"(even), [odd] "r"(odd)         \
+                     : "cc", "memory")
+
+/* -1 in each lane of two inputs that is below zero. */
+static uint32_t lanes_below(const int8_t *x, int32_t zero) {
+    return (x[0] < zero ? 0xFFFFu : 0u) | (x[2] < zero ? 0xFFFF0000u : 0u);
+}
+
+static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t n, const int8_t *x, int32_t zero,
+                               int32_t depth, int sharing, int32_t *sums) {
     const exai_entry *const end = list + (n + 1) / 2 * 2;
     int32_t i = 0;
     list[n].row = 0, list[n].factor = 0;
@@ -67,7 +117,14 @@ static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t 
         const exai_entry *from = list;
         int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
         uint32_t o, f, a, b;
-        if (exai_is_all(EXAI_USES_ROWS, sharing))
+        if (exai_is_signed(EXAI_USES_ROWS, sharing)) {
+            const uint32_t even = lanes_below(x + i, zero), odd = lanes_below(x + i + 1, zero);
+            SIGNED_COLUMNS;
+            s0 = x[i] < zero ? -s0 : x[i] > zero ? s0 : 0;
+            s1 = x[i + 1] < zero ? -s1 : x[i + 1] > zero ? s1 : 0;
+            s2 = x[i + 2] < zero ? -s2 : x[i + 2] > zero ? s2 : 0;
+            s3 = x[i + 3] < zero ? -s3 : x[i + 3] > zero ? s3 : 0;
+        } else if (exai_is_all(EXAI_USES_ROWS, sharing))
             COLUMNS("");
         else
             COLUMNS(POSITIVE(a, b));
@@ -83,16 +140,17 @@ void exai_rows_dot(const int8_t *weights, int32_t stride, int32_t depth, const u
                    int32_t negative, int sharing, int32_t *sums) {
     int32_t k = 0, done = 0;
 #if EXAI_DSP
-    if (!exai_is_signed(EXAI_USES_SHARES, sharing) && depth >= 4) {
+    if (depth >= 4) {
         const uint32_t fours = (uint32_t)depth / 4;
         int32_t other;
         done = depth / 4 * 4;
-        for (; k + 2 <= n; k += 2) {
-            dot_of_two(weights + list[k] * stride, weights + list[k + 1] * stride, v, fours, sharing, sums + k, sums + k + 1);
-        }
-        if (k < n) {
-            const int8_t *const row = weights + list[k] * stride;
-            dot_of_two(row, row, v, fours, sharing, sums + k, &other);
+        for (; k < n; k += 2) { /* the last row of an odd number twice */
+            const int8_t *const r0 = weights + list[k] * stride, *const r1 = k + 1 < n ? weights + list[k + 1] * stride : r0;
+            int32_t *const second = k + 1 < n ? sums + k + 1 : &other;
+            if (exai_is_signed(EXAI_USES_SHARES, sharing))
+                signed_dot_of_two(r0, r1, v, v + negative, fours, sums + k, second);
+            else
+                dot_of_two(r0, r1, v, fours, sharing, sums + k, second);
         }
         if (done == depth) return;
     }
@@ -105,7 +163,7 @@ void exai_rows_dot(const int8_t *weights, int32_t stride, int32_t depth, const u
                 sum += w[exai_order(i, depth)] * v[i];
             else
                 sum += positive(w[exai_order(i, depth)]) * v[i];
-            if (exai_is_signed(EXAI_USES_SHARES, sharing)) sum += (w[exai_order(i, depth)] & (w[exai_order(i, depth)] >> 7)) * v[negative + i];
+            if (exai_is_signed(EXAI_USES_SHARES, sharing)) sum += w[exai_order(i, depth)] * v[negative + i];
         }
         sums[k] = sum;
     }
@@ -119,7 +177,7 @@ uint32_t exai_rows_sum(const int8_t *weights, exai_entry *list, int32_t n, const
 #else
     int32_t i = 0;
 #if EXAI_DSP
-    if (!exai_is_signed(EXAI_USES_ROWS, sharing)) i = columns_of_four(weights, list, n, depth, sharing, sums);
+    i = columns_of_four(weights, list, n, x, zero, depth, sharing, sums);
 #endif
     for (; i < depth; i++) {
         const int32_t v = exai_is_signed(EXAI_USES_ROWS, sharing) ? x[i] - zero : 1;

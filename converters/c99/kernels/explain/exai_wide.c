@@ -23,9 +23,7 @@ void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int shar
     for (; rows > 0; rows--, weights += depth, wide += width) {
         for (int32_t i = depth; i < width; i++) wide[i] = 0;
         exai_widen(weights, depth, 0, wide, 4);
-        if (exai_is_signed(EXAI_USES_SHARES, sharing)) {
-            for (int32_t i = 0; i < width; i++) wide[width + i] = (int16_t)(wide[i] & (wide[i] >> 15));
-        }
+        if (exai_is_signed(EXAI_USES_SHARES, sharing)) memcpy(wide + width, wide, (size_t)width * sizeof *wide);
         for (int32_t i = 0; i < width && !exai_is_all(EXAI_USES_SHARES, sharing); i += 2) {
             const uint32_t two = exai_word(wide + i), taken = two & ~((two >> 15 & 0x10001u) * 0xFFFFu);
             memcpy(wide + i, &taken, sizeof taken);
@@ -39,9 +37,10 @@ void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing,
     exai_widen(x, depth, zero, v, 4);
     for (int32_t i = depth; i < width; i++) v[i] = 0;
     if (!exai_is_signed(EXAI_USES_SHARES, sharing)) return;
-    for (int32_t i = 0; i < width; i++) {
-        v[width + i] = (int16_t)(v[i] & (v[i] >> 15));
-        v[i] = (int16_t)(v[i] & ~(v[i] >> 15));
+    for (int32_t i = 0; i < width; i += 2) {
+        const uint32_t two = exai_word(v + i), ones = two >> 15 & 0x10001u, mask = ones * 0xFFFFu;
+        const uint32_t below = two & mask, size = (two ^ mask) + ones;
+        memcpy(v + width + i, &below, sizeof below), memcpy(v + i, &size, sizeof size);
     }
 }
 

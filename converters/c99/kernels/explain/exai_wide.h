@@ -10,7 +10,7 @@ static inline int32_t exai_eights(int32_t count) {
 }
 
 /* Rows of `depth` weights as they share, in the order of `exai_widen`; under EXAI_SIGNED the positive ones of a row, then
- * its negative ones. */
+ * all of them, or its negative ones where there are vectors. */
 void exai_wide_rows(const int8_t *weights, int32_t rows, int32_t depth, int sharing, int16_t *wide);
 
 /* What is added to a unit's sum before relevance is divided by it; its weights lie `stride` apart. */
@@ -22,7 +22,8 @@ void exai_shares_begin(const exai_way *way, int32_t depth, int16_t *wide);
 void exai_shares(const exai_way *way, const int8_t *x, int32_t depth, const uint16_t *list, int32_t n, const int16_t *wide,
                  int16_t *v, int32_t *d);
 
-/* The vector that meets such rows: x less zero; under EXAI_SIGNED what is positive, then what is negative. */
+/* The vector that meets such rows: x less zero; under EXAI_SIGNED its size, then what is negative, so that positive weights
+ * times the one and all weights times the other are what shares. With vectors what is positive, then what is negative. */
 void exai_wide_vector(const int8_t *x, int32_t depth, int32_t zero, int sharing, int16_t *v);
 
 /* A unit's multiplier over 2^(most - 15). */
