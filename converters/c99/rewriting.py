@@ -208,6 +208,25 @@ def _real_function(w: _Writer, op: Op) -> bool:
     return True
 
 
+def _back_again(w: _Writer, op: Op) -> bool:
+    """What was int8 of the same scale before it became float."""
+    before = next((one for one in w.source.ops if op.inputs[0] in one.outputs), None)
+    if before is None or before.kind != OpKind.DEQUANTIZE:
+        return False
+    x, y = w.tensors[before.inputs[0]], w.tensors[op.outputs[0]]
+    (a, b), kinds = (x.quantization, y.quantization), {x.dtype, y.dtype}
+    if (
+        kinds != {DType.INT8}
+        or a is None
+        or b is None
+        or (a.scale != b.scale).any()
+        or (a.zero_point != b.zero_point).any()
+    ):
+        return False
+    w.reshaped(before.inputs[0], y.shape, op.outputs[0])
+    return True
+
+
 def _reversed(w: _Writer, op: Op) -> bool:
     x, y = op.inputs[0], op.outputs[0]
     shape = w.tensors[x].shape
@@ -276,13 +295,14 @@ ROWS: Mapping[OpKind, Callable[[_Writer, Op], bool]] = {
     OpKind.REVERSE_V2: _reversed,
     OpKind.TILE: _tiled,
     **dict.fromkeys(FUNCTIONS, _real_function),
+    OpKind.QUANTIZE: _back_again,
     OpKind.SELECT: _number,
     OpKind.SELECT_V2: _number,
     OpKind.TRANSPOSE_CONV: _transposed,
     OpKind.BATCH_MATMUL: _dense,
 }
 """What each becomes; a row answers False where it does not know the form."""
-ONE_FORM = {OpKind.SELECT, OpKind.SELECT_V2, OpKind.BATCH_MATMUL, *FUNCTIONS}
+ONE_FORM = {OpKind.QUANTIZE, OpKind.SELECT, OpKind.SELECT_V2, OpKind.BATCH_MATMUL, *FUNCTIONS}
 """Of which only one form has a row."""
 INTEGER = {OpKind.TRANSPOSE_CONV, *ONE_FORM}
 """Written as others in int8 alone."""

@@ -1,4 +1,5 @@
-"""What TensorFlow's converter makes of Keras' layers in int8: attention and normalization, a U-net, unit vectors."""
+"""What TensorFlow's converter makes of Keras' layers in int8: attention and normalization, a U-net, unit vectors, a GRU
+and a residual network of RELU6."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,24 @@ def unet():
     return tf.keras.Model(given, layers.Dense(4)(layers.Flatten()(layers.Conv2D(4, 1)(both))))
 
 
+def recurrent():
+    layers = tf.keras.layers
+    given = tf.keras.Input((4, 6), batch_size=1)
+    return tf.keras.Model(given, layers.Dense(4)(layers.GRU(8, unroll=True)(given)))
+
+
+def residual():
+    """A block that RELU6 ends, a pool behind which it stands, and a gate of channels."""
+    layers = tf.keras.layers
+    given = tf.keras.Input((12, 12, 3), batch_size=1)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu6")(given)
+    x = layers.ReLU(6)(x + layers.Conv2D(8, 3, padding="same")(x))
+    x = layers.ReLU(6)(layers.MaxPooling2D(2)(layers.Conv2D(8, 1)(x)))
+    gate = layers.Conv2D(8, 1, activation="hard_sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    x = layers.ReLU(6)(layers.AveragePooling2D(2)(layers.Conv2D(8, 1)(x * gate)))
+    return tf.keras.Model(given, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+
+
 def unit_vectors():
     layers = tf.keras.layers
     given = tf.keras.Input((24,), batch_size=1)
@@ -58,7 +77,13 @@ def converted(model) -> bytes:
 
 @pytest.mark.parametrize(
     ("make", "kind"),
-    [(transformer, OpKind.BATCH_MATMUL), (unet, OpKind.RESIZE_BILINEAR), (unit_vectors, OpKind.RSQRT)],
+    [
+        (transformer, OpKind.BATCH_MATMUL),
+        (unet, OpKind.RESIZE_BILINEAR),
+        (unit_vectors, OpKind.RSQRT),
+        (recurrent, OpKind.SPLIT),
+        (residual, OpKind.AVERAGE_POOL_2D),
+    ],
 )
 def test_a_converted_model_is_predicted_and_explained(make: Callable, kind: OpKind, tmp_path: Path) -> None:
     tf.keras.utils.set_random_seed(0)

@@ -261,6 +261,24 @@ def halves(net: Net, y: int) -> int:
     return y
 
 
+def pieces_of_two_kinds(net: Net, y: int) -> int:
+    """A piece that gates, and one that a function takes: relevance itself arrives there, and nothing at the first."""
+    shape = (*net.tensors[y].shape[:3], 4)
+    near = branch(net, y)
+    pieces = [net.same(near, shape) for _ in range(2)]
+    net.op(OpKind.SPLIT, [net.ints([3]), near], pieces, schema.SplitOptionsT(numSplits=2), 2)
+    gate, value = table(net, pieces[0], OpKind.LOGISTIC), table(net, pieces[1], OpKind.TANH)
+    return layers.pair(net, OpKind.MUL, value, gate, 0)
+
+
+def sum_in_front_of_a_function(net: Net, y: int) -> int:
+    added = layers.pair(net, OpKind.ADD, branch(net, y), branch(net, y), 0)
+    tensor = net.tensors[added]
+    assert tensor.quantization is not None
+    tensor.quantization.scale[0] = 0.2
+    return table(net, added, OpKind.TANH)
+
+
 def cut(net: Net, y: int) -> int:
     _, rows, columns, _ = net.tensors[y].shape
     out = (1, rows - 2, columns - 1, 5)
@@ -346,6 +364,8 @@ PARTS: dict[str, Part] = {
     "CONCATENATION of rows": concatenation(1),
     "SPLIT_V": split,
     "SPLIT": halves,
+    "SPLIT, pieces of two kinds": pieces_of_two_kinds,
+    "ADD, TANH": sum_in_front_of_a_function,
     "SLICE": cut,
     "STRIDED_SLICE": strided,
     "TRANSPOSE": turned([0, 2, 1, 3]),

@@ -89,7 +89,7 @@ def through(back: Back, op: Op) -> None:
         BACK[op.kind](back, op)
     elif ways.of_all_positions(reading, op):
         maps.pool(back, op)
-    elif reading.divides(op):
+    elif back.divides(op):
         maps.parts(back, op)
     elif reading.passed(op) is not None or (op in reading.folded and reading.form(op) == "relevance"):
         maps.same(back, op)

@@ -61,7 +61,7 @@ class Flows:
         op = self.reading.producer(t)
         assert op is not None
         form = self.reading.form(op)
-        if form != "any":
+        if form not in ("any", "sum"):
             return form
         return "relevance" if "relevance" in self._given(t) else "factor"
 
@@ -71,7 +71,7 @@ class Flows:
         for op in (reading.low.graph.ops[i] for i in reading.ops):
             if t in reading.sources(op):
                 signed = isinstance(reading.rules.get(op), ZPlus) and not reading.asks.nonnegative(t)
-                found.add("relevance" if signed else self.gives(op))
+                found |= {"relevance"} if signed else {self.gives(op, y) for y in self._arriving(op)}
         return found
 
     def _is_flat(self, t: int) -> bool:
@@ -82,17 +82,27 @@ class Flows:
         flat = any(isinstance(self.reading.rules.get(op), Flat) for op in readers)
         return flat or any(op.kind in MOVES and any(map(self._is_flat, op.outputs)) for op in readers)
 
-    def gives(self, op: Op) -> str:
-        """The form in which an operator's way back hands relevance on."""
+    def _arriving(self, op: Op) -> list[int]:
+        """The outputs that relevance arrives at."""
+        return [y for y in op.outputs if y in self.readers] or list(op.outputs[:1])
+
+    def gives(self, op: Op, y: int | None = None) -> str:
+        """The form in which an operator's way back hands relevance on, of one of several outputs if there are some."""
         reading = self.reading
         form = reading.form(op)
         if op.kind in LAYERS:
             return "relevance" if isinstance(reading.rules.get(op), Flat) else "factor"
         if form == "any" or (op.kind in MOVES | {OpKind.MUL} and op not in reading.folded):
-            return self.wants(op.outputs[0])
+            return self.wants(op.outputs[0] if y is None else y)
         return (
             "relevance" if form == "relevance" and op.kind != OpKind.SOFTMAX and not reading.divides(op) else "factor"
         )
+
+    def divides(self, op: Op) -> bool:
+        """Whether relevance itself arrives at a sum: it is divided by that of the summands, which is not rounded."""
+        if op.kind not in SUMS:
+            return False
+        return self.reading.divides(op) or (self.reading.form(op) == "sum" and self.wants(op.outputs[0]) == "relevance")
 
     def _valued(self, op: Op) -> list[int]:
         """The maps whose values an operator's way back reads."""
@@ -103,13 +113,14 @@ class Flows:
             mine = sources if signed else []
         elif (op.kind in SUMS and reading.by_sign(op)) or op.kind in LARGEST | EXTREMES:
             mine = sources
-        elif (op.kind == OpKind.MUL and self.gives(op) == "factor") or op.kind in PRODUCTS or reading.divides(op):
+        elif (op.kind == OpKind.MUL and self.gives(op) == "factor") or op.kind in PRODUCTS or self.divides(op):
             mine = [reading.root(t) for t in op.inputs if not reading.low.tensor(t).is_constant]
         elif op.kind == OpKind.SOFTMAX:
             mine = list(op.outputs)
         elif op.kind == OpKind.SVDF:
             mine = [*sources, *op.outputs]
-        return mine + [t for t in sources if (self.wants(t) != "factor") == (self.gives(op) == "factor")]
+        given = {self.gives(op, y) == "factor" for y in self._arriving(op)}
+        return mine + [t for t in sources if (self.wants(t) != "factor") in given]
 
     def flow(self, t: int) -> str:
         """The buffer of what arrives at a map."""

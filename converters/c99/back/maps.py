@@ -63,7 +63,7 @@ def extremes(back: Back, op: Op) -> None:
 def parts(back: Back, op: Op) -> None:
     """A sum, a product of values or matrices, a mean or a move: each input of each output."""
     reading, y = back.reading, op.outputs[0]
-    if reading.divides(op):
+    if back.divides(op):
         keep = ways.plain_keep(*reading.layout(y), FORMS["factor"])
         pair(back, op, keep, (back.flow(y), None, back.flow(y)))
     for y in op.outputs:
@@ -99,7 +99,7 @@ def shared(back: Back, op: Op, position: int) -> None:
 
 def part(back: Back, op: Op, y: int, position: int) -> None:
     """What one input of a sum, a product, a mean or a move gets of one output."""
-    reading, given, t = back.reading, back.gives(op), op.inputs[position]
+    reading, given, t = back.reading, back.gives(op, y), op.inputs[position]
     x, above = reading.root(t), back.flow(y)
     if reading.by_sign(op) and len({reading.low.tensor(t).shape for t in (*op.inputs, y)}) > 1:
         shared(back, op, position)

@@ -172,13 +172,14 @@ class Reading:
         return both and isinstance(self.rules.get(op), NormPlus)
 
     def divides(self, op: Op) -> bool:
-        """Whether relevance is divided by a sum as it was before it was cut off on both sides."""
+        """Whether a sum was cut off on both sides, so that relevance is divided by it as it was before."""
         if op.kind not in SUMS or fused_activation(op) in (0, RELU) or self.passed(op) is not None:
             return False
         return not self.by_sign(op) and (op not in self.folded or isinstance(self._layer_rule(op), Epsilon))
 
     def form(self, op: Op) -> str:
-        """What an operator's way back starts from: ``factor``, ``relevance``, or ``any`` that it hands on as it is."""
+        """What an operator's way back starts from: ``factor``, ``relevance``, ``any`` that it hands on as it is, or
+        ``sum``, which takes any and hands on factors."""
         rule, activation = self.rules.get(op, Norm()), fused_activation(op)
         plain = activation in (0, RELU)
         if op.kind in LAYERS:
@@ -203,6 +204,8 @@ class Reading:
             return "relevance"
         if op.kind in MOVES | EXTREMES | {OpKind.MUL, OpKind.QUANTIZE}:
             return "any" if plain else "relevance"
+        if op.kind in SUMS:
+            return "sum"
         return "relevance" if op.kind == OpKind.MAX_POOL_2D and not plain else "factor"
 
     def _folded(self, op: Op) -> str:
