@@ -71,6 +71,11 @@ class Report:
         return asdict(self)
 
 
+COUNTED = """\
+Code is that of a Cortex-M4 with `-O2`, in whole files of kernels: a linker (`--gc-sections`) leaves out what the
+model does not reach. Stack, startup code and the C library are not counted."""
+
+
 def core_of(board: Board) -> str:
     """The core of a board whose cycles are known; BoardError for any other."""
     core = next((name for name in CYCLES if name in board.core), None)
@@ -189,7 +194,7 @@ def text(found: Report) -> str:
         lines += [f"| {name} | bytes |", "|---|---:|", *(f"| {part} | {size:,} |" for part, size in parts.items())]
         lines += [f"| all | {sum(parts.values()):,} |", ""]
     lines += [] if found.more_flash is None else [_over(found), ""]
-    lines += ["Stack, startup code and the C library are not counted; code is that of a Cortex-M4 with `-O2`.", ""]
+    lines += [COUNTED, ""]
     for title, part in (("Predicting", found.predict), ("Explaining, with predicting", found.explain)):
         if part is not None:
             lines += [f"## {title}", "", *_table(part), ""]

@@ -20,7 +20,11 @@ def bytes_of(text: str | None) -> int | None:
     """The value of --ram, as in 64K or 65536; ConfigError for a share, or anything else."""
     if text is None:
         return None
-    found, is_share = amount("ram", text)
+    wrong = ConfigError(f"--ram takes bytes, as in 64K, not {text!r}")
+    try:
+        found, is_share = amount("ram", text)
+    except ConfigError:
+        raise wrong from None
     if is_share:
-        raise ConfigError(f"--ram takes bytes, as in 64K, not {text!r}")
+        raise wrong
     return int(found)

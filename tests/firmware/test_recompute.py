@@ -196,5 +196,6 @@ def test_the_command_takes_ram_and_says_the_least_that_would_do(
     assert main([*command, "--ram", "1K"]) != 0
     said = capsys.readouterr().err
     assert "1,024 are allowed" in said
-    assert main([*command, "--ram", "50%"]) != 0
-    assert "--ram takes bytes, as in 64K" in capsys.readouterr().err
+    for wrong in ("50%", "44X", "0"):
+        assert main([*command, "--ram", wrong]) != 0
+        assert f"--ram takes bytes, as in 64K, not '{wrong}'" in capsys.readouterr().err
