@@ -203,7 +203,8 @@ def test_certificates_that_end_soon_are_renewed_with_their_name_and_key(tmp_path
     enrol(tmp_path, "line", ["b"], ["localhost"], Terms(days=200))
     before = {p: x509.load_pem_x509_certificate(p.read_bytes()) for p in tmp_path.rglob("*.pem") if p.name != "crl.pem"}
     renewed = renew(tmp_path, "line")
-    assert {p.name for p in renewed} == {"broker.pem", "fleet.pem", "operator.pem", "a.pem"}
+    more = {f"operator+{n}.pem" for n in (2, 3, 4)}
+    assert {p.name for p in renewed} == {"broker.pem", "fleet.pem", "operator.pem", "a.pem", *more}
     for path in renewed:
         now = x509.load_pem_x509_certificate(path.read_bytes())
         assert now.subject == before[path].subject
@@ -335,3 +336,41 @@ def test_the_broker_starts_with_the_file_as_it_is_written(tmp_path: Path) -> Non
     finally:
         broker.terminate()
         broker.wait()
+
+
+def test_an_operator_has_several_names_by_one_key_and_nobody_has_anothers(tmp_path: Path) -> None:
+    enrol(tmp_path, "line", ["a"], ["localhost"], Terms(operators=["ada", "2", "ada.2"]))
+    found: dict[str, list[Path]] = {}
+    for path in tmp_path.rglob("operator*.pem"):
+        found.setdefault("", []).append(path)
+    for path in (tmp_path / "operators").glob("*.pem"):
+        found.setdefault(path.stem.partition("+")[0], []).append(path)
+    assert {who: len(some) for who, some in found.items()} == {"": 4, "ada": 4, "2": 4, "ada.2": 4}
+    certificates = {p: x509.load_pem_x509_certificate(p.read_bytes()) for some in found.values() for p in some}
+    names = [one.subject.rfc4514_string().removeprefix("CN=") for one in certificates.values()]
+    assert len(set(names)) == len(names) == 16
+    for some in found.values():
+        assert len({certificates[p].public_bytes(serialization.Encoding.PEM) for p in some}) == 4
+        first, *more = (certificates[p].public_key() for p in some)
+        assert all(key == first for key in more)
+    rules = json.loads((tmp_path / "dynamic-security.json").read_text())
+    of = {c["username"]: [r["rolename"] for r in c["roles"]] for c in rules["clients"]}
+    assert [of[name] for name in names] == [["fleet-operator"]] * 16
+    with pytest.raises(ConfigError, match="operator name"):
+        enrol(tmp_path, "line", [], ["localhost"], Terms(operators=["../x"]))
+
+
+def test_a_directory_of_before_gets_the_further_names_and_keeps_who_is_there(tmp_path: Path) -> None:
+    enrol(tmp_path, "line", ["a"], ["localhost"], Terms(operators=["ada"]), ["w"])
+    path, key = tmp_path / "dynamic-security.json", (tmp_path / "operator.key").read_bytes()
+    rules = json.loads(path.read_text())
+    rules["clients"] = [c for c in rules["clients"] if not c["username"].startswith("fleet-operator::")]
+    path.write_text(json.dumps(rules))
+    for one in tmp_path.glob("operator+*.pem"):
+        one.unlink()
+    made = enrol(tmp_path, "line", [], ["localhost"])
+    assert {p.name for p in made} == {"operator+2.pem", "operator+3.pem", "operator+4.pem", "dynamic-security.json"}
+    assert (tmp_path / "operator.key").read_bytes() == key
+    names = {c["username"] for c in json.loads(path.read_text())["clients"]}
+    assert {"fleet-operator", "fleet-operator::2", "fleet-operator:ada:4", "fleet-service:w", "line/a"} <= names
+    assert enrol(tmp_path, "line", ["a"], ["localhost"]) == []

@@ -25,6 +25,7 @@ from edgexai.errors import ConfigError
 from edgexai.fleet.duty import Duty
 from edgexai.fleet.findings import Watch
 from edgexai.fleet.keys.enrol import Terms, enrol
+from edgexai.fleet.keys.rules import LINES
 from edgexai.fleet.orders.command import Ended, NoReply, Order, Reply, ask, send
 from edgexai.fleet.orders.trials import DAY, MONTH, SOON, Looked, Suspected, Trials, looked
 from edgexai.fleet.store.journal import Journal
@@ -311,7 +312,7 @@ Answer = Callable[[bytes], bytes | None]
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
     """What `enrol` makes for six nodes, and the port of a broker that runs by it."""
     place, port = tmp_path_factory.mktemp("keys"), free_port()
-    enrol(place, "f", [f"n{i}" for i in range(6)], ["localhost"], Terms(port=port))
+    enrol(place, "f", [f"n{i}" for i in range(6)], ["localhost"], Terms(port=port, operators=["ada", "ben"]))
     with running(place / "mosquitto.conf", port):
         yield place, port
 
@@ -409,16 +410,89 @@ def test_who_may_give_no_orders_is_told_so(keys: tuple[Path, int], tmp_path: Pat
         send(broker(keys), key, order, patience=0.5)
 
 
+def pong(payload: bytes) -> bytes | None:
+    """The answer to a ping, and to nothing else."""
+    said = json.dumps({"id": identity(payload), "ok": True}).encode()
+    return said if json.loads(payload[64:])["do"] == "ping" else None
+
+
 @needs_mosquitto
-def test_two_that_give_orders_with_one_certificate_do_not_fight(keys: tuple[Path, int]) -> None:
+def test_one_operator_gives_several_orders_at_a_time(keys: tuple[Path, int]) -> None:
+    key, patience = load_private(keys[0] / "command.key"), 4.0
+    node = connected(keys, "nodes/n0", pong)
+    told: list[Exception] = []
+
+    def silent() -> None:
+        try:
+            send(broker(keys), key, Order("f", "n0", "probe"), patience)
+        except Exception as error:
+            told.append(error)
+
+    waiting = [threading.Thread(target=silent) for _ in range(LINES)]
+    for thread in waiting[1:]:
+        thread.start()
+    assert send(broker(keys), key, Order("f", "n0", "ping"), 20.0)["ok"]  # by the name that is left
+    waiting[0].start()
+    assert send(broker(keys), key, Order("f", "n0", "ping"), 20.0)["ok"]  # when one of them has ended
+    for thread in waiting:
+        thread.join()
+    node.disconnect()
+    node.loop_stop()
+    assert [type(one) for one in told] == [NoReply] * LINES  # nobody's connection was ended
+
+
+@needs_mosquitto
+def test_two_operators_give_orders_at_a_time_by_certificates_of_their_own(keys: tuple[Path, int]) -> None:
+    key, node = load_private(keys[0] / "command.key"), connected(keys, "nodes/n0", pong)
+    for name in ("operators/ada", "operators/ben+3", "operator+4"):
+        own = broker(keys, name.partition("+")[0])
+        by = replace(own, certificate=keys[0] / f"{name}.pem")
+        assert send(by, key, Order("f", "n0", "ping"), 20.0)["ok"]
+    node.disconnect()
+    node.loop_stop()
+
+
+@needs_mosquitto
+def test_one_file_alone_gives_one_order_after_the_other(keys: tuple[Path, int], tmp_path: Path) -> None:
     key, asked = load_private(keys[0] / "command.key"), threading.Event()
 
     def answer(payload: bytes) -> bytes | None:
-        if json.loads(payload[64:])["do"] == "ping":
-            return json.dumps({"id": identity(payload), "ok": True}).encode()
         asked.set()
-        return None
+        return pong(payload)
 
+    node = connected(keys, "nodes/n0", answer)
+    for name in ("operator.pem", "operator.key", "ca.pem"):  # as `enrol` once made them
+        shutil.copy(keys[0] / name, tmp_path)
+    told: list[Exception] = []
+
+    def silent() -> None:
+        try:
+            send(broker((tmp_path, keys[1])), key, Order("f", "n0", "probe"), 2.0)
+        except Exception as error:
+            told.append(error)
+
+    first = threading.Thread(target=silent)
+    first.start()
+    assert asked.wait(20)
+    with pytest.raises(ConfigError, match=r"1 other command gives orders by .*operator\.pem"):
+        send(broker((tmp_path, keys[1])), key, Order("f", "n0", "ping"), 0.1)
+    assert send(broker((tmp_path, keys[1])), key, Order("f", "n0", "ping"), 20.0)["ok"]
+    first.join()
+    node.disconnect()
+    node.loop_stop()
+    assert [type(one) for one in told] == [NoReply]
+
+
+@needs_mosquitto
+def test_two_machines_with_one_certificate_do_not_fight(keys: tuple[Path, int], tmp_path: Path) -> None:
+    key, asked = load_private(keys[0] / "command.key"), threading.Event()
+
+    def answer(payload: bytes) -> bytes | None:
+        asked.set()
+        return pong(payload)
+
+    for name in ("operator.pem", "operator.key", "ca.pem"):
+        shutil.copy(keys[0] / name, tmp_path)
     node = connected(keys, "nodes/n0", answer)
     told: list[Exception] = []
 
@@ -431,7 +505,7 @@ def test_two_that_give_orders_with_one_certificate_do_not_fight(keys: tuple[Path
     first = threading.Thread(target=service)
     first.start()
     assert asked.wait(20)
-    assert send(broker(keys), key, Order("f", "n0", "ping"), patience=20.0)["ok"]
+    assert send(broker((tmp_path, keys[1])), key, Order("f", "n0", "ping"), patience=20.0)["ok"]
     first.join()
     node.disconnect()
     node.loop_stop()

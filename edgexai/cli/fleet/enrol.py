@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", default="", help="names, by commas, or @FILE with one a line: keys are made here")
     parser.add_argument("--requests", default="", metavar="FILES", help="signing requests NODE.csr, by commas")
     parser.add_argument("--workers", default="", metavar="NAMES", help="further ingest workers, by commas")
+    parser.add_argument("--operators", default="", metavar="NAMES", help="further people who give orders, by commas")
     parser.add_argument("--hosts", default="localhost,127.0.0.1", help="how nodes reach the broker (%(default)s)")
     parser.add_argument("--port", type=port, default=8883, metavar="P", help="of the broker (%(default)s)")
     parser.add_argument("--days", type=count, default=365, help="how long certificates hold (%(default)s)")
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         print("or start it anew to end a connection that is open")
         return 0
     hosts, requests = ([part for part in given.split(",") if part] for given in (args.hosts, args.requests))
-    terms = Terms(args.days, args.port, args.sparkplug)
+    terms = Terms(args.days, args.port, args.sparkplug, nodes_of(args.operators))
     nodes: list[str | Path] = [*nodes_of(args.nodes), *map(Path, requests)]
     made = enrol(args.out, args.fleet, nodes, hosts, terms, nodes_of(args.workers))
     if not made:

@@ -51,6 +51,11 @@ class Authority:
             self.write_key(kept, ec.generate_private_key(ec.SECP256R1()))
         self._certify(path, common_name, _private(kept).public_key(), hosts, usage)
 
+    def issue_more(self, path: Path, first: Path, common_name: str) -> None:
+        """Another certificate for the key of ``first``, where there is none yet."""
+        if not path.exists():
+            self._certify(path, common_name, _private(first.with_suffix(".key")).public_key())
+
     def sign(self, request: Path, path: Path, common_name: str) -> None:
         """A certificate for the key of a signing request; ConfigError if the request is broken or of another name."""
         try:

@@ -5,6 +5,8 @@
     DIR/broker.pem  broker.key  the broker, for the host names that are given
     DIR/fleet.pem  fleet.key    the fleet service: reads everything, writes receipts and commands
     DIR/operator.pem  .key      whoever gives orders: writes commands, reads replies
+    DIR/operator+2.pem …        the same key's names for further orders at the same time
+    DIR/operators/O.pem  O.key  further operators, each with such names of their own
     DIR/workers/W.pem  W.key    further ingest workers, one each
     DIR/nodes/N.pem  (N.key)    one node, its name as common name FLEET/N; no key where the node made its own
     DIR/nodes/N.sparkplug.pem   the same node's second connection, for Sparkplug B
@@ -23,7 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from edgexai.errors import ConfigError
 from edgexai.fleet.keys.authority import DAYS, SERVER, Authority, host_name
-from edgexai.fleet.keys.rules import OPERATOR, SERVICE, configuration, known, write_roles
+from edgexai.fleet.keys.rules import SERVICE, Names, configuration, known, lines, write_roles
+from edgexai.messaging.lines import beside
 from edgexai.messaging.messages import name as checked_name
 
 MOST_CONNECTIONS = 50_000
@@ -31,11 +34,13 @@ MOST_CONNECTIONS = 50_000
 
 @dataclass(frozen=True)
 class Terms:
-    """How keys are made: certificates for ``days``, a broker on ``port``; a Sparkplug group for the nodes."""
+    """How keys are made: certificates for ``days``, a broker on ``port``; a Sparkplug group for the nodes; and for
+    which ``operators``, beside the one that is always there."""
 
     days: int = DAYS
     port: int = 8883
     sparkplug: str | None = None
+    operators: Sequence[str] = ()
 
 
 def enrol(
@@ -59,16 +64,19 @@ def enrol(
     for host in hosts:
         host_name(host)  # before anything is made
     helpers = [checked_name(w, "worker name") for w in workers]
+    operators = [checked_name(o, "operator name") for o in terms.operators]
     group = None if terms.sparkplug is None else checked_name(terms.sparkplug, "Sparkplug group")
     text = configuration(directory, terms.port, MOST_CONNECTIONS)
-    for folder in ("nodes", "workers"):
+    for folder in ("nodes", "workers", "operators"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
     authority = Authority(directory, fleet, terms.days)
     authority.issue(
         directory / "broker.pem", (hosts or ["localhost"])[0][:64], hosts or ["localhost", "127.0.0.1"], SERVER
     )
     authority.issue(directory / "fleet.pem", SERVICE)
-    authority.issue(directory / "operator.pem", OPERATOR)
+    _operator(authority, directory / "operator.pem", "")
+    for operator in operators:
+        _operator(authority, directory / "operators" / f"{operator}.pem", operator)
     for worker in helpers:
         authority.issue(directory / "workers" / f"{worker}.pem", f"{SERVICE}:{worker}")
     for node in names:
@@ -87,13 +95,20 @@ def enrol(
         authority.write(directory / "mosquitto.conf", text.encode())
     if not (directory / "crl.pem").exists():
         authority.made.append(authority.revoke([]))
-    there = known(directory)
-    everybody = {f"{fleet}/{n}" for n in (*names, *asked)}
-    groups = there[2] | ({} if group is None else dict.fromkeys(everybody, group))
-    made_new = not everybody <= there[0] or not set(helpers) <= there[1] or groups != there[2] or not there[0]
-    if made_new:
-        authority.made.append(write_roles(directory, there[0] | everybody, there[1] | set(helpers), groups))
+    there, whole = known(directory)
+    everybody = frozenset(f"{fleet}/{n}" for n in (*names, *asked))
+    groups = {} if group is None else dict.fromkeys(everybody, group)
+    all_names = there | Names(everybody, frozenset(helpers), frozenset(operators), groups)
+    if all_names != there or not whole:
+        authority.made.append(write_roles(directory, all_names))
     return authority.made
+
+
+def _operator(authority: Authority, path: Path, operator: str) -> None:
+    first, *more = lines(operator)
+    authority.issue(path, first)
+    for place, name in zip(beside(path, len(more)), more, strict=True):
+        authority.issue_more(place, path, name)
 
 
 def lock_out(directory: Path, fleet: str, nodes: Sequence[str]) -> Path:
@@ -131,7 +146,7 @@ def _existing(directory: Path, fleet: str, days: int) -> Authority:
         raise ConfigError(
             f"there is no authority (ca.pem) in {directory}; give with --out the folder that `edgexai fleet enrol` made"
         )
-    fleets = {name.partition("/")[0] for name in known(directory)[0]}
+    fleets = {name.partition("/")[0] for name in known(directory)[0].nodes}
     if fleets and fleet not in fleets:
         others = ", ".join(sorted(fleets))
         raise ConfigError(

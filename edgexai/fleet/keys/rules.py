@@ -4,18 +4,23 @@ A file of access rules (`acl_file`) is asked when a message is delivered, not wh
 join a shared subscription, get its share of everybody's messages, and have them vanish as delivered. The plugin is
 asked for subscriptions too, shared ones included. And the client id is the certificate's name
 (`use_username_as_clientid`), so that nobody takes another's connection over.
+
+Therefore whoever gives orders has several names, a certificate each: one of them has one connection.
 """
 
 import json
 import os
 import pwd
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgexai.errors import ConfigError
 
 SERVICE, OPERATOR = "fleet-service", "fleet-operator"
+LINES = 4
+"""Connections that one operator has at a time."""
 PLUGINS = (
     "/usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so",
     "/usr/lib/aarch64-linux-gnu/mosquitto_dynamic_security.so",
@@ -76,17 +81,37 @@ def _owner() -> str:
         return str(os.getuid())
 
 
-def write_roles(directory: Path, nodes: Iterable[str], workers: Iterable[str], sparkplug: dict[str, str]) -> Path:
-    """The plugin's file: who there is (``nodes`` as FLEET/NODE) and what each may do; mosquitto reads it at its start.
+@dataclass(frozen=True)
+class Names:
+    """Who there is: ``nodes`` as FLEET/NODE, further ingest ``workers``, ``operators`` beside the one that is always
+    there, and the ``groups`` under which nodes also speak Sparkplug B."""
 
-    ``sparkplug`` are the groups under which nodes also speak Sparkplug B.
-    """
-    names = sorted(set(nodes))
-    roles = [_service(), _operator(), *(_node(n) for n in names)]
-    clients = [(SERVICE, SERVICE), (OPERATOR, OPERATOR)]
-    clients += [(f"{SERVICE}:{worker}", SERVICE) for worker in sorted(set(workers))]
-    clients += [(n, n) for n in names]
-    for node, group in sorted(sparkplug.items()):
+    nodes: frozenset[str] = frozenset()
+    workers: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
+    groups: dict[str, str] = field(default_factory=dict)
+
+    def __or__(self, other: "Names") -> "Names":
+        """Both."""
+        nodes, workers = self.nodes | other.nodes, self.workers | other.workers
+        return Names(nodes, workers, self.operators | other.operators, self.groups | other.groups)
+
+
+def lines(operator: str) -> list[str]:
+    """The names by which an operator connects (nothing: the one that is always there); none of them is another's."""
+    first = f"{OPERATOR}:{operator}" if operator else OPERATOR
+    return [first, *(f"{OPERATOR}:{operator}:{n}" for n in range(2, LINES + 1))]
+
+
+def write_roles(directory: Path, names: Names) -> Path:
+    """The plugin's file: who there is and what each may do; mosquitto reads it at its start."""
+    nodes = sorted(names.nodes)
+    roles = [_service(), _operator(), *(_node(n) for n in nodes)]
+    clients = [(SERVICE, SERVICE)]
+    clients += [(line, OPERATOR) for operator in ("", *sorted(names.operators)) for line in lines(operator)]
+    clients += [(f"{SERVICE}:{worker}", SERVICE) for worker in sorted(names.workers)]
+    clients += [(n, n) for n in nodes]
+    for node, group in sorted(names.groups.items()):
         roles.append(_sparkplug(node, group))
         clients.append((f"{node}:sparkplug", f"{node}:sparkplug"))
     nothing = {"publishClientSend": False, "publishClientReceive": False, "subscribe": False, "unsubscribe": True}
@@ -105,11 +130,11 @@ def write_roles(directory: Path, nodes: Iterable[str], workers: Iterable[str], s
     return path
 
 
-def known(directory: Path) -> tuple[set[str], set[str], dict[str, str]]:
-    """Nodes (FLEET/NODE), workers and Sparkplug groups of the plugin's file, as `write_roles` takes them."""
+def known(directory: Path) -> tuple[Names, bool]:
+    """Who is in the plugin's file, and whether its operators have all their names (older ones have one)."""
     path = directory / FILE
     if not path.exists():
-        return set(), set(), {}
+        return Names(), False
     try:
         said = json.loads(path.read_text("utf-8"))
         names = {client["username"] for client in said["clients"]}
@@ -120,8 +145,10 @@ def known(directory: Path) -> tuple[set[str], set[str], dict[str, str]]:
         }
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         raise ConfigError(f"{path} is damaged; move it away, and enrol the nodes again to have it made anew") from None
-    workers = {n.removeprefix(f"{SERVICE}:") for n in names if n.startswith(f"{SERVICE}:")}
-    return {n for n in names if "/" in n and ":" not in n}, workers, groups
+    workers = frozenset(n.removeprefix(f"{SERVICE}:") for n in names if n.startswith(f"{SERVICE}:"))
+    operators = frozenset(n.split(":")[1] for n in names if n.startswith(f"{OPERATOR}:")) - {""}
+    nodes = frozenset(n for n in names if "/" in n and ":" not in n)
+    return Names(nodes, workers, operators, groups), names.issuperset(lines(""))
 
 
 def _role(

@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edgexai.errors import ConfigError, Error, FrameError
 from edgexai.messaging.broker import Broker
 from edgexai.messaging.command import sign
+from edgexai.messaging.lines import held
 from edgexai.messaging.messages import name, topic, unpack
 
 SILENT = (
@@ -61,9 +62,15 @@ def send(broker: Broker, key: Ed25519PrivateKey, order: Order, patience: float =
 def ask(broker: Broker, key: Ed25519PrivateKey, orders: Sequence[Order], patience: float = 30.0) -> list[Reply | None]:
     """The replies to orders that are given together, over one connection; None for a node that is silent.
 
-    All of them take ``patience`` seconds at most, however many are silent. Where the connection ends, what has come
-    until then is returned. Raises Ended if that is nothing, ConfigError if there is no connection.
+    All of them take ``patience`` seconds at most, however many are silent; where all names of an operator are in use,
+    one is waited for as long. Where the connection ends, what has come until then is returned. Raises Ended if that is
+    nothing, ConfigError if there is no connection.
     """
+    with held(broker, patience) as mine:
+        return _asked(mine, key, orders, patience)
+
+
+def _asked(broker: Broker, key: Ed25519PrivateKey, orders: Sequence[Order], patience: float) -> list[Reply | None]:
     line = _Line(broker, sorted({topic(one.fleet, one.node, "reply") for one in orders}))
     replies: list[Reply | None] = [None] * len(orders)
     try:
@@ -144,7 +151,7 @@ class _Line:
     def _subscribed(self, client: Client, _: Any, mid: int, codes: Any, props: Any) -> None:
         if any(code.is_failure for code in codes):
             wrong = f"{self._broker.url} lets this client read no replies; orders are given with operator.pem"
-            self._fail(ConfigError(wrong))
+            self._fail(ConfigError(f"{wrong}, and mosquitto knows new names when it is started anew"))
         self._ready.set()
 
     def _message(self, client: Client, _: Any, m: MQTTMessage) -> None:
