@@ -150,6 +150,18 @@ def test_the_page_shows_it_first_as_text_with_its_maps(page: str, watch: Watch) 
     assert ">Open again</button>" in decided
 
 
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_before_the_first_look_nothing_is_counted(view: View, watch: Watch) -> None:
+    unseen = Watch(watch.directory, lambda: 0)
+    with serving(application(view, "mqtt://127.0.0.1:1", Shows(unseen))) as address:
+        html = dump(address, "--virtual-time-budget=6000")
+        assert 'aria-pressed="true">open</button>' in html
+        assert "the look is under way" in html
+        html = dump(f"{address}?view=model&model={MODEL}", "--virtual-time-budget=6000")
+        assert "the look is under way" in html
+        assert "among the newest frames" not in html
+
+
 def test_half_a_line_of_a_crash_takes_no_later_decision(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b'{"finding": "half')
     decide(tmp_path, "x", "confirmed", "Ada", "")

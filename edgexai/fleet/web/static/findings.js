@@ -109,7 +109,7 @@ function card(finding, again, pictures) {
 export function drawFindings(place, answer, pictures, again) {
   const shown = answer.findings.filter(isAsked).filter((f) => state.show === "all" || isDecided(f) === (state.show === "decided"));
   const count = (show) => answer.findings.filter(isAsked).filter((f) => show === "all" || isDecided(f) === (show === "decided")).length;
-  const tabs = FILTERS.map((show) => el("button", { type: "button", "aria-pressed": String(show === state.show), onclick: () => choose(show, again) }, `${show} ${number(count(show))}`));
+  const tabs = FILTERS.map((show) => el("button", { type: "button", "aria-pressed": String(show === state.show), onclick: () => choose(show, again) }, answer.computed === null ? show : `${show} ${number(count(show))}`));
   const which = Object.keys(range()).length ? `${number(answer.newest)} frames at most of: ${rangeText()}` : `the newest ${number(answer.newest)} frames at most`;
   const told = answer.computed === null ? "the look is under way …" : `looked ${ago(answer.computed)}, at ${which}`;
   const empty = answer.computed === null ? "Looking for findings …"

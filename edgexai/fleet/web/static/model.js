@@ -16,13 +16,14 @@ export async function modelView(place, isOld) {
     place.replaceChildren(el("p", { class: "empty" }, `No model ${model} is known. `, to({ view: "models" }, "All models")));
     return;
   }
-  const none = answer.computed === null ? "Looking for findings …" : "Nothing was found about this model.";
+  const looking = answer.computed === null;
+  const none = looking ? "Looking for findings …" : "Nothing was found about this model.";
   const states = Object.entries(nodes.counts.state).map(([state, n]) => `${number(n)} ${state}`).join(", ");
   keepFocus(place, () => place.replaceChildren(
     el("section", {}, el("div", { class: "title" }, el("h2", {}, modelName(model)), el("p", {}, el("code", {}, model)),
       el("p", {}, follow(el("a", { href: linkTo({ view: "nodes", model }, true) }, `${number(nodes.total)} nodes`)), states ? ` (${states})` : ""),
       others.length ? el("p", { class: "links" }, "compare with ", ...others.slice(0, 6).map((m) => to({ view: "compare", a: m, b: model }, el("code", {}, modelName(m))))) : null)),
-    el("section", {}, el("div", { class: "title" }, el("h2", {}, "Findings"), el("p", {}, `${number(mine.length)} among the newest frames`)),
+    el("section", {}, el("div", { class: "title" }, el("h2", {}, "Findings"), el("p", {}, looking ? "the look is under way …" : `${number(mine.length)} among the newest frames`)),
       mine.length ? el("ul", { class: "lines" }, ...mine.map(findingLine)) : el("p", { class: "empty" }, none)),
     classes));
 }
