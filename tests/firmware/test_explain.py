@@ -15,7 +15,7 @@ from shared import SHARED, needs_shared
 
 from converters.c99 import Explaining, write
 from edgexai.errors import ConfigError, UnsupportedOperator
-from edgexai.graph import DType, OpKind
+from edgexai.graph import DType, Graph, OpKind
 
 pytest.importorskip("tflite_micro", reason="the tflite-micro wheel is not installed")
 pytestmark = pytest.mark.skipif(needs("gcc") is not None, reason=str(needs("gcc")))
@@ -111,18 +111,55 @@ def test_a_logit_of_one_step_below_zero_is_explained(tmp_path: Path) -> None:
     assert np.allclose(pair.relevance, pair.theirs.relevance, rtol=0.01)
 
 
-@pytest.mark.parametrize("kind", [OpKind.ADD, OpKind.SUB])
-def test_a_flat_rule_behind_a_sum_that_is_cut_off_is_refused(kind: OpKind, tmp_path: Path) -> None:
-    """It gives to pixels whose sum is zero, where no summand's share is known: maps were sixty times too large."""
+def behind(kind: OpKind, fused: int) -> Graph:
+    """A layer whose rule is flat under `edge_flat`, as its window is a small part of the map, behind a sum of two."""
     net = Net(np.random.default_rng(0))
     x = net.map((1, 8, 6, 1), 0.04, -128)
     a, b = layers.depthwise(net, x, 1, (3, 3), 1, 1, 0, 0), layers.convolution(net, x, 1, (1, 1), (1, 1), 1, 0, 1)
-    y = layers.convolution(net, layers.pair(net, kind, a, b, 1), 8, (1, 1), (1, 1), 1, 0, 3)
+    y = layers.convolution(net, layers.pair(net, kind, a, b, fused), 8, (1, 1), (1, 1), 1, 0, 3)
+    return net.finish(x, layers.dense(net, flat(net, y), 5, 0))
+
+
+@pytest.mark.parametrize("fused", [0, 1])
+def test_a_flat_rule_gives_to_a_difference_that_is_cut_off(fused: int, tmp_path: Path) -> None:
+    """What is zero there has summands that are not: maps were sixty times too large."""
+    both = Both(behind(OpKind.SUB, fused), Explaining("edge_flat"), tmp_path)
+    for x in np.random.default_rng(0).integers(-128, 128, (3, 1, 8, 6, 1)).astype(np.int8):
+        pair = both(x)
+        assert pair.correlation > 0.9999
+        assert pair.size == pytest.approx(1, abs=0.01)
+
+
+def test_a_flat_rule_behind_a_sum_by_sign_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedOperator, match=r"ADD \(operator 2, .*cuts off what the flat rule behind it"):
+        write(behind(OpKind.ADD, 1), tmp_path, explains=Explaining("edge_flat"))
+
+
+def test_a_flat_rule_gives_to_the_largest_of_a_window_whatever_its_value(tmp_path: Path) -> None:
+    net = Net(np.random.default_rng(4))
+    x = net.map((1, 9, 8, 3), 0.05, 100)
+    pooled = layers.pool(net, x, OpKind.MAX_POOL_2D, (2, 2), 2, 1, 0)
+    y = layers.convolution(net, pooled, 6, (2, 2), (1, 1), 1, 0, 1)
     graph = net.finish(x, layers.dense(net, flat(net, y), 5, 0))
-    with pytest.raises(
-        UnsupportedOperator, match=rf"{kind.name} \(operator 2, .*cuts off what the flat rule behind it"
-    ):
-        write(graph, tmp_path, explains=Explaining("edge_flat"))
+    both = Both(graph, Explaining("epsilon_plus_flat"), tmp_path)
+    for values in np.random.default_rng(0).integers(92, 101, (3, 1, 9, 8, 3)).astype(np.int8):
+        pair = both(values)
+        assert pair.correlation > 0.9999
+        assert pair.size == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("composite", ["edge", "epsilon"])
+def test_logits_that_a_relu_cuts_off_hand_nothing_on(composite: str, tmp_path: Path) -> None:
+    net = Net(np.random.default_rng(5))
+    x = net.map((1, 6, 5, 2))
+    y = layers.convolution(net, x, 6, (2, 2), (1, 1), 1, 0, 1)
+    both = Both(net.finish(x, layers.dense(net, flat(net, y), 9, 1)), Explaining(composite), tmp_path)
+    for values in np.random.default_rng(0).integers(-128, 128, (4, 1, 6, 5, 2)).astype(np.int8):
+        pair = both(values)
+        assert (pair.y == -128).any()
+        assert (pair.y > -128).any()
+        assert pair.correlation > 0.9999
+        assert pair.size == pytest.approx(1, abs=0.01)
 
 
 def test_sharing_by_sign_is_for_sums_alone(tmp_path: Path) -> None:

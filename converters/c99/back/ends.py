@@ -22,7 +22,7 @@ def predicted(back: Back, less_mean: bool) -> None:
     back.arrived[logits] = 1
     back.scale = scale / count if less_mean else scale
     fields = {"count": count, "scale": Literal(f"{back.scale.hex()}f"), "zero": zero}
-    fields |= {"form": Literal(FORMS[form]), "less_mean": int(less_mean)}
+    fields |= {"form": Literal(FORMS[form]), "less_mean": int(less_mean), "cut": int(back.reading.cut(logits))}
     back.steps.append(Step("exai_start", "exai_target", fields, (y, *out), (y,), out, "where relevance starts"))
 
 

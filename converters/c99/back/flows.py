@@ -74,14 +74,6 @@ class Flows:
                 found |= {"relevance"} if signed else {self.gives(op, y) for y in self._arriving(op)}
         return found
 
-    def _is_flat(self, t: int) -> bool:
-        """Whether a flat rule's relevance arrives, which does not look at values, as it is."""
-        readers = [
-            op for op in (self.reading.low.graph.ops[i] for i in self.reading.ops) if t in self.reading.sources(op)
-        ]
-        flat = any(isinstance(self.reading.rules.get(op), Flat) for op in readers)
-        return flat or any(op.kind in MOVES and any(map(self._is_flat, op.outputs)) for op in readers)
-
     def _arriving(self, op: Op) -> list[int]:
         """The outputs that relevance arrives at."""
         return [y for y in op.outputs if y in self.readers] or list(op.outputs[:1])
@@ -153,7 +145,7 @@ class Flows:
         form, reading = self.wants(t), self.reading
         pixels, channels = reading.layout(t)
         op = reading.producer(t)
-        if op is not None and op.kind in SUMS and reading.cut(t) and self._is_flat(t):
+        if op is not None and reading.by_sign(op) and reading.cut(t) and reading.is_flat(t):
             raise reading.refusal(op, "it cuts off what the flat rule behind it gives to", CHOICES)
         gate, kind = None, "EXAI_OPEN"
         if (form == "factor") != (given == "factor"):

@@ -171,9 +171,20 @@ class Reading:
         both = op.kind in SUMS and all(self.asks.is_dynamic(t) for t in op.inputs)
         return both and isinstance(self.rules.get(op), NormPlus)
 
+    def is_flat(self, t: int) -> bool:
+        """Whether relevance arrives as a flat rule gives it, which does not look at values."""
+        readers = [op for op in (self.low.graph.ops[i] for i in self.ops) if t in self.sources(op)]
+        flat = any(isinstance(self.rules.get(op), Flat) for op in readers)
+        return flat or any(op.kind in MOVES and any(map(self.is_flat, op.outputs)) for op in readers)
+
     def divides(self, op: Op) -> bool:
-        """Whether a sum was cut off on both sides, so that relevance is divided by it as it was before."""
-        if op.kind not in SUMS or fused_activation(op) in (0, RELU) or self.passed(op) is not None:
+        """Whether relevance is divided by a sum as it was before it was cut off on both sides.
+
+        A flat rule gives to what a RELU cut off too, and to what was rounded to nothing.
+        """
+        if op.kind not in SUMS or self.passed(op) is not None:
+            return False
+        if fused_activation(op) in (0, RELU) and not self.is_flat(op.outputs[0]):
             return False
         return not self.by_sign(op) and (op not in self.folded or isinstance(self._layer_rule(op), Epsilon))
 
@@ -206,7 +217,8 @@ class Reading:
             return "any" if plain else "relevance"
         if op.kind in SUMS:
             return "sum"
-        return "relevance" if op.kind == OpKind.MAX_POOL_2D and not plain else "factor"
+        largest = op.kind == OpKind.MAX_POOL_2D and (not plain or self.is_flat(op.outputs[0]))
+        return "relevance" if largest else "factor"
 
     def _folded(self, op: Op) -> str:
         """A bias or scale that is part of a layer: factors pass as through any sum, relevance stays what it is."""

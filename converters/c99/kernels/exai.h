@@ -271,7 +271,7 @@ typedef struct {
     int32_t count;
     float scale; /* of a factor of one */
     int16_t zero;
-    uint8_t form, less_mean;
+    uint8_t form, less_mean, cut; /* by a RELU, which hands no factor on where it is zero */
 } exai_target;
 
 /* An autoencoder: `ratio` is the step of the input in steps of the output, Q16; `run` channels are summed in the map. */

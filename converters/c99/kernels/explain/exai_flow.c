@@ -281,7 +281,8 @@ void exai_back_same(const exai_keep *keep, int32_t channels, const int16_t *abov
 /* What logit i gets: the factor of the largest one, alone or less the mean of all, or its relevance. */
 static int32_t start_of(const exai_target *t, const int8_t *logits, int32_t best, int32_t i) {
     const int32_t factor = (i == best ? (t->less_mean ? t->count : 1) : 0) - t->less_mean;
-    return t->form == EXAI_RELEVANCE ? factor * (logits[i] - t->zero) : factor;
+    if (t->form == EXAI_RELEVANCE) return factor * (logits[i] - t->zero);
+    return t->cut && logits[i] <= t->zero ? 0 : factor;
 }
 
 void exai_start(const exai_target *t, const int8_t *logits, int16_t *flow, int32_t *target, float *score) {
