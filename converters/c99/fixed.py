@@ -15,13 +15,15 @@ MOST = (1 << 31) - 1
 
 
 def multiplier(real: float) -> tuple[int, int]:
-    """(m, shift) with real ≈ m · 2^(shift - 31) and m in [2^30, 2^31)."""
+    """(m, shift) with real ≈ m · 2^(shift - 31) and m in [2^30, 2^31); OverflowError where no int32 has room for it."""
     if real == 0:
         return 0, 0
     fraction, shift = frexp(real)
     m = floor(fraction * 2**31 + 0.5)
     if m == 1 << 31:
         m, shift = m // 2, shift + 1
+    if shift > 30:
+        raise OverflowError(f"a ratio of scales is {real:.3g}")
     return (0, 0) if shift < -31 else (m, shift)
 
 

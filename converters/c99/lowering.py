@@ -67,7 +67,10 @@ class Lowering:
         if tensor.dtype != DType.INT8 or tensor.quantization is None or tensor.quantization.scale.size != 1:
             why = f"{tensor.name!r} is {tensor.dtype.name}, not int8 with one scale"
             raise self.refuse(why, FLOAT) if tensor.dtype == DType.FLOAT32 else self.refuse(why)
-        return float(tensor.quantization.scale[0]), int(tensor.quantization.zero_point[0])
+        zero = int(tensor.quantization.zero_point[0])
+        if not -128 <= zero <= 127:
+            raise self.refuse(f"{tensor.name!r} has the zero point {zero}, which is no int8")
+        return float(tensor.quantization.scale[0]), zero
 
     def constant(self, t: int) -> Any:
         tensor = self.tensor(t)

@@ -17,8 +17,8 @@ from converters.c99 import Explaining, write
 from converters.c99.report import report, text
 from edgexai.board import load_board
 from edgexai.cli import main
-from edgexai.errors import ConfigError
-from edgexai.graph import Graph, OpKind, save
+from edgexai.errors import ConfigError, Error
+from edgexai.graph import Graph, OpKind, Quantization, save
 from edgexai.runtime.micro import MicroInterpreter
 
 
@@ -192,3 +192,21 @@ def test_a_name_of_a_file_is_no_code(name: str, tmp_path: Path) -> None:
     rows = [line for line in table.splitlines() if "(operator" in line]
     assert rows
     assert all(row.startswith("| ") and row.count("|") == 8 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "why"),
+    [
+        (1e-30, 0, "contradicts its tensors .a ratio of scales is"),
+        (0.05, 300, "has the zero point 300, which is no int8"),
+    ],
+)
+def test_a_quantization_that_int8_has_not_is_refused(scale: float, zero: int, why: str, tmp_path: Path) -> None:
+    """Its C shifted by more bits than a word has."""
+    graph = network()
+    last = graph.tensors[graph.outputs[0]]
+    wrong = Quantization(np.array([scale], np.float32), np.array([zero], np.int64))
+    tensors = tuple(replace(t, quantization=wrong) if t is last else t for t in graph.tensors)
+    with pytest.raises(Error, match=why):
+        write(replace(graph, tensors=tensors), tmp_path / "c")
+    assert not (tmp_path / "c").exists()
