@@ -235,7 +235,10 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
         second += divides * (4 * width + 2 * sides * depth * (1 + out * fields["wide"])) + count
     else:
         pixels = p["in_rows"] * p["in_columns"] if block < inside else 0
-        second = 8 * inside + (4 * inside + 2) * pixels + 2 * taps * width * (1 + sides * block) + rows + 4 * inside
+        apart, outside = p["dilation_columns"], -(-(kernel[1] - 1) * p["dilation_columns"] // p["stride_columns"])
+        strip = apart * -(-(p["out_columns"] + 2 * outside) // apart)
+        second = 8 * inside + (4 * inside + 2) * pixels + 2 * width * (span * strip + sides * taps * block)
+        second += rows + 2 * strip + 4 * inside
     return rest + _even(max(first, second) + 3)
 
 

@@ -5,14 +5,15 @@
 #include "exai_mve.h"
 #include "exai_wide.h"
 
-/* Weights of inputs first ... last - 1, a row for each: taps in order of their class, in a class the last one first. */
+/* Weights of inputs first ... last - 1, a row for each: taps in order of their class, in a class column by column,
+ * the last one first. */
 static void columns_of(const exai_way *way, int32_t first, int32_t last, int32_t below, int16_t *wide) {
     const exai_layer *const layer = way->layer;
     const int32_t width = exai_eights(layer->out_channels), taps = layer->kernel_rows * layer->kernel_columns;
     for (int32_t cy = 0; cy < layer->stride_rows; cy++) {
         for (int32_t cx = 0; cx < layer->stride_columns; cx++) {
-            for (int32_t a = layer->kernel_rows - 1; a >= 0; a--) {
-                for (int32_t b = layer->kernel_columns - 1; b >= 0; b--) {
+            for (int32_t b = layer->kernel_columns - 1; b >= 0; b--) {
+                for (int32_t a = layer->kernel_rows - 1; a >= 0; a--) {
                     if (a * layer->dilation_rows % layer->stride_rows != cy) continue;
                     if (b * layer->dilation_columns % layer->stride_columns != cx) continue;
                     exai_wide_columns(way, !exai_is(EXAI_USES_WINDOWS, EXAI_DIVIDES, way->divides), a * layer->kernel_columns + b, first, last, taps * width, below, wide);
@@ -48,8 +49,8 @@ static void load(rows_of_outputs *r, int32_t at) {
     }
 }
 
-/* A pixel's factors over 2^by, rounded. */
-static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
+/* A pixel's factors over 2^by, rounded; by is even, and 16 at most. */
+static inline void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
 #if EXAI_MVE
     __asm__ volatile(
         "wlstp.16 lr, %[n], 2f\n"
@@ -62,51 +63,79 @@ static void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
         : [from] "+r"(from), [to] "+r"(to)
         : [n] "r"(count), [by] "r"(-by)
         : "q0", "lr", "cc", "memory");
-#else
+#elif EXAI_DSP
+    int32_t a, b, c, d, times = 1 << (16 - by), half = 1 << 15;
     if (!by) {
         memcpy(to, from, (size_t)count * sizeof *to);
         return;
     }
-    const int32_t half = 1 << (by - 1);
-    for (int32_t i = 0; i < count; i += 2) { /* two in a word; neither overflows */
-        const uint32_t two = exai_word(from + i);
-        const int32_t low = ((int16_t)(two & 0xFFFFu) + half) >> by;
-        const uint32_t high = (uint32_t)((int32_t)(two + ((uint32_t)half << 16)) >> by) & 0xFFFF0000u;
-        const uint32_t both = high | ((uint32_t)low & 0xFFFFu);
-        memcpy(to + i, &both, sizeof both);
-    }
+    __asm__ volatile(
+        "1:\n\t"
+        "ldrd %[a], %[c], [%[from]], #8\n\t"
+        "smlabb %[b], %[a], %[times], %[half]\n\t"
+        "smlabb %[d], %[c], %[times], %[half]\n\t"
+        "smlatb %[a], %[a], %[times], %[half]\n\t"
+        "smlatb %[c], %[c], %[times], %[half]\n\t"
+        "pkhtb %[a], %[a], %[b], asr #16\n\t"
+        "pkhtb %[c], %[c], %[d], asr #16\n\t"
+        "subs %[n], %[n], #4\n\t"
+        "strd %[a], %[c], [%[to]], #8\n\t"
+        "bne 1b"
+        : [from] "+r"(from), [to] "+r"(to), [n] "+r"(count), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
+        : [times] "r"(times), [half] "r"(half)
+        : "cc", "memory");
+#else
+    const int32_t half = by ? 1 << (by - 1) : 0;
+    for (int32_t i = 0; i < count; i++) to[i] = (int16_t)((from[i] + half) >> by);
 #endif
 }
 
-/* The outputs of rows and columns side by side, nothing outside the map; the exponent that they share. */
-static int32_t gather(const rows_of_outputs *r, const int16_t *rows, int32_t na, const int16_t *columns, int32_t nb,
-                      int16_t *v) {
-    const int32_t width = r->width, all = r->layer->out_columns;
-    int32_t most = EXAI_NOTHING;
-    for (int32_t a = 0; a < na; a++) {
-        const int16_t *const exponents = r->exponents + rows[a] % r->span * all;
-        for (int32_t b = 0; b < nb && rows[a] >= 0 && rows[a] < r->next; b++) {
-            if (columns[b] >= 0 && columns[b] < all && exponents[columns[b]] > most) most = exponents[columns[b]];
-        }
-    }
-    for (int32_t a = 0; a < na && most != EXAI_NOTHING; a++) {
-        const int inside = rows[a] >= 0 && rows[a] < r->next;
-        const int32_t row = inside ? rows[a] % r->span * all : 0;
-        for (int32_t b = 0; b < nb; b++, v += width) {
-            const int here = inside && columns[b] >= 0 && columns[b] < all;
-            const int32_t own = here ? r->exponents[row + columns[b]] : EXAI_NOTHING;
-            const int16_t *const from = r->factors + (row + columns[b]) * width;
-            if (own < most - 15)
-                exai_clear(v, 2 * width);
-            else
-                shift(from, width, most - own, v);
-        }
-    }
-    return most;
+/* The outputs that windows of a row of the input hold: those of one column side by side, the columns in their order, nothing
+ * outside the map; columns that a window steps over, where it is dilated, lie apart. */
+typedef struct {
+    int16_t *v, *filled; /* (columns, rows, width); whether a column has something */
+    int32_t rows, outside, apart, each; /* rows of outputs; columns before the map; every `apart`th of `each` columns */
+    int32_t exponent;                   /* of all of them */
+} strip;
+
+/* Where a window of `count` columns begins; NULL if nothing is in it. */
+static const int16_t *window_of(const strip *s, int32_t column, int32_t count, int32_t width) {
+    const int32_t at = column + s->outside, place = s->apart == 1 ? at : at % s->apart * s->each + at / s->apart;
+    int32_t filled = 0;
+    for (int32_t b = 0; b < count; b++) filled |= s->filled[place + b];
+    return filled ? s->v + place * s->rows * width : NULL;
 }
 
-/* Scratch: sums and values of a pixel, two windows and what they take, columns of `block` inputs, rows of outputs, lists;
- * for more than one block, sums and exponents of all pixels, too. */
+static void gather(const rows_of_outputs *r, const int16_t *rows, int32_t na, strip *s) {
+    const int32_t width = r->width, all = r->layer->out_columns;
+    s->rows = na, s->exponent = EXAI_NOTHING;
+    for (int32_t a = 0; a < na; a++) {
+        const int16_t *const exponents = r->exponents + rows[a] % r->span * all;
+        for (int32_t j = 0; j < all && rows[a] >= 0 && rows[a] < r->next; j++) {
+            if (exponents[j] > s->exponent) s->exponent = exponents[j];
+        }
+    }
+    if (s->exponent == EXAI_NOTHING) return;
+    for (int32_t j = 0; j < s->apart * s->each; j++) {
+        const int32_t column = j % s->each * s->apart + j / s->each - s->outside;
+        int16_t *to = s->v + j * na * width;
+        s->filled[j] = 0;
+        for (int32_t a = 0; a < na; a++, to += width) {
+            const int32_t at = rows[a] % r->span * all + column;
+            const int here = rows[a] >= 0 && rows[a] < r->next && column >= 0 && column < all;
+            const int32_t by = here && r->exponents[at] != EXAI_NOTHING ? s->exponent - r->exponents[at] : 16;
+            if (by > 15) {
+                exai_clear(to, 2 * width);
+            } else {
+                shift(r->factors + at * width, width, by, to);
+                s->filled[j] = 1;
+            }
+        }
+    }
+}
+
+/* Scratch: sums and values of a pixel, what windows of a row hold, columns of `block` inputs, rows of outputs, lists; for more
+ * than one block, sums and exponents of all pixels, too. */
 static void through(const exai_way *way, const int8_t *x, const int16_t *above, const void *gate, void *below,
                     void *scratch) {
     const exai_layer *const layer = way->layer;
@@ -115,11 +144,16 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
     const int32_t width = exai_eights(layer->out_channels), stride = taps * width, all = layer->in_columns;
     const int32_t block = way->block, sides = exai_is_signed(EXAI_USES_WINDOWS, way->weights) ? 2 : 1, pixels = layer->in_rows * all;
     int32_t *const sums = scratch, *const dense = sums + in, *const map = dense + in;
-    int16_t *const v = (int16_t *)(map + (block < in ? pixels * in : 0)), *const wide = v + stride;
+    const int32_t apart = layer->dilation_columns, step = layer->stride_columns;
+    const int32_t outside = ((kc - 1) * apart + step - 1) / step;
+    const int32_t each = (layer->out_columns + 2 * outside + apart - 1) / apart;
+    int16_t *const v = (int16_t *)(map + (block < in ? pixels * in : 0));
+    int16_t *const wide = v + exai_span(layer) * apart * each * width;
     int16_t *const exponents = wide + sides * block * stride, *const room = exponents + (block < in ? pixels : 0);
     rows_of_outputs r = {layer, above, room, NULL, exai_span(layer), width, 0};
     r.exponents = room + r.span * layer->out_columns * width;
-    uint16_t *const list = (uint16_t *)(r.exponents + r.span * layer->out_columns), *const rows = list + in;
+    strip s = {v, r.exponents + r.span * layer->out_columns, 0, outside, apart, each, 0};
+    uint16_t *const list = (uint16_t *)(s.filled + apart * each), *const rows = list + in;
     int16_t *const outs = (int16_t *)(rows + in), *const columns = outs + kr;
     for (int32_t first = 0; first < in; first += block) {
         const int32_t last = first + block < in ? first + block : in;
@@ -129,6 +163,7 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
             load(&r, i);
             int32_t above_taps, left_taps;
             const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs, &above_taps);
+            gather(&r, outs, na, &s);
             for (int32_t j = 0; j < all; j++) {
                 const int32_t p = i * all + j;
                 const int32_t nb =
@@ -137,10 +172,12 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
                 int32_t n = exai_list_kept(keep, p * in, first, last, gate, list);
                 const uint16_t *which = list;
                 if (sides > 1 || first) n = exai_list_rows(way, x + p * in, list, n, first, block, rows), which = rows;
-                int32_t exponent = n && na && nb ? gather(&r, outs, na, columns, nb, v) : EXAI_NOTHING;
-                if (exponent != EXAI_NOTHING) {
-                    exponent += exai_wide_exponent(way);
-                    exai_dots(wide + before * width, stride, which, n, v, na * nb * width, sums);
+                int32_t exponent = EXAI_NOTHING;
+                const int16_t *const window =
+                    n && na && nb && s.exponent != EXAI_NOTHING ? window_of(&s, columns[0], nb, width) : NULL;
+                if (window) {
+                    exponent = s.exponent + exai_wide_exponent(way);
+                    exai_dots(wide + before * width, stride, which, n, window, na * nb * width, sums);
                 }
                 if (block == in) {
                     exai_keep_listed(keep, p, in, list, n, sums, exponent, gate, below, dense);
