@@ -20,8 +20,8 @@ ROOM = 30
 """Bits that sums may take."""
 LONG = 17
 """Bits of what relevance is divided by; the largest that an input could make is one or two longer than most are."""
-NARROW = 4
-"""From so many input channels on, those that carry nothing are skipped."""
+NARROW = 3
+"""From so many input channels on, each pixel of the input is met by the factors of all windows that hold it at once."""
 MANY = 8
 """From so many output pixels on, widening the weights that they share takes less than it saves."""
 WIDE = 16384
@@ -214,7 +214,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
         row = span * p["out_columns"]
         count = 8 * (taps + 1) + 4 * width * (3 + row) + 4 * taps * width + 2 * width
         return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
-    rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel))
+    rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel) + 3 * p["stride_columns"])
     direct = _is_pointwise(p)
     first = 4 * out
     if divides:

@@ -288,7 +288,7 @@ void exai_start_error(const exai_error *e, const int8_t *x, const int8_t *y, int
 void exai_finish(float scale, int32_t count, float *relevance);
 void exai_finish_error(const exai_error *e, const int8_t *x, const int8_t *y, const int16_t *flow, float *relevance);
 /* A layer's relevance becomes factors in its place. Which function a layer needs is known when the sources are written, so
- * that a linker leaves the others out: rows of few pixels, a pointwise layer, windows, windows of fewer than 4 inputs. */
+ * that a linker leaves the others out: rows of few pixels, a pointwise layer, windows, windows of fewer than 3 inputs. */
 void exai_back_rows(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
 void exai_back_pointwise(const exai_way *way, const int8_t *x, int16_t *above, const void *gate, void *below, void *scratch);
 /* One window, of which `before` values are states: what is about them is added to `state`, in units of `scale`. */

@@ -46,7 +46,7 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
         *exponent = (int16_t)after;
         if (!rest || after == EXAI_NOTHING || after - before <= SPREAD) continue;
         for (int32_t k = 0; k < n; k++) d[k] -= m[list[k]] * (1 << (after - before));
-        memset(rest + p * out, 0, (size_t)out * sizeof *rest);
+        exai_clear(rest + p * out, 2 * out);
         rest[pixels * out + p] = (int16_t)exai_as_factors(d, list, n, exai_sizes(d, n), before, way->bits, rest + p * out);
         leaves = 1;
     }

@@ -203,7 +203,7 @@ static void load(const exai_way *way, rows_of_outputs *r, const int8_t *x, const
 #if EXAI_MVE
             const uint32_t size = exai_mve_quotients_of(way, m, r->list, n, r->d, r->q, &by);
 #else
-            memset(r->q, 0, (size_t)n * sizeof *r->q);
+            exai_clear(r->q, 4 * n);
             const uint32_t size = exai_quotients(way, m, r->list, n, r->d, r->q, &by);
 #endif
             if (!size) continue;

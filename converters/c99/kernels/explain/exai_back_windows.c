@@ -66,7 +66,17 @@ static inline void shift(const int16_t *from, int32_t count, int32_t by, int16_t
 #elif EXAI_DSP
     int32_t a, b, c, d, times = 1 << (16 - by), half = 1 << 15;
     if (!by) {
-        memcpy(to, from, (size_t)count * sizeof *to);
+        __asm__ volatile(
+            "1:\n\t"
+            "ldrd %[a], %[b], [%[from]], #8\n\t"
+            "ldrd %[c], %[d], [%[from]], #8\n\t"
+            "subs %[n], %[n], #8\n\t"
+            "strd %[a], %[b], [%[to]], #8\n\t"
+            "strd %[c], %[d], [%[to]], #8\n\t"
+            "bne 1b"
+            : [from] "+r"(from), [to] "+r"(to), [n] "+r"(count), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
+            :
+            : "cc", "memory");
         return;
     }
     __asm__ volatile(
@@ -154,27 +164,32 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
     r.exponents = room + r.span * layer->out_columns * width;
     strip s = {v, r.exponents + r.span * layer->out_columns, 0, outside, apart, each, 0};
     uint16_t *const list = (uint16_t *)(s.filled + apart * each), *const rows = list + in;
-    int16_t *const outs = (int16_t *)(rows + in), *const columns = outs + kr;
+    int16_t *const outs = (int16_t *)(rows + in), *const columns = outs + kr, *const classes = columns + kc;
+    for (int32_t c = 0; c < step; c++) { /* the first output of a window, how many there are, the taps of classes before */
+        int32_t before;
+        classes[3 * c + 1] = (int16_t)exai_meeting(c, kc, step, apart, columns, &before);
+        classes[3 * c] = columns[0], classes[3 * c + 2] = (int16_t)before;
+    }
     for (int32_t first = 0; first < in; first += block) {
         const int32_t last = first + block < in ? first + block : in;
         columns_of(way, first, last, block * stride, wide);
         r.next = 0;
         for (int32_t i = 0; i < layer->in_rows; i++) {
             load(&r, i);
-            int32_t above_taps, left_taps;
+            int32_t above_taps, kind = layer->left % step, first_met = layer->left / step;
             const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs, &above_taps);
             gather(&r, outs, na, &s);
             for (int32_t j = 0; j < all; j++) {
                 const int32_t p = i * all + j;
-                const int32_t nb =
-                    exai_meeting(j + layer->left, kc, layer->stride_columns, layer->dilation_columns, columns, &left_taps);
-                const int32_t before = kc * above_taps + na * left_taps;
+                const int16_t *const met = classes + 3 * kind;
+                const int32_t nb = met[1], column = first_met + met[0], before = kc * above_taps + na * met[2];
+                if (++kind == step) kind = 0, first_met++;
                 int32_t n = exai_list_kept(keep, p * in, first, last, gate, list);
                 const uint16_t *which = list;
                 if (sides > 1 || first) n = exai_list_rows(way, x + p * in, list, n, first, block, rows), which = rows;
                 int32_t exponent = EXAI_NOTHING;
                 const int16_t *const window =
-                    n && na && nb && s.exponent != EXAI_NOTHING ? window_of(&s, columns[0], nb, width) : NULL;
+                    n && na && nb && s.exponent != EXAI_NOTHING ? window_of(&s, column, nb, width) : NULL;
                 if (window) {
                     exponent = s.exponent + exai_wide_exponent(way);
                     exai_dots(wide + before * width, stride, which, n, window, na * nb * width, sums);

@@ -185,6 +185,20 @@ static inline int adds(const exai_keep *keep) {
     return exai_is(EXAI_USES_KEEPING, EXAI_ADDS, keep->adds);
 }
 
+#if !EXAI_MVE
+/* Mantissas and numbers over 2^by, which are as long, over 2^less and 2^then, each rounded: their sums. */
+static void join(const int32_t *t, int32_t count, int32_t by, int32_t then, int32_t less, int16_t *m) {
+    const int32_t up = by < 0 ? 1 << -by : 1, down = by > 0 ? by : 0, half = (int32_t)(1u << down >> 1);
+    if (then > 30) then = 30; /* which leaves nothing */
+    if (less > 30) less = 30;
+    const int32_t half_then = 1 << (then - 1), half_less = 1 << (less - 1);
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t mine = (t[i] * up + half) >> down;
+        m[i] = (int16_t)(((m[i] + half_less) >> less) + ((mine + half_then) >> then));
+    }
+}
+#endif
+
 /* One pixel's values as mantissas. */
 static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, int32_t exponent, int16_t *m, int16_t *e) {
     const int32_t count = keep->channels, by = exai_coarse(size, exponent, EXAI_PRECISION);
@@ -195,10 +209,7 @@ static void keep_pixel(const exai_keep *keep, const int32_t *t, uint32_t size, i
 #if EXAI_MVE
         exai_mve_joined_with(t, count, by, both - exponent, both - *e, m);
 #else
-        for (int32_t i = 0; i < count; i++) {
-            const int32_t mine = by > 0 ? exai_round(t[i], by) : t[i] * (1 << -by);
-            m[i] = (int16_t)(exai_round(m[i], both - *e) + exai_round(mine, both - exponent));
-        }
+        join(t, count, by, both - exponent, both - *e, m);
 #endif
         *e = (int16_t)both;
         return;
@@ -226,7 +237,7 @@ void exai_store(const exai_keep *keep, int32_t pixel, int32_t count, int32_t *va
     const int8_t *const v = (const int8_t *)gate + first;
     if (exponent == EXAI_NOTHING || !size) {
         size = 0;
-        memset(values, 0, (size_t)count * sizeof *values);
+        exai_clear(values, 4 * count);
     } else if (exai_is(EXAI_USES_KEEPING, EXAI_MULTIPLIED, keep->from == EXAI_FACTOR && keep->form != EXAI_FACTOR)) {
         const int32_t by = exai_length(size) - 22; /* a value's steps have eight bits and a sign */
         size = times_values(v, keep->zero, count, values, by);

@@ -1,5 +1,6 @@
 /* Weights widened to int16, dot products of listed rows of them, and how listed channels are kept. */
 
+#include "exai_mve.h"
 #include "exai_wide.h"
 
 #define COLUMNS (EXAI_USES_POINTWISE | EXAI_USES_WINDOWS | EXAI_USES_NARROW)
@@ -269,7 +270,7 @@ void exai_keep_listed(const exai_keep *keep, int32_t pixel, int32_t channels, co
         return;
     }
     int16_t *const m = (int16_t *)below + first, *const e = (int16_t *)below + keep->pixels * channels + pixel;
-    memset(m, 0, (size_t)channels * sizeof *m);
+    exai_clear(m, 2 * channels);
     *e = EXAI_NOTHING;
     if (exponent == EXAI_NOTHING) return;
     if (relevance) {

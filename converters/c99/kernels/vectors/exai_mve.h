@@ -163,6 +163,20 @@ static inline void exai_clear(void *to, int32_t bytes) {
 #if EXAI_MVE
     exai_mve_fill(to, bytes, 0);
 #else
+#if EXAI_DSP
+    if (bytes > 0 && !(((uint32_t)(uintptr_t)to & 3u) | ((uint32_t)bytes & 15u))) { /* a call takes longer than what is short */
+        __asm__ volatile(
+            "movs r4, #0\n\tmovs r5, #0\n\tmovs r6, #0\n\tmov r8, r4\n"
+            "1:\n\t"
+            "stmia %[to]!, {r4-r6, r8}\n\t"
+            "subs %[n], %[n], #16\n\t"
+            "bne 1b"
+            : [to] "+r"(to), [n] "+r"(bytes)
+            :
+            : "r4", "r5", "r6", "r8", "cc", "memory");
+        return;
+    }
+#endif
     memset(to, 0, (size_t)bytes);
 #endif
 }
