@@ -214,7 +214,8 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
         row = span * p["out_columns"]
         count = 8 * (taps + 1) + 4 * width * (3 + row) + 4 * taps * width + 2 * width
         return _even(count + 2 * (sum(kernel) + 1) + divides * (12 * width + 2 * taps * width + inside))
-    rows = 2 * (span * p["out_columns"] * (width + 1) + sum(kernel) + 3 * p["stride_columns"])
+    over = width > out or (p["stride_rows"] == p["stride_columns"] == 1 and inside == out)
+    rows = 2 * (over * span * p["out_columns"] * (width + 1) + sum(kernel) + 3 * p["stride_columns"])
     direct = _is_pointwise(p)
     first = 4 * out
     if divides:

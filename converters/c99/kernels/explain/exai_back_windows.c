@@ -24,21 +24,36 @@ static void columns_of(const exai_way *way, int32_t first, int32_t last, int32_t
     }
 }
 
-/* Rows of outputs, as many as a window spans, until they may be written over. */
+/* Rows of outputs, as many as a window spans, until they may be written over: where they lie if they are not, and their
+ * pixels are as wide. */
 typedef struct {
     const exai_layer *layer;
-    const int16_t *above;
-    int16_t *factors, *exponents; /* (span, out columns, width), (span, out columns) */
+    const int16_t *above, *factors, *exponents; /* (span, out columns, width), (span, out columns) */
+    int16_t *room;
     int32_t span, width, next;
 } rows_of_outputs;
+
+/* Whether the map below may lie where the one above does. */
+static int is_over(const exai_layer *layer) {
+    return layer->stride_rows == 1 && layer->stride_columns == 1 && layer->in_channels == layer->out_channels;
+}
+
+static rows_of_outputs rows_of(const exai_layer *layer, const int16_t *above, int16_t *room) {
+    const int32_t width = exai_eights(layer->out_channels), columns = layer->out_columns, rows = layer->out_rows;
+    rows_of_outputs r = {layer, above, above, above + rows * columns * layer->out_channels, NULL, rows, width, 0};
+    if (width == layer->out_channels && !is_over(layer)) return r;
+    r.span = exai_span(layer), r.room = room, r.factors = room, r.exponents = room + r.span * columns * width;
+    return r;
+}
 
 static void load(rows_of_outputs *r, int32_t at) {
     const exai_layer *const layer = r->layer;
     const int32_t columns = layer->out_columns, out = layer->out_channels, end = (at + layer->top) / layer->stride_rows + 1;
     for (; r->next < end && r->next < layer->out_rows; r->next++) {
-        int16_t *const to = r->factors + r->next % r->span * columns * r->width;
+        if (!r->room) continue;
+        int16_t *const to = r->room + r->next % r->span * columns * r->width;
         const int16_t *const from = r->above + r->next * columns * out;
-        memcpy(r->exponents + r->next % r->span * columns, r->above + (layer->out_rows * out + r->next) * columns,
+        memcpy(r->room + r->span * columns * r->width + r->next % r->span * columns, r->above + (layer->out_rows * out + r->next) * columns,
                (size_t)columns * sizeof *to);
         if (r->width == out) {
             memcpy(to, from, (size_t)(columns * out) * sizeof *to);
@@ -49,7 +64,7 @@ static void load(rows_of_outputs *r, int32_t at) {
     }
 }
 
-/* A pixel's factors over 2^by, rounded; by is even, and 16 at most. */
+/* A pixel's factors over 2^by, rounded; 2^by has at most 15 bits. */
 static inline void shift(const int16_t *from, int32_t count, int32_t by, int16_t *to) {
 #if EXAI_MVE
     __asm__ volatile(
@@ -63,7 +78,8 @@ static inline void shift(const int16_t *from, int32_t count, int32_t by, int16_t
         : [from] "+r"(from), [to] "+r"(to)
         : [n] "r"(count), [by] "r"(-by)
         : "q0", "lr", "cc", "memory");
-#elif EXAI_DSP
+#else
+#if EXAI_DSP
     int32_t a, b, c, d, times = 1 << (16 - by), half = 1 << 15;
     if (!by) {
         __asm__ volatile(
@@ -79,24 +95,26 @@ static inline void shift(const int16_t *from, int32_t count, int32_t by, int16_t
             : "cc", "memory");
         return;
     }
-    __asm__ volatile(
-        "1:\n\t"
-        "ldrd %[a], %[c], [%[from]], #8\n\t"
-        "smlabb %[b], %[a], %[times], %[half]\n\t"
-        "smlabb %[d], %[c], %[times], %[half]\n\t"
-        "smlatb %[a], %[a], %[times], %[half]\n\t"
-        "smlatb %[c], %[c], %[times], %[half]\n\t"
-        "pkhtb %[a], %[a], %[b], asr #16\n\t"
-        "pkhtb %[c], %[c], %[d], asr #16\n\t"
-        "subs %[n], %[n], #4\n\t"
-        "strd %[a], %[c], [%[to]], #8\n\t"
-        "bne 1b"
-        : [from] "+r"(from), [to] "+r"(to), [n] "+r"(count), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
-        : [times] "r"(times), [half] "r"(half)
-        : "cc", "memory");
-#else
-    const int32_t half = by ? 1 << (by - 1) : 0;
-    for (int32_t i = 0; i < count; i++) to[i] = (int16_t)((from[i] + half) >> by);
+    if (by > 1) { /* a half has 16 bits */
+        __asm__ volatile(
+            "1:\n\t"
+            "ldrd %[a], %[c], [%[from]], #8\n\t"
+            "smlabb %[b], %[a], %[times], %[half]\n\t"
+            "smlabb %[d], %[c], %[times], %[half]\n\t"
+            "smlatb %[a], %[a], %[times], %[half]\n\t"
+            "smlatb %[c], %[c], %[times], %[half]\n\t"
+            "pkhtb %[a], %[a], %[b], asr #16\n\t"
+            "pkhtb %[c], %[c], %[d], asr #16\n\t"
+            "subs %[n], %[n], #4\n\t"
+            "strd %[a], %[c], [%[to]], #8\n\t"
+            "bne 1b"
+            : [from] "+r"(from), [to] "+r"(to), [n] "+r"(count), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
+            : [times] "r"(times), [half] "r"(half)
+            : "cc", "memory");
+        return;
+    }
+#endif
+    for (int32_t i = 0; i < count; i++) to[i] = (int16_t)exai_round(from[i], by);
 #endif
 }
 
@@ -160,9 +178,8 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
     int16_t *const v = (int16_t *)(map + (block < in ? pixels * in : 0));
     int16_t *const wide = v + exai_span(layer) * apart * each * width;
     int16_t *const exponents = wide + sides * block * stride, *const room = exponents + (block < in ? pixels : 0);
-    rows_of_outputs r = {layer, above, room, NULL, exai_span(layer), width, 0};
-    r.exponents = room + r.span * layer->out_columns * width;
-    strip s = {v, r.exponents + r.span * layer->out_columns, 0, outside, apart, each, 0};
+    rows_of_outputs r = rows_of(layer, above, room);
+    strip s = {v, r.room ? room + r.span * layer->out_columns * (width + 1) : room, 0, outside, apart, each, 0};
     uint16_t *const list = (uint16_t *)(s.filled + apart * each), *const rows = list + in;
     int16_t *const outs = (int16_t *)(rows + in), *const columns = outs + kr, *const classes = columns + kc;
     for (int32_t c = 0; c < step; c++) { /* the first output of a window, how many there are, the taps of classes before */
