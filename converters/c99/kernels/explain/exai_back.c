@@ -28,7 +28,9 @@ static int divide(const exai_way *way, const int8_t *x, int16_t *above, int16_t 
     int8_t *const window = (int8_t *)(list + even(out));
     int leaves = 0;
     exai_shares_begin(way, depth, wide);
-    for (int32_t j = 0; j < out; j++) offset[j] = exai_offset(way, j, layer->weights + j * depth, depth, 1);
+    for (int32_t j = 0; j < out; j++) { /* of one pixel, those that it lists */
+        if (pixels > 1 || above[j]) offset[j] = exai_offset(way, j, layer->weights + j * depth, depth, 1);
+    }
     for (int32_t p = 0; p < pixels; p++) {
         int16_t *const m = above + p * out, *const exponent = above + pixels * out + p;
         if (rest) rest[pixels * out + p] = EXAI_NOTHING;
@@ -64,7 +66,10 @@ static void multiply(const exai_way *way, int16_t *above, int32_t *products) {
 #if EXAI_MVE
         size = exai_mve_multiplied_all(layer, way->most, m, products);
 #else
-        for (int32_t j = 0; j < out; j++) size |= exai_size(products[j] = exai_multiplied(layer, j, m[j], way->most));
+        for (int32_t j = 0; j < out; j++) {
+            products[j] = m[j] ? exai_multiplied(layer, j, m[j], way->most) : 0;
+            size |= exai_size(products[j]);
+        }
 #endif
         const int32_t by = exai_length(size) - way->bits;
 #if EXAI_MVE

@@ -73,6 +73,30 @@ static void signed_dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t 
     *sum0 = s0, *sum1 = s1;
 }
 
+#define ONE_ROW(take)                                                                                          \
+    __asm__ volatile("1:\n\t"                                                                                  \
+                     "ldr %[b], [%[row]], #4\n\t"                                                              \
+                     "ldrd %[x], %[y], [%[v]], #8\n\t"                                                         \
+                     "sxtb16 %[a], %[b]\n\t"                                                                   \
+                     "sxtb16 %[b], %[b], ror #8\n\t" take "subs %[n], %[n], #1\n\t"                            \
+                     "smlad %[s], %[a], %[x], %[s]\n\t"                                                        \
+                     "smlad %[s], %[b], %[y], %[s]\n\t"                                                        \
+                     "bne 1b\n\t"                                                                              \
+                     : [s] "+r"(s), [row] "+r"(row), [v] "+r"(from), [n] "+r"(fours), [a] "=&r"(a), [b] "=&r"(b), \
+                       [x] "=&r"(x), [y] "=&r"(y)                                                              \
+                     :                                                                                         \
+                     : "cc", "memory")
+
+static int32_t dot_of_one(const int8_t *row, const int16_t *from, uint32_t fours, int sharing) {
+    int32_t s = 0;
+    uint32_t a, b, x, y;
+    if (exai_is_all(EXAI_USES_SHARES, sharing))
+        ONE_ROW("");
+    else
+        ONE_ROW("usat16 %[a], #8, %[a]\n\tusat16 %[b], #8, %[b]\n\t");
+    return s;
+}
+
 /* One listed row, four columns. */
 #define ROW(take)                          \
     "ldrd %[o], %[f], [%[list]], #8\n\t"   \
@@ -144,13 +168,15 @@ void exai_rows_dot(const int8_t *weights, int32_t stride, int32_t depth, const u
         const uint32_t fours = (uint32_t)depth / 4;
         int32_t other;
         done = depth / 4 * 4;
-        for (; k < n; k += 2) { /* the last row of an odd number twice */
+        for (; k < n; k += 2) {
             const int8_t *const r0 = weights + list[k] * stride, *const r1 = k + 1 < n ? weights + list[k + 1] * stride : r0;
             int32_t *const second = k + 1 < n ? sums + k + 1 : &other;
-            if (exai_is_signed(EXAI_USES_SHARES, sharing))
+            if (exai_is_signed(EXAI_USES_SHARES, sharing)) /* the last row of an odd number twice */
                 signed_dot_of_two(r0, r1, v, v + negative, fours, sums + k, second);
-            else
+            else if (k + 1 < n)
                 dot_of_two(r0, r1, v, fours, sharing, sums + k, second);
+            else
+                sums[k] = dot_of_one(r0, v, fours, sharing);
         }
         if (done == depth) return;
     }
