@@ -239,7 +239,7 @@ def scratch(fields: Mapping[str, Any], depthwise: bool) -> int:
         apart, outside = p["dilation_columns"], -(-(kernel[1] - 1) * p["dilation_columns"] // p["stride_columns"])
         strip = apart * -(-(p["out_columns"] + 2 * outside) // apart)
         second = 8 * inside + (4 * inside + 2) * pixels + 2 * width * (span * strip + sides * taps * block)
-        second += rows + 2 * strip + 4 * inside
+        second += rows + 4 * strip + 4 * inside
     return rest + _even(max(first, second) + 3)
 
 

@@ -119,47 +119,65 @@ static inline void shift(const int16_t *from, int32_t count, int32_t by, int16_t
 }
 
 /* The outputs that windows of a row of the input hold: those of one column side by side, the columns in their order, nothing
- * outside the map; columns that a window steps over, where it is dilated, lie apart. */
+ * outside the map; columns that a window steps over, where it is dilated, lie apart. A column waits for the window after with
+ * the exponent that it has been shifted to. */
 typedef struct {
-    int16_t *v, *filled; /* (columns, rows, width); whether a column has something */
+    int16_t *v, *most, *now;            /* (columns, rows, width); exponents of columns, and those that they are shifted to */
     int32_t rows, outside, apart, each; /* rows of outputs; columns before the map; every `apart`th of `each` columns */
-    int32_t exponent;                   /* of all of them */
 } strip;
 
-/* Where a window of `count` columns begins; NULL if nothing is in it. */
-static const int16_t *window_of(const strip *s, int32_t column, int32_t count, int32_t width) {
-    const int32_t at = column + s->outside, place = s->apart == 1 ? at : at % s->apart * s->each + at / s->apart;
-    int32_t filled = 0;
-    for (int32_t b = 0; b < count; b++) filled |= s->filled[place + b];
-    return filled ? s->v + place * s->rows * width : NULL;
+static int32_t place_of(const strip *s, int32_t column) {
+    const int32_t at = column + s->outside;
+    return s->apart == 1 ? at : at % s->apart * s->each + at / s->apart;
 }
 
-static void gather(const rows_of_outputs *r, const int16_t *rows, int32_t na, strip *s) {
-    const int32_t width = r->width, all = r->layer->out_columns;
-    s->rows = na, s->exponent = EXAI_NOTHING;
-    for (int32_t a = 0; a < na; a++) {
-        const int16_t *const exponents = r->exponents + rows[a] % r->span * all;
-        for (int32_t j = 0; j < all && rows[a] >= 0 && rows[a] < r->next; j++) {
-            if (exponents[j] > s->exponent) s->exponent = exponents[j];
-        }
-    }
-    if (s->exponent == EXAI_NOTHING) return;
+static int32_t column_of(const strip *s, int32_t place) {
+    return (s->apart == 1 ? place : place % s->each * s->apart + place / s->each) - s->outside;
+}
+
+/* The columns of other rows of outputs. */
+static void begin_row(const rows_of_outputs *r, const int16_t *rows, int32_t na, strip *s) {
+    const int32_t all = r->layer->out_columns;
+    s->rows = na;
     for (int32_t j = 0; j < s->apart * s->each; j++) {
-        const int32_t column = j % s->each * s->apart + j / s->each - s->outside;
+        const int32_t column = column_of(s, j);
+        int32_t most = EXAI_NOTHING;
+        for (int32_t a = 0; a < na && column >= 0 && column < all; a++) {
+            if (rows[a] < 0 || rows[a] >= r->next) continue;
+            const int32_t e = r->exponents[rows[a] % r->span * all + column];
+            if (e > most) most = e;
+        }
+        s->most[j] = (int16_t)most;
+        s->now[j] = EXAI_NOTHING;
+    }
+}
+
+/* `count` columns with one exponent, which is returned. */
+static int32_t gather(const rows_of_outputs *r, const int16_t *rows, int32_t place, int32_t count, const strip *s) {
+    const int32_t width = r->width, all = r->layer->out_columns, na = s->rows;
+    int32_t most = EXAI_NOTHING;
+    for (int32_t j = place; j < place + count; j++) most = s->most[j] > most ? s->most[j] : most;
+    if (most == EXAI_NOTHING) return most;
+    for (int32_t j = place; j < place + count; j++) {
+        const int32_t column = column_of(s, j);
         int16_t *to = s->v + j * na * width;
-        s->filled[j] = 0;
+        if (s->now[j] == most) continue;
+        s->now[j] = (int16_t)most;
+        if (s->most[j] == EXAI_NOTHING) {
+            exai_clear(to, 2 * na * width);
+            continue;
+        }
         for (int32_t a = 0; a < na; a++, to += width) {
             const int32_t at = rows[a] % r->span * all + column;
-            const int here = rows[a] >= 0 && rows[a] < r->next && column >= 0 && column < all;
-            const int32_t by = here && r->exponents[at] != EXAI_NOTHING ? s->exponent - r->exponents[at] : 16;
-            if (by > 15) {
+            const int here = rows[a] >= 0 && rows[a] < r->next;
+            const int32_t own = here ? r->exponents[at] : EXAI_NOTHING;
+            if (own < most - 15)
                 exai_clear(to, 2 * width);
-            } else {
-                shift(r->factors + at * width, width, by, to);
-                s->filled[j] = 1;
-            }
+            else
+                shift(r->factors + at * width, width, most - own, to);
         }
     }
+    return most;
 }
 
 /* Scratch: sums and values of a pixel, what windows of a row hold, columns of `block` inputs, rows of outputs, lists; for more
@@ -179,8 +197,9 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
     int16_t *const wide = v + exai_span(layer) * apart * each * width;
     int16_t *const exponents = wide + sides * block * stride, *const room = exponents + (block < in ? pixels : 0);
     rows_of_outputs r = rows_of(layer, above, room);
-    strip s = {v, r.room ? room + r.span * layer->out_columns * (width + 1) : room, 0, outside, apart, each, 0};
-    uint16_t *const list = (uint16_t *)(s.filled + apart * each), *const rows = list + in;
+    int16_t *const behind = r.room ? room + r.span * layer->out_columns * (width + 1) : room;
+    strip s = {v, behind, behind + apart * each, 0, outside, apart, each};
+    uint16_t *const list = (uint16_t *)(s.now + apart * each), *const rows = list + in;
     int16_t *const outs = (int16_t *)(rows + in), *const columns = outs + kr, *const classes = columns + kc;
     for (int32_t c = 0; c < step; c++) { /* the first output of a window, how many there are, the taps of classes before */
         int32_t before;
@@ -195,7 +214,7 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
             load(&r, i);
             int32_t above_taps, kind = layer->left % step, first_met = layer->left / step;
             const int32_t na = exai_meeting(i + layer->top, kr, layer->stride_rows, layer->dilation_rows, outs, &above_taps);
-            gather(&r, outs, na, &s);
+            begin_row(&r, outs, na, &s);
             for (int32_t j = 0; j < all; j++) {
                 const int32_t p = i * all + j;
                 const int16_t *const met = classes + 3 * kind;
@@ -204,12 +223,11 @@ static void through(const exai_way *way, const int8_t *x, const int16_t *above, 
                 int32_t n = exai_list_kept(keep, p * in, first, last, gate, list);
                 const uint16_t *which = list;
                 if (sides > 1 || first) n = exai_list_rows(way, x + p * in, list, n, first, block, rows), which = rows;
-                int32_t exponent = EXAI_NOTHING;
-                const int16_t *const window =
-                    n && na && nb && s.exponent != EXAI_NOTHING ? window_of(&s, column, nb, width) : NULL;
-                if (window) {
-                    exponent = s.exponent + exai_wide_exponent(way);
-                    exai_dots(wide + before * width, stride, which, n, window, na * nb * width, sums);
+                const int32_t place = place_of(&s, column);
+                int32_t exponent = n && na && nb ? gather(&r, outs, place, nb, &s) : EXAI_NOTHING;
+                if (exponent != EXAI_NOTHING) {
+                    exponent += exai_wide_exponent(way);
+                    exai_dots(wide + before * width, stride, which, n, v + place * na * width, na * nb * width, sums);
                 }
                 if (block == in) {
                     exai_keep_listed(keep, p, in, list, n, sums, exponent, gate, below, dense);
