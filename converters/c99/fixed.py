@@ -22,7 +22,7 @@ def multiplier(real: float) -> tuple[int, int]:
     m = floor(fraction * 2**31 + 0.5)
     if m == 1 << 31:
         m, shift = m // 2, shift + 1
-    if shift > 30:
+    if shift > 31:
         raise OverflowError(f"a ratio of scales is {real:.3g}")
     return (0, 0) if shift < -31 else (m, shift)
 
