@@ -166,7 +166,8 @@ def write(
         (root / inside).mkdir(parents=True, exist_ok=True)
     for relative, text in out.items():
         (root / relative).write_text(text, "utf-8")
-    for kernel, source in kernels().items():
+    hand_written = kernels()
+    for kernel, source in hand_written.items():
         (root / "src" / kernel).write_bytes(source.read_bytes())
     encoder = {} if framed is None else framed.sources()
     for file, content in encoder.items():
@@ -175,7 +176,7 @@ def write(
     written = (
         *sorted(out),
         f"src/{uses.NAME}",
-        *(f"src/{kernel}" for kernel in kernels()),
+        *(f"src/{kernel}" for kernel in hand_written),
         *(f"src/{file}" for file in encoder),
     )
     return Firmware(

@@ -16,7 +16,8 @@ from pathlib import Path
 from edgexai.errors import ConfigError
 from edgexai.messaging.broker import Broker
 
-_EVERY = 0.05
+_EVERY, _MOST = 0.05, 16
+"""Seconds between two looks for a free name; further certificates that are looked for."""
 
 
 def beside(certificate: Path, count: int) -> list[Path]:
@@ -31,8 +32,8 @@ def held(broker: Broker, patience: float) -> Iterator[Broker]:
     if broker.certificate is None:
         yield broker
         return
-    until, most = time.monotonic() + patience, 16
-    names = [broker.certificate, *(path for path in beside(broker.certificate, most) if path.is_file())]
+    until = time.monotonic() + patience
+    names = [broker.certificate, *(path for path in beside(broker.certificate, _MOST) if path.is_file())]
     while (taken := _first_free(names)) is None:
         if time.monotonic() > until:
             who = "1 other command gives" if len(names) == 1 else f"{len(names)} other commands give"

@@ -73,54 +73,56 @@ def parts(back: Back, op: Op) -> None:
 
 def pair(back: Back, op: Op, keep: Struct, flows: tuple[str, str | None, str], shares: int = 0) -> None:
     """A sum's way back from its summands."""
-    low, reading = back.reading.low, back.reading
-    values: list[str | Literal | Constant] = [
-        Constant(low.constant(t)) if low.tensor(t).is_constant else back.values(reading.root(t)) for t in op.inputs
-    ]
-    (forward,), layout = back.forward(op), reading.layout(op.outputs[0])
+    (forward,), layout = back.forward(op), back.reading.layout(op.outputs[0])
     fields = ways.pair(layout, forward, keep, shares)
+    values = [operand(back, t) for t in op.inputs]
     back.call(op, ("exai_back_pair", "exai_pair_way", fields), values, flows, 4 * layout[1])
 
 
-def shared(back: Back, op: Op, position: int) -> None:
+def operand(back: Back, t: int) -> str | Literal | Constant:
+    """The values of a map, or of a constant."""
+    low = back.reading.low
+    return Constant(low.constant(t)) if low.tensor(t).is_constant else back.values(back.reading.root(t))
+
+
+def shared(back: Back, op: Op, position: int, keep: Struct, gate: str | None) -> None:
     """What one of two maps of different shapes gets of a sum that is shared out by sign."""
     reading, y, t = back.reading, op.outputs[0], op.inputs[position]
     x, layout = reading.root(t), reading.layout(y)
-    keep, gate = back.keep(x, "relevance")
     if reading.low.tensor(t).shape == reading.low.tensor(y).shape:
         pair(back, op, keep, (back.flow(y), gate, back.below(x)), position + 1)
         return
     each = back.buffer(f"cp{y}", 2 * layout[0] * (layout[1] + 1))
     pair(back, op, ways.plain_keep(*layout, FORMS["relevance"]), (back.flow(y), None, each), position + 1)
-    found = gathers.gather(reading, op, y, position, "relevance")
-    fields, size = gathers.fields(reading, op, found, layout, keep), 12 * reading.layout(t)[1]
-    back.call(op, ("exai_back_gather", "exai_gather", fields), [ways.NULL], (each, gate, back.below(x)), size)
+    gathered(back, op, y, position, keep, (each, gate, back.below(x)))
+
+
+def gathered(back: Back, op: Op, y: int, position: int, keep: Struct, flows: tuple[str, str | None, str]) -> None:
+    """What one input gets as it is read along strides of what arrived, scaled or times another factor."""
+    reading = back.reading
+    found = gathers.gather(reading, op, y, position, back.gives(op, y))
+    other = ways.NULL if found.other is None else operand(back, found.other)
+    fields = gathers.fields(reading, op, found, reading.layout(y), keep)
+    size = 12 * reading.layout(op.inputs[position])[1]
+    back.call(op, ("exai_back_gather", "exai_gather", fields), [other], flows, size)
 
 
 def part(back: Back, op: Op, y: int, position: int) -> None:
     """What one input of a sum, a product, a mean or a move gets of one output."""
-    reading, given, t = back.reading, back.gives(op, y), op.inputs[position]
-    x, above = reading.root(t), back.flow(y)
-    if reading.by_sign(op) and len({reading.low.tensor(t).shape for t in (*op.inputs, y)}) > 1:
-        shared(back, op, position)
-        return
-    keep, gate = back.keep(x, given)
-    if op.kind in SUMS and (reading.by_sign(op) or reading.low.tensor(t).shape == reading.low.tensor(y).shape):
-        fields, pair = ways.summand(reading, op, position, keep), (t, op.inputs[1 - position])
-        values = [back.values(reading.root(v)) if reading.by_sign(op) else ways.NULL for v in pair]
+    reading, t = back.reading, op.inputs[position]
+    x, above, shape = reading.root(t), back.flow(y), reading.low.tensor(y).shape
+    keep, gate = back.keep(x, back.gives(op, y))
+    if reading.by_sign(op) and any(reading.low.tensor(one).shape != shape for one in op.inputs):
+        shared(back, op, position, keep, gate)
+    elif op.kind in SUMS and (reading.by_sign(op) or reading.low.tensor(t).shape == shape):
+        fields, both = ways.summand(reading, op, position, keep), (t, op.inputs[1 - position])
+        values = [back.values(reading.root(v)) if reading.by_sign(op) else ways.NULL for v in both]
         last = position == min(reading.positions(op)) and x in reading.reached
         below = back.over(y, x) if last else back.below(x)
         size = 4 * reading.layout(t)[1]
         back.call(op, ("exai_back_sum", "exai_summand", fields), values, (above, gate, below), size)
     else:
-        found = gathers.gather(reading, op, y, position, given)
-        other: str | Literal | Constant = ways.NULL
-        if found.other is not None:
-            low = reading.low
-            constant = low.tensor(found.other).is_constant
-            other = Constant(low.constant(found.other)) if constant else back.values(reading.root(found.other))
-        fields, size = gathers.fields(reading, op, found, reading.layout(y), keep), 12 * reading.layout(t)[1]
-        back.call(op, ("exai_back_gather", "exai_gather", fields), [other], (above, gate, back.below(x)), size)
+        gathered(back, op, y, position, keep, (above, gate, back.below(x)))
     if x not in reading.reached:
         back.to_state(x)
 
@@ -136,8 +138,7 @@ def extreme(back: Back, op: Op, position: int) -> None:
     channels = reading.layout(y)[1]
     fields = {"keep": keep, "channels": channels, "own": 1 if op.kind == OpKind.MAXIMUM else -1}
     fields |= {"other": int(there.shape == shape), "shift": 1}
-    beside: str | Constant = Constant(low.constant(other)) if there.is_constant else back.values(reading.root(other))
     kernel, flows = ("exai_back_extreme", "exai_summand", fields), (back.flow(y), gate, back.below(x))
-    back.call(op, kernel, [back.values(x), beside], flows, 4 * channels)
+    back.call(op, kernel, [back.values(x), operand(back, other)], flows, 4 * channels)
     if x not in reading.reached:
         back.to_state(x)

@@ -232,11 +232,9 @@ class Reading:
     def _turns(self, op: Op) -> bool:
         """Whether some values change their sign."""
         constant = next(t for t in op.inputs if not self.asks.is_dynamic(t))
-        return (
-            op.inputs[0] == constant
-            if op.kind == OpKind.SUB
-            else bool(np.any(self.low.real(constant) < 0) and op.kind == OpKind.MUL)
-        )
+        if op.kind == OpKind.SUB:
+            return op.inputs[0] == constant
+        return op.kind == OpKind.MUL and bool(np.any(self.low.real(constant) < 0))
 
     def _layer_rule(self, op: Op) -> Rule | None:
         """The rule of the layer that an operator is part of."""

@@ -25,10 +25,10 @@ def joined(reading: Reading, op: Op) -> Op | None:
     graph, shape = reading.low.graph, reading.low.tensor(join.outputs[0]).shape
     readers = [i for i in reading.ops if join.outputs[0] in reading.sources(graph.ops[i])]
     *states, new = (reading.root(t) in reading.reached for t in join.inputs)
-    whole = not any(states) and new and prod(shape[: int(join.options.axis) % len(shape)]) == 1
-    return (
-        join if whole and states and len(readers) == 1 and reading.positions(join)[-1] == len(join.inputs) - 1 else None
-    )
+    if any(states) or not states or not new or len(readers) != 1:
+        return None
+    in_one_row = prod(shape[: int(join.options.axis) % len(shape)]) == 1
+    return join if in_one_row and reading.positions(join)[-1] == len(join.inputs) - 1 else None
 
 
 def layer(back: Back, op: Op) -> bool:
@@ -41,13 +41,8 @@ def layer(back: Back, op: Op) -> bool:
     fields, _ = ways.layer(reading, op, forward, ways.plain_keep(1, 1, FORMS["factor"]))
     p = fields["layer"].fields
     size = prod(reading.low.tensor(x).shape)
-    if (
-        ways.function(fields, False) != "exai_back_rows"
-        or p["out_rows"] * p["out_columns"] > 1
-        or p["in_channels"] != size
-    ):
-        return False
-    if fields["parts"] and p["out_channels"] > 1:
+    one_row = ways.function(fields, False) == "exai_back_rows" and p["out_rows"] * p["out_columns"] == 1
+    if not one_row or p["in_channels"] != size or (fields["parts"] and p["out_channels"] > 1):
         return False
     keep, gate = back.keep(new, "factor")
     before = size - prod(reading.low.tensor(join.inputs[-1]).shape)

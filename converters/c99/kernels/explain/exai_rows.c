@@ -10,24 +10,25 @@ static inline int32_t positive(int32_t w) {
 
 #define POSITIVE(a, b) "usat16 %[" #a "], #8, %[" #a "]\n\tusat16 %[" #b "], #8, %[" #b "]\n\t"
 
-/* Two rows with one vector, four columns at a time. */
-#define TWO_ROWS(take)                                                                                              \
-    __asm__ volatile("1:\n\t"                                                                                       \
-                     "ldr %[b], [%[r0]], #4\n\t"                                                                    \
-                     "ldrd %[x], %[y], [%[v]], #8\n\t"                                                              \
-                     "ldr %[d], [%[r1]], #4\n\t"                                                                    \
-                     "sxtb16 %[a], %[b]\n\t"                                                                        \
-                     "sxtb16 %[b], %[b], ror #8\n\t"                                                                \
-                     "sxtb16 %[c], %[d]\n\t"                                                                        \
-                     "sxtb16 %[d], %[d], ror #8\n\t" take "subs %[n], %[n], #1\n\t"                                 \
-                     "smlad %[s0], %[a], %[x], %[s0]\n\t"                                                           \
-                     "smlad %[s1], %[c], %[x], %[s1]\n\t"                                                           \
-                     "smlad %[s0], %[b], %[y], %[s0]\n\t"                                                           \
-                     "smlad %[s1], %[d], %[y], %[s1]\n\t"                                                           \
-                     "bne 1b\n\t"                                                                                   \
-                     : [s0] "+r"(s0), [s1] "+r"(s1), [r0] "+r"(r0), [r1] "+r"(r1), [v] "+r"(from), [n] "+r"(fours), \
-                       [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [x] "=&r"(x), [y] "=&r"(y)           \
-                     :                                                                                              \
+/* Two rows with one vector, four columns at a time: four weights of each row in pairs, and four values of the vector. */
+#define TWO_ROWS(vector)                      \
+    "ldr %[b], [%[r0]], #4\n\t"               \
+    "ldrd %[x], %[y], [%[" #vector "]], #8\n\t" \
+    "ldr %[d], [%[r1]], #4\n\t"               \
+    "sxtb16 %[a], %[b]\n\t"                   \
+    "sxtb16 %[b], %[b], ror #8\n\t"           \
+    "sxtb16 %[c], %[d]\n\t"                   \
+    "sxtb16 %[d], %[d], ror #8\n\t"
+#define MEET                           \
+    "smlad %[s0], %[a], %[x], %[s0]\n\t" \
+    "smlad %[s1], %[c], %[x], %[s1]\n\t" \
+    "smlad %[s0], %[b], %[y], %[s0]\n\t" \
+    "smlad %[s1], %[d], %[y], %[s1]\n\t"
+#define DOT_OF_TWO(take)                                                                                                      \
+    __asm__ volatile("1:\n\t" TWO_ROWS(v) take "subs %[n], %[n], #1\n\t" MEET "bne 1b\n\t"                                  \
+                     : [s0] "+r"(s0), [s1] "+r"(s1), [r0] "+r"(r0), [r1] "+r"(r1), [v] "+r"(from), [n] "+r"(fours),           \
+                       [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [x] "=&r"(x), [y] "=&r"(y)                     \
+                     :                                                                                                        \
                      : "cc", "memory")
 
 static void dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t *from, uint32_t fours, int sharing, int32_t *sum0,
@@ -35,9 +36,9 @@ static void dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t *from, 
     int32_t s0 = 0, s1 = 0;
     uint32_t a, b, c, d, x, y;
     if (exai_is_all(EXAI_USES_SHARES, sharing))
-        TWO_ROWS("");
+        DOT_OF_TWO("");
     else
-        TWO_ROWS(POSITIVE(a, b) POSITIVE(c, d));
+        DOT_OF_TWO(POSITIVE(a, b) POSITIVE(c, d));
     *sum0 = s0, *sum1 = s1;
 }
 
@@ -47,24 +48,9 @@ static void signed_dot_of_two(const int8_t *r0, const int8_t *r1, const int16_t 
     int32_t s0 = 0, s1 = 0;
     uint32_t a, b, c, d, x, y;
     __asm__ volatile(
-        "1:\n\t"
-        "ldr %[b], [%[r0]], #4\n\t"
-        "ldrd %[x], %[y], [%[below]], #8\n\t"
-        "ldr %[d], [%[r1]], #4\n\t"
-        "sxtb16 %[a], %[b]\n\t"
-        "sxtb16 %[b], %[b], ror #8\n\t"
-        "sxtb16 %[c], %[d]\n\t"
-        "sxtb16 %[d], %[d], ror #8\n\t"
-        "smlad %[s0], %[a], %[x], %[s0]\n\t"
-        "smlad %[s1], %[c], %[x], %[s1]\n\t"
-        "smlad %[s0], %[b], %[y], %[s0]\n\t"
-        "smlad %[s1], %[d], %[y], %[s1]\n\t"
+        "1:\n\t" TWO_ROWS(below) MEET
         "ldrd %[x], %[y], [%[v]], #8\n\t" POSITIVE(a, b) POSITIVE(c, d)
-        "subs %[n], %[n], #1\n\t"
-        "smlad %[s0], %[a], %[x], %[s0]\n\t"
-        "smlad %[s1], %[c], %[x], %[s1]\n\t"
-        "smlad %[s0], %[b], %[y], %[s0]\n\t"
-        "smlad %[s1], %[d], %[y], %[s1]\n\t"
+        "subs %[n], %[n], #1\n\t" MEET
         "bne 1b\n\t"
         : [s0] "+r"(s0), [s1] "+r"(s1), [r0] "+r"(r0), [r1] "+r"(r1), [v] "+r"(from), [below] "+r"(below), [n] "+r"(fours),
           [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [x] "=&r"(x), [y] "=&r"(y)
@@ -93,7 +79,7 @@ static int32_t dot_of_one(const int8_t *row, const int16_t *from, uint32_t fours
     if (exai_is_all(EXAI_USES_SHARES, sharing))
         ONE_ROW("");
     else
-        ONE_ROW("usat16 %[a], #8, %[a]\n\tusat16 %[b], #8, %[b]\n\t");
+        ONE_ROW(POSITIVE(a, b));
     return s;
 }
 
@@ -107,11 +93,11 @@ static int32_t dot_of_one(const int8_t *row, const int16_t *from, uint32_t fours
     "smlabb %[s1], %[f], %[a], %[s1]\n\t"  \
     "smlabt %[s2], %[f], %[b], %[s2]\n\t"  \
     "smlabt %[s3], %[f], %[a], %[s3]\n\t"
-#define COLUMNS(take)                                                                                 \
-    __asm__ volatile("1:\n\t" ROW(take) ROW(take) "cmp %[list], %[end]\n\tbne 1b\n\t"                 \
+#define COLUMNS(rows, ...)                                                                            \
+    __asm__ volatile("1:\n\t" rows "cmp %[list], %[end]\n\tbne 1b\n\t"                               \
                      : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [list] "+r"(from), \
                        [o] "=&r"(o), [f] "=&r"(f), [a] "=&r"(a), [b] "=&r"(b)                         \
-                     : [w] "r"(weights + i), [end] "r"(end)                                           \
+                     : [w] "r"(weights + i), __VA_ARGS__                                              \
                      : "cc", "memory")
 
 /* Weights change their sign where the input is below zero, in the lanes of `even` and `odd`, and the positive ones share. */
@@ -120,16 +106,15 @@ static int32_t dot_of_one(const int8_t *row, const int16_t *from, uint32_t fours
     "eor %[a], %[a], %[odd]\n\t"          \
     "ssub16 %[b], %[b], %[even]\n\t"      \
     "ssub16 %[a], %[a], %[odd]\n\t" POSITIVE(a, b)
-#define SIGNED_COLUMNS                                                                                \
-    __asm__ volatile("1:\n\t" ROW(TURNED) "cmp %[list], %[end]\n\tbne 1b\n\t"                       \
-                     : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [list] "+r"(from), \
-                       [o] "=&r"(o), [f] "=&r"(f), [a] "=&r"(a), [b] "=&r"(b)                         \
-                     : [w] "r"(weights + i), [end] "r"(end), [even] "r"(even), [odd] "r"(odd)         \
-                     : "cc", "memory")
 
 /* -1 in each lane of two inputs that is below zero. */
 static uint32_t lanes_below(const int8_t *x, int32_t zero) {
     return (x[0] < zero ? 0xFFFFu : 0u) | (x[2] < zero ? 0xFFFF0000u : 0u);
+}
+
+/* A sum with the sign of its input. */
+static inline int32_t with_sign(int32_t x, int32_t zero, int32_t sum) {
+    return x < zero ? -sum : x > zero ? sum : 0;
 }
 
 static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t n, const int8_t *x, int32_t zero,
@@ -143,15 +128,13 @@ static int32_t columns_of_four(const int8_t *weights, exai_entry *list, int32_t 
         uint32_t o, f, a, b;
         if (exai_is_signed(EXAI_USES_ROWS, sharing)) {
             const uint32_t even = lanes_below(x + i, zero), odd = lanes_below(x + i + 1, zero);
-            SIGNED_COLUMNS;
-            s0 = x[i] < zero ? -s0 : x[i] > zero ? s0 : 0;
-            s1 = x[i + 1] < zero ? -s1 : x[i + 1] > zero ? s1 : 0;
-            s2 = x[i + 2] < zero ? -s2 : x[i + 2] > zero ? s2 : 0;
-            s3 = x[i + 3] < zero ? -s3 : x[i + 3] > zero ? s3 : 0;
+            COLUMNS(ROW(TURNED), [end] "r"(end), [even] "r"(even), [odd] "r"(odd));
+            s0 = with_sign(x[i], zero, s0), s1 = with_sign(x[i + 1], zero, s1);
+            s2 = with_sign(x[i + 2], zero, s2), s3 = with_sign(x[i + 3], zero, s3);
         } else if (exai_is_all(EXAI_USES_ROWS, sharing))
-            COLUMNS("");
+            COLUMNS(ROW("") ROW(""), [end] "r"(end));
         else
-            COLUMNS(POSITIVE(a, b));
+            COLUMNS(ROW(POSITIVE(a, b)) ROW(POSITIVE(a, b)), [end] "r"(end));
         sums[i] = s0, sums[i + 1] = s1, sums[i + 2] = s2, sums[i + 3] = s3;
     }
     return i;

@@ -5,9 +5,7 @@
 #if EXAI_DSP && !EXAI_MVE
 /* Values that lie side by side, a + b, not cut off within int8. The map of the larger scale is multiplied by one half, which
  * is exact: it is a. What a shift loses last is its carry, which rounds halves away from zero where negative numbers were
- * made one less before;
- * its amount is the lowest byte of a register, which counts above.
- */
+ * made one less before; its amount is the lowest byte of a register, which counts above. */
 static __attribute__((noinline)) void side_by_side(const exai_pair *p, const int8_t *a, const int8_t *b, int8_t *y) {
     const int swaps = p->shift_a != 0;
     const int32_t zero_a = swaps ? p->zero_b : p->zero_a, zero_b = swaps ? p->zero_a : p->zero_b;
